@@ -1,0 +1,54 @@
+"""Look at, analyse and mend the state of durable workflows in Jupyter.
+
+    import inngest_nb as inb
+
+    store = inb.local()            # an embedded state server, and a client of it
+    inb.samples.fill(store, 500)   # workflows that look like production
+    inb.frame(store)               # a typed DataFrame
+
+Names are loaded when they are first used, so that the import itself costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from inngest_nb._version import __version__
+
+if TYPE_CHECKING:
+    from inngest_nb import samples
+    from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
+    from inngest_nb.store import MemoryStore, SqliteStore
+
+# Where each public name lives. `TYPE_CHECKING` above says the same to type checkers.
+_ROOMS = {
+    "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
+    "inngest_nb.store": "MemoryStore SqliteStore",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+__all__ = [
+    "EventType",
+    "HistoryEvent",
+    "MemoryStore",
+    "Signal",
+    "SqliteStore",
+    "WorkflowState",
+    "WorkflowStatus",
+    "__version__",
+    "samples",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOM_OF:
+        value = getattr(import_module(_ROOM_OF[name]), name)
+    elif name == "samples":
+        value = import_module("inngest_nb.samples")
+    else:
+        raise AttributeError(f"module 'inngest_nb' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,110 @@
+"""Every error the package raises on its own account.
+
+    InngestNbError
+    ├── StoreError                  a store operation failed
+    │   ├── StoreStatusError        the server answered with an error status
+    │   ├── StoreConnectionError    no answer, or none that could be read
+    │   ├── StoreDecodeError        a document is not the contract's
+    │   ├── StoreFileError          a database file cannot be opened or written
+    │   ├── NotAStateServerError    a real Inngest server answers there
+    │   ├── ListingUnsupportedError the server keeps states but cannot list them
+    │   └── WrongLoopError          an async store was used on a second event loop
+    ├── ServerStartError            the state server cannot start as asked
+    └── NestedAsyncioError          the event loop is patched by a package that loses messages
+
+Bad arguments are plain `ValueError` and `TypeError`; an unknown id is `None` from `load`.
+"""
+
+
+class InngestNbError(Exception):
+    """Base of the package's own errors."""
+
+
+class StoreError(InngestNbError):
+    """A store operation failed: `operation` on `workflow_id` at `target`, where they are known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str | None = None,
+        workflow_id: str | None = None,
+        target: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.workflow_id = workflow_id
+        self.target = target
+        if hint:
+            self.add_note(hint)
+
+
+class StoreStatusError(StoreError):
+    """The server refused; the text is the contract's, `inngest/save: status 500`.
+
+    `status` is the HTTP status and `reason` what the server said of it, also as a note.
+    """
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        status: int,
+        reason: str = "",
+        workflow_id: str | None = None,
+        target: str | None = None,
+    ) -> None:
+        super().__init__(
+            f"inngest/{operation}: status {status}",
+            operation=operation,
+            workflow_id=workflow_id,
+            target=target,
+            hint=f"{target} said: {reason}" if reason else f"{target} gave no reason",
+        )
+        self.status = status
+        self.reason = reason
+
+
+class StoreConnectionError(StoreError):
+    """No answer came, or it broke off; whether a save or delete took effect is unknown."""
+
+
+class StoreDecodeError(StoreError):
+    """A document is not the contract's; `place` is where in it, as in `$.History[3].Timestamp`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        place: str = "$",
+        operation: str | None = None,
+        workflow_id: str | None = None,
+        target: str | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, workflow_id=workflow_id, target=target)
+        self.place = place
+
+
+class StoreFileError(StoreError):
+    """A database file cannot be opened, read or written; it was left as it was."""
+
+
+class NotAStateServerError(StoreError):
+    """A real Inngest server answers there, and it keeps no workflow state."""
+
+
+class ListingUnsupportedError(StoreError):
+    """The server follows the plain contract, which has no listing; nothing was changed."""
+
+
+class WrongLoopError(StoreError):
+    """An async store belongs to the event loop of its first use and was used on another."""
+
+
+class ServerStartError(InngestNbError):
+    """The state server cannot start as asked."""
+
+
+class NestedAsyncioError(InngestNbError):
+    """The running loop is patched by nest-asyncio 1.x, which loses messages in Jupyter."""

@@ -1,0 +1,1 @@
+"""A handful of workflows worth watching, and a store filled as production fills one."""

@@ -1,0 +1,185 @@
+"""The values of the contract: a workflow's state, the events of its history, their words.
+
+All are frozen. Field names are Python's; the names on the wire follow from them by `wire_name`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec.structs import force_setattr, replace
+
+__all__ = ["EventType", "HistoryEvent", "Signal", "WorkflowState", "WorkflowStatus"]
+
+# Go's zero time: how the contract writes "not set".
+ZERO_TIME = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def wire_name(name: str) -> str:
+    """Give the contract's name of a field: `workflow_id` is written `WorkflowID`."""
+    return "".join("ID" if word == "id" else word.title() for word in name.split("_"))
+
+
+class _Word(StrEnum):
+    """A word of the contract; one that is not known yet is kept as it came."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        word = str.__new__(cls, value)
+        word._name_ = word._value_ = value
+        return word
+
+
+class WorkflowStatus(_Word):
+    """Where a workflow is in its life. `UNSET` is the empty word of a state that was never run."""
+
+    UNSET = ""
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class EventType(_Word):
+    """What a history event tells."""
+
+    UNSET = ""
+    WORKFLOW_STARTED = "workflow_started"
+    WORKFLOW_COMPLETED = "workflow_completed"
+    WORKFLOW_FAILED = "workflow_failed"
+    WORKFLOW_CANCELED = "workflow_canceled"
+    ACTIVITY_STARTED = "activity_started"
+    ACTIVITY_COMPLETED = "activity_completed"
+    ACTIVITY_FAILED = "activity_failed"
+    SIGNAL_RECEIVED = "signal_received"
+    TIMER_FIRED = "timer_fired"
+
+
+class Nanoseconds(timedelta):
+    """A duration as it comes from the wire, where it is an integer count of nanoseconds."""
+
+    def __repr__(self) -> str:
+        return repr(timedelta(seconds=0) + self)
+
+
+Time = Annotated[datetime, Meta(tz=True)] | None
+
+# What one sees of a field, and what msgspec has to read for it: a duration arrives as an
+# integer, a history may be null.
+if TYPE_CHECKING:
+    Duration = timedelta
+    History = tuple["HistoryEvent", ...]
+else:
+    Duration = Nanoseconds
+    History = tuple["HistoryEvent", ...] | None
+
+
+def _time(value: datetime | None, name: str) -> datetime | None:
+    """Give None for the contract's zero time, and refuse a time that belongs to no zone."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"{name} needs a zone, as in datetime.now(UTC); got {value!r}")
+    return None if value.year == 1 and value == ZERO_TIME else value
+
+
+class HistoryEvent(Struct, frozen=True, kw_only=True, rename=wire_name, repr_omit_defaults=True):
+    """One thing that happened to a workflow.
+
+    Payloads (`input`, `result`, `signal_payload`) are plain JSON values. `timestamp` is an aware
+    datetime, or None where it was not set. A `duration` given as a number means seconds.
+    """
+
+    id: int = 0
+    type: EventType = EventType.UNSET
+    timestamp: Time = None
+    activity_name: str = ""
+    input: Any = None
+    result: Any = None
+    error: str = ""
+    signal_name: str = ""
+    signal_payload: Any = None
+    duration: Duration = Nanoseconds()
+
+    def __post_init__(self) -> None:
+        if type(self.type) is not EventType:
+            force_setattr(self, "type", EventType(self.type))
+        if self.timestamp is not None:
+            force_setattr(self, "timestamp", _time(self.timestamp, "timestamp"))
+        if type(self.duration) is not Nanoseconds:
+            given = self.duration
+            given = given if isinstance(given, timedelta) else timedelta(seconds=given)
+            force_setattr(
+                self, "duration", Nanoseconds(given.days, given.seconds, given.microseconds)
+            )
+
+    def replace(self, **changes: Any) -> Self:
+        """Return this event with some fields changed."""
+        return replace(self, **changes)
+
+
+class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=False):
+    """A workflow as its store keeps it.
+
+    Times are aware datetimes, None where they were not set. `first_saved_at` is not part of the
+    document: it is when the store first got the workflow, from stores that know. A state that was
+    loaded remembers its document, so that saving it writes what was changed and nothing else.
+    """
+
+    workflow_id: str
+    run_id: str = ""
+    status: WorkflowStatus = WorkflowStatus.UNSET
+    input: Any = None
+    result: Any = None
+    error: str = ""
+    history: History = ()
+    created_at: Time = None
+    updated_at: Time = None
+    # Neither name can be a key of Go's: an invisible separator stands before it.
+    first_saved_at: Time = field(default=None, name="\u2063first_saved_at")
+    origin: Raw | UnsetType = field(default=UNSET, name="\u2063origin")
+
+    def __post_init__(self) -> None:
+        if type(self.status) is not WorkflowStatus:
+            force_setattr(self, "status", WorkflowStatus(self.status))
+        if type(self.history) is not tuple:
+            force_setattr(self, "history", tuple(self.history or ()))
+        if self.created_at is not None:
+            force_setattr(self, "created_at", _time(self.created_at, "created_at"))
+        if self.updated_at is not None:
+            force_setattr(self, "updated_at", _time(self.updated_at, "updated_at"))
+
+    def replace(self, **changes: Any) -> Self:
+        """Return this state with some fields changed; it still remembers its document."""
+        return replace(self, **changes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WorkflowState):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in DOCUMENT_FIELDS)
+
+    def __ne__(self, other: object) -> bool:  # Struct has one of its own
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]  # payloads are lists and dicts
+
+    def __repr__(self) -> str:
+        shown = ((name, getattr(self, name)) for name in DOCUMENT_FIELDS)
+        return f"WorkflowState({', '.join(f'{name}={value!r}' for name, value in shown if value)})"
+
+
+DOCUMENT_FIELDS = tuple(
+    name for name in WorkflowState.__struct_fields__ if name not in ("first_saved_at", "origin")
+)
+
+
+class Signal(Struct, frozen=True):
+    """A message to a running workflow: its name, and a payload that JSON can hold."""
+
+    name: str
+    payload: Any = None

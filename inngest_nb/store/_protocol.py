@@ -1,0 +1,88 @@
+"""What a store is: the four verbs of the contract, and two for reading what others saved."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from inngest_nb.state import WorkflowState, WorkflowStatus
+
+
+@runtime_checkable
+class WorkflowStore(Protocol):
+    """Where workflow states are kept.
+
+    Every operation raises a `StoreError` when it fails, and `ValueError` for an id that no store
+    can keep: empty, `.`, `..`, longer than 4,096 bytes, or not text that UTF-8 can write.
+    """
+
+    def save(self, state: WorkflowState) -> None:
+        """Keep a state under its id, over what was there."""
+
+    def load(self, workflow_id: str) -> WorkflowState | None:
+        """Return the saved state, or None if the store has never seen this id."""
+
+    def delete(self, workflow_id: str) -> None:
+        """Forget a workflow; one that is not there is no error."""
+
+    def fetch(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Read what the store holds now, newest update first, at most `limit` (0: all).
+
+        Raises `ListingUnsupportedError` where the contract's plain server is behind it.
+        """
+
+    def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
+        """Bring `list` up to date with what `fetch` reads, and return how many came."""
+
+    def close(self) -> None:
+        """Give back connections and threads; again is no error."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def list(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Return the states at hand, newest update first and then by id, at most `limit` (0: all).
+
+        For a client over HTTP these are its own saves and what `refresh` brought; a store on this
+        machine lists all it holds.
+        """
+
+
+@runtime_checkable
+class AsyncWorkflowStore(Protocol):
+    """The same store for `await`."""
+
+    async def save(self, state: WorkflowState) -> None:
+        """Keep a state under its id, over what was there."""
+
+    async def load(self, workflow_id: str) -> WorkflowState | None:
+        """Return the saved state, or None if the store has never seen this id."""
+
+    async def delete(self, workflow_id: str) -> None:
+        """Forget a workflow; one that is not there is no error."""
+
+    async def fetch(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Read what the store holds now, newest update first, at most `limit` (0: all)."""
+
+    async def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
+        """Bring `list` up to date with what `fetch` reads, and return how many came."""
+
+    async def aclose(self) -> None:
+        """Give back connections; again is no error."""
+
+    async def list(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Return the states at hand, newest update first and then by id."""

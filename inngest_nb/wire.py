@@ -1,0 +1,273 @@
+"""A state and its JSON document, in both directions, with nothing lost.
+
+A value remembers the document it came from, and writing it patches that document: only fields
+that were changed are replaced. Unknown keys, nanoseconds, zones and long numbers stay as they were.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct
+from msgspec.json import Decoder, Encoder
+from msgspec.structs import force_setattr
+
+from inngest_nb.errors import StoreDecodeError
+from inngest_nb.state import (
+    DOCUMENT_FIELDS,
+    ZERO_TIME,
+    HistoryEvent,
+    Nanoseconds,
+    WorkflowState,
+    wire_name,
+)
+
+__all__ = ["Head", "decode", "decode_json", "encode", "head"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ZERO_TIME_TEXT = "0001-01-01T00:00:00Z"
+_NO_DURATION = Nanoseconds()
+
+
+def _read_duration(kind: type, value: Any) -> Nanoseconds:
+    if type(value) is not int:
+        raise TypeError(f"Expected `int`, got `{type(value).__name__}`")
+    return Nanoseconds(microseconds=value // 1000) if value else _NO_DURATION
+
+
+def _write_duration(value: timedelta) -> int:
+    return value // _MICROSECOND * 1000 if value else 0
+
+
+_state_of = Decoder(WorkflowState, dec_hook=_read_duration).decode
+_parts_of = Decoder(dict[str, Raw]).decode
+_items_of = Decoder(list[Raw] | None).decode
+_json = Encoder().encode
+_compare = Encoder(enc_hook=_write_duration).encode
+
+
+class _HeadEvent(Struct, rename=wire_name):
+    """An event's shape, with its payloads passed over."""
+
+    id: int = 0
+    type: str = ""
+    timestamp: Annotated[datetime, Meta(tz=True)] | None = None
+    activity_name: str = ""
+    error: str = ""
+    signal_name: str = ""
+    duration: int = 0
+
+
+class Head(Struct, rename=wire_name):
+    """What a store indexes of a document; reading it checks the whole shape but no payload."""
+
+    workflow_id: str
+    run_id: str = ""
+    status: str = ""
+    error: str = ""
+    history: list[_HeadEvent] | None = None
+    created_at: Annotated[datetime, Meta(tz=True)] | None = None
+    updated_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+_head_of = Decoder(Head).decode
+
+
+def microseconds(time: datetime) -> int:
+    """Count the microseconds from 1970 to an aware time, for any year from 1 to 9999."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+NEVER_US = microseconds(ZERO_TIME)
+
+
+def time_of(us: int) -> datetime:
+    """Give the UTC time that `microseconds` counted."""
+    return _EPOCH + us * _MICROSECOND
+
+
+# Reading
+
+
+def decode(body: bytes, *, first_saved_at: datetime | None = None) -> WorkflowState:
+    """Read a document of the contract.
+
+    Raises `StoreDecodeError`, which names the place in the document.
+    """
+    state: WorkflowState = _read(_state_of, body)
+    force_setattr(state, "origin", Raw(body))
+    force_setattr(state, "first_saved_at", first_saved_at)
+    return state
+
+
+def head(body: bytes) -> Head:
+    """Read what an index needs, and refuse what `decode` could not read."""
+    try:
+        str(body, "utf-8")
+    except UnicodeDecodeError as error:
+        _refuse(body, error)
+    found: Head = _read(_head_of, body)
+    return found
+
+
+def decode_json(text: str | bytes) -> Any:
+    """Read one JSON value, as payloads are read. Raises `StoreDecodeError`."""
+    return _read(msgspec.json.decode, text.encode() if isinstance(text, str) else text)
+
+
+def _read(read: Any, body: bytes) -> Any:
+    try:
+        return read(body)
+    except msgspec.ValidationError as error:
+        trimmed = _LAST_MICROSECOND.sub(rb"\1", body)
+        if trimmed != body:
+            return _read(read, trimmed)
+        _refuse(body, error)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        _refuse(body, error)
+
+
+# The last microsecond of year 9999 with more digits would round up into year 10000.
+_LAST_MICROSECOND = re.compile(rb'("9999-12-31T23:59:59\.999999)\d+(?=[Z+-])')
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _refuse(body: bytes, error: Exception) -> NoReturn:
+    text, _, place = str(error).partition(" - at `")
+    if isinstance(error, RecursionError):
+        text = "nested deeper than can be read (about 1,000 levels)"
+    elif isinstance(error, UnicodeDecodeError):
+        text = "not UTF-8"
+    elif isinstance(error, OverflowError):
+        text = "a duration is longer than 64 bits of nanoseconds"
+    elif body.startswith(b"\xef\xbb\xbf"):
+        text = "begins with a byte order mark, which JSON does not allow"
+    elif not body.strip():
+        text = "empty"
+    elif "truncated" in text and _SURROGATE.search(body):
+        text = "holds half of a surrogate pair, or ends early"
+    raise StoreDecodeError(
+        f"not a document of the contract: {text}, at {(place := place.rstrip('`') or '$')}",
+        place=place,
+    ) from error
+
+
+# Writing
+
+
+def encode(state: WorkflowState) -> bytes:
+    """Write a state as a document: the one it was read from, with the changed fields replaced.
+
+    Raises `TypeError` or `ValueError` for what JSON cannot hold, naming the field.
+    """
+    if state.origin is UNSET:
+        return _checked(_json(_fields(state, DOCUMENT_FIELDS)))
+    document = bytes(state.origin)
+    before: WorkflowState = _read(_state_of, document)
+    changed = [name for name in DOCUMENT_FIELDS if _differs(state, before, name)]
+    if not changed:
+        return document
+    parts: dict[str, Any] = _parts_of(document)
+    history = parts.get("History")
+    parts |= _fields(state, [name for name in changed if name != "history"])
+    if "history" in changed:
+        parts["History"] = _patched(state.history, before.history, history)
+    return _checked(_json(parts))
+
+
+def _differs(now: Struct, before: Struct, name: str) -> bool:
+    """Compare as JSON, so that 1, 1.0 and True are three values."""
+    try:
+        return _compare(getattr(now, name)) != _compare(getattr(before, name))
+    except (TypeError, ValueError, RecursionError):
+        return True  # cannot be written at all: `_fields` says so with the field's name
+
+
+def _patched(
+    events: Sequence[HistoryEvent], before: Sequence[HistoryEvent], document: Raw | None
+) -> list[Any]:
+    """Write events, each over the event of the old history that has its id."""
+    documents = (document is not None and _items_of(document)) or []
+    places = {event.id: place for place, event in reversed(list(enumerate(before)))}
+    written: list[Any] = []
+    for place, event in enumerate(events):
+        same_place = place < len(before) and before[place].id == event.id
+        twin = place if same_place else places.get(event.id)
+        if twin is None:
+            written.append(_fields(event, _EVENT_FIELDS))
+        elif changed := [name for name in _EVENT_FIELDS if _differs(event, before[twin], name)]:
+            written.append(_parts_of(documents[twin]) | _fields(event, changed))
+        else:
+            written.append(documents[twin])
+    return written
+
+
+def _fields(value: Struct, names: Sequence[str]) -> dict[str, Any]:
+    """Give the named fields as the wire has them, each ready for the encoder."""
+    parts: dict[str, Any] = {}
+    for name in names:
+        field = getattr(value, name)
+        if (write := _WRITERS.get(name)) is not None:
+            try:
+                field = write(field)
+            except (TypeError, ValueError, RecursionError) as error:
+                why = "nested too deeply" if isinstance(error, RecursionError) else error
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"{name} cannot be written as JSON: {why}") from error
+        parts[_KEYS[name]] = field
+    return parts
+
+
+def _write_payload(value: Any) -> Any:
+    """Encode a payload; NaN is refused, since the encoder would turn it into null."""
+    if value is None:
+        return None
+    text = _json(value)
+    if b"null" in text and _holds_nan(value):
+        raise ValueError("NaN and infinity are not JSON; use None")
+    return Raw(text)
+
+
+def _write_time(value: datetime | None) -> datetime | str:
+    return _ZERO_TIME_TEXT if value is None else value
+
+
+def _write_history(events: Sequence[HistoryEvent]) -> list[Any]:
+    return [_fields(event, _EVENT_FIELDS) for event in events]
+
+
+_EVENT_FIELDS = HistoryEvent.__struct_fields__
+_KEYS = {name: wire_name(name) for name in (*DOCUMENT_FIELDS, *_EVENT_FIELDS)}
+_WRITERS: dict[str, Callable[[Any], Any]] = {
+    "input": _write_payload,
+    "result": _write_payload,
+    "signal_payload": _write_payload,
+    "timestamp": _write_time,
+    "created_at": _write_time,
+    "updated_at": _write_time,
+    "duration": _write_duration,
+    "history": _write_history,
+}
+
+
+def _checked(document: bytes) -> bytes:
+    """Refuse a document that no one could read back, such as an error that is a number."""
+    try:
+        _head_of(document)
+    except msgspec.ValidationError as error:
+        raise TypeError(f"a state with a field of the wrong type: {error}") from error
+    return document
+
+
+def _holds_nan(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_holds_nan, value.values()))
+    return isinstance(value, list | tuple | set | frozenset) and any(map(_holds_nan, value))
