@@ -16,25 +16,42 @@ from inngest_nb._version import __version__
 
 if TYPE_CHECKING:
     from inngest_nb import samples
+    from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
-    from inngest_nb.store import MemoryStore, SqliteStore
+    from inngest_nb.store import (
+        AsyncInngestStore,
+        AsyncWorkflowStore,
+        InngestStore,
+        MemoryStore,
+        SqliteStore,
+        WorkflowStore,
+    )
 
 # Where each public name lives. `TYPE_CHECKING` above says the same to type checkers.
 _ROOMS = {
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
-    "inngest_nb.store": "MemoryStore SqliteStore",
+    "inngest_nb.server": "StateServer local",
+    "inngest_nb.store": (
+        "AsyncInngestStore AsyncWorkflowStore InngestStore MemoryStore SqliteStore WorkflowStore"
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 __all__ = [
+    "AsyncInngestStore",
+    "AsyncWorkflowStore",
     "EventType",
     "HistoryEvent",
+    "InngestStore",
     "MemoryStore",
     "Signal",
     "SqliteStore",
+    "StateServer",
     "WorkflowState",
     "WorkflowStatus",
+    "WorkflowStore",
     "__version__",
+    "local",
     "samples",
 ]
 

@@ -27,7 +27,7 @@ from inngest_nb.state import (
     wire_name,
 )
 
-__all__ = ["Head", "decode", "decode_json", "encode", "head"]
+__all__ = ["Head", "decode", "decode_json", "decode_time", "encode", "head"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -46,6 +46,7 @@ def _write_duration(value: timedelta) -> int:
 
 
 _state_of = Decoder(WorkflowState, dec_hook=_read_duration).decode
+_time_of = Decoder(Annotated[datetime, Meta(tz=True)]).decode
 _parts_of = Decoder(dict[str, Raw]).decode
 _items_of = Decoder(list[Raw] | None).decode
 _json = Encoder().encode
@@ -119,6 +120,12 @@ def head(body: bytes) -> Head:
 def decode_json(text: str | bytes) -> Any:
     """Read one JSON value, as payloads are read. Raises `StoreDecodeError`."""
     return _read(msgspec.json.decode, text.encode() if isinstance(text, str) else text)
+
+
+def decode_time(text: str) -> datetime:
+    """Read an RFC 3339 time with a zone. Raises `StoreDecodeError`."""
+    time: datetime = _read(_time_of, b'"%s"' % text.encode())
+    return time
 
 
 def _read(read: Any, body: bytes) -> Any:

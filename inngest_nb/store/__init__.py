@@ -1,5 +1,14 @@
 """Where workflow states are kept: over HTTP, in a file, in memory."""
 
+from inngest_nb.store._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store._local import MemoryStore, SqliteStore
+from inngest_nb.store._protocol import AsyncWorkflowStore, WorkflowStore
 
-__all__ = ["MemoryStore", "SqliteStore"]
+__all__ = [
+    "AsyncInngestStore",
+    "AsyncWorkflowStore",
+    "InngestStore",
+    "MemoryStore",
+    "SqliteStore",
+    "WorkflowStore",
+]

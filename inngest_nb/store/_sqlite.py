@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from inngest_nb.errors import StoreFileError
-from inngest_nb.store._table import Done, Position, Row
+from inngest_nb.store._table import Done, Position, Row, within
 
 _APPLICATION_ID = 0x694E4E42  # "iNNB"
 _SCHEMA_VERSION = 1
@@ -84,7 +84,11 @@ class SqliteTable:
         return Row(*found) if found else None
 
     def page(
-        self, status: str | None = None, limit: int = 0, after: Position | None = None
+        self,
+        status: str | None = None,
+        limit: int = 0,
+        after: Position | None = None,
+        max_bytes: int = 0,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only."""
         where, values = [], list[object]()
@@ -98,7 +102,8 @@ class SqliteTable:
         sql = f"{_COLUMNS} {'WHERE ' + ' AND '.join(where) if where else ''}"
         sql += " ORDER BY updated_us DESC, workflow_id LIMIT ?"
         with self._reader() as database:
-            return [Row(*found) for found in database.execute(sql, (*values, limit or -1))]
+            rows = database.execute(sql, (*values, limit or -1))
+            return within((Row(*row) for row in rows), max_bytes)
 
     def close(self) -> None:
         """Finish what was begun and let go of the file; again is no error."""

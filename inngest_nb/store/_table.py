@@ -7,7 +7,7 @@ time of the last update, time of the first save.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -50,9 +50,16 @@ class StateTable(Protocol):
         """Return the row of an id."""
 
     def page(
-        self, status: str | None = None, limit: int = 0, after: Position | None = None
+        self,
+        status: str | None = None,
+        limit: int = 0,
+        after: Position | None = None,
+        max_bytes: int = 0,
     ) -> list[Row]:
-        """Return rows in order, at most `limit` (0: all), those behind `after` only."""
+        """Return rows in order, at most `limit` (0: all), those behind `after` only.
+
+        With `max_bytes` the page ends with the row that reaches so many bytes of documents.
+        """
 
     def close(self) -> None:
         """Finish what was begun and let go of the file."""
@@ -61,6 +68,18 @@ class StateTable(Protocol):
 def order(row: Row) -> tuple[int, str]:
     """Sort rows as every listing does."""
     return -row.updated_us, row.workflow_id
+
+
+def within(rows: Iterable[Row], max_bytes: int) -> list[Row]:
+    """Take rows up to the one that reaches so many bytes of documents; 0 is all."""
+    taken: list[Row] = []
+    size = 0
+    for row in rows:
+        taken.append(row)
+        size += len(row.document)
+        if max_bytes and size >= max_bytes:
+            break
+    return taken
 
 
 def row_of(state: WorkflowState, first_saved: datetime | None) -> Row:
@@ -119,7 +138,11 @@ class MemoryTable:
         return self._rows.get(workflow_id)
 
     def page(
-        self, status: str | None = None, limit: int = 0, after: Position | None = None
+        self,
+        status: str | None = None,
+        limit: int = 0,
+        after: Position | None = None,
+        max_bytes: int = 0,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only."""
         with self._lock:
@@ -134,7 +157,7 @@ class MemoryTable:
             ),
             key=order,
         )
-        return rows[:limit] if limit else rows
+        return within(rows[:limit] if limit else rows, max_bytes)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -1,0 +1,203 @@
+"""The state server's routes: the contract's three, a list, and a health check.
+
+Plain ASGI: the route is taken from the path as it was sent and decoded once, so that `a%2Fb` and
+`a/b` are two ids.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from inngest_nb import wire
+from inngest_nb._version import __version__
+from inngest_nb.errors import StoreDecodeError, StoreFileError
+from inngest_nb.server._guard import Guard, Refused
+from inngest_nb.server._wakeups import Wakeups
+from inngest_nb.store._ids import check_id
+from inngest_nb.store._operations import FIRST_SAVED_HEADER, LIST_PATH, Listed, Listing
+from inngest_nb.store._table import Done, Position, Row, StateTable
+
+MAX_BODY_BYTES = 16 * 2**20
+_PAGE, _LARGEST_PAGE, _PAGE_BYTES = 100, 1000, 8 * 2**20
+_JSON = "application/json"
+_ITEM_PREFIX = LIST_PATH.encode() + b"/"
+
+_log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class App:
+    """The HTTP face of a table: it stores the bytes it got and gives them back."""
+
+    def __init__(self, table: StateTable, guard: Guard, max_body: int = MAX_BODY_BYTES) -> None:
+        self._table = table
+        self._guard = guard
+        self._max_body = max_body
+        self._wakeups = Wakeups()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except Refused as refused:
+            response = _refusal(refused)
+        except StoreFileError as error:
+            full = "full" in str(error)
+            response = _refusal(Refused(507 if full else 503, str(error)))
+        except ClientDisconnect:
+            return
+        except Exception:  # noqa: BLE001  # logged; the client gets an answer all the same
+            _log.exception("the state server failed to answer")
+            response = _refusal(Refused(500, "the state server failed; its log says how"))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        self._guard.check_sender(request.headers)
+        path: bytes = request.scope["raw_path"]
+        if path == b"/health":
+            return await _dispatch(request, {"GET": self._health})
+        self._guard.check_key(request.headers)
+        if path == LIST_PATH.encode():
+            return await _dispatch(request, {"GET": self._list})
+        if path.startswith(_ITEM_PREFIX):
+            workflow_id = _id_of(path[len(_ITEM_PREFIX) :])
+            verbs = {"GET": self._load, "PUT": self._save, "DELETE": self._delete}
+            handlers = {method: partial(verb, workflow_id) for method, verb in verbs.items()}
+            return await _dispatch(request, handlers)
+        raise Refused(404, f"no such path; workflows are at {LIST_PATH}/{{id}}")
+
+    async def _health(self, request: Request) -> Response:
+        return _json({"status": "ok", "server": "inngest-nb", "version": __version__})
+
+    async def _save(self, workflow_id: str, request: Request) -> Response:
+        _check_media_type(request)
+        body = await self._body(request)
+        try:
+            head = wire.head(body)
+        except StoreDecodeError as error:
+            raise Refused(400, str(error)) from error
+        if head.workflow_id != workflow_id:
+            raise Refused(400, "WorkflowID is not the id of the path; encode the id in the path")
+        updated_us = wire.microseconds(head.updated_at) if head.updated_at else wire.NEVER_US
+        now_us = wire.microseconds(datetime.now(UTC))
+        row = Row(workflow_id, head.status, updated_us, now_us, body)
+        await self._written(partial(self._table.put_soon, row))
+        return Response(status_code=204)
+
+    async def _load(self, workflow_id: str, request: Request) -> Response:
+        row = self._table.get(workflow_id)
+        if row is None:
+            raise Refused(404, "no workflow has this id")
+        headers = {FIRST_SAVED_HEADER: _time_text(row.first_saved_us)}
+        return Response(row.document, media_type=_JSON, headers=headers)
+
+    async def _delete(self, workflow_id: str, request: Request) -> Response:
+        await self._written(partial(self._table.delete_soon, workflow_id))
+        return Response(status_code=204)
+
+    async def _list(self, request: Request) -> Response:
+        query = request.query_params
+        limit = _limit_of(query.get("limit", ""))
+        rows = self._table.page(
+            query.get("status"), limit, _position_of(query.get("cursor", "")), _PAGE_BYTES
+        )
+        size = sum(len(row.document) for row in rows)
+        more = len(rows) == limit or size >= _PAGE_BYTES
+        listed = [Listed(msgspec.Raw(r.document), _time_text(r.first_saved_us)) for r in rows]
+        return _json(Listing(listed, _cursor_of(rows[-1]) if more else ""))
+
+    async def _written(self, write: Callable[[Done], None]) -> None:
+        """Do a write of the table, and come back when it is durable."""
+        future, done = self._wakeups.expect()
+        write(done)
+        if (error := await future) is not None:
+            raise error
+
+    async def _body(self, request: Request) -> bytes:
+        announced = request.headers.get("content-length", "")
+        chunks: list[bytes] = []
+        size = int(announced) if announced.isdecimal() else 0
+        if size <= self._max_body:
+            size = 0
+            async for chunk in request.stream():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self._max_body:
+                    break
+        if size > self._max_body:
+            raise Refused(413, f"a state has at most {self._max_body:,} bytes here")
+        return b"".join(chunks)
+
+
+async def _dispatch(request: Request, handlers: Mapping[str, Handler]) -> Response:
+    method = "GET" if request.method == "HEAD" else request.method
+    if method not in handlers:
+        allowed = ", ".join(handlers)
+        raise Refused(405, f"{request.method} is not for this path", {"Allow": allowed})
+    return await handlers[method](request)
+
+
+def _id_of(raw: bytes) -> str:
+    """Decode an id once; a slash that was not encoded belongs to no id."""
+    if b"/" in raw:
+        raise Refused(404, "no such path; write a slash within an id as %2F")
+    try:
+        return check_id(unquote_to_bytes(raw).decode())
+    except UnicodeDecodeError:
+        raise Refused(400, "the id in the path is not UTF-8") from None
+    except ValueError as error:
+        raise Refused(400, str(error)) from error
+
+
+def _check_media_type(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != _JSON:
+        raise Refused(415, f"send a state with Content-Type: {_JSON}")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refused(415, "send a state without Content-Encoding")
+
+
+def _limit_of(text: str) -> int:
+    if not text:
+        return _PAGE
+    if not text.isdecimal() or not 1 <= int(text) <= _LARGEST_PAGE:
+        raise Refused(400, f"limit is a number from 1 to {_LARGEST_PAGE}")
+    return int(text)
+
+
+def _cursor_of(row: Row) -> str:
+    return base64.urlsafe_b64encode(f"{row.updated_us} {row.workflow_id}".encode()).decode()
+
+
+def _position_of(cursor: str) -> Position | None:
+    if not cursor:
+        return None
+    try:
+        updated, _, workflow_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
+        return Position(int(updated), check_id(workflow_id))
+    except ValueError:
+        raise Refused(400, "cursor is not one that this server gave") from None
+
+
+def _time_text(us: int | None) -> str:
+    return "" if us is None else wire.time_of(us).isoformat()
+
+
+def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encode(value), status, headers, _JSON)
+
+
+def _refusal(refused: Refused) -> Response:
+    return _json({"error": refused.reason}, refused.status, refused.headers)

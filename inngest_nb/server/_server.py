@@ -1,0 +1,182 @@
+"""The state server as a thing to start and stop: in a thread here, or as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from inngest_nb.errors import ServerStartError
+from inngest_nb.server._app import App
+from inngest_nb.server._guard import Guard
+from inngest_nb.store._sqlite import SqliteTable
+
+__all__ = ["StateServer"]
+
+_START_SECONDS = 30.0
+
+
+class StateServer:
+    """An HTTP server that keeps workflow states in an SQLite file, by the contract.
+
+    A save is on disk before it is answered. `port` 0 takes a free one. With an `event_key` every
+    request needs it; beyond loopback the server does not listen without one. Used as a context
+    manager (or by `start` and `close`) it runs in a thread; `run` keeps the caller's thread busy.
+
+    Raises `ServerStartError` when it cannot listen there, and `StoreFileError` for a file that
+    cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] = ".inngest-nb/state.db",
+        host: str = "127.0.0.1",
+        port: int = 8288,
+        event_key: str | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._guard = Guard(host, event_key)
+        self.path = Path(path).absolute()
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"StateServer({str(self.path)!r}, {self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients; with port 0, known once the server has started."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def start(self) -> Self:
+        """Start in a thread of its own, and return when requests are answered."""
+        listener, table = self._prepare()
+        self._server = server = _Server(App(table, self._guard))
+        self._thread = threading.Thread(
+            target=_serve, args=(server, listener, table), name="inngest-nb-server", daemon=True
+        )
+        self._thread.start()
+        if not server.ready.wait(_START_SECONDS) or not server.started:
+            self.close()
+            raise ServerStartError(f"the state server did not start at {self.url}")
+        return self
+
+    def run(self) -> None:
+        """Serve in this thread until SIGINT or SIGTERM."""
+        listener, table = self._prepare()
+        self._server = server = _Server(App(table, self._guard))
+        try:
+            with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+                runner.run(server.serve([listener]))
+        finally:
+            table.close()
+
+    def stop_soon(self) -> None:
+        """Ask the server to end, without waiting for it."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def close(self) -> None:
+        """End the server and wait for it; again is no error."""
+        self.stop_soon()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _prepare(self) -> tuple[socket.socket, SqliteTable]:
+        """Take the port first: what is wrong with it must not touch the file."""
+        listener = self._listen()
+        try:
+            table = SqliteTable(self.path)
+        except BaseException:
+            listener.close()
+            raise
+        self.port = listener.getsockname()[1]
+        return listener, table
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        # The protocol is named because asyncio sets TCP_NODELAY only on sockets that name it.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            if os.name == "posix":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.host, self.port))
+            listener.listen(2048)
+            return listener
+        except OSError as error:
+            listener.close()
+            raise ServerStartError(self._why_not(error)) from error
+
+    def _why_not(self, error: OSError) -> str:
+        if error.errno in (98, 48, 10048):  # EADDRINUSE on Linux, macOS, Windows
+            return (
+                f"port {self.port} of {self.host} is taken; "
+                "choose another with --port or port=, 0 for any free one"
+            )
+        return f"cannot listen on {self.host} port {self.port}: {error.strerror or error}"
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, quiet, and telling when it is ready."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _serve(server: _Server, listener: socket.socket, table: SqliteTable) -> None:
+    # Not `asyncio.run`: where nest-asyncio 1.x is applied, that one takes no loop of ours.
+    loop = asyncio.SelectorEventLoop()
+    try:
+        loop.run_until_complete(server.serve([listener]))
+    finally:
+        server.ready.set()
+        loop.close()
+        table.close()
+
+
+def _fast_loop() -> type[asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.Loop

@@ -1,0 +1,239 @@
+"""The contract over HTTP: one client that waits and one to await."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from inngest_nb.errors import WrongLoopError
+from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store._http import HttpStore, check_size, is_small
+from inngest_nb.store._operations import (
+    Answer,
+    ConnectionDroppedError,
+    Operation,
+    Request,
+    Response,
+    T,
+    resume,
+)
+
+__all__ = ["AsyncInngestStore", "InngestStore"]
+
+
+class InngestStore(HttpStore):
+    """Workflow states on a server that keeps the contract of Beluga AI's Inngest provider.
+
+    `base_url` falls back to INNGEST_BASE_URL, then INNGEST_DEV when it is a URL, then
+    http://localhost:8288; `event_key` to INNGEST_EVENT_KEY, then none. `timeout` is in seconds,
+    10 unless the `client` you hand over has its own. That client stays open on `close`.
+    A key is sent to the server's own origin only, and over plain HTTP to this machine only,
+    unless `allow_insecure=True`. Safe to use from many threads.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        event_key: str | None = None,
+        client: httpx.Client | None = None,
+        timeout: float | None = None,
+        *,
+        allow_insecure: bool = False,
+    ) -> None:
+        super().__init__(
+            base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
+        )
+        self._client = client or httpx.Client(trust_env=not self._local)
+        if client is None:
+            # Collected without a close, it leaves no socket behind to be warned about.
+            weakref.finalize(self, self._client.close)
+
+    def save(self, state: WorkflowState) -> None:
+        """Keep a state under its id, over what was there."""
+        self._run(self._save(state))
+
+    def load(self, workflow_id: str) -> WorkflowState | None:
+        """Return the saved state, or None if the server has never seen this id."""
+        return self._run(self._load(workflow_id))
+
+    def delete(self, workflow_id: str) -> None:
+        """Forget a workflow; one that is not there is no error."""
+        self._run(self._delete(workflow_id))
+
+    def fetch(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Read what the server holds now, newest update first, at most `limit` (0: all).
+
+        Raises `ListingUnsupportedError` where the server has no listing.
+        """
+        return self._run(self._fetch(status, limit))
+
+    def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
+        """Fill the cache from a server that can list, and return how many workflows came.
+
+        Without arguments the cache is replaced; filtered, what comes is added and updated.
+        Raises `ListingUnsupportedError` where the server has no listing; nothing is changed then.
+        """
+        return self._run(self._refresh(status, limit))
+
+    def close(self) -> None:
+        """Close the connections; a client that was handed over stays open."""
+        if self._own_client:
+            self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def list(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Return what this client saved and refreshed, newest update first, then by id."""
+        return self._list(status, limit)
+
+    def _run(self, operation: Operation[T]) -> T:
+        answer: Answer = None
+        while True:
+            try:
+                request = resume(operation, answer)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            try:
+                with self._words_for(request):
+                    answer = self._send(request)
+            except ConnectionDroppedError as dropped:
+                answer = dropped
+
+    def _send(self, request: Request) -> Response:
+        response = self._client.send(
+            self._request(request, self._client), stream=True, follow_redirects=False
+        )
+        try:
+            if is_small(response):
+                return self._response(response, response.read())
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                check_size(len(body), request)
+            return self._response(response, bytes(body))
+        finally:
+            response.close()
+
+
+class AsyncInngestStore(HttpStore):
+    """The same store for `await`, with the arguments of `InngestStore`.
+
+    It belongs to the event loop of its first use; on another one it raises `WrongLoopError`.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        event_key: str | None = None,
+        client: httpx.AsyncClient | None = None,
+        timeout: float | None = None,
+        *,
+        allow_insecure: bool = False,
+    ) -> None:
+        super().__init__(
+            base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
+        )
+        self._client = client or httpx.AsyncClient(trust_env=not self._local)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def save(self, state: WorkflowState) -> None:
+        """Keep a state under its id, over what was there."""
+        await self._run(self._save(state))
+
+    async def load(self, workflow_id: str) -> WorkflowState | None:
+        """Return the saved state, or None if the server has never seen this id."""
+        return await self._run(self._load(workflow_id))
+
+    async def delete(self, workflow_id: str) -> None:
+        """Forget a workflow; one that is not there is no error."""
+        await self._run(self._delete(workflow_id))
+
+    async def fetch(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Read what the server holds now, newest update first, at most `limit` (0: all)."""
+        return await self._run(self._fetch(status, limit))
+
+    async def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
+        """Fill the cache from a server that can list, and return how many workflows came."""
+        return await self._run(self._refresh(status, limit))
+
+    async def aclose(self) -> None:
+        """Close the connections; a client that was handed over stays open."""
+        if self._own_client:
+            await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def list(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> list[WorkflowState]:
+        """Return what this client saved and refreshed, newest update first, then by id."""
+        return self._list(status, limit)
+
+    async def _run(self, operation: Operation[T]) -> T:
+        self._check_loop()
+        answer: Answer = None
+        while True:
+            try:
+                request = resume(operation, answer)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            try:
+                with self._words_for(request):
+                    answer = await self._send(request)
+            except ConnectionDroppedError as dropped:
+                answer = dropped
+
+    async def _send(self, request: Request) -> Response:
+        response = await self._client.send(
+            self._request(request, self._client), stream=True, follow_redirects=False
+        )
+        try:
+            if is_small(response):
+                return self._response(response, await response.aread())
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                check_size(len(body), request)
+            return self._response(response, bytes(body))
+        finally:
+            await response.aclose()
+
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise WrongLoopError(
+                "this AsyncInngestStore belongs to another event loop, that of its first use",
+                target=self.base_url,
+                hint="make one for each loop, or use InngestStore, which works from everywhere",
+            )

@@ -1,0 +1,254 @@
+"""The contract's operations, written once for every client.
+
+Each is a generator that yields requests and receives responses; a driver of a few lines runs it,
+waiting or awaiting. Status rules, redirects, the one repeat and paging are all here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import msgspec
+
+from inngest_nb import wire
+from inngest_nb.errors import (
+    ListingUnsupportedError,
+    NotAStateServerError,
+    StoreConnectionError,
+    StoreDecodeError,
+    StoreStatusError,
+)
+from inngest_nb.store._ids import path_of
+from inngest_nb.store._table import Row
+
+T = TypeVar("T")
+
+LIST_PATH = "/v1/workflows"
+FIRST_SAVED_HEADER = "x-inngest-nb-first-saved"
+_PAGE = 500
+_REDIRECTS = 5
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a driver is to send. `keyed` tells whether the event key goes with it."""
+
+    operation: str
+    method: str
+    url: str
+    body: bytes | None = None
+    workflow_id: str | None = None
+    keyed: bool = True
+
+
+class Response(NamedTuple):
+    """What came back; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class ConnectionDroppedError(Exception):
+    """Thrown into an operation by its driver: the connection broke before the answer was whole."""
+
+    why: str = ""
+
+
+# What a driver hands in: nothing at first, then a response or what broke.
+Answer = Response | ConnectionDroppedError | None
+Operation = Generator[Request, Response, T]
+
+
+def resume(operation: Operation[T], answer: Answer) -> Request:
+    """Take an operation to its next request; `StopIteration` carries its result."""
+    if answer is None:
+        return next(operation)
+    if isinstance(answer, ConnectionDroppedError):
+        return operation.throw(answer)
+    return operation.send(answer)
+
+
+class Listed(msgspec.Struct):
+    """One workflow as our state server lists it."""
+
+    state: msgspec.Raw
+    first_saved_at: str = ""
+
+
+class Listing(msgspec.Struct):
+    """One page of our state server's list; `next_cursor` is empty on the last."""
+
+    workflows: list[Listed] = field(default_factory=list)
+    next_cursor: str = ""
+
+
+_listing_of = msgspec.json.Decoder(Listing).decode
+
+
+def save(base: str, workflow_id: str, document: bytes) -> Operation[None]:
+    """Put a document."""
+    yield from _exchange(Request("save", "PUT", base + path_of(workflow_id), document, workflow_id))
+
+
+def load(base: str, workflow_id: str) -> Operation[Row | None]:
+    """Get a document; None if the server does not know the id."""
+    request = Request("load", "GET", base + path_of(workflow_id), workflow_id=workflow_id)
+    response = yield from _exchange(request, absent=True)
+    if response.status == 404:
+        return None
+    row = _row(response.body, response.headers.get(FIRST_SAVED_HEADER, ""), request)
+    if row.workflow_id != workflow_id:
+        raise StoreDecodeError(
+            f"inngest/load: asked for {workflow_id!r}, but another workflow came",
+            place="$.WorkflowID",
+            operation="load",
+            workflow_id=workflow_id,
+            target=_target(request),
+        )
+    return row
+
+
+def delete(base: str, workflow_id: str) -> Operation[None]:
+    """Delete a document; an unknown id is no error."""
+    request = Request("delete", "DELETE", base + path_of(workflow_id), workflow_id=workflow_id)
+    yield from _exchange(request, absent=True)
+
+
+def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
+    """Read our state server's list, page by page."""
+    rows: list[Row] = []
+    cursor = ""
+    while True:
+        size = min(_PAGE, limit - len(rows)) if limit else _PAGE
+        query = {"status": status, "limit": size, "cursor": cursor or None}
+        given = {name: value for name, value in query.items() if value is not None}
+        request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
+        response = yield from _exchange(request, absent=True, unlisted=True)
+        listing = _listing(response, request)
+        rows += [_row(bytes(one.state), one.first_saved_at, request) for one in listing.workflows]
+        cursor = listing.next_cursor
+        if not cursor or (limit and len(rows) >= limit):
+            return rows
+
+
+def _listing(response: Response, request: Request) -> Listing:
+    try:
+        if response.status == 200:
+            return _listing_of(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # a 200 that is not our list comes from a server that has no list
+    raise ListingUnsupportedError(
+        "inngest/refresh: this server keeps states but cannot list them",
+        operation="refresh",
+        target=_target(request),
+        hint="list() has what this client saved; `inngest-nb serve` runs a server that can list",
+    )
+
+
+def _row(document: bytes, first_saved_at: str, request: Request) -> Row:
+    try:
+        head = wire.head(document)
+        first = wire.decode_time(first_saved_at) if first_saved_at else None
+    except StoreDecodeError as error:
+        error.operation, error.workflow_id = request.operation, request.workflow_id
+        error.target = _target(request)
+        error.add_note(f"{error.target} answered with it; is {LIST_PATH} really a state server's?")
+        raise
+    updated_us = wire.microseconds(head.updated_at) if head.updated_at else wire.NEVER_US
+    first_us = wire.microseconds(first) if first else None
+    return Row(head.workflow_id, head.status, updated_us, first_us, document)
+
+
+def _exchange(
+    request: Request, *, absent: bool = False, unlisted: bool = False
+) -> Operation[Response]:
+    """Send a request until an answer stands; refuse the answers that mean failure.
+
+    `absent` lets 404 through, `unlisted` also 405.
+    """
+    origin = _origin(request.url)
+    for _ in range(_REDIRECTS + 1):
+        response = yield from _answer(request)
+        if "x-inngest-server-kind" in response.headers:
+            raise NotAStateServerError(
+                f"inngest/{request.operation}: {_target(request)} is an Inngest server, "
+                "which keeps no workflow state",
+                operation=request.operation,
+                workflow_id=request.workflow_id,
+                target=_target(request),
+                hint="start a state server with `inngest-nb serve --port 8290`, or inb.local() in "
+                "a notebook, and give its address as base_url or INNGEST_BASE_URL",
+            )
+        if (response.status == 404 and absent) or (response.status == 405 and unlisted):
+            return response
+        if response.status >= 400:
+            raise StoreStatusError(
+                operation=request.operation,
+                status=response.status,
+                reason=_reason(response),
+                workflow_id=request.workflow_id,
+                target=_target(request),
+            )
+        location = response.headers.get("location")
+        if not (300 <= response.status < 400 and location):
+            return response
+        request = _redirected(request, response.status, location, origin)
+    raise _unreachable(request, f"redirected more than {_REDIRECTS} times")
+
+
+def _answer(request: Request) -> Operation[Response]:
+    """Repeat once when a kept connection turns out closed: all our methods are idempotent."""
+    try:
+        return (yield request)
+    except ConnectionDroppedError:
+        pass
+    try:
+        return (yield request)
+    except ConnectionDroppedError as dropped:
+        raise _unreachable(request, dropped.why) from dropped
+
+
+def _redirected(request: Request, status: int, location: str, origin: str) -> Request:
+    """Follow a redirect with the same method, and with the key only to the same origin."""
+    url = urljoin(request.url, location)
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise _unreachable(request, "redirected to something that is not HTTP")
+    if request.method != "GET" and status not in (307, 308):
+        # Clients turn these into a GET, whose success would look like that of the save.
+        raise _unreachable(request, f"redirected by status {status}, which drops the request")
+    return replace(request, url=url, keyed=request.keyed and _origin(url) == origin)
+
+
+def _unreachable(request: Request, why: str) -> StoreConnectionError:
+    return StoreConnectionError(
+        f"inngest/{request.operation}: no answer from {_target(request)}: {why}",
+        operation=request.operation,
+        workflow_id=request.workflow_id,
+        target=_target(request),
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _target(request: Request) -> str:
+    """Name the server without what a URL may hide: user names, queries."""
+    parts = urlsplit(request.url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _reason(response: Response) -> str:
+    """Take the reason out of an error's body: our servers' `error`, else the text itself."""
+    try:
+        said = msgspec.json.decode(response.body, type=dict[str, object]).get("error", "")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        said = response.body[:300].decode(errors="replace")
+    return " ".join(str(said).split())[:300]
