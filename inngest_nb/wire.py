@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -50,7 +51,9 @@ _time_of = Decoder(Annotated[datetime, Meta(tz=True)]).decode
 _parts_of = Decoder(dict[str, Raw]).decode
 _items_of = Decoder(list[Raw] | None).decode
 _json = Encoder().encode
-_compare = Encoder(enc_hook=_write_duration).encode
+# For comparing only. JSON tells 1, 1.0 and True apart; `total_seconds` costs no Python call.
+_compare = Encoder(enc_hook=timedelta.total_seconds).encode
+_fields_of = attrgetter(*DOCUMENT_FIELDS)
 
 
 class _HeadEvent(Struct, rename=wire_name):
@@ -177,9 +180,11 @@ def encode(state: WorkflowState) -> bytes:
         return _checked(_json(_fields(state, DOCUMENT_FIELDS)))
     document = bytes(state.origin)
     before: WorkflowState = _read(_state_of, document)
-    changed = [name for name in DOCUMENT_FIELDS if _differs(state, before, name)]
-    if not changed:
+    if not _differ(_fields_of(state), _fields_of(before)):
         return document
+    changed = [
+        name for name in DOCUMENT_FIELDS if _differ(getattr(state, name), getattr(before, name))
+    ]
     parts: dict[str, Any] = _parts_of(document)
     history = parts.get("History")
     parts |= _fields(state, [name for name in changed if name != "history"])
@@ -188,10 +193,9 @@ def encode(state: WorkflowState) -> bytes:
     return _checked(_json(parts))
 
 
-def _differs(now: Struct, before: Struct, name: str) -> bool:
-    """Compare as JSON, so that 1, 1.0 and True are three values."""
+def _differ(now: Any, before: Any) -> bool:
     try:
-        return _compare(getattr(now, name)) != _compare(getattr(before, name))
+        return _compare(now) != _compare(before)
     except (TypeError, ValueError, RecursionError):
         return True  # cannot be written at all: `_fields` says so with the field's name
 
@@ -208,7 +212,9 @@ def _patched(
         twin = place if same_place else places.get(event.id)
         if twin is None:
             written.append(_fields(event, _EVENT_FIELDS))
-        elif changed := [name for name in _EVENT_FIELDS if _differs(event, before[twin], name)]:
+        elif _differ(event, before[twin]):
+            old = before[twin]
+            changed = [n for n in _EVENT_FIELDS if _differ(getattr(event, n), getattr(old, n))]
             written.append(_parts_of(documents[twin]) | _fields(event, changed))
         else:
             written.append(documents[twin])

@@ -11,10 +11,9 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store._http import HttpStore, check_size, is_small
+from inngest_nb.store._http import TRANSPORT_ERRORS, HttpStore, check_size, is_small
 from inngest_nb.store._operations import (
     Answer,
-    ConnectionDroppedError,
     Operation,
     Request,
     Response,
@@ -112,10 +111,9 @@ class InngestStore(HttpStore):
                 result: T = done.value
                 return result
             try:
-                with self._words_for(request):
-                    answer = self._send(request)
-            except ConnectionDroppedError as dropped:
-                answer = dropped
+                answer = self._send(request)
+            except TRANSPORT_ERRORS as error:
+                answer = self._dropped(error, request)
 
     def _send(self, request: Request) -> Response:
         response = self._client.send(
@@ -208,10 +206,9 @@ class AsyncInngestStore(HttpStore):
                 result: T = done.value
                 return result
             try:
-                with self._words_for(request):
-                    answer = await self._send(request)
-            except ConnectionDroppedError as dropped:
-                answer = dropped
+                answer = await self._send(request)
+            except TRANSPORT_ERRORS as error:
+                answer = self._dropped(error, request)
 
     async def _send(self, request: Request) -> Response:
         response = await self._client.send(

@@ -6,12 +6,9 @@ effect on what the client has at hand.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import httpx
 
-from inngest_nb.errors import StoreConnectionError, StoreDecodeError, StoreError
+from inngest_nb.errors import StoreConnectionError, StoreDecodeError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store import _operations
 from inngest_nb.store._cache import Cache
@@ -29,6 +26,9 @@ from inngest_nb.store._operations import (
 )
 from inngest_nb.store._table import check_limit, row_of, state_of, status_text
 
+# What sending may raise; RuntimeError is httpx's word for a closed client.
+TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
+_DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 _TIMEOUT_SECONDS = 10.0
 _BODY_BYTES = 256 * 2**20
 
@@ -50,8 +50,9 @@ class HttpStore:
         check_carriage(self.base_url, self._key, allow_insecure=allow_insecure)
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout is a number of seconds above 0, got {timeout!r}")
-        # None leaves the choice to the client that the user gave.
-        self._timeout = _TIMEOUT_SECONDS if timeout is None and own_client else timeout
+        self._timeout = timeout
+        seconds = httpx.Timeout(_TIMEOUT_SECONDS if timeout is None else timeout)
+        self._extensions = {"timeout": seconds.as_dict()}
         self._own_client = own_client
         self._cache = Cache()
 
@@ -67,7 +68,6 @@ class HttpStore:
         headers = self._key.headers() if request.keyed else {}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        timeout = httpx.Timeout(self._timeout) if self._timeout is not None else client.timeout
         if self._own_client:
             # Not `build_request`: merging with a client's defaults costs as much as the rest.
             return httpx.Request(
@@ -75,58 +75,52 @@ class HttpStore:
                 request.url,
                 headers=headers,
                 content=request.body,
-                extensions={"timeout": timeout.as_dict()},
+                extensions=self._extensions,
             )
         built = client.build_request(
-            request.method, request.url, headers=headers, content=request.body, timeout=timeout
+            request.method,
+            request.url,
+            headers=headers,
+            content=request.body,
+            timeout=client.timeout if self._timeout is None else self._timeout,
         )
         if not request.keyed:
             built.headers.pop("Authorization", None)  # a user's default is a key too
         return built
 
-    @contextlib.contextmanager
-    def _words_for(self, request: Request) -> Iterator[None]:
-        """Turn the transport's errors into ours; a dropped connection goes to the operation."""
-        try:
-            yield
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-            why = self._key.hidden(str(error)) or "the connection broke off"
-            raise ConnectionDroppedError(why) from error
-        except httpx.TimeoutException as error:
-            raise self._unanswered(
-                request, "it took too long", "give a longer timeout= if the server is slow"
-            ) from error
-        except httpx.ConnectError as error:
-            raise self._unanswered(
-                request,
-                "nothing accepts connections there",
-                "start `inngest-nb serve`, or inb.local() in a notebook; or check base_url and "
-                "INNGEST_BASE_URL",
-            ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._unanswered(request, self._key.hidden(str(error)), None) from error
-        except RuntimeError as error:  # what httpx says of a closed client
-            raise StoreError(
-                f"inngest/{request.operation}: {self._key.hidden(str(error))}",
-                operation=request.operation,
-                workflow_id=request.workflow_id,
-                target=self.base_url,
-                hint="make a new store; this one was closed",
-            ) from error
-
-    def _unanswered(self, request: Request, why: str, hint: str | None) -> StoreConnectionError:
-        return StoreConnectionError(
+    def _dropped(self, error: Exception, request: Request) -> ConnectionDroppedError:
+        """Turn a transport's error into ours; a dropped connection is the operation's to judge."""
+        said = self._key.hidden(str(error))
+        if isinstance(error, _DROPPED):
+            return ConnectionDroppedError(said or "the connection broke off")
+        if isinstance(error, httpx.TimeoutException):
+            why, hint = "it took too long", "give a longer timeout= if the server is slow"
+        elif isinstance(error, httpx.ConnectError):
+            why = "nothing accepts connections there"
+            hint = (
+                "start `inngest-nb serve`, or inb.local() in a notebook; "
+                "or check base_url and INNGEST_BASE_URL"
+            )
+        elif isinstance(error, RuntimeError):  # what httpx says of a closed client
+            why, hint = said, "make a new store; this one was closed"
+        else:
+            why, hint = said, "check base_url and what answers there with `inngest-nb doctor`"
+        raise StoreConnectionError(
             f"inngest/{request.operation}: no answer from {self.base_url}: {why}",
             operation=request.operation,
             workflow_id=request.workflow_id,
             target=self.base_url,
             hint=hint,
-        )
+        ) from error
 
     def _response(self, response: httpx.Response, body: bytes) -> Response:
         if response.status_code >= 400:  # shown to people; elsewhere a body stays as it is
             body = self._key.hidden(body.decode(errors="replace")).encode()
-        return Response(response.status_code, response.headers, body)
+        # A plain dict: httpx's own headers are slow to look things up in.
+        headers = {
+            k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw
+        }
+        return Response(response.status_code, headers, body)
 
     def _save(self, state: WorkflowState) -> Operation[None]:
         row = row_of(state, None)
@@ -134,8 +128,7 @@ class HttpStore:
         self._cache.put(row)
 
     def _load(self, workflow_id: str) -> Operation[WorkflowState | None]:
-        row = yield from _operations.load(self.base_url, workflow_id)
-        return state_of(row) if row else None
+        return (yield from _operations.load(self.base_url, workflow_id))
 
     def _delete(self, workflow_id: str) -> Operation[None]:
         yield from _operations.delete(self.base_url, workflow_id)
@@ -159,6 +152,8 @@ class HttpStore:
 
 def is_small(response: httpx.Response) -> bool:
     """Tell whether a body announces a length within bounds, so that it may be read at once."""
+    if response.status_code == 204:
+        return True
     length = response.headers.get("content-length", "")
     plain = "content-encoding" not in response.headers
     return plain and length.isdecimal() and int(length) <= _BODY_BYTES

@@ -6,8 +6,10 @@ waiting or awaiting. Status rules, redirects, the one repeat and paging are all 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+import contextlib
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -21,6 +23,7 @@ from inngest_nb.errors import (
     StoreDecodeError,
     StoreStatusError,
 )
+from inngest_nb.state import WorkflowState
 from inngest_nb.store._ids import path_of
 from inngest_nb.store._table import Row
 
@@ -32,8 +35,7 @@ _PAGE = 500
 _REDIRECTS = 5
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a driver is to send. `keyed` tells whether the event key goes with it."""
 
     operation: str
@@ -95,14 +97,16 @@ def save(base: str, workflow_id: str, document: bytes) -> Operation[None]:
     yield from _exchange(Request("save", "PUT", base + path_of(workflow_id), document, workflow_id))
 
 
-def load(base: str, workflow_id: str) -> Operation[Row | None]:
-    """Get a document; None if the server does not know the id."""
+def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
+    """Get a state; None if the server does not know the id."""
     request = Request("load", "GET", base + path_of(workflow_id), workflow_id=workflow_id)
     response = yield from _exchange(request, absent=True)
     if response.status == 404:
         return None
-    row = _row(response.body, response.headers.get(FIRST_SAVED_HEADER, ""), request)
-    if row.workflow_id != workflow_id:
+    with _naming(request):
+        first_saved_at = _time(response.headers.get(FIRST_SAVED_HEADER, ""))
+        state = wire.decode(response.body, first_saved_at=first_saved_at)
+    if state.workflow_id != workflow_id:
         raise StoreDecodeError(
             f"inngest/load: asked for {workflow_id!r}, but another workflow came",
             place="$.WorkflowID",
@@ -110,7 +114,7 @@ def load(base: str, workflow_id: str) -> Operation[Row | None]:
             workflow_id=workflow_id,
             target=_target(request),
         )
-    return row
+    return state
 
 
 def delete(base: str, workflow_id: str) -> Operation[None]:
@@ -151,17 +155,28 @@ def _listing(response: Response, request: Request) -> Listing:
 
 
 def _row(document: bytes, first_saved_at: str, request: Request) -> Row:
-    try:
+    with _naming(request):
         head = wire.head(document)
-        first = wire.decode_time(first_saved_at) if first_saved_at else None
-    except StoreDecodeError as error:
-        error.operation, error.workflow_id = request.operation, request.workflow_id
-        error.target = _target(request)
-        error.add_note(f"{error.target} answered with it; is {LIST_PATH} really a state server's?")
-        raise
+        first = _time(first_saved_at)
     updated_us = wire.microseconds(head.updated_at) if head.updated_at else wire.NEVER_US
     first_us = wire.microseconds(first) if first else None
     return Row(head.workflow_id, head.status, updated_us, first_us, document)
+
+
+def _time(text: str) -> datetime | None:
+    return wire.decode_time(text) if text else None
+
+
+@contextlib.contextmanager
+def _naming(request: Request) -> Iterator[None]:
+    """Add to an unreadable document's error where it came from."""
+    try:
+        yield
+    except StoreDecodeError as error:
+        error.operation, error.workflow_id = request.operation, request.workflow_id
+        error.target = _target(request)
+        error.add_note(f"{error.target} answered with it; is a state server really there?")
+        raise
 
 
 def _exchange(
@@ -171,7 +186,7 @@ def _exchange(
 
     `absent` lets 404 through, `unlisted` also 405.
     """
-    origin = _origin(request.url)
+    first = request
     for _ in range(_REDIRECTS + 1):
         response = yield from _answer(request)
         if "x-inngest-server-kind" in response.headers:
@@ -197,7 +212,7 @@ def _exchange(
         location = response.headers.get("location")
         if not (300 <= response.status < 400 and location):
             return response
-        request = _redirected(request, response.status, location, origin)
+        request = _redirected(request, response.status, location, _origin(first.url))
     raise _unreachable(request, f"redirected more than {_REDIRECTS} times")
 
 
@@ -221,7 +236,7 @@ def _redirected(request: Request, status: int, location: str, origin: str) -> Re
     if request.method != "GET" and status not in (307, 308):
         # Clients turn these into a GET, whose success would look like that of the save.
         raise _unreachable(request, f"redirected by status {status}, which drops the request")
-    return replace(request, url=url, keyed=request.keyed and _origin(url) == origin)
+    return request._replace(url=url, keyed=request.keyed and _origin(url) == origin)
 
 
 def _unreachable(request: Request, why: str) -> StoreConnectionError:
