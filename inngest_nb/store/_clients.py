@@ -11,7 +11,7 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store._http import TRANSPORT_ERRORS, HttpStore, check_size, is_small
+from inngest_nb.store._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size, is_small
 from inngest_nb.store._operations import (
     Answer,
     Operation,
@@ -46,7 +46,7 @@ class InngestStore(HttpStore):
         super().__init__(
             base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
         )
-        self._client = client or httpx.Client(trust_env=not self._local)
+        self._client = client or httpx.Client(trust_env=not self._local, cookies=NoCookies())
         if client is None:
             # Collected without a close, it leaves no socket behind to be warned about.
             weakref.finalize(self, self._client.close)
@@ -117,7 +117,10 @@ class InngestStore(HttpStore):
 
     def _send(self, request: Request) -> Response:
         response = self._client.send(
-            self._request(request, self._client), stream=True, follow_redirects=False
+            self._request(request, self._client),
+            stream=True,
+            auth=self._auth,
+            follow_redirects=False,
         )
         try:
             if is_small(response):
@@ -149,7 +152,7 @@ class AsyncInngestStore(HttpStore):
         super().__init__(
             base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
         )
-        self._client = client or httpx.AsyncClient(trust_env=not self._local)
+        self._client = client or httpx.AsyncClient(trust_env=not self._local, cookies=NoCookies())
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def save(self, state: WorkflowState) -> None:
@@ -212,7 +215,10 @@ class AsyncInngestStore(HttpStore):
 
     async def _send(self, request: Request) -> Response:
         response = await self._client.send(
-            self._request(request, self._client), stream=True, follow_redirects=False
+            self._request(request, self._client),
+            stream=True,
+            auth=self._auth,
+            follow_redirects=False,
         )
         try:
             if is_small(response):

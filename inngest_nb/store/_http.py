@@ -6,6 +6,9 @@ effect on what the client has at hand.
 
 from __future__ import annotations
 
+from http.cookiejar import CookieJar
+from typing import Any
+
 import httpx
 
 from inngest_nb.errors import StoreConnectionError, StoreDecodeError
@@ -30,6 +33,15 @@ from inngest_nb.store._table import check_limit, row_of, state_of, status_text
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
 _DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 _TIMEOUT_SECONDS = 10.0
+
+
+class NoCookies(CookieJar):
+    """A jar that stays empty: the contract has no cookies, and looking for them costs time."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Take nothing out of a response."""
+
+
 _BODY_BYTES = 256 * 2**20
 
 
@@ -54,6 +66,8 @@ class HttpStore:
         seconds = httpx.Timeout(_TIMEOUT_SECONDS if timeout is None else timeout)
         self._extensions = {"timeout": seconds.as_dict()}
         self._own_client = own_client
+        # Named, so that httpx does not look into each URL for a user name.
+        self._auth = httpx.Auth() if own_client else httpx.USE_CLIENT_DEFAULT
         self._cache = Cache()
 
     def __repr__(self) -> str:
