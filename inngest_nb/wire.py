@@ -51,7 +51,7 @@ _time_of = Decoder(Annotated[datetime, Meta(tz=True)]).decode
 _parts_of = Decoder(dict[str, Raw]).decode
 _items_of = Decoder(list[Raw] | None).decode
 _json = Encoder().encode
-# For comparing only. JSON tells 1, 1.0 and True apart; `total_seconds` costs no Python call.
+# For comparing only; `total_seconds` tells durations apart and costs no Python call.
 _compare = Encoder(enc_hook=timedelta.total_seconds).encode
 _fields_of = attrgetter(*DOCUMENT_FIELDS)
 
@@ -195,7 +195,8 @@ def encode(state: WorkflowState) -> bytes:
 
 def _differ(now: Any, before: Any) -> bool:
     try:
-        return _compare(now) != _compare(before)
+        # As values, because JSON would take NaN for null; as JSON, because 1 equals 1.0 and True.
+        return bool(now != before) or _compare(now) != _compare(before)
     except (TypeError, ValueError, RecursionError):
         return True  # cannot be written at all: `_fields` says so with the field's name
 
@@ -272,9 +273,9 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
 def _checked(document: bytes) -> bytes:
     """Refuse a document that no one could read back, such as an error that is a number."""
     try:
-        _head_of(document)
-    except msgspec.ValidationError as error:
-        raise TypeError(f"a state with a field of the wrong type: {error}") from error
+        _read(_head_of, document)
+    except StoreDecodeError as error:
+        raise TypeError(f"a field is of the wrong type: {error}") from error
     return document
 
 

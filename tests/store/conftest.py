@@ -1,0 +1,109 @@
+"""Every store there is, each behind the same blocking verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from small_servers import plain_server
+
+from inngest_nb import (
+    AsyncInngestStore,
+    InngestStore,
+    MemoryStore,
+    SqliteStore,
+    StateServer,
+    WorkflowStore,
+    local,
+)
+
+
+class Blocking:
+    """An async store behind blocking verbs: each runs on one loop in a thread of its own."""
+
+    def __init__(self, store: AsyncInngestStore) -> None:
+        self._store = store
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: self._wait(getattr(self._store, name)(*args, **kwargs))
+
+    def close(self) -> None:
+        self._wait(self._store.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+
+@contextlib.contextmanager
+def memory(folder: Path) -> Iterator[WorkflowStore]:
+    with MemoryStore() as store:
+        yield store
+
+
+@contextlib.contextmanager
+def sqlite(folder: Path) -> Iterator[WorkflowStore]:
+    with SqliteStore(folder / "states.db") as store:
+        yield store
+
+
+@contextlib.contextmanager
+def http(folder: Path) -> Iterator[WorkflowStore]:
+    server = StateServer(folder / "states.db", port=0, event_key="key")
+    with server, InngestStore(server.url, "key") as store:
+        yield store
+
+
+@contextlib.contextmanager
+def embedded(folder: Path) -> Iterator[WorkflowStore]:
+    with local(folder / "states.db") as store:
+        yield store
+
+
+@contextlib.contextmanager
+def http_with_a_client_of_the_user(folder: Path) -> Iterator[WorkflowStore]:
+    server = StateServer(folder / "states.db", port=0)
+    with server, httpx.Client() as client, InngestStore(server.url, client=client) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def http_async(folder: Path) -> Iterator[WorkflowStore]:
+    with StateServer(folder / "states.db", port=0) as server:
+        store: Any = Blocking(AsyncInngestStore(server.url))
+        with contextlib.closing(store):
+            yield store
+
+
+@contextlib.contextmanager
+def plain_contract(folder: Path) -> Iterator[WorkflowStore]:
+    with plain_server() as server, InngestStore(server.url) as store:
+        yield store
+
+
+LISTING = [memory, sqlite, http, embedded, http_with_a_client_of_the_user, http_async]
+
+
+@pytest.fixture(params=[*LISTING, plain_contract], ids=lambda make: make.__name__)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkflowStore]:
+    """Any store."""
+    with request.param(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=LISTING, ids=lambda make: make.__name__)
+def listing_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkflowStore]:
+    """Any store that can list what others saved."""
+    with request.param(tmp_path) as made:
+        yield made

@@ -1,0 +1,130 @@
+"""The file of an SqliteStore: private, shared, and left alone when it is not ours."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from inngest_nb import SqliteStore, WorkflowState
+from inngest_nb.errors import StoreFileError
+
+X = WorkflowState(workflow_id="x")
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".inngest-nb" / "state.db"
+    with SqliteStore(path) as store:
+        store.save(X)
+        files = [path, *path.parent.glob("state.db-*")]
+        assert len(files) == 3
+        assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * 3
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert (path.parent / ".gitignore").read_text() == "*\n"
+
+
+def test_two_stores_share_a_file(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "s.db") as one, SqliteStore(tmp_path / "s.db") as other:
+        one.save(X)
+        other.save(X.replace(error="from the other"))
+        loaded = one.load("x")
+        assert loaded is not None
+        assert loaded.error == "from the other"
+
+
+def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "s.db") as store:
+        store.save(X)
+    with SqliteStore(tmp_path / "s.db") as store:
+        assert store.list() == [X]
+
+
+def test_a_save_is_durable_when_it_returns(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "s.db") as store:
+        store.save(X)
+        with sqlite3.connect(tmp_path / "s.db") as database:
+            assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert database.execute("SELECT workflow_id FROM workflows").fetchall() == [("x",)]
+        database.close()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, b"\x00" * 4096])
+def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "s.db"
+    path.write_bytes(content)
+
+    with pytest.raises(StoreFileError, match=r"s\.db"):
+        SqliteStore(path)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_another_program_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    before = path.read_bytes()
+
+    with pytest.raises(StoreFileError, match="another program"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+
+    with pytest.raises(StoreFileError, match="newer inngest_nb"):
+        SqliteStore(path)
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreFileError, match="cannot create"):
+        SqliteStore(tmp_path / "file" / "s.db")
+
+
+def test_a_damaged_table_is_told_and_the_writer_goes_on(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path / "s.db") as store:
+        store.save(X)
+        with sqlite3.connect(tmp_path / "s.db") as database:
+            database.execute("ALTER TABLE workflows RENAME TO away")
+        with pytest.raises(StoreFileError, match="no such table"):
+            store.save(X)
+        with pytest.raises(StoreFileError, match="no such table"):
+            store.load("x")
+        with sqlite3.connect(tmp_path / "s.db") as database:
+            database.execute("ALTER TABLE away RENAME TO workflows")
+        database.close()
+        store.save(X.replace(error="again"))
+        loaded = store.load("x")
+        assert loaded is not None
+        assert loaded.error == "again"
+
+
+def test_a_closed_store_says_so_and_leaves_no_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    store = SqliteStore(tmp_path / "s.db")
+    store.save(X)
+    store.close()
+    store.close()
+
+    assert threading.active_count() == before
+    for operation in (lambda: store.save(X), lambda: store.load("x"), store.list):
+        with pytest.raises(StoreFileError, match="closed"):
+            operation()
+
+
+def test_an_unclosed_store_ends_with_its_last_reference(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    store.save(X)
+    (writer,) = [t for t in threading.enumerate() if t.name == "inngest-nb-writer"]
+    del store
+    writer.join(10)
+    assert not writer.is_alive()

@@ -1,0 +1,92 @@
+"""What cannot be read or written is refused, with the place and the reason."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from inngest_nb import wire
+from inngest_nb.errors import StoreDecodeError
+from inngest_nb.state import HistoryEvent, WorkflowState, WorkflowStatus
+
+
+@pytest.mark.parametrize(
+    ("document", "place", "words"),
+    [
+        (b'{"WorkflowID":"x","Error":5}', "$.Error", "Expected `str`, got `int`"),
+        (b'{"WorkflowID":"x","History":[{},{"Timestamp":"now"}]}', "$.History[1].Timestamp", "RFC3339"),
+        (b'{"WorkflowID":"x","History":[{"Duration":"1s"}]}', "$.History[0].Duration", "Expected `int`"),
+        (b'{"WorkflowID":"x","UpdatedAt":"2025-07-14T14:38:07"}', "$.UpdatedAt", "timezone"),
+        (b'{"Status":"running"}', "$", "WorkflowID"),
+        (b'["WorkflowID"]', "$", "Expected `object`"),
+        (b"", "$", "empty"),
+        (b'{"WorkflowID":"x"', "$", "truncated"),
+        (b'{"WorkflowID":"x","Error":"\\ud800"}', "$", "surrogate"),
+        (b'\xef\xbb\xbf{"WorkflowID":"x"}', "$", "byte order mark"),
+        (b'{"WorkflowID":"\xff"}', "$", "UTF-8"),
+        (b'{"WorkflowID":"x"} and more', "$", "trailing"),
+        (b'{"WorkflowID":"x","Input":' + b"[" * 9999 + b"]" * 9999 + b"}", "$", "nested deeper"),
+    ],
+)  # fmt: skip
+def test_a_document_is_refused_with_its_place(document: bytes, place: str, words: str) -> None:
+    with pytest.raises(StoreDecodeError, match=words) as refusal:
+        wire.decode(document)
+
+    assert refusal.value.place == place
+    with pytest.raises(StoreDecodeError) as same:
+        wire.head(document)
+    assert same.value.place == place
+
+
+def endless() -> list[Any]:
+    loop: list[Any] = []
+    loop.append(loop)
+    return loop
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind", "words"),
+    [
+        (float("nan"), ValueError, "input .* NaN"),
+        ([1, {"a": float("-inf")}], ValueError, "input .* NaN"),
+        ({"x": object()}, TypeError, "input .* object"),
+        ("\ud800", ValueError, "input .* surrogate"),
+        (endless(), ValueError, "input .* nested"),
+    ],
+)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_payload_that_json_cannot_hold_is_refused(
+    payload: Any, kind: type[Exception], words: str, loaded: bool
+) -> None:
+    state = WorkflowState(workflow_id="x")
+    state = wire.decode(wire.encode(state)) if loaded else state
+
+    with pytest.raises(kind, match=words):
+        wire.encode(state.replace(input=payload))
+
+
+def test_a_field_of_the_wrong_type_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(TypeError, match=r"\$.Error"):
+        wire.encode(WorkflowState(workflow_id="x", error=5))  # type: ignore[arg-type]
+
+
+def test_a_time_without_a_zone_is_refused_at_the_door() -> None:
+    with pytest.raises(ValueError, match="updated_at needs a zone"):
+        WorkflowState(workflow_id="x", updated_at=datetime(2026, 1, 1))
+
+
+def test_words_that_nobody_knows_are_kept() -> None:
+    state = wire.decode(b'{"WorkflowID":"x","Status":"paused"}')
+
+    assert state.status == "paused"
+    assert isinstance(state.status, WorkflowStatus)
+
+
+def test_values_given_as_users_give_them_are_taken() -> None:
+    event = HistoryEvent(type="activity_started", duration=1.5)  # type: ignore[arg-type]
+    state = WorkflowState(workflow_id="x", status="failed", history=[event])  # type: ignore[arg-type]
+
+    assert state.status is WorkflowStatus.FAILED
+    assert state.history[0].duration == timedelta(seconds=1.5)

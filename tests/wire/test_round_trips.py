@@ -1,0 +1,124 @@
+"""Any state, any unknown key, any JSON: what goes in comes out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inngest_nb import wire
+from inngest_nb.errors import StoreDecodeError
+from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+payload = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**80), 2**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=12,
+)
+zones = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
+times = st.none() | st.datetimes(timezones=zones | st.just(UTC))
+events = st.builds(
+    HistoryEvent,
+    id=st.integers(0, 2**63 - 1),
+    type=st.sampled_from(EventType) | text.map(EventType),
+    timestamp=times,
+    activity_name=text,
+    input=payload,
+    result=payload,
+    error=text,
+    signal_name=text,
+    signal_payload=payload,
+    duration=st.timedeltas(timedelta(days=-100_000), timedelta(days=100_000)),
+)
+states = st.builds(
+    WorkflowState,
+    workflow_id=text,
+    run_id=text,
+    status=st.sampled_from(WorkflowStatus) | text.map(WorkflowStatus),
+    input=payload,
+    result=payload,
+    error=text,
+    history=st.lists(events, max_size=4),
+    created_at=times,
+    updated_at=times,
+)
+unknown = st.dictionaries(text.map(lambda key: "x" + key), payload, max_size=3)
+
+
+@given(states)
+def test_a_state_survives_its_document(state: WorkflowState) -> None:
+    assert wire.decode(wire.encode(state)) == state
+
+
+@given(states, unknown, unknown, payload)
+def test_unknown_keys_survive_an_edit(
+    state: WorkflowState, extra: dict[str, Any], in_event: dict[str, Any], new: Any
+) -> None:
+    document = json.loads(wire.encode(state)) | extra
+    document["History"] = [event | in_event for event in document["History"]]
+    loaded = wire.decode(json.dumps(document).encode())
+
+    edited = wire.encode(loaded.replace(input=new, error="new", history=loaded.history[:2]))
+
+    assert json.loads(edited) == document | {
+        "Input": json.loads(json.dumps(new)),
+        "Error": "new",
+        "History": document["History"][:2],
+    }
+
+
+@given(st.binary(max_size=200) | text.map(str.encode))
+def test_what_is_no_document_is_refused_with_words(body: bytes) -> None:
+    with pytest.raises(StoreDecodeError, match="not a document of the contract"):
+        wire.decode(body)
+    with pytest.raises(StoreDecodeError, match="not a document of the contract"):
+        wire.head(body)
+
+
+@pytest.mark.parametrize("values", [(1, 1.0), (1.0, True), (True, 1), (0, False), (None, False)])
+def test_an_edit_between_equal_values_is_still_an_edit(values: tuple[Any, Any]) -> None:
+    before, after = values
+    loaded = wire.decode(wire.encode(WorkflowState(workflow_id="x", input=[before])))
+
+    edited = wire.encode(loaded.replace(input=[after]))
+
+    assert json.dumps(json.loads(edited)["Input"]) == json.dumps([after])
+
+
+def test_a_payload_that_was_changed_in_place_is_saved_too() -> None:
+    loaded = wire.decode(wire.encode(WorkflowState(workflow_id="x", input={"tags": ["a"]})))
+    loaded.input["tags"].append("b")
+
+    assert json.loads(wire.encode(loaded))["Input"] == {"tags": ["a", "b"]}
+
+
+def test_nanoseconds_and_zones_of_untouched_times_stay() -> None:
+    document = (
+        b'{"WorkflowID":"x","CreatedAt":"2025-07-14T14:38:07.000000007+05:30",'
+        b'"UpdatedAt":"2025-07-14T09:08:07.123456789Z"}'
+    )
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+
+    edited = json.loads(wire.encode(wire.decode(document).replace(updated_at=now)))
+
+    assert edited["CreatedAt"] == "2025-07-14T14:38:07.000000007+05:30"
+    assert edited["UpdatedAt"] == "2026-01-02T00:00:00Z"
+
+
+def test_the_last_nanosecond_of_all_time_can_be_read() -> None:
+    document = b'{"WorkflowID":"x","UpdatedAt":"9999-12-31T23:59:59.999999999Z"}'
+
+    state = wire.decode(document)
+
+    assert state.updated_at == datetime.max.replace(tzinfo=UTC)
+    assert wire.encode(state) == document
+    assert b"999999999Z" in wire.encode(state.replace(error="x"))
