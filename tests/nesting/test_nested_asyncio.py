@@ -6,10 +6,13 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-import inngest_nb
 import pytest
 from live_kernel import LiveKernel, live_kernel
+
+import inngest_nb
+from inngest_nb import StateServer
 
 RUN_IN_A_CELL = """
 import asyncio
@@ -71,6 +74,22 @@ def test_the_old_package_afterwards_changes_nothing(nested: LiveKernel) -> None:
     assert [outcome.error for outcome in nested.run_all([WIDGET_THEN_RUN, "1"])] == ["", ""]
 
 
+def test_the_async_store_runs_in_a_cell(nested: LiveKernel, tmp_path: Path) -> None:
+    with StateServer(tmp_path / "state.db", port=0) as server:
+        nested.run(f"store = inb.AsyncInngestStore({server.url!r})")
+        nested.run("asyncio.run(store.save(inb.WorkflowState(workflow_id='x', status='failed')))")
+        assert nested.run("print(asyncio.run(store.load('x')).status)") == "failed\n"
+        assert nested.run("print((await store.load('x')).status)") == "failed\n"
+        assert nested.run("print(asyncio.run(store.load('y')))") == "None\n"
+        nested.run("asyncio.run(store.aclose())")
+
+
+def test_an_embedded_server_runs_beside_a_nested_loop(nested: LiveKernel, tmp_path: Path) -> None:
+    nested.run(f"local = inb.local({str(tmp_path / 'state.db')!r})")
+    nested.run("local.save(inb.WorkflowState(workflow_id='wf-1', status='running'))")
+    assert nested.run("print(local.refresh()); local.close()") == "1\n"
+
+
 def test_an_error_in_a_nested_run_reaches_the_cell(nested: LiveKernel) -> None:
     cell = "async def fail(): raise LookupError('gone')\nasyncio.run(fail())"
     assert nested.outcome(cell).error == "LookupError: gone"
@@ -85,10 +104,13 @@ def test_after_the_old_package_it_refuses_and_names_the_cure(old: LiveKernel) ->
     assert old.run("print('nest_asyncio2' in __import__('sys').modules)") == "False\n"
 
 
-def test_everything_else_works_on_a_loop_the_old_package_patched(old: LiveKernel) -> None:
-    old.run("import inngest_nb as inb; store = inb.MemoryStore()")
+def test_server_and_stores_work_on_a_loop_the_old_package_patched(
+    old: LiveKernel, tmp_path: Path
+) -> None:
+    old.run(f"import inngest_nb as inb; store = inb.local({str(tmp_path / 'state.db')!r})")
     old.run("store.save(inb.WorkflowState(workflow_id='wf-1', status='running'))")
-    assert old.run("print(store.load('wf-1').status)") == "running\n"
+    assert old.run("print(store.load('wf-1').status, store.refresh())") == "running 1\n"
+    old.run("store.close()")
 
 
 def test_a_loop_that_cannot_be_nested_is_refused_untouched() -> None:
@@ -123,7 +145,9 @@ async def loop(): return asyncio.get_running_loop()
 async def outer(): return asyncio.run(loop()) is asyncio.get_running_loop()
 print(asyncio.run(outer()))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "True\n"
 
 
