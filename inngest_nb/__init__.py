@@ -16,6 +16,7 @@ from inngest_nb._version import __version__
 
 if TYPE_CHECKING:
     from inngest_nb import samples
+    from inngest_nb.checkup import doctor
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives. `TYPE_CHECKING` above says the same to type checkers.
 _ROOMS = {
+    "inngest_nb.checkup": "doctor",
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -53,6 +55,7 @@ __all__ = [
     "WorkflowStatus",
     "WorkflowStore",
     "__version__",
+    "doctor",
     "enable_nested_asyncio",
     "local",
     "samples",

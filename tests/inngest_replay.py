@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
+
+from canned_server import Answer, CannedServer, Seen
 
 FOLDER = Path(__file__).parent / "data" / "inngest"
 SIGNING_KEY = "signkey-prod-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -36,25 +35,6 @@ _REFUSED = "selfhosted-v1-events-none-401"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A recorded response, as it goes over the wire."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A request that came in, for tests that ask what was sent."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
 class _Exchange:
     name: str
     method: str
@@ -64,30 +44,17 @@ class _Exchange:
     answer: Answer
 
 
-class InngestReplay:
+class InngestReplay(CannedServer):
     """The server, on a free port while the `with` block lasts; `seen` is what it was asked."""
 
     def __init__(self, kind: Kind = "dev") -> None:
         self.kind = kind
-        self.seen: list[Seen] = []
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.replay = self
-        self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(self._recorded)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.hang_up()
-        self._server.server_close()
-        self._thread.join()
-
-    def answer(self, method: str, target: str, authorization: str | None) -> Answer:
+    def _recorded(self, seen: Seen) -> Answer:
         """Return what the server said to such a request."""
-        parts = urlsplit(target)
+        method, authorization = seen.method, seen.headers.get("authorization")
+        parts = urlsplit(seen.target)
         path = re.sub(r"^/v1/workflows/.+", "/v1/workflows/wf-1", parts.path)
         query = frozenset(parse_qsl(parts.query, keep_blank_values=True))
         recorded = {
@@ -153,51 +120,3 @@ def _dashboard() -> Answer:
     return Answer(
         200, (("content-type", "text/html; charset=utf-8"),), (FOLDER / "ui.html").read_bytes()
     )
-
-
-class _Server(ThreadingHTTPServer):
-    # Joined on closing, so that no thread outlives the test that started it.
-    daemon_threads = False
-    replay: InngestReplay
-
-    def __init__(self, *args: Any) -> None:
-        self._open: set[socket.socket] = set()
-        super().__init__(*args)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """End the connections that clients keep alive, whose threads would wait for ever."""
-        for connection in list(self._open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # the client was quicker
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def _reply(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        replay = self.server.replay
-        replay.seen.append(Seen(self.command, self.path, dict(self.headers.items()), body))
-        answer = replay.answer(self.command, self.path, self.headers.get("authorization"))
-        self.send_response_only(answer.status)
-        for name, value in answer.headers:
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    do_GET = do_PUT = do_POST = do_DELETE = _reply  # noqa: N815 (http.server's names)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Keep the test's output clean."""

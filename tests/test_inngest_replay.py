@@ -77,4 +77,4 @@ def test_it_tells_what_it_was_asked(client: httpx.Client) -> None:
         client.put(inngest.url + "/v1/workflows/a%2Fb?x=1", content=b"{}", headers={"X-Test": "y"})
     (seen,) = inngest.seen
     assert (seen.method, seen.target, seen.body) == ("PUT", "/v1/workflows/a%2Fb?x=1", b"{}")
-    assert seen.headers["X-Test"] == "y"
+    assert seen.headers["x-test"] == "y"

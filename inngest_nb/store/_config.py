@@ -43,6 +43,11 @@ def resolve_base_url(given: str | None) -> str:
 
     The result has no slash at its end. Raises `ValueError` for what is not an HTTP address.
     """
+    return named_base_url(given)[1]
+
+
+def named_base_url(given: str | None) -> tuple[str, str]:
+    """Find the server, and the name of what chose it: a variable, "base_url" or "default"."""
     dev = os.environ.get("INNGEST_DEV", "")
     named = {
         "base_url": given,
@@ -50,7 +55,7 @@ def resolve_base_url(given: str | None) -> str:
         "INNGEST_DEV": dev if "://" in dev else None,
     }
     name, url = next(((n, u) for n, u in named.items() if u), ("default", DEFAULT_BASE_URL))
-    return _checked(url.strip(), name)
+    return name, _checked(url.strip(), name)
 
 
 def _checked(url: str, name: str) -> str:

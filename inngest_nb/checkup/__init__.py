@@ -1,0 +1,6 @@
+"""What surrounds a notebook — versions, kernel, event loop, server — and what to do about it."""
+
+from inngest_nb.checkup._doctor import doctor, doctor_for_kernels
+from inngest_nb.checkup._findings import Checkup, Finding, Level
+
+__all__ = ["Checkup", "Finding", "Level", "doctor", "doctor_for_kernels"]

@@ -1,0 +1,24 @@
+"""The two checkups: from within a kernel, and from the command line for kernels to come."""
+
+from __future__ import annotations
+
+from inngest_nb.checkup._findings import Checkup
+from inngest_nb.checkup._kernel import kernels, this_loop
+from inngest_nb.checkup._packages import packages
+from inngest_nb.checkup._server import server
+
+_TIMEOUT_SECONDS = 3.0
+
+
+def doctor(base_url: str | None = None, event_key: str | None = None) -> Checkup:
+    """Look at this process and at the server that `InngestStore` would use, and say what to do.
+
+    It tells versions, whether the event loop is patched by a package that loses messages, and
+    what kind of server answers. Nothing is changed anywhere, and no key is shown.
+    """
+    return Checkup((*packages(), this_loop(), *server(base_url, event_key, _TIMEOUT_SECONDS)))
+
+
+def doctor_for_kernels(base_url: str | None = None) -> Checkup:
+    """Do the same from outside Jupyter: start a kernel for a moment, and look into that."""
+    return Checkup((*packages(), *kernels(), *server(base_url, None, _TIMEOUT_SECONDS)))

@@ -1,0 +1,66 @@
+"""What was found, and as text for a terminal or a cell."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from enum import StrEnum
+
+_WIDTH = 80
+_SUBJECT = 18
+
+
+class Level(StrEnum):
+    """Whether a finding is fine, good to know, or wants something done."""
+
+    OK = "ok"
+    NOTE = "note"
+    TO_DO = "to do"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and what to do if it is not as it should be."""
+
+    level: Level
+    subject: str
+    words: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        head = f"{self.level:<6} {self.subject:<{_SUBJECT}} "
+        lines = _wrapped(self.words, head)
+        if self.cure:
+            lines += _wrapped(self.cure, " " * len(head) + "-> ")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All findings; its text fits 80 columns."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def to_do(self) -> int:
+        """How many findings want something done."""
+        return sum(finding.level is Level.TO_DO for finding in self.findings)
+
+    def __str__(self) -> str:
+        things = "1 thing" if self.to_do == 1 else f"{self.to_do} things"
+        end = f"{things} to do, marked above." if self.to_do else "All is well."
+        return "\n".join([*map(str, self.findings), "", end])
+
+    __repr__ = __str__
+
+
+def _wrapped(words: str, head: str) -> list[str]:
+    """Break words into lines, but no address or path: it is there to be copied."""
+    return textwrap.wrap(
+        words,
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

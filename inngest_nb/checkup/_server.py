@@ -1,0 +1,62 @@
+"""What answers where `InngestStore()` would go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inngest_nb.checkup._findings import Finding, Level
+from inngest_nb.store._config import named_base_url, resolve_key
+from inngest_nb.store._probe import ServerKind, identify
+
+_OWN_SERVER = (
+    "start a state server, `inngest-nb serve --port 8290`, and set "
+    "INNGEST_BASE_URL=http://localhost:8290; in a notebook, inb.local() needs neither"
+)
+_CURES = {
+    ServerKind.STATE_SERVER: "",
+    ServerKind.CONTRACT_SERVER: "save, load and delete work there; refresh() and frame(store) want "
+    "a server that lists, such as `inngest-nb serve`",
+    ServerKind.KEY_REFUSED: "set INNGEST_EVENT_KEY to the key that the server was started with",
+    ServerKind.INNGEST_DEV: _OWN_SERVER,
+    ServerKind.INNGEST_SELF_HOSTED: _OWN_SERVER,
+    ServerKind.INNGEST_DASHBOARD: _OWN_SERVER,
+    ServerKind.OTHER: _OWN_SERVER,
+    ServerKind.NOTHING: "start one there with `inngest-nb serve`; in a notebook, inb.local() needs "
+    "none",
+}
+_USABLE = (ServerKind.STATE_SERVER, ServerKind.CONTRACT_SERVER)
+_STATELESS = (ServerKind.INNGEST_DEV, ServerKind.INNGEST_SELF_HOSTED)
+
+
+def server(base_url: str | None, event_key: str | None, timeout: float) -> Iterator[Finding]:
+    """Tell whether a key is set, and which kind of server answers at the base URL.
+
+    What is not as it should be wants something done if someone chose that address; at the default
+    one it is only good to know.
+    """
+    try:
+        name, base = named_base_url(base_url)
+    except ValueError as error:
+        yield Finding(Level.TO_DO, "server", str(error))
+        return
+    try:
+        key = resolve_key(event_key)
+    except ValueError as error:
+        yield Finding(Level.TO_DO, "event key", str(error), "set INNGEST_EVENT_KEY anew")
+        event_key = ""
+    else:
+        given = " by INNGEST_EVENT_KEY" if key and event_key is None else ""
+        yield Finding(Level.OK, "event key", f"{key!r}{given}")
+    try:
+        found = identify(base, event_key, timeout)
+    except ValueError as error:
+        cure = "use an https:// address, or take the key out of INNGEST_EVENT_KEY"
+        yield Finding(Level.TO_DO, "event key", str(error), cure)
+        found = identify(base, "", timeout)
+    words = f"{base} ({name}): {found.words}"
+    if found.kind in _STATELESS:
+        words += ", which keeps no workflow state"
+    level = Level.OK if found.kind is ServerKind.STATE_SERVER else Level.NOTE
+    if found.kind not in _USABLE and name != "default":
+        level = Level.TO_DO
+    yield Finding(level, "server", words, _CURES[found.kind])
