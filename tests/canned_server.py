@@ -96,5 +96,5 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_DELETE = _reply  # noqa: N815  # http.server's names
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # likewise
+    def log_message(self, format: str, *args: object) -> None:  # likewise
         """Keep the test's output clean."""

@@ -16,6 +16,7 @@ import uvicorn
 from inngest_nb.errors import ServerStartError
 from inngest_nb.server._app import App
 from inngest_nb.server._guard import Guard
+from inngest_nb.store._probe import identify
 from inngest_nb.store._sqlite import SqliteTable
 
 __all__ = ["StateServer"]
@@ -131,7 +132,7 @@ class StateServer:
     def _why_not(self, error: OSError) -> str:
         if error.errno in (98, 48, 10048):  # EADDRINUSE on Linux, macOS, Windows
             return (
-                f"port {self.port} of {self.host} is taken; "
+                f"port {self.port} of {self.host} is taken by {identify(self.url).words}; "
                 "choose another with --port or port=, 0 for any free one"
             )
         return f"cannot listen on {self.host} port {self.port}: {error.strerror or error}"
