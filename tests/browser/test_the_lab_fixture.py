@@ -1,0 +1,158 @@
+"""The ground that every other browser test stands on: it must notice what goes wrong."""
+
+import re
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import pytest
+from hostile_strings import HOSTILE_STRINGS
+from jupyterlab_driver import LabPage
+from playwright.sync_api import Dialog, expect
+
+GREETING = """
+import ipywidgets as widgets
+
+name = widgets.Text(description="Name")
+button = widgets.Button(description="Greet")
+greeting = widgets.Label().add_class("t-greeting")
+
+
+def greet(_):
+    greeting.value = f"Hello {name.value}"
+
+
+button.on_click(greet)
+widgets.VBox([name, button, greeting])
+"""
+
+UNTIL_TOLD = """
+import asyncio
+from pathlib import Path
+
+print("begun")
+while not Path("go").exists():
+    await asyncio.sleep(0.02)
+print("ended")
+"""
+
+
+def test_a_clicked_widget_answers_from_its_kernel(lab: LabPage) -> None:
+    lab.open_cells(GREETING)
+    lab.run_all()
+    cell = lab.cell(0)
+    cell.get_by_role("textbox", name="Name").fill("Ada")
+    cell.get_by_role("button", name="Greet").click()
+    expect(cell.locator(".t-greeting")).to_have_text("Hello Ada")
+
+
+def test_hostile_strings_in_a_label_are_shown_as_they_are(lab: LabPage) -> None:
+    lab.open_cells(
+        "from ipywidgets import Label, VBox",
+        f"VBox([Label(text).add_class('t-label') for text in {HOSTILE_STRINGS!r}])",
+    )
+    lab.run_all()
+    labels = lab.cell(1).locator(".t-label")
+    expect(labels).to_have_text([re.compile(re.escape(text)) for text in HOSTILE_STRINGS])
+
+
+def test_hostile_strings_that_a_view_forgot_to_escape_are_noticed(lab: LabPage) -> None:
+    lab.open_cells(
+        "from IPython.display import HTML, display",
+        f"for text in {HOSTILE_STRINGS[:3]!r}: display(HTML(text))",
+    )
+    with ExitStack() as all_of_them:
+        for message in ("script element", "image error", "svg animation"):
+            says = partial(_says, message)
+            all_of_them.enter_context(lab.page.expect_event("dialog", says))
+        lab.run_all()
+    with pytest.raises(AssertionError, match="opened a dialog"):
+        lab.assert_undisturbed()
+    lab.dialogs.clear()
+
+
+def test_a_request_beyond_loopback_is_noticed_and_refused(lab: LabPage) -> None:
+    lab.open_cells(
+        "from IPython.display import HTML",
+        'HTML(\'<img class="t-far" src="https://example.org/a.png">\')',
+    )
+    lab.run_all()
+    expect(lab.cell(1).locator(".t-far")).to_be_attached()
+    lab.page.wait_for_function("() => document.querySelector('.t-far').complete")
+    assert lab.external == ["https://example.org/a.png"]
+    lab.external.clear()
+
+
+def test_an_uncaught_error_of_the_page_is_noticed(lab: LabPage) -> None:
+    lab.open_cells("1")
+    with lab.page.expect_event("pageerror"):
+        lab.page.evaluate("() => { setTimeout(() => { throw new Error('boom') }) }")
+    assert lab.page_errors == ["boom"]
+    lab.page_errors.clear()
+
+
+def test_cells_can_be_looked_at_while_they_run(lab: LabPage) -> None:
+    lab.open_cells(UNTIL_TOLD, "print('after')")
+    lab.start_run_all()
+    expect(lab.cell(0)).to_contain_text("begun")
+    assert lab.is_running
+    (lab.folder / "go").touch()
+    lab.wait_run_all()
+    assert not lab.is_running
+    expect(lab.cell(1)).to_contain_text("after")
+
+
+def test_the_document_tells_a_failed_cell_from_the_ones_it_stopped(lab: LabPage) -> None:
+    lab.open_cells("fine = 1", "1 / 0", "print('never')")
+    lab.run_all()
+    cells = lab.document().cells
+    assert [cell.execution_count for cell in cells] == [1, 2, None]
+    assert [[output.output_type for output in cell.outputs] for cell in cells] == [
+        [],
+        ["error"],
+        [],
+    ]
+
+
+def test_each_test_has_a_kernel_of_its_own(lab: LabPage) -> None:
+    lab.open_cells("fine")
+    lab.run_all()
+    expect(lab.cell(0)).to_contain_text("NameError")
+
+
+def test_a_notebook_file_is_opened_as_a_copy(lab: LabPage, tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell("6 * 7")],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, tmp_path / "title.ipynb")
+    before = (tmp_path / "title.ipynb").read_bytes()
+    lab.open(tmp_path / "title.ipynb")
+    lab.run_all()
+    expect(lab.cell(1)).to_contain_text("42")
+    assert (tmp_path / "title.ipynb").read_bytes() == before
+
+
+def test_a_screenshot_shows_the_whole_notebook_in_either_theme(lab: LabPage) -> None:
+    lab.open_cells(*[f"print('line\\n' * {count})" for count in (30, 30, 30)])
+    lab.run_all()
+    lab.resize(1000)
+    sizes = []
+    for theme in ("light", "dark"):
+        lab.theme(theme)
+        sizes.append(_png_size(lab.screenshot(f"fixture-{theme}", whole=True)))
+    assert sizes[0] == sizes[1]
+    assert sizes[0][0] == 1000
+    assert sizes[0][1] > 1500
+    assert _png_size(lab.screenshot("fixture-window")) == (1000, 900)
+
+
+def _png_size(file: Path) -> tuple[int, int]:
+    """Return width and height as they stand in the head of a PNG file."""
+    head = file.read_bytes()[:24]
+    return int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+
+
+def _says(message: str, dialog: Dialog) -> bool:
+    return dialog.message == message
