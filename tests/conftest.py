@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,3 +28,15 @@ def go_documents() -> list[bytes]:
 def state_server(tmp_path: Path) -> Iterator[StateServer]:
     with StateServer(tmp_path / "state.db", port=0) as server:
         yield server
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session that skipped a test although `REQUIRE_BROWSER=1` allows none."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("REQUIRE_BROWSER") == "1":
+        reporter.write_line(
+            f"\n{len(skipped)} skipped, and REQUIRE_BROWSER=1 allows none", red=True
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

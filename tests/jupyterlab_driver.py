@@ -1,26 +1,19 @@
-"""A real JupyterLab on loopback, and a page of it as a person would use it.
+"""A page of JupyterLab with one notebook, as a person would use it.
 
-`LabServer` is the process, `LabPage` one browser page with one notebook open. Both are slow to
-begin and hard to wait for, so all that is known about waiting for JupyterLab stands here: a
-promise that says when every cell is done, the kernel's own word that it is idle, never a sleep.
+All that is known about waiting for JupyterLab stands here: a promise that says when every cell
+is done, the kernel's own word that it is idle, never a sleep.
 """
 
 import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import time
-import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 import nbformat
-from playwright.sync_api import Dialog, Locator, Page, Route, WebSocket
+from jupyterlab_server import LabServer
+from playwright.sync_api import Dialog, Locator, Page, Route, WebSocket, expect
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGS = (
@@ -36,22 +29,16 @@ CHROMIUM_ARGS = (
     "--force-color-profile=srgb",
 )
 
-# What a stock JupyterLab does that would get between a test and its notebook.
-_SETTINGS = {
-    "@jupyterlab/apputils-extension/notification": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-        "doNotDisturbMode": True,
-    },
-    # Else cells outside the window are not in the page, and an empty page follows the last one.
-    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "scrollPastEnd": False},
-    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
-}
+_TALLEST = 16_000  # beyond, Chromium repeats the top of the page
 _THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-_LOOPBACK = "127.0.0.1"
 _BEYOND_LOOPBACK = re.compile(r"^(https?|wss?)://(?!127\.0\.0\.1[:/])")
 
 _PANEL = ".jp-NotebookPanel:visible"
+_WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+_DRAWN_WIDGET = (
+    f"{_PANEL} .jp-Cell-outputArea > .jp-OutputArea-child > .jp-OutputArea-output"
+    " > .jupyter-widgets:not(.jupyter-error-widget)"
+)
 _KERNEL_IS_IDLE = """() => {
     const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
@@ -72,127 +59,6 @@ def find_chromium() -> str | None:
     """Return the path of a Chromium: `$CHROMIUM`, else one of the usual names, else None."""
     names = (os.environ.get("CHROMIUM"), *CHROMIUM_NAMES)
     return next((path for name in names if name and (path := shutil.which(name))), None)
-
-
-class LabServer:
-    """A JupyterLab process of its own: own settings, own kernels' folders, own random token."""
-
-    def __init__(self, python: str, folder: Path) -> None:
-        self.root = folder / "root"
-        self._own = folder / "jupyter"
-        self._python = python
-        self._token = uuid.uuid4().hex
-        with socket.socket() as probe:
-            probe.bind((_LOOPBACK, 0))
-            self._port: int = probe.getsockname()[1]
-        self._api = httpx.Client(
-            base_url=f"http://{_LOOPBACK}:{self._port}",
-            headers={"Authorization": f"token {self._token}"},
-            trust_env=False,
-            timeout=20,
-        )
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, within: float = 60) -> None:
-        """Start the server and return when it answers."""
-        self.root.mkdir(parents=True)
-        self._write_settings()
-        log = self._own / "server.log"
-        with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                self._command(),
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            with suppress(httpx.TransportError):
-                self._api.get("/api/status").raise_for_status()
-                return
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.1)
-                break
-        self.stop()
-        raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-4000:]}")
-
-    def stop(self) -> None:
-        """End the server and every kernel it started."""
-        if self._process is None:
-            return
-        with suppress(httpx.TransportError):
-            self._api.post("/api/shutdown")
-        self._api.close()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-    def address(self, notebook: Path) -> str:
-        """Return the URL that opens a notebook of `root` in a workspace nobody used before."""
-        path = notebook.relative_to(self.root).as_posix()
-        workspace = uuid.uuid4().hex
-        return str(
-            self._api.base_url.join(f"/lab/workspaces/{workspace}/tree/{path}").copy_with(
-                params={"token": self._token, "reset": ""}
-            )
-        )
-
-    def forget(self) -> None:
-        """End every session and its kernel, and what was set meanwhile, such as the theme."""
-        for session in self._api.get("/api/sessions").raise_for_status().json():
-            self._api.delete(f"/api/sessions/{session['id']}")
-        for kernel in self._api.get("/api/kernels").raise_for_status().json():
-            self._api.delete(f"/api/kernels/{kernel['id']}")
-        self._write_settings()
-
-    def _write_settings(self) -> None:
-        folder = self._own / "settings"
-        shutil.rmtree(folder, ignore_errors=True)
-        for name, value in _SETTINGS.items():
-            file = folder / f"{name}.jupyterlab-settings"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(value))
-
-    def _command(self) -> list[str]:
-        return [
-            self._python,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            f"--ServerApp.ip={_LOOPBACK}",
-            f"--ServerApp.port={self._port}",
-            "--ServerApp.port_retries=0",
-            f"--ServerApp.root_dir={self.root}",
-            "--ServerApp.terminals_enabled=False",
-            f"--IdentityProvider.token={self._token}",
-            "--LabApp.expose_app_in_browser=True",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--LabApp.news_url=None",
-            "--LabApp.extension_manager=readonly",
-            "--MappingKernelManager.default_kernel_name=python3",
-        ]
-
-    def _environment(self) -> dict[str, str]:
-        """Return ours without what would lead the server or its kernels to the user's settings."""
-        strange = ("JUPYTER", "JPY_", "INNGEST_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-        return kept | {
-            "JUPYTER_CONFIG_DIR": str(self._own / "config"),
-            "JUPYTER_DATA_DIR": str(self._own / "data"),
-            "JUPYTER_RUNTIME_DIR": str(self._own / "runtime"),
-            "JUPYTERLAB_SETTINGS_DIR": str(self._own / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(self._own / "workspaces"),
-            "IPYTHONDIR": str(self._own / "ipython"),
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "NO_PROXY": _LOOPBACK,
-            "no_proxy": _LOOPBACK,
-        }
 
 
 class LabPage:
@@ -217,9 +83,10 @@ class LabPage:
 
     def open(self, notebook: Path) -> None:
         """Open a copy of a notebook file and wait until its kernel is ready to run."""
-        copy = self.folder / notebook.name
         self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(notebook, copy)
+        copy = self.folder / notebook.name
+        if notebook != copy:
+            shutil.copyfile(notebook, copy)
         self._show(copy)
 
     def open_cells(self, *sources: str) -> None:
@@ -260,6 +127,12 @@ class LabPage:
         shown = "window.jupyterapp.shell.currentWidget.content.model.toJSON()"
         return nbformat.from_dict(self.page.evaluate(f"() => {shown}"))
 
+    def save(self) -> Path:
+        """Save the notebook as JupyterLab does and return its file."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        shown = "window.jupyterapp.shell.currentWidget.context.localPath"
+        return self.folder.parent / str(self.page.evaluate(f"() => {shown}"))
+
     def theme(self, name: Literal["light", "dark"]) -> None:
         """Switch JupyterLab's theme."""
         change = (
@@ -273,16 +146,24 @@ class LabPage:
         """Give the browser's window this size in CSS pixels."""
         self.page.set_viewport_size({"width": width, "height": height})
 
+    def wait_for_widgets(self, within: float = 20) -> None:
+        """Return when every widget of the outputs is drawn, which JupyterLab does after the run."""
+        outputs = [output for cell in self.document().cells for output in cell.get("outputs", ())]
+        views = [output for output in outputs if _WIDGET_MIME in output.get("data", ())]
+        drawn = self.page.locator(_DRAWN_WIDGET)
+        expect(drawn).to_have_count(len(views), timeout=within * 1000)
+
     def screenshot(self, name: str, *, whole: bool = False) -> Path:
         """Save what is seen as `<name>.png`; `whole` shows the notebook from top to bottom."""
         file = self._screenshots / f"{name}.png"
-        size = self.page.viewport_size
-        if whole and size is not None:
+        window = self.page.viewport_size
+        assert window is not None
+        if whole:
             height = self.page.evaluate(_HEIGHT_OF_ALL_CELLS)
-            self.resize(size["width"], min(max(height, size["height"]), 16_000))
+            assert height <= _TALLEST, f"{name}: {height} pixels are too tall for one picture"
+            self.resize(window["width"], max(height, window["height"]))
         self.page.screenshot(path=file, animations="disabled", caret="hide")
-        if whole and size is not None:
-            self.resize(size["width"], size["height"])
+        self.resize(window["width"], window["height"])
         return file
 
     def assert_undisturbed(self) -> None:
@@ -308,5 +189,8 @@ class LabPage:
             self.external.append(socket.url)
 
     def _on_dialog(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":  # JupyterLab's own question about unsaved changes
+            dialog.accept()
+            return
         self.dialogs.append(dialog.message)
         dialog.dismiss()

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jupyterlab_driver import CHROMIUM_ARGS, LabPage, LabServer, find_chromium
+from jupyterlab_driver import CHROMIUM_ARGS, LabPage, find_chromium
+from jupyterlab_server import LabServer
 from playwright.sync_api import Browser, expect, sync_playwright
 
 _HERE = Path(__file__).parent

@@ -27,6 +27,13 @@ button.on_click(greet)
 widgets.VBox([name, button, greeting])
 """
 
+DRAW_A_LOST_WIDGET = """
+from IPython.display import display
+
+view = {"model_id": "nobody", "version_major": 2, "version_minor": 0}
+display({"application/vnd.jupyter.widget-view+json": view}, raw=True)
+"""
+
 UNTIL_TOLD = """
 import asyncio
 from pathlib import Path
@@ -132,6 +139,25 @@ def test_a_notebook_file_is_opened_as_a_copy(lab: LabPage, tmp_path: Path) -> No
     lab.run_all()
     expect(lab.cell(1)).to_contain_text("42")
     assert (tmp_path / "title.ipynb").read_bytes() == before
+
+
+def test_a_saved_notebook_can_be_opened_again(lab: LabPage) -> None:
+    lab.open_cells("6 * 7")
+    lab.run_all()
+    saved = lab.save()
+    assert nbformat.read(saved, as_version=4).cells[0].outputs[0].data["text/plain"] == "42"
+    lab.open(saved)
+    expect(lab.cell(0).locator(".jp-OutputArea-output")).to_have_text("42")
+
+
+def test_a_widget_that_is_never_drawn_is_noticed(lab: LabPage) -> None:
+    lab.open_cells(GREETING)
+    lab.run_all()
+    lab.wait_for_widgets()
+    lab.open_cells(GREETING, DRAW_A_LOST_WIDGET)
+    lab.run_all()
+    with pytest.raises(AssertionError, match="to have count"):
+        lab.wait_for_widgets(within=1)
 
 
 def test_a_screenshot_shows_the_whole_notebook_in_either_theme(lab: LabPage) -> None:
