@@ -1,0 +1,65 @@
+"""The doors: what they offer, that type checkers see the same, and how little comes along."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import inngest_nb
+
+PACKAGE = Path(__file__).parent.parent / "inngest_nb"
+ROOMS = sorted(door.parent.name for door in PACKAGE.glob("*/__init__.py"))
+
+IN_A_FRESH_INTERPRETER = """
+import json, sys, threading
+before = threading.active_count()
+import inngest_nb
+heavy = {"IPython", "ipywidgets", "jinja2", "pandas", "starlette"} & sys.modules.keys()
+print(json.dumps([sorted(heavy), threading.active_count() - before]))
+"""
+
+
+def test_every_public_name_can_be_imported() -> None:
+    assert [name for name in inngest_nb.__all__ if not hasattr(inngest_nb, name)] == []
+
+
+def test_only_the_public_names_are_offered_each_once() -> None:
+    assert dir(inngest_nb) == inngest_nb.__all__ == sorted(set(inngest_nb.__all__))
+
+
+def test_type_checkers_see_the_very_names_that_are_loaded_on_first_use() -> None:
+    door = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (checked,) = (
+        node
+        for node in door.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    seen = dict(imported_names(checked))
+    assert {*seen, "__version__"} == {*inngest_nb.__all__}
+    for name, module in seen.items():
+        assert getattr(inngest_nb, name) is getattr(import_module(module), name), name
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_door_of_a_room_offers_exactly_what_it_imports(room: str) -> None:
+    door = ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))
+    offered = import_module(f"inngest_nb.{room}").__all__
+    assert offered == sorted(dict(imported_names(door)))
+
+
+def test_the_import_brings_nothing_heavy_and_starts_no_thread() -> None:
+    command = [sys.executable, "-c", IN_A_FRESH_INTERPRETER]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert json.loads(answer) == [[], 0]
+
+
+def imported_names(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield each name that `from … import …` binds, with the module it comes from."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((alias.asname or alias.name, str(node.module)) for alias in node.names)

@@ -1,0 +1,83 @@
+"""The floor plan: which room may know which, and which library may be known where."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "inngest_nb"
+FILES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
+
+# A room imports itself and what lies below it, never upwards and never another of its floor.
+FLOORS = {
+    "_version": 0,
+    "errors": 0,
+    "state": 0,
+    "nesting": 1,
+    "wire": 1,
+    "store": 2,
+    "server": 3,
+    "checkup": 4,
+    "samples": 4,
+    "notebook": 5,
+    "cli": 6,
+    "__init__": 7,
+}
+
+# The files that may import a library, by how their paths begin.
+LIBRARIES = {
+    "IPython": ["notebook/"],
+    "click": ["cli.py"],
+    "httpx": ["store/"],
+    "ipykernel": ["checkup/"],
+    "ipywidgets": ["notebook/"],
+    "jinja2": ["notebook/"],
+    "jupyter_client": ["checkup/"],
+    "markupsafe": ["notebook/"],
+    "msgspec": ["state.py", "wire.py", "store/", "server/", "samples", "notebook/"],
+    "nest_asyncio2": ["nesting.py"],
+    "numpy": ["notebook/"],
+    "pandas": ["notebook/"],
+    "sqlite3": ["store/_sqlite.py"],
+    "starlette": ["server/"],
+    "uvicorn": ["server/"],
+    "uvloop": ["server/"],
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_imports_its_own_room_and_lower_floors_only(file: str) -> None:
+    home = file.partition("/")[0].removesuffix(".py")
+    assert home in FLOORS, "a new room wants a floor"
+    rooms = {room_of(name) for name in imports(file) if name.startswith("inngest_nb")}
+    assert [room for room in rooms - {home} if FLOORS[room] >= FLOORS[home]] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_library_is_imported_only_where_it_belongs(file: str) -> None:
+    libraries = {name.partition(".")[0] for name in imports(file)} - {"inngest_nb"}
+    free = sys.stdlib_module_names - LIBRARIES.keys()
+    astray = [
+        name
+        for name in libraries - free
+        if not any(file.startswith(place) for place in LIBRARIES.get(name, ()))
+    ]
+    assert astray == []
+
+
+def imports(file: str) -> Iterator[str]:
+    """Yield the full name of everything a file imports, wherever in the file it does so."""
+    for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written from the package's name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(name: str) -> str:
+    """Return the room of a module; a name of the package itself comes from its door."""
+    room = name.split(".")[1:2]
+    return room[0] if room and room[0] in FLOORS else "__init__"
