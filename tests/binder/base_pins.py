@@ -10,14 +10,48 @@ import re
 import sys
 from importlib.resources import files
 
-PACKAGES = """
-    anyio attrs certifi comm h11 httpcore httpx idna ipykernel ipython ipywidgets jinja2
-    jsonschema jupyter-offlinenotebook jupyter-resource-usage jupyter_client jupyter_core
-    jupyter_server jupyterhub-singleuser jupyterlab jupyterlab_server jupyterlab_widgets
-    markupsafe nbclient nbconvert nbformat nest-asyncio notebook notebook-shim pip psutil pyyaml
-    pyzmq requests sniffio tornado traitlets typing_extensions widgetsnbextension
-""".split()
-NAME_ON_THE_INDEX = {"jupyterhub-singleuser": "jupyterhub"}
+PACKAGES = (
+    "anyio",
+    "attrs",
+    "certifi",
+    "comm",
+    "h11",
+    "httpcore",
+    "httpx",
+    "idna",
+    "ipykernel",
+    "ipython",
+    "ipywidgets",
+    "jinja2",
+    "jsonschema",
+    "jupyter-offlinenotebook",
+    "jupyter-resource-usage",
+    "jupyter_client",
+    "jupyter_core",
+    "jupyter_server",
+    "jupyterhub-singleuser",
+    "jupyterlab",
+    "jupyterlab_server",
+    "jupyterlab_widgets",
+    "markupsafe",
+    "nbclient",
+    "nbconvert-core",
+    "nbformat",
+    "nest-asyncio",
+    "notebook",
+    "notebook-shim",
+    "pip",
+    "psutil",
+    "pyyaml",
+    "pyzmq",
+    "requests",
+    "sniffio",
+    "tornado",
+    "traitlets",
+    "typing_extensions",
+    "widgetsnbextension",
+)
+NAME_ON_THE_INDEX = {"jupyterhub-singleuser": "jupyterhub", "nbconvert-core": "nbconvert"}
 LOCKED = re.compile(r"/(?:noarch|linux-64)/(.+)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 
 

@@ -23,11 +23,11 @@ python=${PYTHON:-python3.12}
 say() { printf '\n-- %s\n' "$*"; }
 
 # As in the image: REPO_DIR is the home, and the environment holds nothing of this machine's.
-in_image() {
-    env -i HOME="$home" REPO_DIR="$home" USER=jovyan SHELL=/bin/bash LANG=C.UTF-8 LC_ALL=C.UTF-8 \
-        PATH="$venv/bin:/usr/local/bin:/usr/bin:/bin" NB_PYTHON_PREFIX="$venv" \
-        KERNEL_PYTHON_PREFIX="$venv" no_proxy=127.0.0.1 PYTHONUNBUFFERED=1 "$@"
-}
+in_image=(
+    env -i HOME="$home" REPO_DIR="$home" USER=jovyan SHELL=/bin/bash LANG=C.UTF-8 LC_ALL=C.UTF-8
+    PATH="$venv/bin:/usr/local/bin:/usr/bin:/bin" NB_PYTHON_PREFIX="$venv"
+    KERNEL_PYTHON_PREFIX="$venv" no_proxy=127.0.0.1 PYTHONUNBUFFERED=1
+)
 
 say "the committed files and the base image's packages ($("$python" --version), $folder)"
 mkdir -p "$home"
@@ -39,7 +39,7 @@ cd "$home"
 say "binder/requirements.txt"
 "$venv/bin/python" -m pip install -q --no-cache-dir -r binder/requirements.txt
 "$venv/bin/python" -m pip check
-in_image python - "$here/base-3.12.txt" <<'END'
+"${in_image[@]}" python - "$here/base-3.12.txt" <<'END'
 import sys
 from importlib.metadata import version
 
@@ -49,15 +49,15 @@ sys.exit("\n".join(["our requirements replace what the base image has:", *change
 END
 
 say "binder/postBuild"
-in_image ./binder/postBuild
+"${in_image[@]}" ./binder/postBuild
 
 say "binder/start"
-port=$(in_image python -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
-in_image ./binder/start jupyter lab --no-browser --allow-root --ip=127.0.0.1 --port="$port" \
+port=$("$python" -c 'import socket as s; print(s.create_server(("127.0.0.1", 0)).getsockname()[1])')
+"${in_image[@]}" ./binder/start jupyter lab --no-browser --allow-root --ip=127.0.0.1 --port="$port" \
     --IdentityProvider.token=visitor >"$folder/lab.log" 2>&1 </dev/null &
 lab=$!
-trap 'kill "$lab" 2>/dev/null || true; wait "$lab" 2>/dev/null || true' EXIT
-in_image python - "$port" <<'END' || { cat "$folder/lab.log"; exit 1; }
+trap 'kill "$lab" || true; wait "$lab" || true' EXIT
+"${in_image[@]}" python - "$port" <<'END' || { cat "$folder/lab.log"; exit 1; }
 import sys, time, urllib.request
 
 url = f"http://127.0.0.1:{sys.argv[1]}/api/kernelspecs?token=visitor"
@@ -74,5 +74,5 @@ END
 
 for notebook in notebooks/*.ipynb; do
     say "$notebook"
-    in_image jupyter execute --timeout=300 "$notebook"
+    "${in_image[@]}" jupyter execute --timeout=300 "$notebook"
 done
