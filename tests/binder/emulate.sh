@@ -37,7 +37,7 @@ cd "$home"
 "$venv/bin/python" -m pip install -q -r "$here/base-3.12.txt"
 
 say "binder/requirements.txt"
-"$venv/bin/python" -m pip install -q --no-cache-dir -r binder/requirements.txt
+"$venv/bin/python" -m pip install -q -r binder/requirements.txt
 "$venv/bin/python" -m pip check
 "${in_image[@]}" python - "$here/base-3.12.txt" <<'END'
 import sys
