@@ -6,6 +6,7 @@ of its own.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,7 @@ def main() -> None:
             [*command, "--path", f"{folder}/state.db"], stdout=subprocess.PIPE, text=True
         )
         assert server.stdout is not None
-        url = next(word for word in server.stdout.readline().split() if "://" in word)
+        url = re.findall(r"http://[^\s,]+", server.stdout.readline())[0]
         try:
             with InngestStore(url) as store, httpx.Client() as bare:
                 measure(store, bare, url, loaded, made)

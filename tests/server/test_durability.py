@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ def save_until_killed(path: Path, kill_after: int) -> dict[str, bytes]:
     command = [sys.executable, "-m", "inngest_nb", "serve", "--port", "0", "--path", str(path)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
-    url = next(word for word in server.stdout.readline().split() if word.startswith("http://"))
+    url = re.findall(r"http://[^\s,]+", server.stdout.readline())[0]
     acknowledged: dict[str, bytes] = {}
     lock = threading.Lock()
 
