@@ -119,7 +119,7 @@ class InngestStore(HttpStore):
         response = self._client.send(
             self._request(request, self._client),
             stream=True,
-            auth=self._auth,
+            auth=self._auth(request),
             follow_redirects=False,
         )
         try:
@@ -217,7 +217,7 @@ class AsyncInngestStore(HttpStore):
         response = await self._client.send(
             self._request(request, self._client),
             stream=True,
-            auth=self._auth,
+            auth=self._auth(request),
             follow_redirects=False,
         )
         try:

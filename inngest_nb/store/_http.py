@@ -33,6 +33,9 @@ from inngest_nb.store._table import check_limit, row_of, state_of, status_text
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
 _DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 _TIMEOUT_SECONDS = 10.0
+_BODY_BYTES = 256 * 2**20
+# Named, so that httpx does not look into each URL for a user name.
+_NO_AUTH = httpx.Auth()
 
 
 class NoCookies(CookieJar):
@@ -40,9 +43,6 @@ class NoCookies(CookieJar):
 
     def extract_cookies(self, response: Any, request: Any) -> None:
         """Take nothing out of a response."""
-
-
-_BODY_BYTES = 256 * 2**20
 
 
 class HttpStore:
@@ -66,8 +66,6 @@ class HttpStore:
         seconds = httpx.Timeout(_TIMEOUT_SECONDS if timeout is None else timeout)
         self._extensions = {"timeout": seconds.as_dict()}
         self._own_client = own_client
-        # Named, so that httpx does not look into each URL for a user name.
-        self._auth = httpx.Auth() if own_client else httpx.USE_CLIENT_DEFAULT
         self._cache = Cache()
 
     def __repr__(self) -> str:
@@ -102,6 +100,11 @@ class HttpStore:
             built.headers.pop("Authorization", None)  # a user's default is a key too
         return built
 
+    def _auth(self, request: Request) -> httpx.Auth | Any:
+        """Leave a user's client its own `auth`, but for another origin."""
+        own = self._own_client or not request.keyed
+        return _NO_AUTH if own else httpx.USE_CLIENT_DEFAULT
+
     def _dropped(self, error: Exception, request: Request) -> ConnectionDroppedError:
         """Turn a transport's error into ours; a dropped connection is the operation's to judge."""
         said = self._key.hidden(str(error))
@@ -110,7 +113,7 @@ class HttpStore:
         if isinstance(error, httpx.TimeoutException):
             why, hint = "it took too long", "give a longer timeout= if the server is slow"
         elif isinstance(error, httpx.ConnectError):
-            why = "nothing accepts connections there"
+            why = f"cannot connect ({said})"
             hint = (
                 "start `inngest-nb serve`, or inb.local() in a notebook; "
                 "or check base_url and INNGEST_BASE_URL"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -54,11 +53,8 @@ class Response(NamedTuple):
     body: bytes
 
 
-@dataclass
 class ConnectionDroppedError(Exception):
     """Thrown into an operation by its driver: the connection broke before the answer was whole."""
-
-    why: str = ""
 
 
 # What a driver hands in: nothing at first, then a response or what broke.
@@ -85,7 +81,7 @@ class Listed(msgspec.Struct):
 class Listing(msgspec.Struct):
     """One page of our state server's list; `next_cursor` is empty on the last."""
 
-    workflows: list[Listed] = field(default_factory=list)
+    workflows: list[Listed] = []
     next_cursor: str = ""
 
 
@@ -225,7 +221,7 @@ def _answer(request: Request) -> Operation[Response]:
     try:
         return (yield request)
     except ConnectionDroppedError as dropped:
-        raise _unreachable(request, dropped.why) from dropped
+        raise _unreachable(request, str(dropped)) from dropped
 
 
 def _redirected(request: Request, status: int, location: str, origin: str) -> Request:

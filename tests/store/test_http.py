@@ -156,12 +156,11 @@ def test_a_redirect_within_the_origin_keeps_method_and_key() -> None:
 def test_a_redirect_to_another_origin_does_not_get_the_key(own: bool) -> None:
     with scripted_server(reply(200, X_DOCUMENT)) as other:
         with scripted_server(reply(302, location=other.url + "/x")) as server:
-            client = httpx.Client(headers={"Authorization": f"Bearer {KEY}"}) if own else None
+            client = httpx.Client(auth=("me", KEY)) if own else None
             with InngestStore(server.url, KEY, client=client) as store:
                 assert store.load("x") is not None
             if client:
                 client.close()
-        assert KEY.encode() not in other.requests[0]
         assert b"authorization" not in other.requests[0].lower()
 
 
