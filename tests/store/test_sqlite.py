@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,12 @@ from inngest_nb import SqliteStore, WorkflowState
 from inngest_nb.errors import StoreFileError
 
 X = WorkflowState(workflow_id="x")
+
+
+def execute(path: Path, sql: str) -> list[Any]:
+    """Do something to the file behind the store's back."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        return database.execute(sql).fetchall()
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
@@ -45,10 +53,8 @@ def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
 def test_a_save_is_durable_when_it_returns(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "s.db") as store:
         store.save(X)
-        with sqlite3.connect(tmp_path / "s.db") as database:
-            assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-            assert database.execute("SELECT workflow_id FROM workflows").fetchall() == [("x",)]
-        database.close()
+        assert execute(tmp_path / "s.db", "PRAGMA journal_mode") == [("wal",)]
+        assert execute(tmp_path / "s.db", "SELECT workflow_id FROM workflows") == [("x",)]
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"\x00" * 4096])
@@ -63,9 +69,7 @@ def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path, content:
 
 def test_a_database_of_another_program_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE theirs (x)")
-    database.close()
+    execute(path, "CREATE TABLE theirs (x)")
     before = path.read_bytes()
 
     with pytest.raises(StoreFileError, match="another program"):
@@ -76,9 +80,7 @@ def test_a_database_of_another_program_is_refused_and_kept(tmp_path: Path) -> No
 def test_a_file_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     SqliteStore(path).close()
-    with sqlite3.connect(path) as database:
-        database.execute("PRAGMA user_version = 99")
-    database.close()
+    execute(path, "PRAGMA user_version = 99")
 
     with pytest.raises(StoreFileError, match="newer inngest_nb"):
         SqliteStore(path)
@@ -93,15 +95,12 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
 def test_a_damaged_table_is_told_and_the_writer_goes_on(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "s.db") as store:
         store.save(X)
-        with sqlite3.connect(tmp_path / "s.db") as database:
-            database.execute("ALTER TABLE workflows RENAME TO away")
+        execute(tmp_path / "s.db", "ALTER TABLE workflows RENAME TO away")
         with pytest.raises(StoreFileError, match="no such table"):
             store.save(X)
         with pytest.raises(StoreFileError, match="no such table"):
             store.load("x")
-        with sqlite3.connect(tmp_path / "s.db") as database:
-            database.execute("ALTER TABLE away RENAME TO workflows")
-        database.close()
+        execute(tmp_path / "s.db", "ALTER TABLE away RENAME TO workflows")
         store.save(X.replace(error="again"))
         loaded = store.load("x")
         assert loaded is not None
