@@ -1,0 +1,202 @@
+"""A box of fields whose handlers cannot fail unseen, nor run twice at once."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+from markupsafe import Markup
+
+from inngest_nb.errors import StoreError
+from inngest_nb.notebook._diff import Change
+from inngest_nb.notebook._html import fragment, output
+from inngest_nb.notebook._words import visible_lines
+from inngest_nb.store import WorkflowStore
+
+__all__ = ["Area", "Form", "filling", "notice", "row"]
+
+# How long a click waits for its work, in seconds. What takes longer goes on by itself, and the
+# kernel is free for other cells.
+_PATIENCE = 0.3
+
+_Task = tuple[str, Callable[[], None], "Area"]
+
+
+def notice(
+    kind: str,
+    headline: str,
+    *lines: str,
+    hints: Sequence[str] = (),
+    changes: Sequence[Change] = (),
+) -> Markup:
+    """Render a message; `kind` is done, note or error."""
+    return fragment(
+        "notice", kind=kind, headline=headline, lines=lines, hints=hints, changes=changes
+    )
+
+
+def row(*children: Any, align: str = "flex-end") -> Any:
+    """Put widgets side by side, or below each other where there is no room."""
+    layout = widgets.Layout(flex_flow="row wrap", align_items=align, overflow="visible")
+    return widgets.HBox(children, layout=layout)
+
+
+def filling(base: str = "320px") -> Any:
+    """Make a layout that takes the room there is in a row, and wraps below `base`."""
+    return widgets.Layout(flex=f"1 1 {base}", min_width="0", width="auto")
+
+
+class Area(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
+    """A place for what a template rendered, and for nothing else; it is hidden while empty."""
+
+    markup = Markup("")
+
+    def __init__(self, hook: str, content: Markup = markup) -> None:
+        super().__init__()
+        self.add_class("inb")
+        self.add_class(hook)
+        self.show(content)
+
+    def show(self, content: Markup = markup) -> None:
+        """Show rendered HTML in place of what was there."""
+        if not isinstance(content, Markup):
+            raise TypeError("only what a template rendered may be shown")
+        self.markup = content
+        self.value = str(content)
+        self.layout.display = "" if content else "none"
+
+
+class Form(widgets.VBox):  # type: ignore[misc]
+    """What the forms share.
+
+    A handler's work runs in a thread of its own, one at a time; a click that comes meanwhile is
+    dropped. An error is shown in the form, and kept in `last_error` so that it can be raised in
+    a cell for its traceback.
+    """
+
+    title = "Form"
+
+    def __init__(self, store: WorkflowStore) -> None:
+        if inspect.iscoroutinefunction(getattr(store, "load", None)):
+            raise TypeError(
+                f"{type(store).__name__} is for `await`; a form needs its plain twin, "
+                "such as InngestStore with the same arguments"
+            )
+        super().__init__()
+        self.add_class("inb-form")
+        self.layout.max_width = "1100px"
+        self.last_error: Exception | None = None
+        self._store = store
+        self._buttons: list[Any] = []
+        self._lock = threading.Lock()
+        self._next: _Task | None = None
+        self._idle = threading.Event()
+        self._idle.set()
+        self._progress = Area("inb-progress")
+
+    def wait(self, timeout: float = 30) -> None:
+        """Return once nothing is being done; raises `TimeoutError`."""
+        if not self._idle.wait(timeout):
+            raise TimeoutError(f"the form is still at work after {timeout} s")
+
+    def _build(self, *children: Any) -> None:
+        """Put the form together, below its heading, which brings the stylesheet."""
+        heading = Area("inb-heading", output("heading", title=self.title, store=repr(self._store)))
+        self.children = (heading, *children, self._progress)
+
+    def _button(
+        self, text: str, doing: str, work: Callable[[], None], area: Area, style: str = ""
+    ) -> Any:
+        """Make a button; `doing` completes "Could not …", which would appear in `area`."""
+        button = widgets.Button(description=text, button_style=style)
+        button.layout = widgets.Layout(width="auto", flex="0 0 auto")
+        button.add_class(f"inb-{text.lower().replace(' ', '-')}")
+        button.on_click(lambda _: self._start(doing, work, area))
+        self._buttons.append(button)
+        return button
+
+    def _start(
+        self, doing: str, work: Callable[[], None], area: Area, *, again: bool = False
+    ) -> None:
+        """Begin a piece of work, unless one is under way; then do it afterwards if `again`."""
+        with self._lock:
+            if not self._idle.is_set():
+                self._next = (doing, work, area) if again else self._next
+                return
+            self._idle.clear()
+            self._enable(False)
+        run = contextvars.copy_context().run  # messages keep the cell they belong to
+        task: _Task = (doing, work, area)
+        thread = threading.Thread(target=run, args=(self._work, task), daemon=True)
+        thread.start()
+        thread.join(_PATIENCE)
+        with self._lock:
+            if not self._idle.is_set():
+                self._progress.show(notice("note", f"Trying to {doing} …"))
+
+    def _work(self, task: _Task) -> None:
+        next_task: _Task | None = task
+        while next_task is not None:
+            self._guard(*next_task)
+            with self._lock:
+                next_task, self._next = self._next, None
+                if next_task is None:
+                    self._enable(True)
+                    self._progress.show()
+                    self._idle.set()
+
+    def _enable(self, on: bool) -> None:
+        for button in self._buttons:
+            button.disabled = not on
+
+    def _guard(self, doing: str, work: Callable[[], None], area: Area) -> None:
+        """Do something, and show in `area` what goes wrong: nobody sees a callback's error."""
+        try:
+            area.show()
+            work()
+        except Exception as error:  # noqa: BLE001  # it is shown, and kept
+            self.last_error = error
+            area.show(complaint(doing, error))
+
+    # What a notebook keeps where no kernel runs
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Give the labels of the fields and what is in them."""
+        raise NotImplementedError
+
+    def _areas(self) -> list[Area]:
+        """Give the areas that may hold a message."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        facts = self._facts()
+        lines = [f"{label}: {visible_lines(value) or 'not set'}" for label, value in facts]
+        messages = [area.markup for area in self._areas()]
+        return bundle | {
+            "text/plain": "\n".join([f"{self.title} in {self._store!r}", *lines]),
+            "text/html": output(
+                "form",
+                title=self.title,
+                store=repr(self._store),
+                facts=facts,
+                messages=[message for message in messages if message],
+            ),
+        }
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._store!r})"
+
+
+def complaint(doing: str, error: Exception) -> Markup:
+    """Say what failed and what to try."""
+    hints = list(getattr(error, "__notes__", ()))
+    if isinstance(error, StoreError):
+        hints.append("nothing you typed is lost, so try again once the store answers")
+    elif not isinstance(error, ValueError):  # whose text says what to do
+        hints.append("raise the form's last_error in a cell to see where it comes from")
+    return notice("error", f"Could not {doing}", str(error) or type(error).__name__, hints=hints)

@@ -1,0 +1,121 @@
+"""How values read, in every view: status words, times, durations, text that plays no tricks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+# Each word has a mark, so that no meaning hangs on colour, and a tone for the stylesheet.
+_STATUS_LOOKS = {
+    "queued": ("○", "idle"),
+    "running": ("◐", "busy"),
+    "completed": ("✓", "good"),
+    "failed": ("✕", "bad"),
+    "canceled": ("⊘", "idle"),
+    "": ("·", "idle"),
+}
+_UNKNOWN_LOOK = ("?", "idle")
+
+# Joiners are invisible too, but emoji and several scripts are written with them.
+_JOINERS = "\u200c\u200d"
+
+_FINISHED = ("completed", "failed", "canceled")
+
+
+class Excerpt(NamedTuple):
+    """The beginning of a text, and how many characters were left out."""
+
+    text: str
+    more: int
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Write characters that cannot be seen as escapes, as in `a\nb`; those in `keep` stay.
+
+    Among them are the marks that make text run backwards and so pass for another.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in _JOINERS or char in keep else _escape(char)
+        for char in text
+    )
+
+
+def visible_lines(text: str) -> str:
+    """Write characters that cannot be seen as escapes, and keep line breaks, tabs and spaces."""
+    return visible(text.replace("\r\n", "\n"), keep="\n\t\u00a0\u3000")
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def excerpt(text: str, size: int = 2_000) -> Excerpt:
+    """Cut a long text at `size` characters."""
+    return Excerpt(text[:size], max(0, len(text) - size))
+
+
+def short(text: str, size: int = 60) -> str:
+    """Fit a text into one short line, with … where something was left out of its middle."""
+    text = visible(text)
+    if len(text) <= size:
+        return text
+    tail = size // 3
+    return f"{text[: size - tail - 1]}…{text[-tail:]}"
+
+
+def status_mark(word: str) -> str:
+    """Give the mark that stands before a status word."""
+    return _STATUS_LOOKS.get(word, _UNKNOWN_LOOK)[0]
+
+
+def status_tone(word: str) -> str:
+    """Give the tone of a status word: one of good, bad, busy, idle."""
+    return _STATUS_LOOKS.get(word, _UNKNOWN_LOOK)[1]
+
+
+def status_text(word: str) -> str:
+    """Give a status as it stands in lists: its mark and its word."""
+    return f"{status_mark(word)} {short(word, 40) or 'not set'}"
+
+
+def is_finished(word: str) -> bool:
+    """Tell whether a status is one that a workflow ends with."""
+    return word in _FINISHED
+
+
+def time_text(time: datetime | None) -> str:
+    """Give a time in UTC, to the second, or "not set"."""
+    if time is None:
+        return "not set"
+    try:
+        time = time.astimezone(UTC)
+    except OverflowError:  # the first and last hours of the calendar, in another zone
+        return time.isoformat(" ", "seconds")
+    return time.replace(tzinfo=None).isoformat(" ", "seconds") + " UTC"
+
+
+def duration_text(duration: timedelta) -> str:
+    """Give a duration in the two units that matter most: `850 ms`, `3 min 20 s`, `2 d 4 h`."""
+    if duration < timedelta():
+        return "-" + duration_text(-duration)
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    for size, unit, next_size, next_unit in _UNITS:
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {unit}" + (f" {rest} {next_unit}" if rest else "")
+    return f"{whole} s"
+
+
+_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+def count_text(count: int, noun: str) -> str:
+    """Give a count with its noun: `1 event`, `1,234 events`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
