@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty
 
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -88,3 +89,16 @@ def live_kernel() -> Iterator[LiveKernel]:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
         manager.cleanup_resources()
+
+
+@contextmanager
+def running_kernel(connection_file: Path) -> Iterator[LiveKernel]:
+    """Join a kernel that somebody else has started, and leave it to them."""
+    client = BlockingKernelClient(connection_file=str(connection_file))
+    client.load_connection_file()
+    client.start_channels(hb=False)  # its heart may beat late on a busy machine
+    try:
+        client.wait_for_ready(timeout=60)
+        yield LiveKernel(client)
+    finally:
+        client.stop_channels()

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -71,10 +72,10 @@ class StateServer:
             raise ServerStartError(f"the state server did not start at {self.url}")
         return self
 
-    def run(self) -> None:
-        """Serve in this thread until SIGINT or SIGTERM."""
+    def run(self, started: Callable[[], None] | None = None) -> None:
+        """Serve in this thread until SIGINT or SIGTERM; `started` is called when it answers."""
         listener, table = self._prepare()
-        self._server = server = _Server(App(table, self._guard))
+        self._server = server = _Server(App(table, self._guard), started)
         try:
             with asyncio.Runner(loop_factory=_fast_loop()) as runner:
                 runner.run(server.serve([listener]))
@@ -131,8 +132,10 @@ class StateServer:
 
     def _why_not(self, error: OSError) -> str:
         if error.errno in (98, 48, 10048):  # EADDRINUSE on Linux, macOS, Windows
+            # Most often it is Inngest itself, whose own port 8288 is. No key goes to a stranger.
+            there = identify(self.url, "", timeout=1).words
             return (
-                f"port {self.port} of {self.host} is taken by {identify(self.url).words}; "
+                f"port {self.port} of {self.host} is taken by {there}; "
                 "choose another with --port or port=, 0 for any free one"
             )
         return f"cannot listen on {self.host} port {self.port}: {error.strerror or error}"
@@ -141,7 +144,7 @@ class StateServer:
 class _Server(uvicorn.Server):
     """Uvicorn, quiet, and telling when it is ready."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, started: Callable[[], None] | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -158,10 +161,13 @@ class _Server(uvicorn.Server):
             )
         )
         self.ready = threading.Event()
+        self._tell = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+        if self._tell is not None:
+            self._tell()
 
 
 def _serve(server: _Server, listener: socket.socket, table: SqliteTable) -> None:

@@ -1,0 +1,5 @@
+"""The command line: `inngest-nb lab | serve | doctor`."""
+
+from inngest_nb.cli._main import main
+
+__all__ = ["main"]

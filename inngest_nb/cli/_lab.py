@@ -1,0 +1,70 @@
+"""The walkthroughs in JupyterLab, with a state server beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from inngest_nb.cli._signals import ended_by_signals
+from inngest_nb.cli._walkthroughs import Outcome, copy_walkthroughs, walkthroughs
+from inngest_nb.server import StateServer
+from inngest_nb.store._config import named_base_url
+
+_STATES = Path(".inngest-nb") / "state.db"
+
+
+def run_lab(folder: Path, port: int | None, path: Path | None, options: Sequence[str]) -> int:
+    """Open the walkthroughs until a signal or JupyterLab's own end; return what that ended with.
+
+    Each walkthrough has its own embedded server (`inb.local()`) on the folder's states. The server
+    here keeps the same file, so that `InngestStore()` sees the same workflows.
+    """
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise click.ClickException(
+            'JupyterLab is not installed in this Python; pip install "inngest-nb[lab]"'
+        )
+    from inngest_nb.cli._jupyter import JupyterLab
+
+    folder = folder.absolute()
+    _tell("Walkthroughs", str(folder))
+    for name, outcome in copy_walkthroughs(walkthroughs(), folder).items():
+        if outcome is not Outcome.UNCHANGED:
+            _tell("", f"{name}: {outcome}")
+    end = threading.Event()
+    with (
+        ended_by_signals(end.set),
+        # In a thread of this process, which has nothing else to do: so it cannot be left behind.
+        _server(folder, path) as environment,
+        JupyterLab(folder, port, options, environment) as jupyter,
+    ):
+        if (url := jupyter.wait_for_url(end)) is not None:
+            _tell("JupyterLab", url)
+            _tell("", "Ctrl-C ends it.")
+        return jupyter.wait(end)
+
+
+@contextlib.contextmanager
+def _server(folder: Path, path: Path | None) -> Iterator[dict[str, str]]:
+    """Give what tells the notebooks of their server, and run it, unless the user has chosen one."""
+    name, base_url = named_base_url(None)
+    if path is None and name != "default":
+        _tell("State server", f"{base_url}, chosen by {name}")
+        yield {}
+        return
+    # A key of the user's own is for other clients of his; they may talk to this server too.
+    key = os.environ.get("INNGEST_EVENT_KEY") or secrets.token_urlsafe(32)
+    with StateServer(path or folder / _STATES, port=0, event_key=key) as server:
+        _tell("State server", f"{server.url}, for InngestStore() in notebooks")
+        _tell("States", str(server.path))
+        yield {"INNGEST_BASE_URL": server.url, "INNGEST_EVENT_KEY": key}
+
+
+def _tell(subject: str, words: str) -> None:
+    click.echo(f"{subject:<13} {words}")

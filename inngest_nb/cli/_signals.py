@@ -1,0 +1,33 @@
+"""Ending a command by Ctrl-C, SIGTERM or a closed terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@contextlib.contextmanager
+def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+    """Have these signals call `end`, again and again; one that is ignored, as by nohup, stays so.
+
+    Nothing is raised: an exception just after a process was started would leave it behind.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        end()
+
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, handle)
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
