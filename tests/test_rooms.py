@@ -24,17 +24,19 @@ FLOORS = {
     "notebook": 5,
     "cli": 6,
     "__init__": 7,
+    "__main__": 7,
 }
 
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
     "IPython": ["notebook/"],
-    "click": ["cli.py"],
+    "click": ["cli/"],
     "httpx": ["store/"],
     "ipykernel": ["checkup/"],
     "ipywidgets": ["notebook/"],
     "jinja2": ["notebook/"],
     "jupyter_client": ["checkup/"],
+    "jupyter_core": ["cli/"],
     "markupsafe": ["notebook/"],
     "msgspec": ["state.py", "wire.py", "store/", "server/", "samples", "notebook/"],
     "nest_asyncio2": ["nesting.py"],

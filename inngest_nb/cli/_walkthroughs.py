@@ -8,7 +8,6 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-import inngest_nb
 from inngest_nb.errors import InngestNbError
 
 _RECORD = ".walkthroughs.json"
@@ -26,7 +25,7 @@ class Outcome(StrEnum):
 
 def walkthroughs() -> Path:
     """Find the notebooks: in the installed package, or beside it in a checkout."""
-    package = Path(inngest_nb.__file__).parent
+    package = Path(__file__).parent.parent
     for folder in (package / "walkthroughs", package.parent / "notebooks"):
         if folder.is_dir():
             return folder
