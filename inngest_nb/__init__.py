@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from inngest_nb import samples
     from inngest_nb.checkup import doctor
     from inngest_nb.nesting import enable_nested_asyncio
-    from inngest_nb.notebook import delete_form, save_form
+    from inngest_nb.notebook import (
+        activity_frame,
+        delete_form,
+        frame,
+        history_frame,
+        save_form,
+    )
     from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
     from inngest_nb.store import (
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "inngest_nb.checkup": "doctor",
     "inngest_nb.nesting": "enable_nested_asyncio",
-    "inngest_nb.notebook": "delete_form save_form",
+    "inngest_nb.notebook": "activity_frame delete_form frame history_frame save_form",
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
     "inngest_nb.store": (
@@ -57,9 +63,12 @@ __all__ = [
     "WorkflowStatus",
     "WorkflowStore",
     "__version__",
+    "activity_frame",
     "delete_form",
     "doctor",
     "enable_nested_asyncio",
+    "frame",
+    "history_frame",
     "local",
     "samples",
     "save_form",

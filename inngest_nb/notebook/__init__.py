@@ -1,6 +1,16 @@
-"""What a person sees in a notebook: forms that mend state."""
+"""What a person sees in a notebook: frames that tell of state, forms that mend it."""
 
+from inngest_nb.notebook._accessor import WorkflowAccessor
+from inngest_nb.notebook._activities import activity_frame
 from inngest_nb.notebook._delete_form import delete_form
+from inngest_nb.notebook._frames import frame, history_frame
 from inngest_nb.notebook._save_form import save_form
 
-__all__ = ["delete_form", "save_form"]
+__all__ = [
+    "WorkflowAccessor",
+    "activity_frame",
+    "delete_form",
+    "frame",
+    "history_frame",
+    "save_form",
+]
