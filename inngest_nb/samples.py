@@ -1,1 +1,299 @@
 """A handful of workflows worth watching, and a store filled as production fills one."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from math import cos, log, tau
+from typing import Any
+
+from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.store import WorkflowStore
+
+__all__ = ["fill", "states"]
+
+
+# Workflows to run and watch have their place here, before the pretended ones.
+
+
+def fill(store: WorkflowStore, n: int, seed: int = 0, now: datetime | None = None) -> int:
+    """Save `n` workflow states that look like production, and return how many.
+
+    They are those of `states`; the ids are the same each time, so filling again replaces them.
+    """
+    if inspect.iscoroutinefunction(store.save):
+        raise TypeError(
+            f"fill() cannot await {type(store).__name__}.save: give it another store, such as "
+            "InngestStore, or save what samples.states() gives"
+        )
+    saved = 0
+    for state in states(n, seed, now):
+        store.save(state)
+        saved += 1
+    return saved
+
+
+def states(n: int, seed: int = 0, now: datetime | None = None) -> Iterator[WorkflowState]:
+    """Give `n` workflow states that look like production, the oldest first.
+
+    They began in the five days before `now` (None: the present). Most are completed; others run,
+    are stuck for hours or days, failed, or were canceled. Same arguments, same states.
+    """
+    now = now or datetime.now(UTC)
+    if now.tzinfo is None:
+        raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
+    now = now.astimezone(UTC)
+    luck = random.Random(seed)  # noqa: S311  # it is meant to repeat itself
+    fates = luck.choices(list(_FATES), list(_FATES.values()), k=n)
+    kinds = luck.choices(list(_KINDS), [share for share, _, _ in _KINDS.values()], k=n)
+    plans = sorted((now - _age(fate, now, luck), fate) for fate in fates)
+    numbers = dict.fromkeys(_KINDS, 0)
+    for kind, (begun, fate) in zip(kinds, plans, strict=True):
+        numbers[kind] += 1
+        yield _Run(kind, numbers[kind], fate, begun, luck).state(now)
+
+
+_FATES = {"well": 84, "fresh": 3, "fails": 7, "stuck": 2.5, "canceled": 3.5}
+
+
+def _age(fate: str, now: datetime, luck: random.Random) -> timedelta:
+    """Choose how long ago a run began: more of them by day, stuck ones hours ago at least."""
+    if fate == "fresh":
+        return timedelta(seconds=luck.expovariate(1 / 60))
+    while True:
+        age = timedelta(days=luck.uniform(0.15 if fate == "stuck" else 0, 5))
+        if luck.random() < 0.55 - 0.45 * cos(tau * ((now - age).hour - 2) / 24):
+            return age
+
+
+class _StopError(Exception):
+    """A simulated run comes to a stop, with this status and error."""
+
+
+class _Run:
+    """One simulated run, which writes the history that its fate gives it."""
+
+    def __init__(
+        self, kind: str, number: int, fate: str, begun: datetime, luck: random.Random
+    ) -> None:
+        self.number = number
+        self.luck = luck
+        self._kind = kind
+        self._fate = fate
+        self.person = luck.choice(_PEOPLE)
+        self._at = self._begun = begun
+        self._events: list[HistoryEvent] = []
+        _, self._story, troubles = _KINDS[kind]
+        self._trouble = luck.choice(troubles)
+
+    def state(self, now: datetime) -> WorkflowState:
+        """Live the run up to now, and give what is saved of it."""
+        status, result, error = WorkflowStatus.COMPLETED, None, ""
+        try:
+            result = self._story(self)
+        except _StopError as stop:
+            status, error = stop.args
+        if self._fate == "canceled":
+            status, result, error = WorkflowStatus.CANCELED, None, f"canceled by {self.person}"
+            del self._events[self.luck.randrange(1, len(self._events) + 1) :]
+            self._at = self._events[-1].timestamp or self._begun
+            self.wait(self.takes(20))
+        if status is not WorkflowStatus.RUNNING:
+            self.note(EventType(f"workflow_{status}"), result=result, error=error)
+        events = [event for event in self._events if event.timestamp and event.timestamp <= now]
+        if len(events) < len(self._events):  # the rest is still to come
+            status, result, error = WorkflowStatus.RUNNING, None, ""
+        return WorkflowState(
+            workflow_id=f"{self._kind}-{self.number:06}",
+            run_id=str(uuid.UUID(int=self.luck.getrandbits(128), version=4)),
+            status=status,
+            input=events[0].input,
+            result=result,
+            error=error,
+            history=tuple(events),
+            created_at=self._begun,
+            updated_at=events[-1].timestamp,
+        )
+
+    def note(self, type: EventType, **fields: Any) -> None:  # noqa: A002  # the field's name
+        """Write an event at the present moment of the run."""
+        number = len(self._events) + 1
+        self._events.append(HistoryEvent(id=number, type=type, timestamp=self._at, **fields))
+
+    def begin(self, **payload: Any) -> None:
+        """Write the first event; `payload` is the input."""
+        self.note(EventType.WORKFLOW_STARTED, input=payload)
+
+    def takes(self, seconds: float) -> timedelta:
+        """Draw a duration around a median: most are near it, a few far longer."""
+        return timedelta(seconds=self.luck.lognormvariate(log(seconds), 0.7))
+
+    def wait(self, time: timedelta) -> timedelta:
+        """Let time pass."""
+        self._at += time
+        return time
+
+    def activity(self, name: str, seconds: float, payload: Any = None, result: Any = None) -> None:
+        """Write an activity, with up to three attempts when it fails."""
+        errors = _ERRORS.get(name, ())
+        struck = self._fate if name == self._trouble else ""
+        for attempt in (1, 2, 3):
+            self.note(EventType.ACTIVITY_STARTED, activity_name=name, input=payload)
+            if struck == "stuck":
+                raise _StopError(WorkflowStatus.RUNNING, "")
+            if not errors or (struck != "fails" and self.luck.random() > 0.04):
+                took = self.wait(self.takes(seconds))
+                done = EventType.ACTIVITY_COMPLETED
+                self.note(done, activity_name=name, result=result, duration=took)
+                return
+            error = self._error(errors)
+            took = self.wait(timedelta(seconds=30) if error == _TIMEOUT else self.takes(seconds))
+            self.note(EventType.ACTIVITY_FAILED, activity_name=name, error=error, duration=took)
+            if attempt == 3 or error.startswith(_PERMANENT):
+                raise _StopError(WorkflowStatus.FAILED, f"activity {name}: {error}")
+            self.wait(self.takes(2 * attempt))
+
+    def together(self, name: str, seconds: float, payloads: list[Any]) -> None:
+        """Write activities that run at the same time and end in any order."""
+        ends = []
+        for payload in payloads:
+            self.note(EventType.ACTIVITY_STARTED, activity_name=name, input=payload)
+            took = self.takes(seconds)
+            ends.append((self._at + took, took))
+            self._at += timedelta(milliseconds=1)
+        for at, took in sorted(ends):
+            self._at = max(at, self._at)
+            self.note(EventType.ACTIVITY_COMPLETED, activity_name=name, duration=took)
+
+    def signal(self, name: str, seconds: float, payload: Any) -> None:
+        """Write a signal that comes after about so much time."""
+        if name == self._trouble and self._fate == "stuck":
+            raise _StopError(WorkflowStatus.RUNNING, "")
+        self.wait(self.takes(seconds))
+        self.note(EventType.SIGNAL_RECEIVED, signal_name=name, signal_payload=payload)
+
+    def timer(self, seconds: float) -> None:
+        """Write a timer of exactly so much time."""
+        self.note(EventType.TIMER_FIRED, duration=self.wait(timedelta(seconds=seconds)))
+
+    def _error(self, templates: tuple[str, ...]) -> str:
+        luck = self.luck
+        return luck.choice(templates).format(
+            hex=f"{luck.getrandbits(40):010x}",
+            row=luck.randrange(2, 90_000),
+            seconds=luck.randrange(2, 60),
+            supplier=luck.choice(("north-1", "north-2", "harbour-7", "böhm & söhne")),
+            column=luck.choice(("price", "quantity", "país")),
+            value=luck.choice(("n/a", "12,50", "-", "<none>")),
+        )
+
+
+def _order(run: _Run) -> Any:
+    items = [
+        (sku, price, run.luck.randrange(1, 4))
+        for sku, price in run.luck.sample(_GOODS, run.luck.randrange(1, 4))
+    ]
+    total = sum(price * quantity for _, price, quantity in items) / 100
+    order = 41_000 + run.number
+    lines = [{"sku": sku, "price": price / 100, "quantity": many} for sku, price, many in items]
+    run.begin(order=order, customer=run.person, items=lines, currency="EUR")
+    run.activity("validate_order", 0.05, {"order": order}, {"valid": True})
+    run.activity("reserve_stock", 0.6, {"order": order}, {"warehouse": "north"})
+    charge = f"ch_{run.luck.getrandbits(48):012x}"
+    run.activity("charge_card", 1.4, {"order": order, "amount": total}, {"charge": charge})
+    run.activity("send_receipt", 0.3, {"to": run.person})
+    return {"order": order, "charged": total, "charge": charge}
+
+
+def _approval(run: _Run) -> Any:
+    amount = run.luck.randrange(40, 9_000)
+    run.begin(request="travel", by=run.person, amount=amount, currency="EUR")
+    run.activity("notify_manager", 0.4, {"amount": amount})
+    if amount > 5_000:
+        run.timer(3_600)
+        run.activity("notify_manager", 0.4, {"amount": amount, "reminder": 1})
+    manager = run.luck.choice(_PEOPLE)
+    approved = run.luck.random() < 0.9
+    run.signal("decision", 5_400, {"approved": approved, "by": manager})
+    run.activity("book_expense", 0.8, {"amount": amount if approved else 0})
+    return {"approved": approved, "by": manager}
+
+
+def _import(run: _Run) -> Any:
+    rows = int(run.luck.lognormvariate(9, 1)) + 100
+    run.begin(file=f"s3://imports/catalogue-{run.number}.csv", by=run.person, rows=rows)
+    # A checksum of more than 64 bits, as real ones are.
+    checksum = run.luck.getrandbits(96)
+    run.activity("download_file", 4, None, {"checksum": checksum})
+    run.activity("validate_rows", 8, {"rows": rows})
+    batches = run.luck.randrange(2, 6)
+    run.together("load_batch", 12, [{"batch": batch, "of": batches} for batch in range(batches)])
+    return {"rows": rows, "checksum": checksum}
+
+
+def _agent(run: _Run) -> Any:
+    question = run.luck.choice(_QUESTIONS)
+    run.begin(question=question, asked_by=run.person, model="small-2")
+    tokens = 0
+    for turn in range(run.luck.randrange(1, 5)):
+        used = run.luck.randrange(300, 4_000)
+        tokens += used
+        run.activity("call_model", 6, {"turn": turn, "tokens": tokens}, {"tokens": used})
+        run.activity("search_documents", 1.2, {"turn": turn}, {"hits": run.luck.randrange(9)})
+    run.activity("call_model", 6, {"turn": "answer", "tokens": tokens}, {"tokens": 512})
+    return {"answer": f"About “{question}”: see the three documents.", "tokens": tokens + 512}
+
+
+def _report(run: _Run) -> Any:
+    run.begin(report="weekly sales", recipients=run.luck.sample(_PEOPLE, 2))
+    rows = run.luck.randrange(200, 40_000)
+    run.activity("query_sales", 20, {"week": run.number % 52 + 1}, {"rows": rows})
+    run.activity("render_pdf", 5, {"rows": rows}, {"pages": rows // 900 + 1})
+    run.timer(30)
+    run.activity("send_mail", 0.7)
+    return {"rows": rows, "pages": rows // 900 + 1}
+
+
+# Each kind: its share, its story, and where its trouble comes from.
+_KINDS: dict[str, tuple[float, Callable[[_Run], Any], tuple[str, ...]]] = {
+    "order": (46, _order, ("reserve_stock", "charge_card", "charge_card")),
+    "approval": (14, _approval, ("decision", "book_expense")),
+    "import": (15, _import, ("download_file", "validate_rows")),
+    "agent": (15, _agent, ("call_model", "search_documents")),
+    "report": (8, _report, ("query_sales", "send_mail")),
+    "report-zürich": (2, _report, ("query_sales", "send_mail")),
+}
+
+_TIMEOUT = "timeout after 30 s"
+_ERRORS = {
+    "reserve_stock": ("HTTP 503 from supplier '{supplier}': Service Unavailable", _TIMEOUT),
+    "charge_card": (
+        "card declined: insufficient funds (charge ch_{hex})",
+        "card declined: expired card (charge ch_{hex})",
+        _TIMEOUT,
+    ),
+    "book_expense": ("HTTP 503 from supplier '{supplier}': Service Unavailable",),
+    "download_file": (_TIMEOUT, "connection reset after {row} bytes"),
+    "validate_rows": ("validation: row {row}, column '{column}': '{value}' is not a number",),
+    "call_model": ("HTTP 429 from the model: try again in {seconds} s", _TIMEOUT),
+    "search_documents": ("index shard-{seconds} is not ready",),
+    "query_sales": (_TIMEOUT, "deadlock detected: process {row} waits for transaction {hex}"),
+    "send_mail": ("mailbox full: <user{row}@example.com>",),
+}
+_PERMANENT = ("card declined", "validation", "mailbox full")
+
+_PEOPLE = (
+    "Ada Okafor", "Zoë Müller", "Nguyễn Thị Hoa", "山田 太郎", "Łukasz Żak", "Siobhán O'Neill",
+    "محمد علي", "Priya Raman", "Søren 🚲 Krogh", "Renée d'Arc", "Tom Baker", "Ana María Núñez",
+)  # fmt: skip
+_GOODS = (
+    ("TEA-SENCHA-100", 1250), ("TEA-ASSAM-250", 990), ("CUP-STONE", 2400), ("POT-IRON-08", 6800),
+    ("FILTER-80", 450), ("GIFT-BOX-GRÜN", 350),
+)  # fmt: skip
+_QUESTIONS = (
+    "Which customers have not paid since March?", "Warum ist die Marge in Zürich gesunken?",
+    "Summarise the incident of last night", "What changed in the returns policy?",
+)  # fmt: skip
