@@ -23,7 +23,7 @@ def test_the_same_arguments_give_the_same_documents() -> None:
 
 def test_fill_saves_what_states_gives_and_says_how_many(tmp_path: Path) -> None:
     with SqliteStore(tmp_path / "s.db") as store:
-        assert samples.fill(store, 50, seed=3, now=NOW) == 50
+        assert samples.fill(store, 50, seed=3, now=NOW) is store
         saved = {state.workflow_id: state for state in store.list()}
         assert saved == {s.workflow_id: s for s in samples.states(50, seed=3, now=NOW)}
         samples.fill(store, 50, seed=3, now=NOW)
@@ -32,7 +32,7 @@ def test_fill_saves_what_states_gives_and_says_how_many(tmp_path: Path) -> None:
 
 def test_fill_of_nothing_saves_nothing() -> None:
     store = MemoryStore()
-    assert samples.fill(store, 0) == 0
+    assert samples.fill(store, 0).list() == []
     assert store.list() == []
 
 

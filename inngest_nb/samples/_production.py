@@ -1,4 +1,4 @@
-"""A handful of workflows worth watching, and a store filled as production fills one."""
+"""States that look like what a few days of production leave behind."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import cos, log, tau
-from typing import Any
+from typing import Any, TypeVar
 
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 
 __all__ = ["fill", "states"]
 
+Store = TypeVar("Store", bound=WorkflowStore)
 
-# Workflows to run and watch have their place here, before the pretended ones.
 
-
-def fill(store: WorkflowStore, n: int, seed: int = 0, now: datetime | None = None) -> int:
-    """Save `n` workflow states that look like production, and return how many.
+def fill(store: Store, n: int, seed: int = 0, now: datetime | None = None) -> Store:
+    """Save `n` workflow states that look like production, and return the store.
 
     They are those of `states`; the ids are the same each time, so filling again replaces them.
     """
@@ -29,11 +28,9 @@ def fill(store: WorkflowStore, n: int, seed: int = 0, now: datetime | None = Non
             f"fill() cannot await {type(store).__name__}.save: give it another store, such as "
             "InngestStore, or save what samples.states() gives"
         )
-    saved = 0
     for state in states(n, seed, now):
         store.save(state)
-        saved += 1
-    return saved
+    return store
 
 
 def states(n: int, seed: int = 0, now: datetime | None = None) -> Iterator[WorkflowState]:
