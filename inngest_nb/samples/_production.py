@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import random
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import cos, log, tau
@@ -105,7 +104,7 @@ class _Run:
             status, result, error = WorkflowStatus.RUNNING, None, ""
         return WorkflowState(
             workflow_id=f"{self._kind}-{self.number:06}",
-            run_id=str(uuid.UUID(int=self.luck.getrandbits(128), version=4)),
+            run_id=f"run-{self.luck.getrandbits(32):08x}",
             status=status,
             input=events[0].input,
             result=result,

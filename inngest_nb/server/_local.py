@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import weakref
+from pathlib import Path
 
 from inngest_nb.server._server import StateServer
 from inngest_nb.store import InngestStore
@@ -44,7 +45,10 @@ class _LocalStore(InngestStore):
         weakref.finalize(self, server.stop_soon).atexit = False
 
     def __repr__(self) -> str:
-        return f"local({str(self._server.path)!r})"
+        # A notebook shows it, and is sent to others: nobody needs the way to the folder.
+        path, here = self._server.path, Path.cwd()
+        shown = path.relative_to(here) if path.is_relative_to(here) else path
+        return f"local({str(shown)!r})"
 
     def close(self) -> None:
         """Close the connections and end the server; again is no error."""
