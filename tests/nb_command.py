@@ -68,7 +68,7 @@ class Command:
         assert self.process.stdin
         self.process.stdin.write(stdin)
         self.process.stdin.close()
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def __enter__(self) -> Self:
@@ -104,7 +104,8 @@ class Command:
     def wait(self) -> int:
         """Wait for the end, and return the exit status."""
         status = self.process.wait(SECONDS)
-        self._reader.join()
+        self._reader.join(SECONDS)
+        assert not self._reader.is_alive(), "a process that it started still holds its output"
         return status
 
     def _read(self) -> None:
