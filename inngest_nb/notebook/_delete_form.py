@@ -49,7 +49,9 @@ class DeleteForm(Form):
         self.filter.placeholder = "words of an id, run, status or error"
         self.list = _field(widgets.Select, "Workflows", "inb-list", rows=8)
         self.workflow_id = _field(widgets.Text, "Workflow id", "inb-id", continuous_update=False)
-        self.confirmation = _field(widgets.Text, "Type the id to confirm", "inb-confirmation")
+        self.confirmation = _field(
+            widgets.Text, "Type the id to confirm", "inb-confirmation", continuous_update=False
+        )
         self.remark, self.trouble = Area("inb-remark"), Area("inb-trouble")
         self.summary, self.outcome = Area("inb-summary"), Area("inb-outcome")
         self._make_buttons()
@@ -136,7 +138,7 @@ class DeleteForm(Form):
         self.confirmation.placeholder = visible(state.workflow_id)
         texts = [(name.title(), payload_text(state, name)) for name in _FOLDED]
         payloads = [(label, text) for label, text in texts if text not in ("", "[]")]
-        self.summary.show(fragment("workflow", state=state, payloads=payloads))
+        self.summary.show(fragment("workflow", state=state, payloads=payloads, brief=False))
 
     # Deleting and undoing
 
@@ -165,6 +167,7 @@ class DeleteForm(Form):
         self._fill_list()
         self._put_up(None)
         self.outcome.show(notice("done", f"Deleted {name}"))
+        self._focus = self.undo
 
     def _offer_undo(self) -> None:
         self._other = None
@@ -205,6 +208,7 @@ class DeleteForm(Form):
         self._fill_list()
         self._put_up(state)
         self.outcome.show(notice("done", headline))
+        self._focus = self.show
 
     # What a notebook keeps
 

@@ -39,6 +39,7 @@ class StateFields:
         self.input = _textarea("input", rows=8)
         self.result = _textarea("result", rows=8)
         self._inputs = {name: getattr(self, name) for name in _LABELS}
+        self._filled: dict[str, str] = {}  # what the fields were last filled with
         self._flaws = {name: Area(f"inb-{name}-flaw") for name in _PAYLOADS}
         for name, field in self._inputs.items():
             field.add_class(f"inb-{name}")
@@ -95,7 +96,7 @@ class StateFields:
         return list(self._flaws.values())
 
     def _set(self, name: str, text: str) -> None:
-        field = self._inputs[name]
+        field, self._filled[name] = self._inputs[name], text
         if name == "status":
             words = [*dict.fromkeys([*WorkflowStatus, WorkflowStatus(text)])]
             options = [(status_text(word), str(word)) for word in words]
@@ -115,9 +116,10 @@ class StateFields:
 
     def _mark(self, name: str) -> bool:
         """Mark the place where a payload is not JSON, and tell whether there is one."""
-        area = self._flaws[name]
+        area, text = self._flaws[name], self._inputs[name].value
         try:
-            read_payload(self._inputs[name].value)
+            if text != self._filled[name]:  # as deep as it may be
+                read_payload(text)
         except BadJsonError as flaw:
             area.show(fragment("flaw", label=_LABELS[name].split()[0], flaw=flaw))
             return True

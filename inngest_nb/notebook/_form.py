@@ -96,6 +96,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._next: _Task | None = None
         self._idle = threading.Event()
         self._idle.set()
+        self._focus: Any = None  # where the keyboard goes when a click's own button vanishes
         self._progress = Area("inb-progress")
 
     def wait(self, timeout: float = 30) -> None:
@@ -128,6 +129,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
                 self._next = (doing, work, area) if again else self._next
                 return
             self._idle.clear()
+            self._focus = None
             self._enable(False)
         run = contextvars.copy_context().run  # messages keep the cell they belong to
         task: _Task = (doing, work, area)
@@ -137,6 +139,9 @@ class Form(widgets.VBox):  # type: ignore[misc]
         with self._lock:
             if not self._idle.is_set():
                 self._progress.show(notice("note", f"Trying to {doing} …"))
+            elif self._focus is not None:  # not later: nobody wants to be pulled away
+                self._focus.focus()
+            self._focus = None
 
     def _work(self, task: _Task) -> None:
         next_task: _Task | None = task

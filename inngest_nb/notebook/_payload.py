@@ -22,7 +22,7 @@ from inngest_nb.state import WorkflowState, wire_name
 __all__ = ["BadJsonError", "document_parts", "payload_text", "pretty", "read_payload", "same_json"]
 
 _NULL = "null"
-_MAX_DEPTH = 900  # of nested brackets; about 1,000 is where reading ends
+_MAX_DEPTH = 500  # of nested brackets; reading ends at about 1,000, less what called it
 _MARGIN = 60  # characters of a long line that are shown on either side of its flaw
 
 
@@ -55,7 +55,7 @@ def document_parts(document: bytes) -> dict[str, str]:
 
 def payload_text(state: WorkflowState, name: str) -> str:
     """Give a payload of a state as text to read and edit; an empty one stands for null."""
-    text = document_parts(wire.encode(state))[wire_name(name)]
+    text = document_parts(wire.encode(state)).get(wire_name(name), _NULL)
     return "" if text == _NULL else pretty(text)
 
 
@@ -72,11 +72,11 @@ def read_payload(text: str) -> Raw:
     """Read what somebody typed, where nothing at all means null. Raises `BadJsonError`."""
     if not text.strip():
         return Raw(_NULL.encode())
+    if (deep := _position_of_depth(text)) is not None:
+        raise BadJsonError(f"nested deeper than {_MAX_DEPTH} levels", text, deep)
     try:
         msgspec.json.decode(text.encode())
-        if deep := _position_of_depth(text):
-            raise BadJsonError(f"nested deeper than {_MAX_DEPTH} levels", text, deep)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         _refuse(text, error)
     return Raw(msgspec.json.format(text.encode(), indent=-1))
 
@@ -111,9 +111,7 @@ def _in_json(char: str) -> str:
 
 def _refuse(text: str, error: Exception) -> NoReturn:
     """Raise a `BadJsonError` with the best words and place that can be found."""
-    if isinstance(error, RecursionError):
-        flaw = BadJsonError("nested too deeply", text, _position_of_depth(text) or 0)
-    elif isinstance(error, UnicodeEncodeError):
+    if isinstance(error, UnicodeEncodeError):
         flaw = BadJsonError(_HALF, text, error.start)
     elif isinstance(error, msgspec.ValidationError):
         flaw = BadJsonError("a number too large to be read", text, _position_of_large_number(text))
@@ -162,6 +160,9 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|-?\d[\d.eE+-]*')
 
 
 def _position_of_depth(text: str) -> int | None:
+    """Find the bracket that is nested too deeply, before anything recurses into it."""
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+        return None
     tokens = [found for found in _TOKEN.finditer(text) if found[0] in "[{}]"]
     depths = accumulate(1 if found[0] in "[{" else -1 for found in tokens)
     for found, depth in zip(tokens, depths, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
@@ -57,6 +58,7 @@ class SaveForm(Form):
         self.workflow_id = widgets.Combobox(
             description="Workflow id", continuous_update=False, layout=filling()
         )
+        self.workflow_id.placeholder = "choose or type an id"
         self.workflow_id.add_class("inb-id")
         self.fields = StateFields()
         self.summary, self.question = Area("inb-summary"), Area("inb-question")
@@ -75,8 +77,7 @@ class SaveForm(Form):
         )
         self._guard("list the workflows", self._suggest, self.load_trouble)
         if state is not None:
-            given = state
-            self._guard("load the workflow", lambda: self._begin(given), self.load_trouble)
+            self._guard("load the workflow", partial(self._begin, state), self.load_trouble)
         self.workflow_id.observe(lambda _: self._id_typed(), "value")
         self.fields.on_edit(self._withdraw)
 
@@ -153,7 +154,7 @@ class SaveForm(Form):
             headline = f"The store has no workflow {short(workflow_id)}; saving creates it"
             self.summary.show(notice("note", headline))
         else:
-            self.summary.show(fragment("workflow", state=draft.seen, payloads=[]))
+            self.summary.show(fragment("workflow", state=draft.seen, payloads=[], brief=True))
 
     def _typed_id(self) -> str:
         typed, held = self.workflow_id.value, self._draft.root.workflow_id
@@ -170,6 +171,8 @@ class SaveForm(Form):
         self.choices.children = choices
 
     def _ask_nothing(self) -> None:
+        if self._asked is not None:
+            self._focus = self.review
         self._asked = None
         self.question.show()
         self.trouble.show()

@@ -1,0 +1,114 @@
+"""The base of all views: nothing reaches a page unescaped, and the stylesheet stays small."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from form_driver import Reading
+from hostile_strings import HOSTILE_STRINGS
+
+import inngest_nb.notebook
+from inngest_nb import HistoryEvent, WorkflowState
+from inngest_nb.notebook._diff import Change, Line
+from inngest_nb.notebook._html import fragment, output
+from inngest_nb.notebook._payload import BadJsonError
+
+TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "templates"
+NAMES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.j2"))
+
+
+def state_with(text: str) -> WorkflowState:
+    begin = datetime(2025, 7, 14, 9, 8, 7, tzinfo=UTC)
+    event = HistoryEvent(type=text, activity_name=text, error=text)
+    return WorkflowState(
+        workflow_id=text,
+        run_id=text,
+        status=text,
+        error=text,
+        history=[event],
+        created_at=begin,
+        updated_at=begin + timedelta(seconds=3),
+    )
+
+
+def changes_with(text: str) -> list[Change]:
+    lines = (Line("-", text), Line("+", text), Line(" ", text), Line("…", text))
+    return [Change(text, text, text), Change(text, None, None, lines)]
+
+
+# What each template needs, full of one text. A template that has no entry here fails below.
+CONTEXTS: dict[str, Any] = {
+    "diff": lambda text: {"changes": changes_with(text)},
+    "flaw": lambda text: {"label": text, "flaw": BadJsonError(text, text, 3)},
+    "form": lambda text: {
+        "title": text,
+        "store": text,
+        "facts": [(text, text), (text, f"{text}\n{text}")],
+        "messages": [fragment("heading", title=text, store=text)],
+    },
+    "heading": lambda text: {"title": text, "store": text},
+    "notice": lambda text: {
+        "kind": "error",
+        "headline": text,
+        "lines": [text],
+        "changes": changes_with(text),
+        "hints": [text],
+    },
+    "output": lambda text: {"body": fragment("heading", title=text, store=text)},
+    "payload": lambda text: {"label": text, "text": text},
+    "remark": lambda text: {"lines": [text]},
+    "status": lambda text: {"status": text},
+    "workflow": lambda text: {
+        "state": state_with(text),
+        "payloads": [(text, text)],
+        "brief": False,
+    },
+}
+
+
+def test_every_template_is_tried_here() -> None:
+    assert sorted(CONTEXTS) == NAMES
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_STRINGS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hostile_string_adds_no_tag_and_no_attribute(name: str, hostile: str) -> None:
+    harmless = Reading(fragment(name, **CONTEXTS[name]("x" * len(hostile))))
+    reading = Reading(fragment(name, **CONTEXTS[name](hostile)))
+    assert reading.shape == harmless.shape
+    assert hostile[:40] in reading.text, "the template did not show it at all"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_cannot_turn_its_direction_or_hide(name: str) -> None:
+    html = fragment(name, **CONTEXTS[name]("a\u202ebc\u2066\x00d\ud800"))
+    assert not {"\u202e", "\u2066", "\x00", "\ud800"} & set(html)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_has_no_script_and_no_style_of_its_own(name: str) -> None:
+    source = (TEMPLATES / f"{name}.html.j2").read_text(encoding="utf-8")
+    assert re.findall(r"<script|<link|style=|\bon\w+=|\|\s*safe", source) == []
+
+
+def test_an_output_brings_the_stylesheet_once_and_a_fragment_none() -> None:
+    assert output("heading", title="a", store="b").count("<style>") == 1
+    assert "<style>" not in fragment("heading", title="a", store="b")
+
+
+def test_the_stylesheet_is_small_and_follows_the_theme() -> None:
+    sheet = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    assert len(sheet.encode()) < 3_000
+    assert "--jp-content-font-color1" in sheet
+    theirs = {".widget-html-content", ".widget-inline-hbox", ".widget-label", ".widget-dropdown"}
+    classes = set(re.findall(r"\.[a-z][\w-]+", sheet)) - theirs
+    assert [name for name in classes if not name.startswith(".inb")] == []
+
+
+def test_a_template_that_misses_something_says_so() -> None:
+    with pytest.raises(Exception, match="'store' is undefined"):
+        fragment("heading", title="a")
