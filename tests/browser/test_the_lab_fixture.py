@@ -1,6 +1,9 @@
 """The ground that every other browser test stands on: it must notice what goes wrong."""
 
+import os
 import re
+import subprocess
+import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -120,6 +123,18 @@ def test_the_document_tells_a_failed_cell_from_the_ones_it_stopped(lab: LabPage)
         ["error"],
         [],
     ]
+
+
+def test_the_kernel_is_the_one_that_was_asked_for(lab: LabPage) -> None:
+    asked_for = [
+        os.environ.get("LAB_PYTHON", sys.executable),
+        "-c",
+        "import sys; print(sys.prefix)",
+    ]
+    prefix = subprocess.run(asked_for, check=True, capture_output=True, text=True).stdout.strip()
+    lab.open_cells("import sys; print(sys.prefix)")
+    lab.run_all()
+    expect(lab.cell(0).locator(".jp-OutputArea-output")).to_have_text(prefix)
 
 
 def test_each_test_has_a_kernel_of_its_own(lab: LabPage) -> None:
