@@ -88,7 +88,9 @@ def _time(value: datetime | None, name: str) -> datetime | None:
     return None if value.year == 1 and value == ZERO_TIME else value
 
 
-class HistoryEvent(Struct, frozen=True, kw_only=True, rename=wire_name, repr_omit_defaults=True):
+class HistoryEvent(
+    Struct, frozen=True, kw_only=True, rename=wire_name, repr_omit_defaults=True, gc=False
+):
     """One thing that happened to a workflow.
 
     Payloads (`input`, `result`, `signal_payload`) are plain JSON values. `timestamp` is an aware
@@ -123,7 +125,7 @@ class HistoryEvent(Struct, frozen=True, kw_only=True, rename=wire_name, repr_omi
         return replace(self, **changes)
 
 
-class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=False):
+class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=False, gc=False):
     """A workflow as its store keeps it.
 
     Times are aware datetimes, None where they were not set. `first_saved_at` is not part of the

@@ -6,9 +6,11 @@ that were changed are replaced. Unknown keys, nanoseconds, zones and long number
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, NoReturn
@@ -28,7 +30,7 @@ from inngest_nb.state import (
     wire_name,
 )
 
-__all__ = ["Head", "decode", "decode_json", "decode_time", "encode", "head"]
+__all__ = ["Head", "decode", "decode_json", "decode_time", "encode", "head", "uncollected"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -108,6 +110,18 @@ def decode(body: bytes, *, first_saved_at: datetime | None = None) -> WorkflowSt
     force_setattr(state, "origin", Raw(body))
     force_setattr(state, "first_saved_at", first_saved_at)
     return state
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Suspend the garbage collector: among many new values that all stay it only costs time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def head(body: bytes) -> Head:

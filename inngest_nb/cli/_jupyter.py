@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from types import TracebackType
 from typing import Self
 
 from jupyter_core.paths import jupyter_runtime_dir
@@ -65,12 +64,7 @@ class JupyterLab:
         self._info.unlink(missing_ok=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._process.terminate()  # Jupyter ends its kernels then
         try:
             self._process.wait(_STOP_SECONDS)

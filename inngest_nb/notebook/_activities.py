@@ -23,8 +23,9 @@ import pandas as pd
 
 from inngest_nb import wire
 from inngest_nb.notebook import _columns as columns
-from inngest_nb.notebook._source import Source, take, uncollected
+from inngest_nb.notebook._source import Source, take
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.wire import uncollected
 
 # Beyond a workflow's words: its run ended and nothing says what became of the activity.
 OUTCOME_WORDS = (*columns.STATUS_WORDS, "abandoned")

@@ -10,8 +10,9 @@ import pandas as pd
 
 from inngest_nb.notebook import _columns as columns
 from inngest_nb.notebook._activities import activities_of
-from inngest_nb.notebook._source import Source, take, uncollected
+from inngest_nb.notebook._source import Source, take
 from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
+from inngest_nb.wire import uncollected
 
 _ENDED = {WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.CANCELED}
 _ENDS = {

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,18 +20,6 @@ class Taken(NamedTuple):
     states: list[WorkflowState]
     fetched_at: datetime
     attrs: dict[str, Any]
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Suspend the garbage collector: among many new values that all stay it only costs time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Taken:

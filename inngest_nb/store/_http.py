@@ -27,7 +27,7 @@ from inngest_nb.store._operations import (
     Request,
     Response,
 )
-from inngest_nb.store._table import check_limit, row_of, state_of, status_text
+from inngest_nb.store._table import check_limit, row_of, states_of, status_text
 
 # What sending may raise; RuntimeError is httpx's word for a closed client.
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
@@ -155,7 +155,7 @@ class HttpStore:
         self, status: WorkflowStatus | str | None, limit: int
     ) -> Operation[list[WorkflowState]]:
         rows = yield from _operations.fetch(self.base_url, status_text(status), check_limit(limit))
-        return [state_of(row) for row in rows]
+        return states_of(rows)
 
     def _refresh(self, status: WorkflowStatus | str | None, limit: int) -> Operation[int]:
         since = self._cache.now()
@@ -164,7 +164,7 @@ class HttpStore:
         return len(rows)
 
     def _list(self, status: WorkflowStatus | str | None, limit: int) -> list[WorkflowState]:
-        return [state_of(row) for row in self._cache.rows(status_text(status), check_limit(limit))]
+        return states_of(self._cache.rows(status_text(status), check_limit(limit)))
 
 
 def is_small(response: httpx.Response) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from inngest_nb.state import WorkflowState, WorkflowStatus
@@ -17,6 +16,7 @@ from inngest_nb.store._table import (
     check_limit,
     row_of,
     state_of,
+    states_of,
     status_text,
 )
 
@@ -59,19 +59,14 @@ class _TableStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def list(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
     ) -> list[WorkflowState]:
         """Return all the store holds, newest update first, then by id; `limit` 0 is all."""
-        return [state_of(row) for row in self._table.page(status_text(status), check_limit(limit))]
+        return states_of(self._table.page(status_text(status), check_limit(limit)))
 
 
 class MemoryStore(_TableStore):

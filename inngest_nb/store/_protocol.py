@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from inngest_nb.state import WorkflowState, WorkflowStatus
@@ -41,12 +40,7 @@ class WorkflowStore(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def list(
         self, status: WorkflowStatus | str | None = None, limit: int = 0

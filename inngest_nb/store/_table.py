@@ -97,6 +97,12 @@ def state_of(row: Row) -> WorkflowState:
     return wire.decode(row.document, first_saved_at=first_saved_at)
 
 
+def states_of(rows: Iterable[Row]) -> list[WorkflowState]:
+    """Decode the states of many rows."""
+    with wire.uncollected():
+        return [state_of(row) for row in rows]
+
+
 def status_text(status: WorkflowStatus | str | None) -> str | None:
     """Check a status filter; a word nobody knows is allowed, since stores keep such words."""
     if status is not None and not isinstance(status, str):
