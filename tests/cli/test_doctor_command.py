@@ -68,6 +68,7 @@ def test_a_kernel_that_is_another_python_s_or_none_is_found(tmp_path: Path) -> N
         (folder / "kernel.json").write_text(json.dumps(spec))
         done = run(tmp_path, "doctor", JUPYTER_PREFER_ENV_PATH="0")
         assert done.returncode == 1
-        assert "the kernel 'python3' is of no use" in " ".join(done.stdout.split())
-        assert "-m ipykernel install" in done.stdout
+        words = " ".join(done.stdout.split())
+        assert "the kernel 'python3' is of no use" in words
+        assert "-m ipykernel install" in words
         assert "Traceback" not in done.stderr

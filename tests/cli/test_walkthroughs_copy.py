@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-import inngest_nb
-from inngest_nb.cli._walkthroughs import Outcome, copy_walkthroughs, walkthroughs
+from inngest_nb.cli._walkthroughs import Outcome, copy_walkthroughs
 
-CHECKOUT = Path(inngest_nb.__file__).parent.parent
+CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -106,27 +105,27 @@ def test_the_checkouts_own_folder_is_left_as_it_is(source: Path) -> None:
     assert {file.name for file in source.iterdir()} - before <= {".walkthroughs.json"}
 
 
+def found_by(package: Path) -> str:
+    """Ask the package below a folder where its walkthroughs are, whichever is installed here."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from inngest_nb.cli._walkthroughs import walkthroughs; print(walkthroughs())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(package)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
 def test_a_checkout_has_them_beside_the_package() -> None:
-    assert walkthroughs() == CHECKOUT / "notebooks"
+    assert found_by(CHECKOUT) == str(CHECKOUT / "notebooks")
 
 
 def test_a_wheel_brings_them_along(tmp_path: Path) -> None:
     (built,) = WheelBuilder(str(CHECKOUT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(built) as wheel:
         wheel.extractall(tmp_path / "site")
-    installed = tmp_path / "site" / "inngest_nb"
+    brought = tmp_path / "site" / "inngest_nb" / "walkthroughs"
     ours = {file.name for file in (CHECKOUT / "notebooks").iterdir() if file.is_file()}
-    assert {file.name for file in (installed / "walkthroughs").iterdir()} == ours
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; sys.path.insert(0, sys.argv[1])\n"
-            "from inngest_nb.cli._walkthroughs import walkthroughs; print(walkthroughs())",
-            str(tmp_path / "site"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == f"{installed / 'walkthroughs'}\n"
+    assert {file.name for file in brought.iterdir()} == ours
+    assert found_by(tmp_path / "site") == str(brought)

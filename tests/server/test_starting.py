@@ -119,7 +119,7 @@ def test_an_unclosed_local_store_hinders_no_exit_and_warns_nobody(tmp_path: Path
         "print(len(other.list()))\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", program, str(tmp_path / "s.db")],
+        [sys.executable, "-W", "error", "-c", program, str(tmp_path / "s.db")],
         capture_output=True,
         text=True,
         timeout=30,
