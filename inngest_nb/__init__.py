@@ -17,6 +17,14 @@ from inngest_nb._version import __version__
 if TYPE_CHECKING:
     from inngest_nb import samples
     from inngest_nb.checkup import doctor
+    from inngest_nb.engine import (
+        AsyncWorkflowContext,
+        Executor,
+        Hooks,
+        RetryPolicy,
+        WorkflowContext,
+        WorkflowHandle,
+    )
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook import (
         activity_frame,
@@ -39,6 +47,9 @@ if TYPE_CHECKING:
 # Where each public name lives. `TYPE_CHECKING` above says the same to type checkers.
 _ROOMS = {
     "inngest_nb.checkup": "doctor",
+    "inngest_nb.engine": (
+        "AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext WorkflowHandle"
+    ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": "activity_frame delete_form frame history_frame save_form",
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
@@ -51,14 +62,20 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split
 
 __all__ = [
     "AsyncInngestStore",
+    "AsyncWorkflowContext",
     "AsyncWorkflowStore",
     "EventType",
+    "Executor",
     "HistoryEvent",
+    "Hooks",
     "InngestStore",
     "MemoryStore",
+    "RetryPolicy",
     "Signal",
     "SqliteStore",
     "StateServer",
+    "WorkflowContext",
+    "WorkflowHandle",
     "WorkflowState",
     "WorkflowStatus",
     "WorkflowStore",

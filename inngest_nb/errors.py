@@ -9,6 +9,17 @@
     │   ├── NotAStateServerError    a real Inngest server answers there
     │   ├── ListingUnsupportedError the server keeps states but cannot list them
     │   └── WrongLoopError          an async store was used on a second event loop
+    ├── EngineError                 something about a run in an executor
+    │   ├── ActivityError           an activity failed, and its retries are used up
+    │   ├── ExecutorClosedError     the executor is closed
+    │   ├── WorkflowAlreadyRunningError  a run of this id is alive in the executor
+    │   ├── WorkflowCanceledError   the run was canceled
+    │   ├── WorkflowCodeError       a workflow's code did what only an activity may do
+    │   ├── WorkflowFailedError     the run failed; its cause is chained
+    │   ├── WorkflowNotFoundError   neither the executor nor its store knows the id
+    │   ├── WorkflowNotHereError    stored as running, but not alive in the executor
+    │   ├── WorkflowNotRunningError the run has ended
+    │   └── WorkflowNotSavedError   a save failed, so the run was stopped
     ├── ServerStartError            the state server cannot start as asked
     └── NestedAsyncioError          the event loop is patched by a package that loses messages
 
@@ -108,3 +119,111 @@ class ServerStartError(InngestNbError):
 
 class NestedAsyncioError(InngestNbError):
     """The running loop is patched by nest-asyncio 1.x, which loses messages in Jupyter."""
+
+
+class EngineError(InngestNbError):
+    """Something about a run: that of `workflow_id` and `run_id`, where they are known."""
+
+    def __init__(
+        self, message: str, *, workflow_id: str | None = None, run_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+
+
+class ActivityError(EngineError):
+    """An activity failed for good; `error` is the original one's text, as history has it.
+
+    The original is chained as `__cause__`, but only in the process in which it was raised:
+    a workflow's code should judge by `activity`, `attempts` and `error`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        activity: str,
+        attempts: int,
+        error: str,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message, workflow_id=workflow_id, run_id=run_id)
+        self.activity = activity
+        self.attempts = attempts
+        self.error = error
+
+
+class ExecutorClosedError(EngineError):
+    """The executor is closed; a run that had not ended is stored as running."""
+
+
+class WorkflowAlreadyRunningError(EngineError):
+    """A run of this id is alive in the executor."""
+
+
+class WorkflowCanceledError(EngineError):
+    """The run was canceled."""
+
+
+class WorkflowCodeError(EngineError):
+    """A workflow's code did what only an activity may do, such as I/O."""
+
+
+class WorkflowFailedError(EngineError):
+    """The run failed. `__cause__` is what its code raised; `activity` names the one that failed."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        activity: str | None = None,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message, workflow_id=workflow_id, run_id=run_id)
+        self.activity = activity
+
+
+class WorkflowNotFoundError(EngineError):
+    """Neither the executor nor its store knows a workflow of this id."""
+
+
+class WorkflowNotHereError(EngineError):
+    """The workflow is stored as running, but no run of it is alive in this executor."""
+
+
+class WorkflowNotRunningError(EngineError):
+    """The run has ended, with the status in `status`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: str,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message, workflow_id=workflow_id, run_id=run_id)
+        self.status = status
+
+
+class WorkflowNotSavedError(EngineError):
+    """A save failed, so the run was stopped. Events up to id `saved_events` are known to be saved.
+
+    The events after it, of `events` in all, are not known to be.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        saved_events: int,
+        events: int,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message, workflow_id=workflow_id, run_id=run_id)
+        self.saved_events = saved_events
+        self.events = events

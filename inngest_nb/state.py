@@ -88,6 +88,11 @@ def _time(value: datetime | None, name: str) -> datetime | None:
     return None if value.year == 1 and value == ZERO_TIME else value
 
 
+def _duration(given: timedelta | float) -> Nanoseconds:
+    given = given if isinstance(given, timedelta) else timedelta(seconds=given)
+    return Nanoseconds(given.days, given.seconds, given.microseconds)
+
+
 class HistoryEvent(
     Struct, frozen=True, kw_only=True, rename=wire_name, repr_omit_defaults=True, gc=False
 ):
@@ -95,6 +100,10 @@ class HistoryEvent(
 
     Payloads (`input`, `result`, `signal_payload`) are plain JSON values. `timestamp` is an aware
     datetime, or None where it was not set. A `duration` given as a number means seconds.
+
+    `seq` and what follows it are our own additions, `UNSET` and not written where they don't apply:
+    which call of the workflow's code this belongs to, which attempt of an activity it is, and how
+    long the whole workflow may take.
     """
 
     id: int = 0
@@ -107,6 +116,9 @@ class HistoryEvent(
     signal_name: str = ""
     signal_payload: Any = None
     duration: Duration = Nanoseconds()
+    seq: int | UnsetType = UNSET
+    attempt: int | UnsetType = UNSET
+    timeout: Duration | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if type(self.type) is not EventType:
@@ -114,11 +126,9 @@ class HistoryEvent(
         if self.timestamp is not None:
             force_setattr(self, "timestamp", _time(self.timestamp, "timestamp"))
         if type(self.duration) is not Nanoseconds:
-            given = self.duration
-            given = given if isinstance(given, timedelta) else timedelta(seconds=given)
-            force_setattr(
-                self, "duration", Nanoseconds(given.days, given.seconds, given.microseconds)
-            )
+            force_setattr(self, "duration", _duration(self.duration))
+        if self.timeout is not UNSET and type(self.timeout) is not Nanoseconds:
+            force_setattr(self, "timeout", _duration(self.timeout))
 
     def replace(self, **changes: Any) -> Self:
         """Return this event with some fields changed."""

@@ -30,7 +30,16 @@ from inngest_nb.state import (
     wire_name,
 )
 
-__all__ = ["Head", "decode", "decode_json", "decode_time", "encode", "head", "uncollected"]
+__all__ = [
+    "Head",
+    "decode",
+    "decode_json",
+    "decode_time",
+    "encode",
+    "encode_json",
+    "head",
+    "uncollected",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -68,6 +77,9 @@ class _HeadEvent(Struct, rename=wire_name):
     error: str = ""
     signal_name: str = ""
     duration: int = 0
+    seq: int = 0
+    attempt: int = 0
+    timeout: int = 0
 
 
 class Head(Struct, rename=wire_name):
@@ -207,7 +219,24 @@ def encode(state: WorkflowState) -> bytes:
     return _checked(_json(parts))
 
 
+def encode_json(value: Any) -> bytes:
+    """Write one JSON value, as payloads are written.
+
+    Raises `TypeError` or `ValueError` for what JSON cannot hold: NaN and infinity too, which the
+    encoder would turn into null.
+    """
+    try:
+        text = _json(value)
+    except RecursionError as error:
+        raise ValueError("nested too deeply (more than about 1,000 levels)") from error
+    if b"null" in text and _holds_nan(value):
+        raise ValueError("NaN and infinity are not JSON; use None")
+    return text
+
+
 def _differ(now: Any, before: Any) -> bool:
+    if now is UNSET or before is UNSET:
+        return now is not before
     try:
         # As values, because JSON would take NaN for null; as JSON, because 1 equals 1.0 and True.
         return bool(now != before) or _compare(now) != _compare(before)
@@ -230,7 +259,9 @@ def _patched(
         elif _differ(event, before[twin]):
             old = before[twin]
             changed = [n for n in _EVENT_FIELDS if _differ(getattr(event, n), getattr(old, n))]
-            written.append(_parts_of(documents[twin]) | _fields(event, changed))
+            parts = _parts_of(documents[twin]) | _fields(event, changed)
+            gone = {_KEYS[name] for name in changed if getattr(event, name) is UNSET}
+            written.append({key: part for key, part in parts.items() if key not in gone})
         else:
             written.append(documents[twin])
     return written
@@ -241,33 +272,24 @@ def _fields(value: Struct, names: Sequence[str]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name in names:
         field = getattr(value, name)
+        if field is UNSET:
+            continue
         if (write := _WRITERS.get(name)) is not None:
             try:
                 field = write(field)
-            except (TypeError, ValueError, RecursionError) as error:
-                why = "nested too deeply" if isinstance(error, RecursionError) else error
+            except (TypeError, ValueError) as error:
                 kind = TypeError if isinstance(error, TypeError) else ValueError
-                raise kind(f"{name} cannot be written as JSON: {why}") from error
+                raise kind(f"{name} cannot be written as JSON: {error}") from error
         parts[_KEYS[name]] = field
     return parts
 
 
-def _write_payload(value: Any) -> Any:
-    """Encode a payload; NaN is refused, since the encoder would turn it into null."""
-    if value is None:
-        return None
-    text = _json(value)
-    if b"null" in text and _holds_nan(value):
-        raise ValueError("NaN and infinity are not JSON; use None")
-    return Raw(text)
+def _write_payload(value: Any) -> Raw:
+    return Raw(encode_json(value))
 
 
 def _write_time(value: datetime | None) -> datetime | str:
     return _ZERO_TIME_TEXT if value is None else value
-
-
-def _write_history(events: Sequence[HistoryEvent]) -> list[Any]:
-    return [_fields(event, _EVENT_FIELDS) for event in events]
 
 
 _EVENT_FIELDS = HistoryEvent.__struct_fields__
@@ -280,7 +302,8 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "created_at": _write_time,
     "updated_at": _write_time,
     "duration": _write_duration,
-    "history": _write_history,
+    "timeout": _write_duration,
+    "history": lambda events: [_fields(event, _EVENT_FIELDS) for event in events],
 }
 
 

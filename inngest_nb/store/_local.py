@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from typing import Self
 
+from inngest_nb.errors import StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store._ids import check_id
 from inngest_nb.store._sqlite import SqliteTable, wait_for
@@ -32,6 +35,18 @@ class _TableStore:
     def save(self, state: WorkflowState) -> None:
         """Keep a state under its id, over what was there; it is durable on return."""
         wait_for(partial(self._table.put_soon, row_of(state, datetime.now(UTC))))
+
+    def save_all(self, states: Iterable[WorkflowState]) -> list[BaseException | None]:
+        """Keep states as `save` does, in few commits; return what went wrong with each, or None."""
+        writes: list[Future[None]] = []
+        for state in states:
+            write: Future[None] = Future()
+            writes.append(write)
+            try:
+                self._table.put_soon(row_of(state, datetime.now(UTC)), partial(_settle, write))
+            except (StoreError, TypeError, ValueError) as error:
+                _settle(write, error)
+        return [write.exception() for write in writes]
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""
@@ -67,6 +82,13 @@ class _TableStore:
     ) -> list[WorkflowState]:
         """Return all the store holds, newest update first, then by id; `limit` 0 is all."""
         return states_of(self._table.page(status_text(status), check_limit(limit)))
+
+
+def _settle(write: Future[None], error: BaseException | None) -> None:
+    if error is None:
+        write.set_result(None)
+    else:
+        write.set_exception(error)
 
 
 class MemoryStore(_TableStore):

@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
-from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.state import (
+    EventType,
+    HistoryEvent,
+    WorkflowState,
+    WorkflowStatus,
+    wire_name,
+)
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 payload = st.recursive(
@@ -26,6 +33,7 @@ payload = st.recursive(
 )
 zones = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 times = st.none() | st.datetimes(timezones=zones | st.just(UTC))
+ours = st.just(UNSET) | st.integers(0, 2**63 - 1)
 events = st.builds(
     HistoryEvent,
     id=st.integers(0, 2**63 - 1),
@@ -38,6 +46,9 @@ events = st.builds(
     signal_name=text,
     signal_payload=payload,
     duration=st.timedeltas(timedelta(days=-100_000), timedelta(days=100_000)),
+    seq=ours,
+    attempt=ours,
+    timeout=st.just(UNSET) | st.timedeltas(timedelta(), timedelta(days=100_000)),
 )
 states = st.builds(
     WorkflowState,
@@ -122,3 +133,35 @@ def test_the_last_nanosecond_of_all_time_can_be_read() -> None:
     assert state.updated_at == datetime.max.replace(tzinfo=UTC)
     assert wire.encode(state) == document
     assert b"999999999Z" in wire.encode(state.replace(error="x"))
+
+
+def test_our_own_keys_are_written_only_where_they_are_set() -> None:
+    first = HistoryEvent(id=1)
+    second = HistoryEvent(id=2, seq=3, attempt=1, timeout=timedelta(seconds=2))
+    loaded = wire.decode(wire.encode(WorkflowState(workflow_id="x", history=(first, second))))
+    assert loaded.history == (first, second)
+
+    written = json.loads(wire.encode(loaded))["History"]
+    assert {"Seq", "Attempt", "Timeout"} & written[0].keys() == set()
+    assert (written[1]["Seq"], written[1]["Attempt"], written[1]["Timeout"]) == (3, 1, 2 * 10**9)
+
+    swapped = (loaded.history[0].replace(seq=1), loaded.history[1].replace(seq=UNSET))
+    written = json.loads(wire.encode(loaded.replace(history=swapped)))["History"]
+    assert ("Seq" in written[0], "Seq" in written[1], "Attempt" in written[1]) == (
+        True,
+        False,
+        True,
+    )
+
+
+def test_our_own_keys_are_not_keys_of_go_in_another_case() -> None:
+    names = [wire_name(name).lower() for name in HistoryEvent.__struct_fields__]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("key", ["Seq", "Attempt", "Timeout"])
+def test_the_head_refuses_of_our_keys_what_reading_refuses(key: str) -> None:
+    document = b'{"WorkflowID":"x","History":[{"ID":1,"%s":"one"}]}' % key.encode()
+    for read in (wire.decode, wire.head):
+        with pytest.raises(StoreDecodeError, match=rf"History\[0\].{key}|{key}"):
+            read(document)

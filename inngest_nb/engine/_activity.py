@@ -1,0 +1,247 @@
+"""One call of an activity: its attempts, its timeout, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from inngest_nb.engine._functions import arguments, as_json, describe, fresh, is_async, name_of
+from inngest_nb.engine._loop import Timer
+from inngest_nb.engine._policy import RetryPolicy
+from inngest_nb.errors import ActivityError
+from inngest_nb.state import EventType, HistoryEvent
+
+if TYPE_CHECKING:
+    from inngest_nb.engine._run import Run
+
+
+class Activity:
+    """An activity that a run's code asked for.
+
+    Attempts may end in any thread, or after the run: only the end of the current attempt of a call
+    that is still wanted counts, whatever comes later is dropped.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        fn: Callable[..., Any],
+        given: Any,
+        retry: RetryPolicy,
+        timeout: timedelta | None,
+    ) -> None:
+        self.name = name_of(fn)
+        self.seq = run.next_seq()
+        self.cause: BaseException | None = None
+        self.last_event: int | None = None
+        self._run = run
+        self._fn = fn
+        self._given = as_json(given, f"the input of activity {self.name!r}")
+        arguments(fn, "activity", given=self._given)  # says now what does not fit
+        self._retry = retry
+        self._timeout = timeout
+        self._attempt = 0
+        self._over = 0  # the last attempt that ended
+        self._started: datetime | None = None
+        self._dropped = False
+        self._timer: Timer | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    def start(self) -> None:
+        """Begin the next attempt: an async function on the loop, a plain one in a worker."""
+        number = self._begin()
+        if number is None:
+            return
+        engine = self._run.engine
+        if self._timeout is not None and self._started is not None:
+            timed_out = partial(self._time_out, number)
+            self._timer = engine.clock.call_at(self._started + self._timeout, timed_out)
+        if is_async(self._fn):
+            engine.on_loop(partial(self._launch, number))
+        else:
+            engine.workers.submit(partial(self._work, number))
+
+    def run_here(self, pause_until: Callable[[datetime], None]) -> None:
+        """Make all attempts in this very thread, with `pause_until` between them."""
+        again: datetime | None = None
+        while (number := self._begin()) is not None:
+            again = self._attempt_here(number)
+            if again is None:
+                return
+            pause_until(again)
+
+    def drop(self) -> None:
+        """Cancel the attempt that runs, and let nothing that still comes of it count."""
+        with self._run.changed:
+            if self._dropped or self.last_event is not None:
+                return
+            self._dropped = True
+            if self._over == self._attempt:
+                self._let_go()
+                return
+            # For those who read the history; the code that asked has gone on without an answer.
+            self._run.record(
+                EventType.ACTIVITY_FAILED,
+                save=False,
+                activity_name=self.name,
+                error="canceled",
+                duration=self._time_since_start(),
+                seq=self.seq,
+                attempt=self._attempt,
+            )
+        self._let_go()
+
+    def error(self, event: HistoryEvent) -> ActivityError:
+        """Return what the workflow's code sees of the failure in an event."""
+        attempts = self._attempt
+        times = "" if attempts == 1 else f" after {attempts} attempts"
+        error = ActivityError(
+            f"activity {self.name!r} failed{times}: {event.error}",
+            activity=self.name,
+            attempts=attempts,
+            error=event.error,
+            workflow_id=self._run.workflow_id,
+            run_id=self._run.run_id,
+        )
+        error.__cause__ = self.cause
+        return error
+
+    def _begin(self) -> int | None:
+        with self._run.changed:
+            if self._dropped:
+                return None
+            self._attempt += 1
+            event = self._run.record(
+                EventType.ACTIVITY_STARTED,
+                save=False,
+                hook="on_activity_start",
+                activity_name=self.name,
+                input=self._given,
+                seq=self.seq,
+                attempt=self._attempt,
+            )
+            if event is None:
+                return None
+            self._started = event.timestamp
+            return self._attempt
+
+    def _launch(self, number: int) -> None:
+        # Named, because the running loop may be the workflow's own, in the turn that asks for this.
+        loop = self._run.engine.loop.loop
+        with self._run.changed:
+            if loop is None or not self._is_current(number):
+                return
+            name = f"activity {self.name} of {self._run.workflow_id}"
+            task = self._task = loop.create_task(self._call_async(), name=name)
+        task.add_done_callback(partial(self._task_done, number))
+
+    async def _call_async(self) -> Any:
+        try:
+            return await self._fn(*arguments(self._fn, "activity", given=fresh(self._given)))
+        except (SystemExit, KeyboardInterrupt) as error:  # would end the engine's loop
+            raise RuntimeError(f"the activity raised {describe(error)}") from error
+
+    def _task_done(self, number: int, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self._finish(number, None, asyncio.CancelledError("the activity canceled itself"))
+        elif (error := task.exception()) is not None:
+            self._finish(number, None, error)
+        else:
+            self._finish(number, task.result(), None)
+
+    def _work(self, number: int) -> None:
+        again = self._attempt_here(number)
+        if again is not None:
+            self._try_again_at(again)
+
+    def _attempt_here(self, number: int) -> datetime | None:
+        try:
+            result = self._fn(*arguments(self._fn, "activity", given=fresh(self._given)))
+            if inspect.isawaitable(result):
+                if inspect.iscoroutine(result):
+                    result.close()
+                raise TypeError(
+                    f"activity {self.name!r} is not `async def`, but returned a promise"
+                )
+        except BaseException as error:  # noqa: BLE001  # goes to the workflow, with its cause
+            return self._ended(number, None, error)
+        return self._ended(number, result, None)
+
+    def _time_out(self, number: int) -> None:
+        with self._run.changed:
+            if not self._is_current(number):
+                return
+            task = self._task
+            limit = self._timeout.total_seconds() if self._timeout else 0
+            self._finish(number, None, TimeoutError(f"not finished within {limit:g} s"))
+        if task is not None:
+            self._run.engine.on_loop(task.cancel)
+
+    def _finish(self, number: int, result: Any, error: BaseException | None) -> None:
+        again = self._ended(number, result, error)
+        if again is not None:
+            self._try_again_at(again)
+
+    def _try_again_at(self, when: datetime) -> None:
+        self._timer = self._run.engine.clock.call_at(when, self.start)
+
+    def _ended(self, number: int, result: Any, error: BaseException | None) -> datetime | None:
+        """Record how an attempt ended, and return when to make another, if so."""
+        if error is None:
+            try:
+                result = as_json(result, f"the result of activity {self.name!r}")
+            except (TypeError, ValueError) as unwritable:
+                error = unwritable
+        with self._run.changed:
+            if not self._is_current(number):
+                return None
+            if error is None:
+                hook, kind, text = "on_activity_complete", EventType.ACTIVITY_COMPLETED, ""
+            else:
+                if not threading.main_thread().is_alive():
+                    return None  # the process is ending, and that may be all that failed here
+                hook, kind, text = None, EventType.ACTIVITY_FAILED, describe(error)
+            pause = None if error is None else self._retry.pause_after(number)
+            event = self._run.record(
+                kind,
+                hook=hook if pause is None else "on_retry",
+                activity_name=self.name,
+                result=result,
+                error=text,
+                duration=self._time_since_start(),
+                seq=self.seq,
+                attempt=number,
+            )
+            self._task = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if event is None or event.timestamp is None:
+                return None
+            if pause is not None:
+                self._over = number
+                return event.timestamp + pause
+            self.cause = error
+            self.last_event = event.id
+            return None
+
+    def _is_current(self, number: int) -> bool:
+        wanted = not self._dropped and self.last_event is None and not self._run.ended
+        return wanted and self._attempt == number and self._over != number
+
+    def _time_since_start(self) -> timedelta:
+        if self._started is None:
+            return timedelta()
+        return max(self._run.engine.clock.now() - self._started, timedelta())
+
+    def _let_go(self) -> None:
+        timer, task = self._timer, self._task
+        if timer is not None:
+            timer.cancel()
+        if task is not None:
+            self._run.engine.on_loop(task.cancel)

@@ -1,0 +1,233 @@
+"""A run of an `async def` workflow, on a turn loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from inngest_nb.engine._activity import Activity
+from inngest_nb.engine._context import AsyncWorkflowContext
+from inngest_nb.engine._functions import arguments, as_json, fresh
+from inngest_nb.engine._loop import Timer
+from inngest_nb.engine._policy import RetryPolicy
+from inngest_nb.engine._run import Run
+from inngest_nb.engine._turn_loop import TurnLoop, running_loop
+from inngest_nb.errors import WorkflowCodeError
+from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
+
+
+class AsyncRun(Run):
+    """Takes one turn for each saved event, on the engine's loop. Its answers come from events."""
+
+    _turns: TurnLoop | None = None
+    _main: asyncio.Task[Any] | None = None
+    _begun: datetime | None = None
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._activities: dict[int, tuple[Activity, asyncio.Future[Any]]] = {}
+        self._timers: dict[asyncio.TimerHandle, tuple[int, Timer | None]] = {}
+        self._due: dict[int, asyncio.TimerHandle] = {}
+        self._mailboxes: dict[str, asyncio.Queue[Any]] = {}
+        self._received: dict[str, list[Any]] = {}
+        self._subscribers: list[tuple[str, weakref.ref[asyncio.Queue[Any]]]] = []
+
+    # What the context asks of it, always within a turn
+
+    def begin_activity(
+        self,
+        fn: Callable[..., Any],
+        given: Any,
+        retry: RetryPolicy,
+        timeout: timedelta | None,
+    ) -> asyncio.Future[Any]:
+        """Start an activity, and return the future of its result."""
+        turns = self.check_turn()
+        activity = Activity(self, fn, given, retry, timeout)
+        future: asyncio.Future[Any] = turns.create_future()
+        self._activities[activity.seq] = activity, future
+        future.add_done_callback(lambda done: activity.drop() if done.cancelled() else None)
+        activity.start()
+        return future
+
+    def mailbox(self, name: str) -> asyncio.Queue[Any]:
+        """Return the queue of a signal's payloads that no one took."""
+        self.check_turn()
+        return self._mailboxes.setdefault(name, asyncio.Queue())
+
+    def subscribe(self, name: str) -> asyncio.Queue[Any]:
+        """Return a new queue of all of a signal's payloads, those of the past included."""
+        self.check_turn()
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        for payload in self._received.get(name, ()):
+            queue.put_nowait(fresh(payload))
+        self._subscribers.append((name, weakref.ref(queue)))
+        return queue
+
+    def check_turn(self) -> TurnLoop:
+        """Return the loop; raise outside of a turn, and `CancelledError` once the run has ended."""
+        turns = self._turns
+        if turns is None or running_loop() is not turns:
+            raise WorkflowCodeError(
+                f"the context of workflow {self.workflow_id!r} was used outside of its code; an "
+                "activity gets its input and returns its result, and has no context",
+                workflow_id=self.workflow_id,
+                run_id=self.run_id,
+            )
+        if turns.is_ending():
+            raise asyncio.CancelledError
+        return turns
+
+    # What the turn loop asks of it
+
+    def start_timer(self, handle: asyncio.TimerHandle) -> None:
+        """Arm a timer that is recorded when it fires."""
+        seq = self.next_seq()
+        timer: Timer | None = None
+        if self._begun is not None and self._turns is not None:
+            delay = handle.when() - self._turns.time()
+            try:
+                due = self._begun + timedelta(seconds=handle.when())
+            except (OverflowError, ValueError):
+                pass  # later than any calendar goes: never
+            else:
+                timer = self.engine.clock.call_at(due, partial(self._fire, seq, delay))
+        self._timers[handle] = seq, timer
+        self._due[seq] = handle
+
+    def stop_timer(self, handle: asyncio.TimerHandle) -> None:
+        """Forget a timer."""
+        with self.changed:
+            seq, timer = self._timers.pop(handle, (0, None))
+            self._due.pop(seq, None)
+        if timer is not None:
+            timer.cancel()
+
+    def refuse(self, error: WorkflowCodeError) -> None:
+        """Fail the run for what its code did; from any thread."""
+        self.fail(error)
+
+    # Events
+
+    def _advance(self) -> None:
+        self.engine.loop.post(self._take_turns)
+
+    def _take_turns(self) -> None:
+        while (event := self._next_event()) is not None:
+            if self._apply(event) and self._turns is not None and self._main is not None:
+                self._turns.turn(self._seconds(event))
+                if self._main.done():
+                    self._finish(self._main)
+
+    def _apply(self, event: HistoryEvent) -> bool:
+        """Do what an event means for the code, and tell whether it gets a turn for that."""
+        kind = event.type
+        if kind is EventType.ACTIVITY_COMPLETED or kind is EventType.ACTIVITY_FAILED:
+            return self._answer(event)
+        if kind is EventType.SIGNAL_RECEIVED:
+            self._deliver(event.signal_name, event.signal_payload)
+        elif kind is EventType.TIMER_FIRED:
+            if (handle := self._due.pop(int(event.seq or 0), None)) is None:
+                return False
+            self._timers.pop(handle, None)
+            if self._turns is not None:
+                self._turns.make_due(handle)
+        elif kind is EventType.WORKFLOW_STARTED:
+            self._start_code(event)
+        else:
+            return False
+        return True
+
+    def _start_code(self, event: HistoryEvent) -> None:
+        self._begun = event.timestamp
+        turns = self._turns = TurnLoop(self)  # type: ignore[abstract]  # the rest refuses
+        given = arguments(self.fn, "workflow", AsyncWorkflowContext(self), given=fresh(event.input))
+        self._main = turns.create_task(self.fn(*given), name=f"workflow {self.workflow_id}")
+
+    def _answer(self, event: HistoryEvent) -> bool:
+        seq = int(event.seq or 0)
+        activity, future = self._activities.get(seq, (None, None))
+        if activity is None or future is None or activity.last_event != event.id:
+            return False  # an attempt that is followed by another
+        del self._activities[seq]
+        if future.done():
+            return False
+        if event.type is EventType.ACTIVITY_COMPLETED:
+            future.set_result(fresh(event.result))
+        else:
+            future.set_exception(activity.error(event))
+        return True
+
+    def _deliver(self, name: str, payload: Any) -> None:
+        self._received.setdefault(name, []).append(payload)
+        self._mailboxes.setdefault(name, asyncio.Queue()).put_nowait(fresh(payload))
+        alive: list[tuple[str, weakref.ref[asyncio.Queue[Any]]]] = []
+        for subscriber in self._subscribers:
+            if (queue := subscriber[1]()) is not None:
+                alive.append(subscriber)
+                if subscriber[0] == name:
+                    queue.put_nowait(fresh(payload))
+        self._subscribers = alive
+
+    def _fire(self, seq: int, delay: float) -> None:
+        with self.changed:
+            if seq in self._due:
+                self.record(EventType.TIMER_FIRED, seq=seq, duration=timedelta(seconds=delay))
+
+    def _seconds(self, event: HistoryEvent) -> float:
+        if event.timestamp is None or self._begun is None:
+            return 0.0
+        return (event.timestamp - self._begun).total_seconds()
+
+    # The end
+
+    def _finish(self, main: asyncio.Task[Any]) -> None:
+        if main.cancelled():
+            self.fail(RuntimeError("the workflow's code canceled itself"))
+        elif (error := main.exception()) is not None:
+            self.fail(_plainer(error))
+        else:
+            try:
+                result = as_json(main.result(), "the workflow's result")
+            except (TypeError, ValueError) as unwritable:
+                self.fail(unwritable)
+            else:
+                self.end(WorkflowStatus.COMPLETED, EventType.WORKFLOW_COMPLETED, result=result)
+
+    def _stop(self) -> None:
+        self.engine.on_loop(self._stop_code)
+
+    def _stop_code(self) -> None:
+        with self.changed:
+            activities = [activity for activity, _ in self._activities.values()]
+            timers = [timer for _, timer in self._timers.values()]
+            self._activities.clear()
+            self._timers.clear()
+            self._due.clear()
+        for activity in activities:
+            activity.drop()
+        for timer in timers:
+            if timer is not None:
+                timer.cancel()
+        if self._turns is not None:
+            self._turns.end()
+        # A failed task's traceback keeps its whole world alive, the run with it.
+        self._main = self._turns = None
+
+
+def _plainer(error: BaseException) -> BaseException:
+    """Say in our words what asyncio says when a workflow awaits something of another loop."""
+    if isinstance(error, RuntimeError) and (
+        "attached to a different loop" in str(error) or "Task got bad yield" in str(error)
+    ):
+        refused = WorkflowCodeError(
+            "a workflow's code awaited something that belongs to another event loop; "
+            "I/O belongs in an activity, as in `await ctx.execute_activity(fn, input)`"
+        )
+        refused.__cause__ = error
+        return refused
+    return error

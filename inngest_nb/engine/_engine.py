@@ -1,0 +1,154 @@
+"""What all runs of an executor share: its store and writer, its threads, its clock."""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+from inngest_nb.engine._hooks import Hooks, HookThread
+from inngest_nb.engine._loop import Clock, PrivateLoop, SystemClock
+from inngest_nb.engine._run import Run
+from inngest_nb.engine._workers import Workers
+from inngest_nb.engine._writer import Writer
+from inngest_nb.errors import EngineError, ExecutorClosedError, WorkflowAlreadyRunningError
+from inngest_nb.store import WorkflowStore
+
+_GRACE_SECONDS = 1.0
+
+_log = logging.getLogger("inngest_nb.engine")
+
+
+class Engine:
+    """The machinery behind an executor. It starts with the first run, and is all daemon threads.
+
+    Nothing here refers to the executor, so that one which nobody holds any more can go: its
+    machinery then ends with its last run.
+    """
+
+    def __init__(
+        self, store: WorkflowStore, hooks: Hooks | None, clock: Clock | None, workers: int
+    ) -> None:
+        self.store = store
+        self.loop = PrivateLoop()
+        self.clock = clock or SystemClock(self.loop)
+        self.writer = Writer(store)
+        self.hooks = HookThread(hooks)
+        self.workers = Workers("inngest-nb-activity", workers)
+        self.threads = Workers("inngest-nb-workflow")
+        self._runs: dict[str, Run] = {}
+        self._claimed: set[str] = set()
+        self._lock = threading.Lock()
+        self._started = self._closed = self._abandoned = False
+
+    def alive(self, workflow_id: str) -> Run | None:
+        """Return the run of an id, if one is alive here."""
+        with self._lock:
+            return self._runs.get(workflow_id)
+
+    @contextlib.contextmanager
+    def claim(self, workflow_id: str) -> Iterator[None]:
+        """Keep an id for the run that is about to begin; raise if it is taken."""
+        with self._lock:
+            self._check_open()
+            if workflow_id in self._runs or workflow_id in self._claimed:
+                raise WorkflowAlreadyRunningError(
+                    f"a run of workflow {workflow_id!r} is alive in this executor; wait for it, "
+                    f"or end it with cancel({workflow_id!r}), or give another id=",
+                    workflow_id=workflow_id,
+                )
+            self._claimed.add(workflow_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._claimed.discard(workflow_id)
+
+    def begin(self, run: Run) -> None:
+        """Let a run begin under the id that was claimed for it."""
+        with self._lock:
+            self._check_open()
+            if not self._started:
+                self._started = True
+                self.loop.start()
+                self.writer.start()
+                atexit.register(self._at_exit)
+            self._runs[run.workflow_id] = run
+            run.begin()
+
+    def forget(self, run: Run) -> None:
+        """Free the id of a run that is over."""
+        with self._lock:
+            if self._runs.get(run.workflow_id) is run:
+                del self._runs[run.workflow_id]
+            last = self._abandoned and not self._runs
+        if last:
+            self.abandon()
+
+    def on_loop(self, call: Callable[[], object]) -> None:
+        """Make a call on the loop: now, if this is its thread."""
+        if self.loop.is_current():
+            call()
+        else:
+            self.loop.post(call)
+
+    def close(self, wait: timedelta = timedelta()) -> None:
+        """Stop: runs that have not ended in time stay stored as running."""
+        if self.loop.is_current():
+            raise EngineError("an executor cannot be closed by one of its own activities")
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            runs = list(self._runs.values())
+        concurrent.futures.wait([run.done for run in runs], wait.total_seconds())
+        suspended = [run.workflow_id for run in runs if run.suspend(_closed(run.workflow_id))]
+        if suspended:
+            _log.warning("the executor was closed with %s", _open_runs(suspended))
+        self.writer.close()
+        self.hooks.close(_GRACE_SECONDS)
+        busy = self.threads.close(_GRACE_SECONDS) + self.workers.close(_GRACE_SECONDS)
+        self.loop.stop(_GRACE_SECONDS)
+        if busy:
+            _log.warning(
+                "%d plain functions still run in daemon threads; what they return is dropped",
+                len(busy),
+            )
+        atexit.unregister(self._at_exit)
+
+    def abandon(self) -> None:
+        """Close as soon as no run is alive: nobody holds the executor any more."""
+        self._abandoned = True
+        if self._runs or self._closed:
+            return
+        with contextlib.suppress(RuntimeError):  # no new threads any more: the process is ending
+            threading.Thread(target=self.close, name="inngest-nb-close", daemon=True).start()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ExecutorClosedError("the executor is closed; make a new one for new runs")
+
+    def _at_exit(self) -> None:
+        """Say which runs are open; they are daemons' work and will not be waited for."""
+        self.writer.freeze()
+        self._closed = True
+        if self._runs:
+            _log.warning("Python exits with %s", _open_runs(list(self._runs)))
+
+
+def _closed(workflow_id: str) -> ExecutorClosedError:
+    return ExecutorClosedError(
+        f"the executor was closed while workflow {workflow_id!r} ran; it is stored as running, up "
+        "to its last saved event",
+        workflow_id=workflow_id,
+    )
+
+
+def _open_runs(ids: Sequence[str]) -> str:
+    named = ", ".join(map(repr, ids[:10])) + (f" and {len(ids) - 10} more" if ids[10:] else "")
+    runs = "1 run open" if len(ids) == 1 else f"{len(ids)} runs open"
+    return f"{runs}, stored as running up to the last saved event: {named}"

@@ -1,0 +1,113 @@
+"""What the engine wants to know of a workflow's or an activity's function, and of its errors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from inngest_nb import wire
+from inngest_nb.errors import ActivityError
+
+_LONGEST_ERROR = 10_000
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """Return a function's name as history shows it."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    return clean(getattr(fn, "__name__", None) or type(fn).__name__)
+
+
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Tell an `async def` function, or an object that is called like one."""
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
+        getattr(fn, "__call__", None)  # noqa: B004  # asks what kind of call, not whether
+    )
+
+
+def check_function(fn: Any, what: str) -> None:
+    """Refuse what cannot be run as a workflow or an activity."""
+    if not callable(fn):
+        raise TypeError(f"{what} is a function, got {type(fn).__name__}")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise TypeError(f"{what} {name_of(fn)!r} is a generator: return a value, do not yield")
+
+
+def takes_arguments(fn: Callable[..., Any], count: int) -> bool:
+    """Tell whether a function can be called with so many positional arguments."""
+    try:
+        return _takes(fn, count)
+    except TypeError:  # not hashable, so not to be remembered
+        return _takes.__wrapped__(fn, count)
+
+
+@lru_cache(1024)
+def _takes(fn: Callable[..., Any], count: int) -> bool:
+    try:
+        signature = inspect.signature(fn)
+    except ValueError:  # some functions written in C do not say
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def arguments(fn: Callable[..., Any], what: str, *before: Any, given: Any) -> tuple[Any, ...]:
+    """Return what to call a function with: its input comes last, or not if it takes none."""
+    if takes_arguments(fn, len(before) + 1):
+        return (*before, given)
+    if given is None:
+        return before
+    raise TypeError(f"{what} {name_of(fn)!r} takes no input, but one was given")
+
+
+def fresh(value: Any) -> Any:
+    """Return a JSON value that shares nothing with the given one."""
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    return wire.decode_json(wire.encode_json(value))
+
+
+def as_json(value: Any, whose: str) -> Any:
+    """Return a value as JSON reads it back, or raise `TypeError` or `ValueError` saying whose."""
+    try:
+        return wire.decode_json(wire.encode_json(value))
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{whose} is not what JSON can hold: {error}") from error
+
+
+def clean(text: str) -> str:
+    """Return text that can be written as UTF-8, and is not endless."""
+    if len(text) > _LONGEST_ERROR:
+        text = text[:_LONGEST_ERROR] + " …"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as history shows it: its kind and its text."""
+    if isinstance(error, ActivityError):
+        return clean(str(error))
+    if isinstance(error, BaseExceptionGroup):
+        return clean("; ".join(describe(each) for each in error.exceptions))
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001  # an error of the user's that cannot show itself
+        text = f"(its text raised {type(broken).__name__})"
+    kind = type(error).__name__
+    return clean(f"{kind}: {text}" if text else kind)
+
+
+def failed_activity(error: BaseException | None) -> str | None:
+    """Return the name of the activity behind an error, if there is one."""
+    while error is not None:
+        if isinstance(error, ActivityError):
+            return error.activity
+        if isinstance(error, BaseExceptionGroup):
+            return next(filter(None, map(failed_activity, error.exceptions)), None)
+        error = error.__cause__
+    return None

@@ -1,0 +1,100 @@
+"""A handle on a run: to look at it, and to wait for its result."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+from inngest_nb.engine._functions import fresh
+from inngest_nb.engine._policy import Duration, duration_of
+from inngest_nb.engine._run import Run
+from inngest_nb.engine._turn_loop import TurnLoop, refusal, running_loop
+from inngest_nb.engine._workers import waiting
+from inngest_nb.errors import EngineError
+from inngest_nb.state import WorkflowState, WorkflowStatus
+
+
+class WorkflowHandle:
+    """A run that was started. `await handle`, on any event loop, gives what `result()` gives.
+
+    Giving up waiting, by a timeout or by canceling, never cancels the run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __repr__(self) -> str:
+        return f"WorkflowHandle({self.id!r}, status={str(self.status)!r})"
+
+    @property
+    def id(self) -> str:
+        """The id under which the workflow is stored."""
+        return self._run.workflow_id
+
+    @property
+    def run_id(self) -> str:
+        """The id of this one run; another run under the same workflow id has another."""
+        return self._run.run_id
+
+    @property
+    def status(self) -> WorkflowStatus:
+        """The status now. A run that was stopped because it could not be saved is failed."""
+        return self._run.status
+
+    @property
+    def state(self) -> WorkflowState:
+        """The run as it is now, with what is about to be saved."""
+        return self._run.state
+
+    def result(self, timeout: Duration | None = None) -> Any:
+        """Wait for the run and return its result as JSON reads it back.
+
+        Raises `WorkflowFailedError` with the cause chained, `WorkflowCanceledError`,
+        `WorkflowNotSavedError`, `ExecutorClosedError`; and `TimeoutError` if the run goes on for
+        longer than `timeout`.
+        """
+        self._check_place()
+        seconds = None if timeout is None else duration_of(timeout, "timeout").total_seconds()
+        try:
+            if self._run.done.done():
+                return fresh(self._run.done.result())
+            with waiting():
+                return fresh(self._run.done.result(seconds))
+        except concurrent.futures.TimeoutError:
+            if self._run.done.done():
+                raise
+            raise TimeoutError(
+                f"workflow {self.id!r} still runs after {seconds:g} s, and goes on"
+            ) from None
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, TurnLoop):
+            raise refusal("waiting for another run")
+        ended = loop.create_future()
+
+        def wake() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        def over(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(wake)
+
+        self._run.done.add_done_callback(over)
+        yield from ended.__await__()
+        return fresh(self._run.done.result())
+
+    def _check_place(self) -> None:
+        if not self._run.engine.loop.is_current() or self._run.done.done():
+            return
+        if isinstance(running_loop(), TurnLoop):
+            raise refusal("waiting for another run")
+        raise EngineError(
+            "result() would block the engine's own loop; in an async activity use `await handle`",
+            workflow_id=self.id,
+            run_id=self.run_id,
+        )

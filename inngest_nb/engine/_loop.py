@@ -1,0 +1,148 @@
+"""The engine's own event loop, in a daemon thread, and the clock that goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """Something that will be called at its time."""
+
+    def cancel(self) -> None:
+        """Don't call it any more; safe from any thread."""
+
+
+class Clock(Protocol):
+    """Where the engine gets its time from. Give another one to try out retries without waiting."""
+
+    def now(self) -> datetime:
+        """Return the time, with its zone."""
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        """Call back at that time, from any thread; the callback is quick."""
+
+
+class PrivateLoop:
+    """An event loop in a thread of its own: neither a notebook's nor a server's loop matters."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._calls: deque[Callable[[], object]] = deque()
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to turn; again is no error."""
+        if self.loop is None:
+            self.loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=self._run, args=(self.loop,), name="inngest-nb-loop", daemon=True
+            )
+            self._thread.start()
+
+    def is_current(self) -> bool:
+        """Tell whether this is the loop's own thread."""
+        return threading.current_thread() is self._thread
+
+    def post(self, call: Callable[[], object]) -> None:
+        """Make a call on the loop, from any thread; calls that come together cost one wake-up."""
+        with self._lock:
+            self._calls.append(call)
+            first = len(self._calls) == 1
+        if first and self.loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed: nothing of it matters any more
+                self.loop.call_soon_threadsafe(self._drain)
+
+    def stop(self, grace: float) -> None:
+        """Cancel what runs there, wait so many seconds for it to end, and let go of the loop."""
+        loop, thread = self.loop, self._thread
+        if loop is None or thread is None:
+            return
+        ended = asyncio.run_coroutine_threadsafe(_end_tasks(grace), loop)
+        with contextlib.suppress(TimeoutError):
+            ended.result(grace + 1)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(grace + 1)
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def _drain(self) -> None:
+        with self._lock:
+            calls, self._calls = self._calls, deque()
+        for call in calls:
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001  # told; the other runs' calls go on
+                if self.loop is not None:
+                    message = "a call on the engine's loop failed; please report this"
+                    self.loop.call_exception_handler({"message": message, "exception": error})
+
+
+async def _end_tasks(grace: float) -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=grace)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+class SystemClock:
+    """The machine's time. A wait lasts as long as it should, even if someone sets the clock."""
+
+    def __init__(self, loop: PrivateLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        """Call back on the private loop at that time."""
+        timer = _LoopTimer(self._loop, max(0.0, (when - self.now()).total_seconds()), callback)
+        timer.arm()
+        return timer
+
+
+class _LoopTimer:
+    def __init__(self, loop: PrivateLoop, delay: float, callback: Callable[[], None]) -> None:
+        self._loop = loop
+        self._delay = delay
+        self._callback = callback
+        self._canceled = False
+        self._handle: asyncio.TimerHandle | None = None
+
+    def arm(self) -> None:
+        self._on_loop(self._begin)
+
+    def cancel(self) -> None:
+        self._canceled = True
+        self._on_loop(self._drop)
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        call() if self._loop.is_current() else self._loop.post(call)
+
+    def _begin(self) -> None:
+        if not self._canceled and self._loop.loop is not None:
+            self._handle = self._loop.loop.call_later(self._delay, self._fire)
+
+    def _drop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _fire(self) -> None:
+        if not self._canceled:
+            self._callback()

@@ -1,0 +1,209 @@
+"""A run of a plain `def` workflow, in a thread of its own."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from inngest_nb.engine._activity import Activity
+from inngest_nb.engine._context import WorkflowContext
+from inngest_nb.engine._functions import arguments, as_json, fresh, is_async
+from inngest_nb.engine._loop import Timer
+from inngest_nb.engine._policy import RetryPolicy
+from inngest_nb.engine._run import Run
+from inngest_nb.errors import WorkflowCodeError
+from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
+
+
+class StopRun(BaseException):
+    """Raised in a plain workflow's code by each call of its context once the run has ended.
+
+    Not an `Exception`, so that code which goes on after errors does not go on after this one.
+    """
+
+
+class PlainRun(Run):
+    """Blocks the workflow's thread until an event has the answer.
+
+    It looks at saved events one at a time and stops at the one that answers, as a replay does.
+    """
+
+    _thread: threading.Thread | None = None
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._begun = False
+        self._activities: dict[int, Activity] = {}
+        self._answers: dict[int, HistoryEvent] = {}
+        self._timers: dict[int, Timer] = {}
+        self._received: dict[str, list[Any]] = {}
+        self._taken: dict[str, int] = {}
+
+    # What the context asks of it, always in the workflow's thread
+
+    def activity(
+        self,
+        fn: Callable[..., Any],
+        given: Any,
+        retry: RetryPolicy,
+        timeout: timedelta | None,
+    ) -> Any:
+        """Run an activity and return its result."""
+        self._check_thread()
+        activity = Activity(self, fn, given, retry, timeout)
+        self._activities[activity.seq] = activity
+        if timeout is None and not is_async(fn):
+            activity.run_here(self._pause_until)
+        else:
+            activity.start()  # elsewhere, so that this thread can stop waiting for it
+        event = self._answer(activity.seq)
+        del self._activities[activity.seq]
+        if event.type is EventType.ACTIVITY_FAILED:
+            raise activity.error(event)
+        return fresh(event.result)
+
+    def sleep(self, duration: timedelta) -> None:
+        """Return when so much time is over since the last event."""
+        self._check_thread()
+        self._answer(self._start_timer(duration))
+
+    def receive(self, name: str, timeout: timedelta | None) -> Any:
+        """Return the next payload that was not received, or raise `TimeoutError`."""
+        self._check_thread()
+        position = self._taken.get(name, 0)
+        seq = None
+        if timeout is not None and not self._has(name, position):
+            seq = self._start_timer(timeout)
+        self._wait_for(lambda: self._has(name, position) or seq in self._answers)
+        if seq is not None:
+            self._stop_timer(seq)
+        if not self._has(name, position):
+            raise TimeoutError(f"no signal {name!r} came in time")
+        self._taken[name] = position + 1
+        return fresh(self._received[name][position])
+
+    def payload(self, name: str, position: int) -> Any:
+        """Return a signal's payload by its number, the first is 0; wait until it is there."""
+        self._check_thread()
+        self._wait_for(lambda: self._has(name, position))
+        return fresh(self._received[name][position])
+
+    def _has(self, name: str, position: int) -> bool:
+        return len(self._received.get(name, ())) > position
+
+    def _check_thread(self) -> None:
+        if threading.current_thread() is not self._thread:
+            raise WorkflowCodeError(
+                f"the context of workflow {self.workflow_id!r} was used in another thread than its "
+                "code's; an activity gets its input and returns its result, and has no context",
+                workflow_id=self.workflow_id,
+                run_id=self.run_id,
+            )
+        if self.ended:
+            raise StopRun
+
+    # Waiting
+
+    def _answer(self, seq: int) -> HistoryEvent:
+        self._wait_for(lambda: seq in self._answers)
+        return self._answers[seq]
+
+    def _wait_for(self, ready: Callable[[], bool]) -> None:
+        with self.changed:
+            while not ready():
+                if (event := self._next_event()) is not None:
+                    self._apply(event)
+                elif self.ended:
+                    raise StopRun
+                else:
+                    self.changed.wait()
+            if self.ended:
+                raise StopRun
+
+    def _apply(self, event: HistoryEvent) -> None:
+        seq = int(event.seq or 0)
+        if event.type is EventType.SIGNAL_RECEIVED:
+            self._received.setdefault(event.signal_name, []).append(event.signal_payload)
+        elif event.type is EventType.TIMER_FIRED:
+            self._answers[seq] = event
+        elif event.type in (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED):
+            activity = self._activities.get(seq)
+            if activity is not None and activity.last_event == event.id:
+                self._answers[seq] = event
+
+    def _start_timer(self, duration: timedelta) -> int:
+        seq = self.next_seq()
+        begun = self._events[self._applied - 1].timestamp
+        if begun is not None:
+            try:
+                due = begun + duration
+            except OverflowError:  # later than any calendar goes: never
+                return seq
+            with self.changed:
+                fire = partial(self._fire, seq, duration)
+                self._timers[seq] = self.engine.clock.call_at(due, fire)
+        return seq
+
+    def _stop_timer(self, seq: int) -> None:
+        with self.changed:
+            timer = self._timers.pop(seq, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _fire(self, seq: int, duration: timedelta) -> None:
+        with self.changed:
+            if self._timers.pop(seq, None) is not None:
+                self.record(EventType.TIMER_FIRED, seq=seq, duration=duration)
+
+    def _pause_until(self, when: datetime) -> None:
+        over: list[bool] = []
+
+        def wake() -> None:
+            with self.changed:
+                over.append(True)
+                self.changed.notify_all()
+
+        timer = self.engine.clock.call_at(when, wake)
+        try:
+            self._wait_for(lambda: bool(over))
+        finally:
+            timer.cancel()
+
+    # The code
+
+    def _advance(self) -> None:
+        with self.changed:
+            if self._begun:
+                return  # the thread was notified
+            self._begun = True
+        self.engine.threads.submit(self._run_code)
+
+    def _run_code(self) -> None:
+        self._thread = threading.current_thread()
+        try:
+            self._next_event()  # the start
+            context = WorkflowContext(self)
+            result = self.fn(*arguments(self.fn, "workflow", context, given=fresh(self.given)))
+            if inspect.isawaitable(result):
+                if inspect.iscoroutine(result):
+                    result.close()
+                raise TypeError("the workflow is not `async def`, but returned a promise")
+            result = as_json(result, "the workflow's result")
+        except StopRun:
+            if not self.ended:
+                self.fail(RuntimeError("the workflow's code stopped itself"))
+        except BaseException as error:  # noqa: BLE001  # it is how the run ended
+            if threading.main_thread().is_alive():  # else the process ends, and nothing is sure
+                self.fail(error)
+        else:
+            self.end(WorkflowStatus.COMPLETED, EventType.WORKFLOW_COMPLETED, result=result)
+
+    def _stop(self) -> None:
+        for activity in list(self._activities.values()):
+            activity.drop()
+        for seq in list(self._timers):
+            self._stop_timer(seq)

@@ -1,0 +1,208 @@
+"""A loop without sockets and clock, on which one workflow's code runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import weakref
+from asyncio.events import _set_running_loop  # what a loop of another kind needs, and all it needs
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextvars import Context
+from typing import Any, NoReturn, Protocol, TypeVarTuple
+
+from inngest_nb.errors import WorkflowCodeError
+
+_MOST_TURNS_TO_END = 100
+
+_log = logging.getLogger("inngest_nb.engine")
+_Args = TypeVarTuple("_Args")
+
+
+class Host(Protocol):
+    """What a turn loop asks of the run it belongs to."""
+
+    def start_timer(self, handle: asyncio.TimerHandle) -> None:
+        """Make the handle due when the loop's time has come to it."""
+
+    def stop_timer(self, handle: asyncio.TimerHandle) -> None:
+        """Forget a handle that was canceled."""
+
+    def refuse(self, error: WorkflowCodeError) -> None:
+        """Fail the run; called from any thread."""
+
+
+class TurnLoop(asyncio.AbstractEventLoop):
+    """Runs a workflow's tasks one turn at a time: once per recorded event, until nothing is ready.
+
+    What the code can observe depends on the events and their order alone, so the same events make
+    it take the same way. Its time is that of the last event. I/O is refused.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._ready: deque[asyncio.Handle] = deque()
+        self._now = 0.0
+        self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+        self._ending = False
+
+    def turn(self, now: float) -> None:
+        """Run what is ready, and what that makes ready, at a time in seconds."""
+        self._now = max(self._now, now)
+        outer = running_loop()
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._generators.add, self._close_generator)
+        _set_running_loop(self)
+        try:
+            while self._ready:
+                handle = self._ready.popleft()
+                if not handle.cancelled():
+                    self._run(handle)
+        finally:
+            _set_running_loop(outer)
+            sys.set_asyncgen_hooks(*hooks)
+
+    def make_due(self, handle: asyncio.TimerHandle) -> None:
+        """Let a timer's callback run in the next turn, at the timer's own time or later."""
+        self._now = max(self._now, handle.when())
+        self._ready.append(handle)
+
+    def end(self) -> None:
+        """Cancel all code that is left; each await of it raises `CancelledError` from now on."""
+        self._ending = True
+        for _ in range(_MOST_TURNS_TO_END):
+            tasks = [task for task in self._tasks if not task.done()]
+            for generator in [] if tasks else list(self._generators):
+                self._close_generator(generator)
+            if not tasks and not self._ready:
+                break
+            for task in tasks:
+                task.cancel()
+            self.turn(self._now)
+        for task in self._tasks:  # code that will not end; it is never run again
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+        self._ready.clear()
+
+    def is_ending(self) -> bool:
+        """Tell whether the code has been told to end."""
+        return self._ending
+
+    @staticmethod
+    def _run(handle: asyncio.Handle) -> None:
+        # A task keeps these two as its errors, but passes them on as well, to end the program.
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            handle._run()  # noqa: SLF001  # as every loop does
+
+    def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._generators.discard(generator)
+        self.call_soon(lambda: self.create_task(_close(generator)))
+
+    # What asyncio asks of a loop
+
+    def time(self) -> float:
+        return self._now
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def get_task_factory(self) -> None:
+        return None
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
+    ) -> asyncio.Task[Any]:
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks.add(task)
+        return task
+
+    def call_soon(
+        self, callback: Callable[[*_Args], object], *args: *_Args, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*_Args], object],
+        *args: *_Args,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*_Args], object],
+        *args: *_Args,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        if self._ending:
+            raise asyncio.CancelledError
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        if when <= self._now:
+            self._ready.append(handle)
+        else:
+            self._host.start_timer(handle)
+        return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        self._host.stop_timer(handle)
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*_Args], object], *args: *_Args, context: Context | None = None
+    ) -> asyncio.Handle:
+        self._host.refuse(refusal("waiting for another thread or loop"))
+        return asyncio.Handle(callback, args, self, context)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.default_exception_handler(context)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        _log.error("in a workflow's code: %s", context.get("message"), exc_info=error)
+
+
+async def _close(generator: AsyncGenerator[Any, Any]) -> None:
+    await generator.aclose()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def refusal(what: str) -> WorkflowCodeError:
+    """Return the error for a workflow's code that does what belongs in an activity."""
+    return WorkflowCodeError(
+        f"{what} is not possible in a workflow's code, which must do the same again when it is "
+        "replayed: I/O belongs in an activity, as in `await ctx.execute_activity(fn, input)`"
+    )
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    def refuse(self: TurnLoop, *args: Any, **kwargs: Any) -> NoReturn:
+        raise refusal(f"{name}()")
+
+    return refuse
+
+
+for _name in dir(asyncio.AbstractEventLoop):
+    if not _name.startswith("_") and _name not in vars(TurnLoop):
+        setattr(TurnLoop, _name, _refused(_name))
