@@ -196,7 +196,7 @@ class Activity:
             try:
                 result = as_json(result, f"the result of activity {self.name!r}")
             except (TypeError, ValueError) as unwritable:
-                error = unwritable
+                result, error = None, unwritable
         with self._run.changed:
             if not self._is_current(number):
                 return None

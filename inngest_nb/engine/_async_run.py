@@ -199,7 +199,7 @@ class AsyncRun(Run):
                 self.end(WorkflowStatus.COMPLETED, EventType.WORKFLOW_COMPLETED, result=result)
 
     def _stop(self) -> None:
-        self.engine.on_loop(self._stop_code)
+        self.engine.loop.post(self._stop_code)  # later, because this may be in a turn
 
     def _stop_code(self) -> None:
         with self.changed:

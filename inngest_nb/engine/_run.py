@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, Wor
 
 if TYPE_CHECKING:
     from inngest_nb.engine._engine import Engine
+
+_log = logging.getLogger("inngest_nb.engine")
 
 
 class Run:
@@ -221,10 +224,13 @@ class Run:
         with self.changed:
             if isinstance(self._failure, WorkflowNotSavedError):
                 return
-            self._failure = self._not_saved(error)
+            failure = self._failure = self._not_saved(error)
+            told = self.done.done()
             self.ended = True
             self.status = WorkflowStatus.FAILED
             self.changed.notify_all()
+        if told:  # the executor was closed: nobody will hear of it from the handle any more
+            _log.warning("%s", failure)
         self._stop()
         self._resolve()
 
@@ -278,12 +284,13 @@ class Run:
 
     def _not_saved(self, error: BaseException) -> WorkflowNotSavedError:
         lost = self._events[self.saved :]
-        saved = f"events 1 to {self.saved} are saved" if self.saved else "no event is saved"
+        saved = f"the first {self.saved} events" if self.saved else "nothing"
         unsaved = ", ".join(f"{event.id} ({event.type})" for event in lost[:5])
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         failure = WorkflowNotSavedError(
             f"workflow {self.workflow_id!r} was stopped because its state could not be saved: "
-            f"{describe(error)}. Known to be durable: {saved}. Not known to be: {unsaved}{more}",
+            f"{describe(error)}. Known to be durable: {saved}. Not known to be: event "
+            f"{unsaved}{more}",
             saved_events=self.saved,
             events=len(self._events),
             workflow_id=self.workflow_id,

@@ -1,0 +1,193 @@
+"""Five workflows worth watching: each takes a few seconds, and does nothing to the world.
+
+Every input may have a `speed`: 1 is made for watching, 100 is over in a blink.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+from inngest_nb.engine import AsyncWorkflowContext, RetryPolicy
+
+__all__ = ["approval", "broken", "fan_out", "import_rows", "order"]
+
+_Input = dict[str, Any]
+
+
+def _with(given: _Input | None, **defaults: Any) -> _Input:
+    return defaults | (given or {})
+
+
+async def _work(given: _Input, seconds: float) -> None:
+    await asyncio.sleep(seconds / given.get("speed", 1))
+
+
+def _retry(given: _Input, attempts: int) -> RetryPolicy:
+    return RetryPolicy(max_attempts=attempts, initial_interval=0.6 / given.get("speed", 1))
+
+
+# An order, whose payment fails twice
+
+
+async def reserve_stock(given: _Input) -> _Input:
+    """Put the goods aside."""
+    await _work(given, 0.5)
+    return {"order": given["order"], "shelf": "B-12"}
+
+
+class PaymentDeclinedError(Exception):
+    """The bank did not answer, or said no."""
+
+
+class Bank:
+    """A bank that fails a few times before it works."""
+
+    def __init__(self, failures: int) -> None:
+        self._failures = failures
+
+    async def charge_card(self, given: _Input) -> _Input:
+        """Take the money, or raise `PaymentDeclinedError`."""
+        await _work(given, 0.4)
+        if self._failures:
+            self._failures -= 1
+            raise PaymentDeclinedError("the bank does not answer (503)")
+        return {"order": given["order"], "charged": given["amount"], "currency": "EUR"}
+
+
+async def send_parcel(given: _Input) -> _Input:
+    """Hand the parcel over."""
+    await _work(given, 0.6)
+    return {"order": given["order"], "tracking": f"PX{given['order']:08}"}
+
+
+async def order(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
+    """Reserve, charge and send: the payment is retried until the bank answers.
+
+    Input: `order`, `amount`, and `bank_failures`, how often the bank fails first (2).
+    """
+    given = _with(given, order=42, amount=99.5, bank_failures=2)
+    bank = Bank(given["bank_failures"])
+    stock = await ctx.execute_activity(reserve_stock, given)
+    paid = await ctx.execute_activity(bank.charge_card, given, retry=_retry(given, 5))
+    parcel = await ctx.execute_activity(send_parcel, given)
+    return {"order": given["order"], "charged": paid["charged"], **stock, **parcel}
+
+
+# An approval, which waits for a person
+
+
+async def write_proposal(given: _Input) -> _Input:
+    """Write down what is to be approved."""
+    await _work(given, 0.5)
+    return {"title": given["title"], "pages": 3}
+
+
+async def publish(given: _Input) -> str:
+    """Make an approved proposal public."""
+    await _work(given, 0.7)
+    return f"published: {given['title']}"
+
+
+async def approval(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
+    """Ask for the signal `approve`, whose payload says `{"approved": true, "by": "…"}`.
+
+    Input: `title`, and `patience`, the seconds after which nobody is waited for any more (600).
+    """
+    given = _with(given, title="Four-day week", patience=600)
+    proposal = await ctx.execute_activity(write_proposal, given)
+    try:
+        answer = await ctx.receive_signal("approve", timeout=given["patience"])
+    except TimeoutError:
+        return {"outcome": "nobody answered", **proposal}
+    answer = answer if isinstance(answer, dict) else {"approved": bool(answer)}
+    if not answer.get("approved"):
+        return {"outcome": "rejected", "by": answer.get("by"), **proposal}
+    outcome = await ctx.execute_activity(publish, given)
+    return {"outcome": outcome, "by": answer.get("by"), **proposal}
+
+
+# A fan-out over a list
+
+
+async def measure_city(given: _Input) -> _Input:
+    """Measure one city; larger names take longer."""
+    name = given["city"]
+    await _work(given, 0.3 + 0.15 * len(name))
+    return {"city": name, "temperature": 8 + sum(map(ord, name)) % 20}
+
+
+def average(temperatures: list[float]) -> float:
+    """Give the mean to one digit."""
+    return round(sum(temperatures) / len(temperatures), 1)
+
+
+async def fan_out(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
+    """Measure all cities at once, then draw the average. Input: `cities`, a list of names."""
+    cities = ["Oslo", "Lima", "Nairobi", "Kyoto", "Reykjavik", "Montevideo"]
+    given = _with(given, cities=cities)
+    measured = await asyncio.gather(
+        *(ctx.execute_activity(measure_city, given | {"city": city}) for city in given["cities"])
+    )
+    mean = await ctx.execute_activity(average, [each["temperature"] for each in measured])
+    return {"average": mean, "warmest": max(measured, key=lambda each: each["temperature"])["city"]}
+
+
+# A long import, with progress
+
+
+async def count_rows(given: _Input) -> int:
+    """Look how much there is to import."""
+    await _work(given, 0.4)
+    return int(given["rows"])
+
+
+async def import_chunk(given: _Input) -> _Input:
+    """Import some rows, and tell how far the import has come."""
+    await _work(given, 0.35)
+    first, count, rows = given["first"], given["count"], given["of"]
+    return {"rows": count, "progress": round((first + count) / rows, 3)}
+
+
+async def import_rows(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
+    """Import a file chunk by chunk; each chunk's result tells the `progress`, up to 1.
+
+    Input: `rows` (10,000) and `chunk` (1,000).
+    """
+    given = _with(given, rows=10_000, chunk=1_000)
+    rows = await ctx.execute_activity(count_rows, given)
+    imported = 0
+    for first in itertools.takewhile(lambda row: row < rows, itertools.count(0, given["chunk"])):
+        chunk = {"first": first, "count": min(given["chunk"], rows - first), "of": rows}
+        done = await ctx.execute_activity(import_chunk, given | chunk)
+        imported += done["rows"]
+    return {"imported": imported}
+
+
+# One that fails
+
+
+async def read_meter(given: _Input) -> int:
+    """Read a number that is too large."""
+    await _work(given, 0.5)
+    return 10**6
+
+
+class MeterError(Exception):
+    """A reading that cannot be."""
+
+
+def check_reading(reading: int) -> int:
+    """Refuse a reading that cannot be."""
+    if reading > 99_999:
+        raise MeterError(f"a meter with five digits cannot show {reading}")
+    return reading
+
+
+async def broken(ctx: AsyncWorkflowContext, given: _Input | None = None) -> int:
+    """Fail: the check refuses what was read, and refuses it again when retried."""
+    given = given or {}
+    reading = await ctx.execute_activity(read_meter, given)
+    checked: int = await ctx.execute_activity(check_reading, reading, retry=_retry(given, 2))
+    return checked

@@ -1,0 +1,51 @@
+"""Executors over every store; whatever they save is checked against the contract's shape."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from executor_stores import STORES, CheckedStore
+from manual_clock import ManualClock
+
+from inngest_nb import Executor, WorkflowStore
+
+
+@pytest.fixture(params=STORES, ids=lambda make: make.__name__)
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkflowStore]:
+    with request.param(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def store() -> Iterator[CheckedStore]:
+    with CheckedStore() as made:
+        yield made
+
+
+@pytest.fixture
+def executor(store: CheckedStore) -> Iterator[Executor]:
+    with Executor(store) as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def timed(store: CheckedStore, clock: ManualClock) -> Iterator[Executor]:
+    """An executor whose time is the manual clock's."""
+    with Executor(store, clock=clock) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        assert thread.name in {"inngest-nb-writer"}, f"{thread.name} was left behind"

@@ -1,0 +1,290 @@
+"""Cancel: at every await, against code that will not listen, and once only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import Any
+
+import pytest
+from executor_stores import CheckedStore
+from manual_clock import ManualClock
+from strict_documents import check_document
+
+from inngest_nb import (
+    AsyncWorkflowContext,
+    Executor,
+    RetryPolicy,
+    Signal,
+    WorkflowContext,
+    WorkflowStatus,
+)
+from inngest_nb.errors import WorkflowCanceledError, WorkflowNotFoundError, WorkflowNotRunningError
+
+
+class Gate:
+    """An activity that says it has begun and then never ends by itself."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.canceled = threading.Event()
+        self.open = threading.Event()
+
+    async def wait(self, _: Any) -> None:
+        self.begun.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            self.canceled.set()
+            raise
+
+    def wait_plainly(self, _: Any) -> str:
+        self.begun.set()
+        assert self.open.wait(10)
+        return "too late"
+
+
+def fail(_: Any) -> None:
+    raise ValueError
+
+
+async def in_gather(ctx: AsyncWorkflowContext, gate: Gate) -> None:
+    await asyncio.gather(ctx.execute_activity(gate.wait), ctx.receive_signal("never"))
+
+
+async def in_task_group(ctx: AsyncWorkflowContext, gate: Gate) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ctx.execute_activity(gate.wait))
+        group.create_task(ctx.sleep(1000))
+
+
+async def in_retry(ctx: AsyncWorkflowContext, gate: Gate) -> None:
+    await ctx.execute_activity(fail, retry=RetryPolicy(initial_interval=1000, max_interval=1000))
+
+
+async def in_signals(ctx: AsyncWorkflowContext, gate: Gate) -> None:
+    async for _ in ctx.signals("item"):
+        pass
+
+
+async def in_shield(ctx: AsyncWorkflowContext, gate: Gate) -> None:
+    await asyncio.shield(ctx.execute_activity(gate.wait))
+
+
+def plainly_in_retry(ctx: WorkflowContext, gate: Gate) -> None:
+    ctx.execute_activity(fail, retry=RetryPolicy(initial_interval=1000, max_interval=1000))
+
+
+def plainly_in_signals(ctx: WorkflowContext, gate: Gate) -> None:
+    for _ in ctx.signals("item"):
+        pass
+
+
+def of_lambda(call: Any) -> Any:
+    async def workflow(ctx: AsyncWorkflowContext, gate: Gate) -> None:
+        await call(ctx, gate)
+
+    return workflow
+
+
+def of_plain_lambda(call: Any) -> Any:
+    def workflow(ctx: WorkflowContext, gate: Gate) -> None:
+        call(ctx, gate)
+
+    return workflow
+
+
+AWAITS = {
+    "async activity": of_lambda(lambda ctx, gate: ctx.execute_activity(gate.wait)),
+    "plain activity": of_lambda(lambda ctx, gate: ctx.execute_activity(gate.wait_plainly)),
+    "activity with a timeout": of_lambda(
+        lambda ctx, gate: ctx.execute_activity(gate.wait, timeout=1000)
+    ),
+    "retry": in_retry,
+    "sleep": of_lambda(lambda ctx, gate: ctx.sleep(1000)),
+    "signal": of_lambda(lambda ctx, gate: ctx.receive_signal("never")),
+    "signal with a timeout": of_lambda(lambda ctx, gate: ctx.receive_signal("never", 1000)),
+    "signals": in_signals,
+    "gather": in_gather,
+    "task group": in_task_group,
+    "shield": in_shield,
+    "plainly: async activity": of_plain_lambda(lambda ctx, gate: ctx.execute_activity(gate.wait)),
+    "plainly: plain activity": of_plain_lambda(
+        lambda ctx, gate: ctx.execute_activity(gate.wait_plainly)
+    ),
+    "plainly: plain activity with a timeout": of_plain_lambda(
+        lambda ctx, gate: ctx.execute_activity(gate.wait_plainly, timeout=1000)
+    ),
+    "plainly: retry": plainly_in_retry,
+    "plainly: sleep": of_plain_lambda(lambda ctx, gate: ctx.sleep(1000)),
+    "plainly: signal": of_plain_lambda(lambda ctx, gate: ctx.receive_signal("never")),
+    "plainly: signal with a timeout": of_plain_lambda(
+        lambda ctx, gate: ctx.receive_signal("never", 1000)
+    ),
+    "plainly: signals": plainly_in_signals,
+}
+
+
+@pytest.mark.parametrize("swallow", [False, True], ids=["lets go", "swallows"])
+@pytest.mark.parametrize("place", AWAITS)
+def test_a_run_can_be_canceled_wherever_it_waits(
+    store: CheckedStore, timed: Executor, clock: ManualClock, place: str, swallow: bool
+) -> None:
+    gate = Gate()
+    code = AWAITS[place]
+    reached, left = threading.Event(), threading.Event()
+    after: list[str] = []
+
+    async def workflow(ctx: AsyncWorkflowContext) -> str:
+        reached.set()
+        try:
+            await code(ctx, gate)
+        except BaseException:
+            if not swallow:
+                raise
+        finally:
+            left.set()
+        for call in (lambda: ctx.execute_activity(fail), lambda: ctx.receive_signal("x")):
+            try:
+                await call()
+            except BaseException as error:  # noqa: BLE001
+                after.append(type(error).__name__)
+        return "swallowed"
+
+    def plain_workflow(ctx: WorkflowContext) -> str:
+        reached.set()
+        try:
+            code(ctx, gate)
+        except BaseException:
+            if not swallow:
+                raise
+        finally:
+            left.set()
+        for call in (lambda: ctx.execute_activity(fail), lambda: ctx.receive_signal("x")):
+            try:
+                call()
+            except BaseException as error:  # noqa: BLE001
+                after.append(type(error).__name__)
+        return "swallowed"
+
+    handle = timed.execute(plain_workflow if "plainly" in place else workflow, id="w")
+    assert reached.wait(10)
+    if "activity" in place or place in ("gather", "task group", "shield"):
+        assert gate.begun.wait(10)
+    if "retry" in place or "timeout" in place or place in ("sleep", "plainly: sleep"):
+        clock.wait_for_timers(1)
+
+    assert timed.cancel("w")
+    assert not_running(timed)
+    with pytest.raises(WorkflowCanceledError, match="'w' was canceled") as caught:
+        handle.result(10)
+    assert caught.value.run_id == handle.run_id
+    document = check_document(store.documents["w"][-1])
+    assert (document["Status"], document["Error"]) == ("canceled", "canceled")
+    if gate.begun.is_set() and "plain activity" not in place:
+        assert gate.canceled.wait(10)
+    gate.open.set()
+    assert left.wait(10)
+    timed.close()  # waits for the code to end
+    assert handle.status is WorkflowStatus.CANCELED
+    assert len(store.documents["w"]) == document_count(store)
+    name = "StopRun" if "plainly" in place else "CancelledError"
+    assert after == ([name] * 2 if swallow else [])
+
+
+def not_running(executor: Executor) -> bool:
+    """A canceled run takes no signal, and cannot be canceled again."""
+    with pytest.raises(WorkflowNotRunningError, match="it is canceled"):
+        executor.signal("w", Signal("go"))
+    return not executor.cancel("w")
+
+
+def document_count(store: CheckedStore) -> int:
+    """How many documents there are up to the one that says how it ended: none may follow."""
+    statuses = [check_document(body)["Status"] for body in store.documents["w"]]
+    return statuses.index("canceled") + 1
+
+
+def test_code_that_will_not_end_is_left_behind(executor: Executor) -> None:
+    async def stubborn(ctx: AsyncWorkflowContext) -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await ctx.receive_signal("never")
+
+    handle = executor.execute(stubborn, id="w")
+    executor.signal("w", Signal("other"))
+    assert executor.cancel("w")
+    with pytest.raises(WorkflowCanceledError):
+        handle.result(10)
+    assert executor.execute(in_time, id="w").result(10) == "fine"
+
+
+async def in_time(ctx: AsyncWorkflowContext) -> str:
+    return "fine"
+
+
+def test_cleaning_up_after_a_cancel_runs_but_cannot_begin_anything(executor: Executor) -> None:
+    heard, cleaned = threading.Event(), threading.Event()
+
+    async def tidy(ctx: AsyncWorkflowContext) -> None:
+        async def numbers() -> Any:
+            try:
+                while True:
+                    yield await ctx.receive_signal("number")
+            finally:
+                cleaned.set()
+
+        async for _ in numbers():
+            heard.set()
+
+    executor.execute(tidy, id="w")
+    executor.signal("w", Signal("number"))
+    assert heard.wait(10)
+    executor.cancel("w")
+    assert cleaned.wait(10)
+
+
+def test_a_run_can_cancel_itself_through_its_executor(executor: Executor) -> None:
+    async def suicidal(ctx: AsyncWorkflowContext) -> None:
+        executor.cancel(ctx.workflow_id)
+        await ctx.receive_signal("never")
+
+    def suicidal_plainly(ctx: WorkflowContext) -> None:
+        executor.cancel(ctx.workflow_id)
+        ctx.receive_signal("never")
+
+    for workflow in (suicidal, suicidal_plainly):
+        with pytest.raises(WorkflowCanceledError):
+            executor.execute(workflow).result(10)
+
+
+def test_a_cancel_of_what_ended_or_never_was(executor: Executor) -> None:
+    executor.execute(in_time, id="w").result(10)
+    assert not executor.cancel("w")
+    assert executor.query("w", "status") == "completed"
+    with pytest.raises(WorkflowNotFoundError, match="cannot cancel workflow 'x'"):
+        executor.cancel("x")
+
+
+def test_code_that_cancels_its_own_task_has_failed(executor: Executor) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(Exception, match="the workflow's code canceled itself"):
+        executor.execute(workflow).result(10)
+
+
+def test_tasks_that_outlive_the_workflow_are_canceled(executor: Executor) -> None:
+    gate = Gate()
+
+    async def workflow(ctx: AsyncWorkflowContext) -> str:
+        task = asyncio.create_task(ctx.execute_activity(gate.wait))
+        await ctx.receive_signal("go")
+        return f"left {task.done()}"
+
+    handle = executor.execute(workflow, id="w")
+    assert gate.begun.wait(10)
+    executor.signal("w", Signal("go"))
+    assert handle.result(10) == "left False"
+    assert gate.canceled.wait(10)

@@ -1,0 +1,135 @@
+"""Many runs at once, of each kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from typing import Any
+
+import pytest
+
+from inngest_nb import (
+    AsyncWorkflowContext,
+    Executor,
+    InngestStore,
+    Signal,
+    WorkflowContext,
+    WorkflowStore,
+)
+
+
+def add_one(number: int) -> int:
+    return number + 1
+
+
+async def async_add_one(number: int) -> int:
+    await asyncio.sleep(0)
+    return number + 1
+
+
+async def count(ctx: AsyncWorkflowContext, start: int) -> int:
+    one = await ctx.execute_activity(add_one, start)
+    two = await ctx.execute_activity(async_add_one, one)
+    return await ctx.receive_signal("go") + two
+
+
+def count_plainly(ctx: WorkflowContext, start: int) -> int:
+    one = ctx.execute_activity(add_one, start)
+    two = ctx.execute_activity(async_add_one, one)
+    return ctx.receive_signal("go") + two
+
+
+@pytest.mark.parametrize("workflow", [count, count_plainly])
+def test_many_runs_at_once_all_end_with_their_own_result(
+    any_store: WorkflowStore, workflow: Any
+) -> None:
+    runs = 1000 if workflow is count and not isinstance(any_store, InngestStore) else 200
+    with Executor(any_store) as executor:
+        handles = [executor.execute(workflow, input=n) for n in range(runs)]
+        for handle in handles:
+            executor.signal(handle.id, Signal("go", 100))
+        assert [handle.result(60) for handle in handles] == [n + 102 for n in range(runs)]
+    statuses = {state.status for state in any_store.list()}
+    assert (len(any_store.list()), statuses) == (runs, {"completed"})
+
+
+@pytest.mark.parametrize("timeout", [None, 60], ids=["right there", "in workers"])
+def test_200_plain_functions_that_need_each_other_do_not_deadlock(timeout: Any) -> None:
+    everyone = threading.Barrier(200)
+
+    def meet(_: Any) -> bool:
+        everyone.wait(30)  # until all 200 activities run at the same time
+        return True
+
+    def workflow(ctx: WorkflowContext) -> Any:
+        return ctx.execute_activity(meet, timeout=timeout)
+
+    with Executor(workers=200) as executor:
+        handles = [executor.execute(workflow) for _ in range(200)]
+        assert all(handle.result(60) for handle in handles)
+
+
+def test_activities_that_wait_for_runs_with_activities_do_not_use_up_the_workers() -> None:
+    with Executor(workers=2) as executor:
+
+        async def nested(ctx: AsyncWorkflowContext, depth: int) -> int:
+            return await ctx.execute_activity(one_deeper, depth)
+
+        def one_deeper(depth: int) -> int:
+            if depth == 0:
+                return 0
+            return executor.execute(nested, input=depth - 1).result(30) + 1
+
+        handles = [executor.execute(nested, input=10) for _ in range(3)]
+        assert [handle.result(60) for handle in handles] == [10] * 3
+
+
+def test_no_more_plain_activities_run_at_a_time_than_there_are_workers() -> None:
+    running = itertools.count()
+    most = [0]
+    now = [0]
+    lock = threading.Lock()
+    full = threading.Event()
+
+    def work(_: Any) -> None:
+        next(running)
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+            if now[0] == 3:
+                full.set()
+        assert full.wait(10)
+        with lock:
+            now[0] -= 1
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        await asyncio.gather(*(ctx.execute_activity(work) for _ in range(30)))
+
+    with Executor(workers=3) as executor:
+        executor.execute(workflow).result(20)
+    assert (most[0], next(running)) == (3, 30)
+
+
+def test_one_id_asked_for_by_many_threads_runs_once() -> None:
+    started: list[str] = []
+    barrier = threading.Barrier(16)
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        return await ctx.receive_signal("go")
+
+    with Executor() as executor:
+
+        def start() -> None:
+            barrier.wait(10)
+            with contextlib.suppress(Exception):
+                started.append(executor.execute(workflow, id="w").run_id)
+
+        threads = [threading.Thread(target=start) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(started) == 1
+        executor.cancel("w")

@@ -1,0 +1,226 @@
+"""The same lines everywhere: a script, a running loop, a web server; and what is left at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from inngest_nb import Executor, MemoryStore, Signal, SqliteStore, samples_workflows
+
+GIVEN: dict[str, Any] = {"speed": 500, "order": 3}
+EXPECTED = {"order": 3, "charged": 99.5, "shelf": "B-12", "tracking": "PX00000003"}
+
+SCRIPT = """
+import json, sys
+import inngest_nb as inb
+from inngest_nb import samples_workflows as samples
+
+with inb.Executor(inb.SqliteStore(sys.argv[1])) as executor:
+    handle = executor.execute(samples.order, input={"speed": 500, "order": 3})
+    print(json.dumps(handle.result(timeout=20)))
+"""
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_in_a_script(tmp_path: Path) -> None:
+    done = run(SCRIPT, str(tmp_path / "states.db"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == EXPECTED
+
+
+def test_in_a_running_loop_blocking_and_awaited(executor: Executor) -> None:
+    async def main() -> list[Any]:
+        handle = executor.execute(samples_workflows.order, input=GIVEN)
+        return [handle.result(timeout=20), await handle]
+
+    assert asyncio.run(main()) == [EXPECTED, EXPECTED]
+
+
+def test_in_the_handler_of_a_running_web_server(executor: Executor) -> None:
+    async def awaiting(request: Request) -> JSONResponse:
+        return JSONResponse(await executor.execute(samples_workflows.order, input=GIVEN))
+
+    def blocking(request: Request) -> JSONResponse:
+        handle = executor.execute(samples_workflows.order, input=GIVEN)
+        return JSONResponse(handle.result(timeout=20))
+
+    async def approving(request: Request) -> JSONResponse:
+        handle = executor.execute(samples_workflows.approval, input={"speed": 500})
+        executor.signal(handle.id, Signal("approve", {"approved": True, "by": "web"}))
+        return JSONResponse(await handle)
+
+    routes = [Route("/" + fn.__name__, fn) for fn in (awaiting, blocking, approving)]
+    config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            assert client.get("/awaiting").json() == EXPECTED
+            assert client.get("/blocking").json() == EXPECTED
+            assert client.get("/approving").json()["by"] == "web"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+UNDER_NESTING = """
+import asyncio, sys
+import inngest_nb as inb
+from inngest_nb import samples_workflows as samples
+
+async def main():
+    inb.enable_nested_asyncio()
+    with inb.Executor() as executor:
+        first = executor.execute(samples.fan_out, input={"speed": 500})
+        second = executor.execute(samples.order, input={"speed": 500})
+        async def wait():
+            return await first
+        return [asyncio.run(wait()), await second, second.result(5)]
+
+print(asyncio.run(main()) and "fine")
+"""
+
+
+def test_with_nested_asyncio_enabled() -> None:
+    done = run(UNDER_NESTING)
+    assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
+
+
+IN_FLIGHT = """
+import asyncio, sys, threading, time
+import inngest_nb as inb
+
+began = threading.Event()
+running = 0
+
+def nap(_):
+    global running
+    running += 1
+    if running == 3:
+        began.set()
+    time.sleep(60)
+
+async def doze(_):
+    nap_here.set()
+    await asyncio.sleep(60)
+
+nap_here = threading.Event()
+
+async def workflow(ctx):
+    await asyncio.gather(ctx.execute_activity(nap), ctx.execute_activity(doze))
+
+def plain_workflow(ctx):
+    ctx.execute_activity(nap)
+
+async def waiting(ctx):
+    await ctx.receive_signal("never", timeout=3600)
+
+store = inb.SqliteStore(sys.argv[1])
+executor = inb.Executor(store)
+executor.execute(workflow, id="gathers")
+executor.execute(plain_workflow, id="naps")
+executor.execute(lambda ctx: ctx.execute_activity(nap, timeout=100), id="naps elsewhere")
+executor.execute(waiting, id="waits")
+executor.execute(lambda ctx: 1, id="ended").result(10)
+assert began.wait(10) and nap_here.wait(10)
+print(time.time(), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="counts on fast exits of processes")
+def test_the_process_exits_within_a_second_and_names_the_open_runs(tmp_path: Path) -> None:
+    path = tmp_path / "states.db"
+    done = run(IN_FLIGHT, str(path))
+    ended = time.time()
+
+    assert done.returncode == 0, done.stderr
+    assert ended - float(done.stdout) < 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Python exits with 4 runs open, stored as running up to the last saved")
+    for name in ("gathers", "naps", "naps elsewhere", "waits"):
+        assert f"'{name}'" in line
+    assert "'ended'" not in line
+    with SqliteStore(path) as store:
+        statuses = {state.workflow_id: str(state.status) for state in store.list()}
+    assert statuses.pop("ended") == "completed"
+    assert set(statuses.values()) == {"running"}
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+def test_nothing_is_left_behind_when_an_executor_is_closed_in_the_middle() -> None:
+    async def doze(_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    async def workflow(ctx: Any) -> None:
+        await asyncio.gather(
+            ctx.execute_activity(doze, timeout=7200), ctx.receive_signal("never", timeout=3600)
+        )
+
+    def plain_workflow(ctx: Any) -> None:
+        ctx.execute_activity(doze)
+
+    def once() -> None:
+        with MemoryStore() as store:
+            executor = Executor(store)
+            for n in range(10):
+                executor.execute(workflow, id=f"a{n}")
+                executor.execute(plain_workflow, id=f"p{n}")
+                executor.signal(f"a{n}", Signal("x"))
+            executor.execute(samples_workflows.order, input=GIVEN).result(20)
+            executor.close()
+
+    once()
+    before = set(threading.enumerate()), open_descriptors()
+    once()
+    gc.collect()  # complains of tasks and loops that were left, and complaints are errors
+    assert (set(threading.enumerate()), open_descriptors()) == before
+
+
+def test_an_executor_that_runs_nothing_starts_nothing() -> None:
+    before = threading.enumerate()
+    with Executor():
+        assert threading.enumerate() == before
+
+
+def test_a_loop_that_was_closed_before_the_run_ended_does_no_harm(
+    executor: Executor, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = executor.execute(samples_workflows.approval, input={"speed": 500})
+
+    async def give_up() -> None:
+        waiting = asyncio.ensure_future(handle)
+        await asyncio.sleep(0)
+        waiting.cancel()
+
+    asyncio.run(give_up())
+    executor.signal(handle.id, Signal("approve", True))
+    assert handle.result(10)["outcome"].startswith("published")
+    assert caplog.records == []

@@ -1,0 +1,532 @@
+"""A run from start to end: results, failures, ids, and what the history says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import traceback
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from executor_stores import CheckedStore
+from strict_documents import check_document
+
+from inngest_nb import (
+    AsyncWorkflowContext,
+    EventType,
+    Executor,
+    Signal,
+    WorkflowContext,
+    WorkflowState,
+    WorkflowStatus,
+    WorkflowStore,
+    wire,
+)
+from inngest_nb.errors import (
+    ActivityError,
+    ExecutorClosedError,
+    WorkflowAlreadyRunningError,
+    WorkflowCodeError,
+    WorkflowFailedError,
+    WorkflowNotHereError,
+)
+
+
+async def double(number: int) -> int:
+    await asyncio.sleep(0)
+    return number * 2
+
+
+def add_one(number: int) -> int:
+    return number + 1
+
+
+def refuse(reason: str) -> None:
+    raise ValueError(reason)
+
+
+async def async_sum(ctx: AsyncWorkflowContext, numbers: list[int]) -> dict[str, Any]:
+    doubled = await asyncio.gather(*(ctx.execute_activity(double, n) for n in numbers))
+    return {"sum": await ctx.execute_activity(add_one, sum(doubled)), "id": ctx.workflow_id}
+
+
+def plain_sum(ctx: WorkflowContext, numbers: list[int]) -> dict[str, Any]:
+    doubled = [ctx.execute_activity(double, n) for n in numbers]
+    return {"sum": ctx.execute_activity(add_one, sum(doubled)), "id": ctx.workflow_id}
+
+
+BOTH_KINDS = pytest.mark.parametrize("workflow", [async_sum, plain_sum])
+
+
+def types(state: WorkflowState | None) -> list[str]:
+    assert state is not None
+    return [str(event.type) for event in state.history]
+
+
+@BOTH_KINDS
+def test_a_run_gives_its_result_and_is_stored_whole(
+    any_store: WorkflowStore, workflow: Any
+) -> None:
+    with Executor(any_store) as executor:
+        handle = executor.execute(workflow, id="sum/1", input=[1, 2], timeout=60)
+        assert handle.result(20) == {"sum": 7, "id": "sum/1"}
+        assert handle.status is WorkflowStatus.COMPLETED
+
+    stored = any_store.load("sum/1")
+    assert stored == handle.state
+    check_document(wire.encode(stored))
+    assert (stored.status, stored.run_id) == (WorkflowStatus.COMPLETED, handle.run_id)
+    assert (stored.input, stored.result) == ([1, 2], {"sum": 7, "id": "sum/1"})
+    assert stored.history[0].timeout == timedelta(seconds=60)
+    assert types(stored)[-3:] == ["activity_started", "activity_completed", "workflow_completed"]
+    first = next(event for event in stored.history if event.type == EventType.ACTIVITY_STARTED)
+    assert (first.activity_name, first.input, first.seq, first.attempt) == ("double", 1, 1, 1)
+
+
+@BOTH_KINDS
+def test_each_step_is_saved_before_the_code_goes_on(
+    store: CheckedStore, executor: Executor, workflow: Any
+) -> None:
+    seen: list[Any] = []
+
+    def look(_: int) -> int:
+        seen.append(types(store.load("w"))[-1])
+        return 0
+
+    async def looking(ctx: AsyncWorkflowContext) -> None:
+        seen.append(types(store.load("w"))[-1])
+        await ctx.execute_activity(look, 1)
+        seen.append(types(store.load("w"))[-1])
+
+    def looking_too(ctx: WorkflowContext) -> None:
+        seen.append(types(store.load("w"))[-1])
+        ctx.execute_activity(look, 1)
+        seen.append(types(store.load("w"))[-1])
+
+    executor.execute(looking if workflow is async_sum else looking_too, id="w").result(10)
+
+    assert seen == ["workflow_started", "workflow_started", "activity_completed"]
+
+
+@BOTH_KINDS
+def test_a_failed_run_shows_the_activity_and_the_original_error(
+    store: CheckedStore, executor: Executor, workflow: Any
+) -> None:
+    async def failing(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(refuse, "no money")
+
+    def failing_too(ctx: WorkflowContext) -> None:
+        ctx.execute_activity(refuse, "no money")
+
+    handle = executor.execute(failing if workflow is async_sum else failing_too, id="w")
+    with pytest.raises(WorkflowFailedError, match="'w' failed: activity 'refuse' failed") as caught:
+        handle.result(10)
+
+    failure = caught.value
+    assert (failure.workflow_id, failure.run_id, failure.activity) == ("w", handle.run_id, "refuse")
+    activity = failure.__cause__
+    assert isinstance(activity, ActivityError)
+    assert (activity.activity, activity.attempts) == ("refuse", 1)
+    assert activity.error == "ValueError: no money"
+    assert repr(activity.__cause__) == "ValueError('no money')"
+    assert "in refuse" in "".join(traceback.format_exception(failure))
+    stored = store.load("w")
+    assert stored is not None
+    assert (stored.status, stored.error) == ("failed", str(activity))
+    assert types(stored)[-2:] == ["activity_failed", "workflow_failed"]
+
+
+def test_a_failure_in_a_task_group_names_its_activity_too(executor: Executor) -> None:
+    async def grouped(ctx: AsyncWorkflowContext) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ctx.execute_activity(double, 1))
+            group.create_task(ctx.execute_activity(refuse, "no"))
+
+    with pytest.raises(WorkflowFailedError, match="failed: activity 'refuse' failed") as caught:
+        executor.execute(grouped).result(10)
+    assert caught.value.activity == "refuse"
+
+
+def test_code_can_catch_a_failed_activity_and_go_on(executor: Executor) -> None:
+    async def lenient(ctx: AsyncWorkflowContext) -> str:
+        try:
+            await ctx.execute_activity(refuse, "no")
+        except ActivityError as error:
+            return error.error
+        return ""
+
+    assert executor.execute(lenient).result(10) == "ValueError: no"
+
+
+def test_results_are_delivered_as_json_reads_them_back(executor: Executor) -> None:
+    def odd(_: Any) -> Any:
+        return {1: (2, 3)}
+
+    async def workflow(ctx: AsyncWorkflowContext, given: Any) -> Any:
+        return [await ctx.execute_activity(odd), given]
+
+    assert executor.execute(workflow, input=(1, {2: 3})).result(10) == [
+        {"1": [2, 3]},
+        [1, {"2": 3}],
+    ]
+
+
+def test_what_the_code_does_to_a_value_does_not_change_the_history(executor: Executor) -> None:
+    def numbers() -> list[int]:
+        return [1]
+
+    async def workflow(ctx: AsyncWorkflowContext, given: list[int]) -> list[int]:
+        given.append(9)
+        got: list[int] = await ctx.execute_activity(numbers)
+        got.append(9)
+        return got
+
+    handle = executor.execute(workflow, input=[0])
+    handle.result(10).append(8)
+    assert handle.result(10) == [1, 9]
+    assert (handle.state.input, handle.state.history[2].result) == ([0], [1])
+
+
+@pytest.mark.parametrize("value", [{1, object()}, float("nan"), object()])
+def test_what_json_cannot_hold_is_refused_with_words(executor: Executor, value: Any) -> None:
+    def give() -> Any:
+        return value
+
+    async def gives(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(give)
+
+    async def asks(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(add_one, value)
+
+    async def returns(ctx: AsyncWorkflowContext) -> Any:
+        return value
+
+    with pytest.raises((TypeError, ValueError), match="input of the workflow"):
+        executor.execute(async_sum, input=value)
+    for workflow, words in [
+        (gives, "the result of activity 'give' is not what JSON can hold"),
+        (asks, "the input of activity 'add_one' is not what JSON can hold"),
+        (returns, "the workflow's result is not what JSON can hold"),
+    ]:
+        with pytest.raises(WorkflowFailedError, match=words):
+            executor.execute(workflow).result(10)
+
+
+def test_functions_without_an_input_are_called_without(executor: Executor) -> None:
+    def seven() -> int:
+        return 7
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        return await ctx.execute_activity(seven)
+
+    assert executor.execute(workflow).result(10) == 7
+    with pytest.raises(TypeError, match="workflow 'workflow' takes no input, but one was given"):
+        executor.execute(workflow, input=1)
+
+
+def test_the_same_id_is_refused_while_alive_and_a_new_run_once_it_ended(
+    store: CheckedStore, executor: Executor
+) -> None:
+    async def waits(ctx: AsyncWorkflowContext) -> Any:
+        return await ctx.receive_signal("go")
+
+    first = executor.execute(waits, id="w")
+    with pytest.raises(WorkflowAlreadyRunningError, match=r"cancel\('w'\)") as caught:
+        executor.execute(waits, id="w")
+    assert caught.value.workflow_id == "w"
+    executor.signal("w", Signal("go", 1))
+    assert first.result(10) == 1
+
+    second = executor.execute(async_sum, id="w", input=[])
+    second.result(10)
+    stored = store.load("w")
+    assert stored is not None
+    assert second.run_id != first.run_id
+    assert (stored.run_id, stored.input) == (second.run_id, [])
+
+
+def test_an_id_stored_as_running_is_refused_until_it_is_canceled(
+    store: CheckedStore, executor: Executor
+) -> None:
+    with Executor(store) as other:
+        other.execute(waits_for_ever, id="w")
+        other.signal("w", Signal("hello"))
+    for attempt in (
+        lambda: executor.execute(waits_for_ever, id="w"),
+        lambda: executor.signal("w", Signal("hello")),
+    ):
+        with pytest.raises(WorkflowNotHereError, match=r"resume\(fn, 'w'\).*cancel\('w'\)"):
+            attempt()
+    assert executor.query("w", "status") == "running"
+
+    assert executor.cancel("w")
+    assert not executor.cancel("w")
+    assert check_document(store.documents["w"][-1])["Status"] == "canceled"
+    assert executor.execute(async_sum, id="w", input=[]).result(10)["sum"] == 1
+
+
+async def waits_for_ever(ctx: AsyncWorkflowContext) -> None:
+    await ctx.receive_signal("never")
+
+
+def test_ids_are_unique_and_begin_with_the_name_of_the_function(executor: Executor) -> None:
+    ids = {executor.execute(async_sum, input=[]).id for _ in range(50)}
+    assert len(ids) == 50
+    assert all(each.startswith("async_sum-") for each in ids)
+    assert executor.execute(lambda ctx: 1).id.startswith("lambda-")
+
+
+@pytest.mark.parametrize("bad", ["", "..", "\ud800"])
+def test_an_id_that_no_store_can_keep_is_refused(executor: Executor, bad: str) -> None:
+    with pytest.raises(ValueError, match="workflow id"):
+        executor.execute(async_sum, id=bad)
+
+
+def test_a_handle_gives_its_result_again_and_again_to_anyone(executor: Executor) -> None:
+    handle = executor.execute(waits_and_returns, id="w")
+    with pytest.raises(TimeoutError, match="'w' still runs after 0.01 s, and goes on"):
+        handle.result(timedelta(milliseconds=10))
+
+    async def impatient() -> None:
+        async with asyncio.timeout(0.01):
+            await handle
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(impatient())
+    assert handle.status is WorkflowStatus.RUNNING
+
+    async def patient() -> list[Any]:
+        waiting = [asyncio.ensure_future(handle) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(executor.signal, "w", Signal("go", "x"))
+        return await asyncio.gather(*waiting)
+
+    assert asyncio.run(patient()) == ["x"] * 3
+    assert asyncio.run(patient_again(handle)) == handle.result(10) == "x"
+    assert repr(handle) == "WorkflowHandle('w', status='completed')"
+
+
+async def waits_and_returns(ctx: AsyncWorkflowContext) -> Any:
+    return await ctx.receive_signal("go")
+
+
+async def patient_again(handle: Any) -> Any:
+    return await asyncio.wait_for(handle, 10)
+
+
+def test_io_and_foreign_awaits_in_a_workflows_code_are_refused_with_words(
+    executor: Executor,
+) -> None:
+    other = asyncio.new_event_loop()
+
+    async def thread(ctx: AsyncWorkflowContext) -> None:
+        await asyncio.to_thread(time.time)
+
+    async def connects(ctx: AsyncWorkflowContext) -> None:
+        await asyncio.open_connection("127.0.0.1", 9)
+
+    async def foreign(ctx: AsyncWorkflowContext) -> None:
+        await other.create_future()
+
+    async def another_run(ctx: AsyncWorkflowContext) -> None:
+        await executor.execute(async_sum, input=[])
+
+    async def another_run_blocking(ctx: AsyncWorkflowContext) -> None:
+        executor.execute(waits_for_ever).result()
+
+    async def wakes_from_a_thread(ctx: AsyncWorkflowContext) -> None:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=loop.call_soon_threadsafe, args=(print,)).start()
+        await ctx.receive_signal("never")
+
+    async def nothing_known(ctx: AsyncWorkflowContext) -> None:
+        await Odd()
+
+    class Odd:
+        def __await__(self) -> Any:
+            yield "something"
+
+    for workflow in [thread, connects, foreign, another_run, another_run_blocking]:
+        with pytest.raises(WorkflowFailedError, match="I/O belongs in an activity"):
+            executor.execute(workflow).result(10)
+    for workflow in [wakes_from_a_thread, nothing_known]:
+        with pytest.raises(WorkflowFailedError, match="I/O belongs in an activity") as caught:
+            executor.execute(workflow).result(10)
+        assert isinstance(caught.value.__cause__, WorkflowCodeError)
+    other.close()
+
+
+def test_a_context_cannot_leave_its_workflow(executor: Executor) -> None:
+    async def leaks(ctx: AsyncWorkflowContext) -> Any:
+        async def inner(_: Any) -> None:
+            await ctx.execute_activity(add_one, 1)
+
+        await ctx.execute_activity(inner)
+
+    def leaks_too(ctx: WorkflowContext) -> Any:
+        def inner(_: Any) -> None:
+            ctx.execute_activity(add_one, 1)
+
+        ctx.execute_activity(inner, timeout=10)
+
+    for workflow in [leaks, leaks_too]:
+        with pytest.raises(WorkflowFailedError, match="has no context"):
+            executor.execute(workflow).result(10)
+
+
+def test_an_async_activity_that_waits_blocking_is_refused_and_may_await(executor: Executor) -> None:
+    async def blocks(_: Any) -> Any:
+        return executor.execute(waits_for_ever).result()
+
+    async def awaits(_: Any) -> Any:
+        return await executor.execute(async_sum, input=[1])
+
+    async def workflow(ctx: AsyncWorkflowContext, fine: bool) -> Any:
+        return await ctx.execute_activity(awaits if fine else blocks)
+
+    with pytest.raises(WorkflowFailedError, match="use `await handle`"):
+        executor.execute(workflow, input=False).result(10)
+    assert executor.execute(workflow, input=True).result(10)["sum"] == 3
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), StopIteration(), GeneratorExit()]
+)
+def test_what_ends_programs_ends_only_the_run(executor: Executor, error: BaseException) -> None:
+    def raises(_: Any = None) -> None:
+        raise error
+
+    async def raises_async(_: Any) -> None:
+        raise error
+
+    async def in_code(ctx: AsyncWorkflowContext) -> None:
+        raise error
+
+    async def in_activity(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(raises)
+
+    async def in_async_activity(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(raises_async)
+
+    def in_plain_code(ctx: WorkflowContext) -> None:
+        raise error
+
+    for workflow in [in_code, in_activity, in_async_activity, in_plain_code]:
+        with pytest.raises(WorkflowFailedError):
+            executor.execute(workflow).result(10)
+    assert executor.execute(async_sum, input=[1]).result(10)["sum"] == 3
+
+
+def test_a_closed_executor_says_so_and_leaves_its_runs_as_running(
+    store: CheckedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor = Executor(store)
+    handles = [executor.execute(fn, id=fn.__name__) for fn in (waits_for_ever, waits_plainly)]
+    for handle in handles:
+        executor.signal(handle.id, Signal("hello"))
+    executor.close()
+    executor.close()
+
+    for handle in handles:
+        with pytest.raises(ExecutorClosedError, match="stored as running"):
+            handle.result(10)
+        assert types(store.load(handle.id)) == ["workflow_started", "signal_received"]
+    assert "2 runs open, stored as running" in caplog.text
+    assert "'waits_for_ever', 'waits_plainly'" in caplog.text
+    with pytest.raises(ExecutorClosedError, match="make a new one"):
+        executor.execute(async_sum)
+
+
+def waits_plainly(ctx: WorkflowContext) -> None:
+    ctx.receive_signal("never")
+
+
+def test_closing_can_wait_for_runs_to_end(store: CheckedStore) -> None:
+    executor = Executor(store)
+    handle = executor.execute(async_sum, input=[1, 2])
+    executor.close(timeout=20)
+    assert handle.result()["sum"] == 7
+
+
+def test_an_executor_that_nobody_holds_ends_with_its_last_run(store: CheckedStore) -> None:
+    executor = Executor(store)
+    handle = executor.execute(waits_and_returns, id="w")
+    executor.signal("w", Signal("hello"))
+    engine = [thread for thread in threading.enumerate() if thread.name in ENGINE_THREADS]
+    assert len(engine) == 2
+    signal = executor.signal
+    del executor
+    signal("w", Signal("go", 5))
+    del signal
+    assert handle.result(10) == 5
+    closing = [thread for thread in threading.enumerate() if thread.name == "inngest-nb-close"]
+    for thread in engine + closing:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+ENGINE_THREADS = {"inngest-nb-loop", "inngest-nb-engine-writer"}
+
+
+def test_wrong_arguments_are_refused_with_words(executor: Executor) -> None:
+    def generator(ctx: WorkflowContext) -> Any:
+        yield 1
+
+    def wrong_policy(ctx: WorkflowContext) -> None:
+        ctx.sleep(-1)
+
+    for call, words in [
+        (lambda: executor.execute("order"), "a workflow is a function, got str"),  # type: ignore[arg-type]
+        (lambda: executor.execute(generator), "is a generator"),
+        (lambda: executor.execute(async_sum, timeout="1"), "a timedelta or a number"),  # type: ignore[arg-type]
+        (lambda: executor.execute(async_sum, timeout=-1), "cannot be negative"),
+        (lambda: executor.signal("w", "go"), "a signal is a Signal"),  # type: ignore[arg-type]
+        (lambda: executor.query("w", "history"), "'status' or 'result'"),
+        (lambda: Executor(workers=0), "workers is 1 or more"),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=words):
+            call()
+    with pytest.raises(WorkflowFailedError, match="cannot be negative"):
+        executor.execute(wrong_policy).result(10)
+
+
+def test_a_plain_function_that_returns_a_promise_fails_with_words(executor: Executor) -> None:
+    with pytest.raises(WorkflowFailedError, match="not `async def`, but returned a promise"):
+        executor.execute(lambda ctx: double(1)).result(10)
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(lambda n: double(n), 1)
+
+    with pytest.raises(WorkflowFailedError, match="not `async def`, but returned a promise"):
+        executor.execute(workflow).result(10)
+
+
+def test_an_error_that_cannot_be_written_as_text_still_fails_the_run(executor: Executor) -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def mute(_: Any) -> None:
+        raise MuteError
+
+    def half(_: Any) -> None:
+        raise ValueError("\ud800")
+
+    async def workflow(ctx: AsyncWorkflowContext, which: int) -> None:
+        await ctx.execute_activity([mute, half][which])
+
+    for which, words in [(0, "its text raised RuntimeError"), (1, r"ValueError: \\ud800")]:
+        with pytest.raises(WorkflowFailedError, match=words):
+            executor.execute(workflow, input=which).result(10)
+
+
+def test_a_query_tells_the_status_and_the_result(executor: Executor) -> None:
+    executor.execute(async_sum, id="done", input=[1]).result(10)
+    executor.execute(waits_for_ever, id="gone")
+    assert executor.query("gone", "status") == "running"
+    executor.cancel("gone")
+    assert executor.query("gone", "status") == "canceled"
+    assert executor.query("gone", "result") is None
+    assert executor.query("done", "result")["sum"] == 3

@@ -1,0 +1,214 @@
+"""Signals: before, during and after a run; to one that receives, to many that listen."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from executor_stores import CheckedStore
+from manual_clock import ManualClock
+
+from inngest_nb import AsyncWorkflowContext, EventType, Executor, Signal, WorkflowContext
+from inngest_nb.errors import (
+    WorkflowFailedError,
+    WorkflowNotFoundError,
+    WorkflowNotRunningError,
+)
+
+
+async def receive(ctx: AsyncWorkflowContext, count: int) -> list[Any]:
+    return [await ctx.receive_signal("item") for _ in range(count)]
+
+
+def receive_plainly(ctx: WorkflowContext, count: int) -> list[Any]:
+    return [ctx.receive_signal("item") for _ in range(count)]
+
+
+async def listen(ctx: AsyncWorkflowContext, count: int) -> list[Any]:
+    heard = []
+    async for payload in ctx.signals("item"):
+        heard.append(payload)
+        if len(heard) == count:
+            break
+    return heard
+
+
+def listen_plainly(ctx: WorkflowContext, count: int) -> list[Any]:
+    return [payload for _, payload in zip(range(count), ctx.signals("item"), strict=False)]
+
+
+@pytest.mark.parametrize("workflow", [receive, receive_plainly, listen, listen_plainly])
+def test_every_payload_arrives_once_and_in_order(executor: Executor, workflow: Any) -> None:
+    handle = executor.execute(workflow, id="w", input=100)
+    executor.signal("w", Signal("other", "not this"))
+    for number in range(100):
+        executor.signal("w", Signal("item", {"n": number}))
+    assert handle.result(20) == [{"n": number} for number in range(100)]
+
+
+@pytest.mark.parametrize("workflow", [receive, receive_plainly])
+def test_a_signal_is_stored_when_it_is_acknowledged(
+    store: CheckedStore, executor: Executor, workflow: Any
+) -> None:
+    executor.execute(workflow, id="w", input=2)
+    executor.signal("w", Signal("item", [1]))
+    stored = store.load("w")
+    assert stored is not None
+    last = stored.history[-1]
+    assert (last.type, last.signal_name, last.signal_payload) == ("signal_received", "item", [1])
+
+
+def test_a_signal_to_an_id_that_was_never_started_says_so(executor: Executor) -> None:
+    with pytest.raises(WorkflowNotFoundError, match="'w'.*start it with execute") as caught:
+        executor.signal("w", Signal("item"))
+    assert caught.value.workflow_id == "w"
+
+
+@pytest.mark.parametrize("workflow", [receive, receive_plainly])
+def test_a_signal_after_the_end_says_so_and_changes_nothing(
+    store: CheckedStore, executor: Executor, workflow: Any
+) -> None:
+    executor.execute(workflow, id="w", input=0).result(10)
+    before = store.documents["w"][-1]
+    with pytest.raises(WorkflowNotRunningError, match="'item': it is completed") as caught:
+        executor.signal("w", Signal("item"))
+    assert caught.value.status == "completed"
+    assert store.documents["w"][-1] == before
+
+
+@pytest.mark.parametrize("workflow", [receive, receive_plainly])
+def test_signals_that_come_before_the_code_asks_wait_for_it(
+    executor: Executor, workflow: Any
+) -> None:
+    gate = threading.Event()
+
+    def wait_for_gate(_: Any) -> None:
+        assert gate.wait(10)
+
+    async def late(ctx: AsyncWorkflowContext) -> list[Any]:
+        await ctx.execute_activity(wait_for_gate)
+        return await receive(ctx, 2)
+
+    def late_plainly(ctx: WorkflowContext) -> list[Any]:
+        ctx.execute_activity(wait_for_gate)
+        return receive_plainly(ctx, 2)
+
+    handle = executor.execute(late if workflow is receive else late_plainly, id="w")
+    executor.signal("w", Signal("item", 1))
+    executor.signal("w", Signal("item", 2))
+    gate.set()
+    assert handle.result(10) == [1, 2]
+
+
+def test_each_subscriber_hears_every_payload_and_receivers_share_them(executor: Executor) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> list[Any]:
+        first = asyncio.create_task(listen(ctx, 3))
+        one, two = await asyncio.gather(ctx.receive_signal("item"), ctx.receive_signal("item"))
+        late = await listen(ctx, 2)
+        three = await ctx.receive_signal("item")
+        return [await first, [one, two, three], late]
+
+    handle = executor.execute(workflow, id="w")
+    for number in (1, 2, 3):
+        executor.signal("w", Signal("item", number))
+    assert handle.result(10) == [[1, 2, 3], [1, 2, 3], [1, 2]]
+
+
+def test_a_plain_workflow_has_the_same_rules_for_subscribers(executor: Executor) -> None:
+    def workflow(ctx: WorkflowContext) -> list[Any]:
+        received = [ctx.receive_signal("item") for _ in range(2)]
+        return [received, listen_plainly(ctx, 3), ctx.receive_signal("item")]
+
+    handle = executor.execute(workflow, id="w")
+    for number in (1, 2, 3):
+        executor.signal("w", Signal("item", number))
+    assert handle.result(10) == [[1, 2], [1, 2, 3], 3]
+
+
+def test_subscribers_do_not_share_a_payload_that_one_of_them_changes(executor: Executor) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> list[Any]:
+        (mine,) = await listen(ctx, 1)
+        mine.append("changed")
+        return [*await listen(ctx, 1), await ctx.receive_signal("item")]
+
+    handle = executor.execute(workflow, id="w")
+    executor.signal("w", Signal("item", []))
+    assert handle.result(10) == [[], []]
+    assert handle.state.history[1].signal_payload == []
+
+
+def test_a_receiver_that_gives_up_loses_no_payload(timed: Executor, clock: ManualClock) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> list[Any]:
+        with pytest.raises(TimeoutError, match="no signal 'item' came within 5 s"):
+            await ctx.receive_signal("item", timeout=5)
+        return await receive(ctx, 1)
+
+    def plain_workflow(ctx: WorkflowContext) -> list[Any]:
+        with pytest.raises(TimeoutError, match="no signal 'item' came"):
+            ctx.receive_signal("item", timeout=5)
+        return receive_plainly(ctx, 1)
+
+    for each in (workflow, plain_workflow):
+        handle = timed.execute(each, id="w")
+        clock.advance(5)
+        timed.signal("w", Signal("item", 7))
+        assert handle.result(10) == [7]
+        kinds = [event.type for event in handle.state.history]
+        assert kinds == [
+            EventType.WORKFLOW_STARTED,
+            EventType.TIMER_FIRED,
+            EventType.SIGNAL_RECEIVED,
+            EventType.WORKFLOW_COMPLETED,
+        ]
+        assert handle.state.history[1].duration.total_seconds() == 5
+
+
+def test_a_signal_in_time_leaves_no_timer_behind(timed: Executor, clock: ManualClock) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        return await ctx.receive_signal("item", timeout=5)
+
+    def plain_workflow(ctx: WorkflowContext) -> Any:
+        return ctx.receive_signal("item", timeout=5)
+
+    for each in (workflow, plain_workflow):
+        handle = timed.execute(each, id="w")
+        clock.wait_for_timers(1)
+        timed.signal("w", Signal("item", 7))
+        assert handle.result(10) == 7
+        assert clock.wait_for_timers(0) == []
+
+
+def test_signals_from_many_threads_are_all_received(executor: Executor) -> None:
+    handle = executor.execute(receive, id="w", input=200)
+    threads = [
+        threading.Thread(
+            target=lambda k=k: [executor.signal("w", Signal("item", [k, n])) for n in range(25)]
+        )
+        for k in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    got = handle.result(20)
+    for k in range(8):
+        assert [n for sender, n in got if sender == k] == list(range(25))
+
+
+def test_a_payload_that_json_cannot_hold_is_refused(executor: Executor) -> None:
+    executor.execute(receive, id="w", input=1)
+    with pytest.raises(TypeError, match="the payload of signal 'item' is not what JSON can hold"):
+        executor.signal("w", Signal("item", object()))
+    assert executor.query("w", "status") == "running"
+
+
+def test_an_error_in_code_that_was_woken_by_a_signal_fails_the_run(executor: Executor) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        raise LookupError(await ctx.receive_signal("item"))
+
+    handle = executor.execute(workflow, id="w")
+    executor.signal("w", Signal("item", "boom"))
+    with pytest.raises(WorkflowFailedError, match="LookupError: boom"):
+        handle.result(10)
