@@ -22,7 +22,6 @@ FLOORS = {
     "server": 3,
     "checkup": 4,
     "samples": 4,
-    "samples_workflows": 4,
     "notebook": 5,
     "cli": 6,
     "__init__": 7,

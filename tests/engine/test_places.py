@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from inngest_nb import Executor, MemoryStore, Signal, SqliteStore, samples_workflows
+from inngest_nb import Executor, MemoryStore, Signal, SqliteStore, samples
 
 GIVEN: dict[str, Any] = {"speed": 500, "order": 3}
 EXPECTED = {"order": 3, "charged": 99.5, "shelf": "B-12", "tracking": "PX00000003"}
@@ -29,7 +29,7 @@ EXPECTED = {"order": 3, "charged": 99.5, "shelf": "B-12", "tracking": "PX0000000
 SCRIPT = """
 import json, sys
 import inngest_nb as inb
-from inngest_nb import samples_workflows as samples
+from inngest_nb import samples
 
 with inb.Executor(inb.SqliteStore(sys.argv[1])) as executor:
     handle = executor.execute(samples.order, input={"speed": 500, "order": 3})
@@ -50,7 +50,7 @@ def test_in_a_script(tmp_path: Path) -> None:
 
 def test_in_a_running_loop_blocking_and_awaited(executor: Executor) -> None:
     async def main() -> list[Any]:
-        handle = executor.execute(samples_workflows.order, input=GIVEN)
+        handle = executor.execute(samples.order, input=GIVEN)
         return [handle.result(timeout=20), await handle]
 
     assert asyncio.run(main()) == [EXPECTED, EXPECTED]
@@ -58,14 +58,14 @@ def test_in_a_running_loop_blocking_and_awaited(executor: Executor) -> None:
 
 def test_in_the_handler_of_a_running_web_server(executor: Executor) -> None:
     async def awaiting(request: Request) -> JSONResponse:
-        return JSONResponse(await executor.execute(samples_workflows.order, input=GIVEN))
+        return JSONResponse(await executor.execute(samples.order, input=GIVEN))
 
     def blocking(request: Request) -> JSONResponse:
-        handle = executor.execute(samples_workflows.order, input=GIVEN)
+        handle = executor.execute(samples.order, input=GIVEN)
         return JSONResponse(handle.result(timeout=20))
 
     async def approving(request: Request) -> JSONResponse:
-        handle = executor.execute(samples_workflows.approval, input={"speed": 500})
+        handle = executor.execute(samples.approval, input={"speed": 500})
         executor.signal(handle.id, Signal("approve", {"approved": True, "by": "web"}))
         return JSONResponse(await handle)
 
@@ -90,7 +90,7 @@ def test_in_the_handler_of_a_running_web_server(executor: Executor) -> None:
 UNDER_NESTING = """
 import asyncio, sys
 import inngest_nb as inb
-from inngest_nb import samples_workflows as samples
+from inngest_nb import samples
 
 async def main():
     inb.enable_nested_asyncio()
@@ -194,7 +194,7 @@ def test_nothing_is_left_behind_when_an_executor_is_closed_in_the_middle() -> No
                 executor.execute(workflow, id=f"a{n}")
                 executor.execute(plain_workflow, id=f"p{n}")
                 executor.signal(f"a{n}", Signal("x"))
-            executor.execute(samples_workflows.order, input=GIVEN).result(20)
+            executor.execute(samples.order, input=GIVEN).result(20)
             executor.close()
 
     once()
@@ -213,7 +213,7 @@ def test_an_executor_that_runs_nothing_starts_nothing() -> None:
 def test_a_loop_that_was_closed_before_the_run_ended_does_no_harm(
     executor: Executor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handle = executor.execute(samples_workflows.approval, input={"speed": 500})
+    handle = executor.execute(samples.approval, input={"speed": 500})
 
     async def give_up() -> None:
         waiting = asyncio.ensure_future(handle)

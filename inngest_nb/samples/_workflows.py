@@ -11,8 +11,6 @@ from typing import Any
 
 from inngest_nb.engine import AsyncWorkflowContext, RetryPolicy
 
-__all__ = ["approval", "broken", "fan_out", "import_rows", "order"]
-
 _Input = dict[str, Any]
 
 
