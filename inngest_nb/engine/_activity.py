@@ -188,7 +188,9 @@ class Activity:
             self._try_again_at(again)
 
     def _try_again_at(self, when: datetime) -> None:
-        self._timer = self._run.engine.clock.call_at(when, self.start)
+        with self._run.changed:
+            if not self._dropped:
+                self._timer = self._run.engine.clock.call_at(when, self.start)
 
     def _ended(self, number: int, result: Any, error: BaseException | None) -> datetime | None:
         """Record how an attempt ended, and return when to make another, if so."""

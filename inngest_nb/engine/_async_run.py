@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -86,18 +87,17 @@ class AsyncRun(Run):
 
     def start_timer(self, handle: asyncio.TimerHandle) -> None:
         """Arm a timer that is recorded when it fires."""
+        if self._begun is None or self._turns is None:
+            return
         seq = self.next_seq()
+        delay = handle.when() - self._turns.time()
         timer: Timer | None = None
-        if self._begun is not None and self._turns is not None:
-            delay = handle.when() - self._turns.time()
-            try:
+        with self.changed:
+            self._due[seq] = handle
+            with contextlib.suppress(OverflowError, ValueError):  # later than any calendar: never
                 due = self._begun + timedelta(seconds=handle.when())
-            except (OverflowError, ValueError):
-                pass  # later than any calendar goes: never
-            else:
                 timer = self.engine.clock.call_at(due, partial(self._fire, seq, delay))
-        self._timers[handle] = seq, timer
-        self._due[seq] = handle
+            self._timers[handle] = seq, timer
 
     def stop_timer(self, handle: asyncio.TimerHandle) -> None:
         """Forget a timer."""

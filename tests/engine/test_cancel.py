@@ -288,3 +288,46 @@ def test_tasks_that_outlive_the_workflow_are_canceled(executor: Executor) -> Non
     executor.signal("w", Signal("go"))
     assert handle.result(10) == "left False"
     assert gate.canceled.wait(10)
+
+
+def test_code_that_goes_on_after_errors_does_not_go_on_after_a_cancel(executor: Executor) -> None:
+    begun = threading.Event()
+    survived: list[str] = []
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        for _ in range(3):
+            try:
+                begun.set()
+                await ctx.receive_signal("never")
+            except Exception as error:  # noqa: BLE001
+                survived.append(repr(error))
+
+    def plain_workflow(ctx: WorkflowContext) -> None:
+        for _ in range(3):
+            try:
+                begun.set()
+                ctx.receive_signal("never")
+            except Exception as error:  # noqa: BLE001
+                survived.append(repr(error))
+
+    for each in (workflow, plain_workflow):
+        handle = executor.execute(each)
+        assert begun.wait(10)
+        begun.clear()
+        executor.cancel(handle.id)
+    executor.close()
+    assert survived == []
+
+
+def test_an_activity_that_nobody_awaits_ends_with_the_run(executor: Executor) -> None:
+    gate = Gate()
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        unawaited = ctx.execute_activity(gate.wait)
+        await ctx.receive_signal("go")
+        unawaited.close()
+
+    executor.execute(workflow, id="w")
+    assert gate.begun.wait(10)
+    executor.signal("w", Signal("go"))
+    assert gate.canceled.wait(10)

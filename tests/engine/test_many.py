@@ -87,29 +87,25 @@ def test_activities_that_wait_for_runs_with_activities_do_not_use_up_the_workers
 
 
 def test_no_more_plain_activities_run_at_a_time_than_there_are_workers() -> None:
-    running = itertools.count()
-    most = [0]
-    now = [0]
-    lock = threading.Lock()
-    full = threading.Event()
+    gate = threading.Event()
+    done = itertools.count()
 
     def work(_: Any) -> None:
-        next(running)
-        with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
-            if now[0] == 3:
-                full.set()
-        assert full.wait(10)
-        with lock:
-            now[0] -= 1
+        assert gate.wait(10)
+        next(done)
 
-    async def workflow(ctx: AsyncWorkflowContext) -> None:
-        await asyncio.gather(*(ctx.execute_activity(work) for _ in range(30)))
+    async def count_workers(_: Any) -> int:
+        gate.set()  # all have been begun by now
+        names = [thread.name for thread in threading.enumerate()]
+        return names.count("inngest-nb-activity")
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        works = [ctx.execute_activity(work) for _ in range(30)]
+        return (await asyncio.gather(ctx.execute_activity(count_workers), *works))[0]
 
     with Executor(workers=3) as executor:
-        executor.execute(workflow).result(20)
-    assert (most[0], next(running)) == (3, 30)
+        assert executor.execute(workflow).result(20) == 3
+    assert next(done) == 30
 
 
 def test_one_id_asked_for_by_many_threads_runs_once() -> None:

@@ -243,12 +243,19 @@ def test_a_sleep_is_recorded_when_it_ends(timed: Executor, clock: ManualClock, k
     assert (fired.seq, fired.duration) == (1, timedelta(hours=1))
 
 
-def test_a_sleep_is_counted_from_the_event_before_it(timed: Executor, clock: ManualClock) -> None:
+@KINDS
+def test_a_sleep_is_counted_from_the_event_before_it(
+    timed: Executor, clock: ManualClock, kind: int
+) -> None:
     async def sleeps_twice(ctx: AsyncWorkflowContext) -> None:
         await ctx.sleep(10)
         await ctx.sleep(10)
 
-    handle = timed.execute(sleeps_twice)
+    def sleeps_twice_plainly(ctx: WorkflowContext) -> None:
+        ctx.sleep(10)
+        ctx.sleep(10)
+
+    handle = timed.execute([sleeps_twice, sleeps_twice_plainly][kind])
     clock.advance(12)  # the first one is two seconds late
     assert clock.wait_for_timers(1) == [pytest.approx(10, abs=0.01)]
     clock.advance(10)
