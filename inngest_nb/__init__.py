@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         delete_form,
         frame,
         history_frame,
+        plot_activity,
+        plot_durations,
+        plot_status,
         save_form,
     )
     from inngest_nb.server import StateServer, local
@@ -51,7 +54,10 @@ _ROOMS = {
         "AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext WorkflowHandle"
     ),
     "inngest_nb.nesting": "enable_nested_asyncio",
-    "inngest_nb.notebook": "activity_frame delete_form frame history_frame save_form",
+    "inngest_nb.notebook": (
+        "activity_frame delete_form frame history_frame plot_activity plot_durations plot_status "
+        "save_form"
+    ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
     "inngest_nb.store": (
@@ -87,6 +93,9 @@ __all__ = [
     "frame",
     "history_frame",
     "local",
+    "plot_activity",
+    "plot_durations",
+    "plot_status",
     "samples",
     "save_form",
 ]

@@ -39,6 +39,7 @@ LIBRARIES = {
     "jupyter_client": ["checkup/"],
     "jupyter_core": ["cli/"],
     "markupsafe": ["notebook/"],
+    "matplotlib": ["notebook/_drawing.py"],
     "msgspec": ["state.py", "wire.py", "store/", "server/", "samples", "notebook/"],
     "nest_asyncio2": ["nesting.py"],
     "numpy": ["notebook/"],

@@ -2,6 +2,7 @@
 
 from inngest_nb.notebook._accessor import WorkflowAccessor
 from inngest_nb.notebook._activities import activity_frame
+from inngest_nb.notebook._charts import plot_activity, plot_durations, plot_status
 from inngest_nb.notebook._delete_form import delete_form
 from inngest_nb.notebook._frames import frame, history_frame
 from inngest_nb.notebook._save_form import save_form
@@ -12,5 +13,8 @@ __all__ = [
     "delete_form",
     "frame",
     "history_frame",
+    "plot_activity",
+    "plot_durations",
+    "plot_status",
     "save_form",
 ]

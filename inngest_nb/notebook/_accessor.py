@@ -11,6 +11,7 @@ from pandas.api.extensions import register_dataframe_accessor
 
 from inngest_nb.notebook import _columns as columns
 from inngest_nb.notebook._activities import OUTCOME_WORDS
+from inngest_nb.notebook._charts import Charts
 from inngest_nb.notebook._families import families
 from inngest_nb.state import EventType
 
@@ -48,7 +49,12 @@ class WorkflowAccessor:
         self._kind = kind
 
     def __repr__(self) -> str:
-        return "df.wf: summary(), running(longer_than=...), failed(), durations()"
+        return "df.wf: summary(), running(longer_than=...), failed(), durations(), plot"
+
+    @property
+    def plot(self) -> Charts:
+        """The charts of these rows: `plot.status()`, `plot.durations()`, `plot.activity()`."""
+        return Charts(self._rows)
 
     def summary(self) -> pd.DataFrame:
         """Return how many rows there are of each status, and how long they took.
@@ -134,9 +140,7 @@ class WorkflowAccessor:
 
     def _words(self) -> pd.Series[Any]:
         """Give the column of words as a categorical, whatever was made of it since."""
-        given = self._rows[self._kind.word].astype(object)
-        words = columns.words(given.where(given.notna(), None), self._kind.known)
-        return pd.Series(words, index=given.index, name=self._kind.word)
+        return columns.as_words(self._rows[self._kind.word], self._kind.known)
 
     def _need(self, *names: str) -> None:
         if missing := [name for name in names if name not in self._rows.columns]:

@@ -85,6 +85,12 @@ def words(values: Iterable[str | None], known: Sequence[str]) -> pd.Categorical[
     return pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype="str"))
 
 
+def as_words(series: pd.Series[Any], known: Sequence[str]) -> pd.Series[Any]:
+    """Give a column of words as the categorical it once was, whatever was made of it since."""
+    given = series.astype(object)
+    return pd.Series(words(given.where(given.notna(), None), known), given.index, name=series.name)
+
+
 def payloads(values: Iterable[Any]) -> pd.Series[Any]:
     """Give a column of the JSON values themselves, so that long numbers keep their digits."""
     return pd.Series(np.fromiter(values, dtype=object), dtype=object)
