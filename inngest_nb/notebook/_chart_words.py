@@ -116,14 +116,15 @@ def layers(counts: pd.Series[int], so_far: bool = False) -> dict[str, str]:
     """Give the name of each layer of a stack: mark, word and count."""
     return {
         str(word): f"{words.status_text(str(word))}"
-        f"{' so far' if so_far and word in OPEN else ''} {number:,}"
+        f"{' so far' if so_far and word in OPEN else ''}: {number:,}"
         for word, number in counts.items()
     }
 
 
 def notes(frame: pd.DataFrame, *left_out: tuple[int, str]) -> list[str]:
     """Say what is not drawn, and whether the frame itself is a part only."""
-    said = [f"not drawn: {number:,} {which}" for number, which in left_out if number]
+    missing = [f"{number:,} {which}" for number, which in left_out if number]
+    said = [f"not drawn: {', '.join(missing)}"] if missing else []
     if frame.attrs.get("truncated"):
         said.append("the frame has not all workflows: its limit left some out")
     return said

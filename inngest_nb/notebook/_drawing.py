@@ -35,6 +35,7 @@ _FILLS = {
 }
 _UNKNOWN_FILLS = (("#4d4d4d", "oo"), ("#6b8e23", "||"), ("#9c6b4f", "--"), ("#c7c7c7", "**"))
 _DOT, _BAR = "#2f6db5", "#8fbfde"
+_STEPS = (1, 2, 5, 10)
 _SKEWED = 20  # durations this many times apart want a log scale
 
 _SECONDS = (1, 10, 60, 600, 3_600, 36_000, 86_400)
@@ -68,8 +69,8 @@ def entitle(ax: Axes, title: str, below: str, notes: Sequence[str] = ()) -> None
     Comes last, when it is known how much room there is.
     """
     figure = ax.figure.figure
-    heading = ax.set_title("", loc="left", **_LITERAL)
-    label = ax.set_xlabel("\n" * len(notes), **_LITERAL)
+    heading = ax.set_title(" ", loc="left", **_LITERAL)
+    label = ax.set_xlabel(" \n" * (1 + len(notes)), **_LITERAL)
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
     _fit(ax, heading, [title])
@@ -125,7 +126,7 @@ def stacks(
         text.set(**_LITERAL)
     room = 0.96 - min(0.6, ceil(len(layers) / columns) * 0.22 / down)
     ax.set_ylim(0, max(base.max(), 1) / room)
-    ax.yaxis.set_major_locator(_ticker().MaxNLocator("auto", integer=True))
+    ax.yaxis.set_major_locator(_ticker().MaxNLocator("auto", steps=_STEPS, integer=True))
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
     return room
@@ -152,8 +153,8 @@ def duration_axis(ax: Axes, low: float, high: float) -> None:
         ax.set_xticks([], minor=True)
     else:
         ax.xaxis.set_major_formatter(_duration_tick)
-        most = max(2, int(_inches(ax)[0] / 1.2))
-        ax.xaxis.set_major_locator(_ticker().MaxNLocator(most))
+        most = max(2, int(_inches(ax)[0] / 0.8))
+        ax.xaxis.set_major_locator(_ticker().MaxNLocator(most, steps=_STEPS))
     ax.set_xlim(low, high)
 
 
@@ -163,7 +164,7 @@ def marks(ax: Axes, found: Mapping[str, float], room: float) -> None:
     for step, (name, seconds) in enumerate(found.items()):
         ax.axvline(seconds, 0, room, color=ink, linewidth=1.1, linestyle=(0, (4, 2)))
         place = ax.transAxes.inverted().transform(ax.transData.transform((seconds, 0)))[0]
-        left = place > 0.75
+        left = (1 - place) * _inches(ax)[0] < 1.3
         ax.annotate(
             f"{name} {_duration(seconds)}",
             (seconds, room - 0.06 - 0.11 * step),
@@ -252,7 +253,7 @@ def _fit(ax: Axes, said: Text, lines: Sequence[str]) -> None:
     figure = ax.figure.figure
     whole = figure.bbox if len(figure.axes) == 1 else ax.get_window_extent()
     lines = [_plain(line) for line in lines]
-    for width in range(max(map(len, lines)), 11, -2):
+    for width in range(max(12, *map(len, lines)), 11, -2):
         said.set_text("\n".join(textwrap.fill(line, width) for line in lines))
         box = said.get_window_extent()
         if box.x0 >= whole.x0 - 1 and box.x1 <= whole.x1 + 1:

@@ -36,7 +36,8 @@ def states(n: int, seed: int = 0, now: datetime | None = None) -> Iterator[Workf
     """Give `n` workflow states that look like production, the oldest first.
 
     They began in the five days before `now` (None: the present). Most are completed; others run,
-    are stuck for hours or days, failed, or were canceled. Same arguments, same states.
+    are stuck for hours or days, failed, or were canceled; two days ago a supplier was down for
+    some hours. Same arguments, same states.
     """
     now = now or datetime.now(UTC)
     if now.tzinfo is None:
@@ -49,7 +50,7 @@ def states(n: int, seed: int = 0, now: datetime | None = None) -> Iterator[Workf
     numbers = dict.fromkeys(_KINDS, 0)
     for kind, (begun, fate) in zip(kinds, plans, strict=True):
         numbers[kind] += 1
-        yield _Run(kind, numbers[kind], fate, begun, luck).state(now)
+        yield _Run(kind, numbers[kind], fate, begun, luck, _outage(now)).state(now)
 
 
 _FATES = {"well": 84, "fresh": 3, "fails": 7, "stuck": 2.5, "canceled": 3.5}
@@ -65,6 +66,12 @@ def _age(fate: str, now: datetime, luck: random.Random) -> timedelta:
             return age
 
 
+def _outage(now: datetime) -> tuple[datetime, datetime]:
+    """Tell when a supplier was down: in the busy hours of the day before yesterday."""
+    begun = now.replace(hour=12, minute=20, second=0, microsecond=0) - timedelta(days=2)
+    return begun, begun + timedelta(hours=3)
+
+
 class _StopError(Exception):
     """A simulated run comes to a stop, with this status and error."""
 
@@ -73,7 +80,13 @@ class _Run:
     """One simulated run, which writes the history that its fate gives it."""
 
     def __init__(
-        self, kind: str, number: int, fate: str, begun: datetime, luck: random.Random
+        self,
+        kind: str,
+        number: int,
+        fate: str,
+        begun: datetime,
+        luck: random.Random,
+        outage: tuple[datetime, datetime],
     ) -> None:
         self.number = number
         self.luck = luck
@@ -82,6 +95,7 @@ class _Run:
         self.person = luck.choice(_PEOPLE)
         self._at = self._begun = begun
         self._events: list[HistoryEvent] = []
+        self._outage = outage
         _, self._story, troubles = _KINDS[kind]
         self._trouble = luck.choice(troubles)
 
@@ -140,7 +154,9 @@ class _Run:
             self.note(EventType.ACTIVITY_STARTED, activity_name=name, input=payload)
             if struck == "stuck":
                 raise _StopError(WorkflowStatus.RUNNING, "")
-            if not errors or (struck != "fails" and self.luck.random() > 0.04):
+            down = name == "reserve_stock" and self._outage[0] <= self._at < self._outage[1]
+            risk = 0.9 if down else 0.04
+            if not errors or (struck != "fails" and self.luck.random() > risk):
                 took = self.wait(self.takes(seconds))
                 done = EventType.ACTIVITY_COMPLETED
                 self.note(done, activity_name=name, result=result, duration=took)
