@@ -100,6 +100,15 @@ def test_some_runs_are_stuck_for_hours_or_days() -> None:
     assert sum(time < timedelta(minutes=10) for time in idle) > 5
 
 
+def test_a_supplier_was_down_for_some_hours_two_days_ago() -> None:
+    activities = inb.activity_frame(MANY).query("activity == 'reserve_stock'")
+    hours = activities["started_at"].dt.strftime("%d %H")
+    down = hours.isin(["08 13", "08 14"])
+    failed, retried = activities["outcome"] == "failed", activities["attempt_count"] > 1
+    assert failed[down].mean() > 0.5 > 10 * failed[~down].mean()
+    assert retried[down].mean() > 0.7 > 7 * retried[~down].mean()
+
+
 def test_there_are_retries_signals_timers_and_cancellations() -> None:
     frame = inb.frame(MANY)
     assert frame.query("status == 'completed'")["retries"].gt(0).sum() > 50
