@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from inngest_nb.notebook import _columns as columns
-from inngest_nb.notebook._activities import activities_of
+from inngest_nb.notebook._pairing import activities_of
 from inngest_nb.notebook._source import Source, take
 from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
 from inngest_nb.wire import uncollected

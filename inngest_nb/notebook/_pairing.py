@@ -1,0 +1,154 @@
+"""Activities of a history: which start belongs to which end, and which is a retry.
+
+The contract's events carry nothing that ties them together, so these are the rules:
+
+* An end belongs to an open attempt of its name: of several, to the one whose start is nearest
+  to the end less the duration it records, else to the oldest.
+* A start is the next attempt of an earlier activity of its name if that has failed, and has the
+  same input or the start gives none. Any other start is an activity of its own.
+* An end for which nothing is open is one more attempt of an activity of its name that has
+  failed, or else an activity whose start nobody recorded.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from inngest_nb import wire
+from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+
+__all__ = ["Activity", "Attempt", "activities_of", "outcome_of"]
+
+_STARTED = EventType.ACTIVITY_STARTED
+_OUTCOMES = {EventType.ACTIVITY_COMPLETED: "completed", EventType.ACTIVITY_FAILED: "failed"}
+# Beyond a workflow's words, "abandoned": its run ended and nothing says what became of it.
+_LEFT_OPEN = {
+    WorkflowStatus.COMPLETED: "abandoned",
+    WorkflowStatus.FAILED: "abandoned",
+    WorkflowStatus.CANCELED: "canceled",
+}
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(slots=True, frozen=True)
+class Attempt:
+    """One attempt of an activity; `outcome` is None while it is open."""
+
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: str | None
+    error: str | None
+    recorded: timedelta | None
+
+
+@dataclass(slots=True, eq=False)
+class Activity:
+    """One activity of a run with all its attempts; `outcome` is None while one is open."""
+
+    name: str
+    input: Any = None
+    started_at: datetime | None = None
+    attempt_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempts: int = 1
+    outcome: str | None = None
+    error: str | None = None
+    recorded: timedelta | None = None
+    earlier: tuple[Attempt, ...] = ()
+
+    def begin_again(self, at: datetime | None) -> None:
+        """Start the next attempt."""
+        self.earlier += (self.attempt(),)
+        self.attempts += 1
+        self.attempt_at = at
+        self.ended_at = self.outcome = self.recorded = None
+
+    def end(self, event: HistoryEvent, outcome: str) -> None:
+        """End the attempt; its error stays known until another attempt ends."""
+        self.ended_at, self.outcome = event.timestamp, outcome
+        self.error, self.recorded = event.error, event.duration
+
+    def attempt(self) -> Attempt:
+        """Give the last attempt as it is now; those before it are in `earlier`."""
+        error = self.error if self.outcome else None
+        return Attempt(self.attempt_at, self.ended_at, self.outcome, error, self.recorded)
+
+
+def activities_of(history: Iterable[HistoryEvent]) -> list[Activity]:
+    """Pair the events of a history into activities, in the order of their first event."""
+    found: list[Activity] = []
+    running: dict[str, list[Activity]] = {}
+    failed: dict[str, _Failed] = {}
+    for event in history:
+        name = event.activity_name
+        if event.type is _STARTED:
+            activity = failed[name].take(event.input) if name in failed else None
+            if activity is None:
+                activity = Activity(name, event.input, event.timestamp, event.timestamp)
+                found.append(activity)
+            else:
+                activity.begin_again(event.timestamp)
+            running.setdefault(name, []).append(activity)
+        elif (outcome := _OUTCOMES.get(event.type)) is not None:
+            if running.get(name):
+                activity = running[name].pop(_place(event, running[name]))
+            elif name in failed and (activity := failed[name].take(None)) is not None:
+                activity.begin_again(None)
+            else:
+                activity = Activity(name)
+                found.append(activity)
+            activity.end(event, outcome)
+            if outcome == "failed":
+                failed.setdefault(name, _Failed()).put(activity)
+    return found
+
+
+def outcome_of(activity: Activity, state: WorkflowState) -> str:
+    """Give an activity's outcome; one that is open depends on what became of its workflow."""
+    return activity.outcome or _LEFT_OPEN.get(state.status, "running")
+
+
+class _Failed:
+    """Activities of one name that have failed, by their input; the oldest come first."""
+
+    def __init__(self) -> None:
+        self._by_input: dict[str, list[Activity]] = {}
+
+    def put(self, activity: Activity) -> None:
+        self._by_input.setdefault(_key(activity.input), []).append(activity)
+
+    def take(self, given: Any) -> Activity | None:
+        """Take out one with this input, or with any if none is given."""
+        key = next(iter(self._by_input), "") if given is None else _key(given)
+        peers = self._by_input.get(key)
+        if not peers:
+            return None
+        activity = peers.pop(0)
+        if not peers:
+            del self._by_input[key]
+        return activity
+
+
+def _key(payload: Any) -> str:
+    try:
+        return repr(payload)
+    except RecursionError:
+        return f"nested too deeply to compare: {id(payload)}"
+
+
+def _place(end: HistoryEvent, running: list[Activity]) -> int:
+    """Find which of the running activities of one name an end belongs to."""
+    if len(running) == 1 or not end.duration or end.timestamp is None:
+        return 0
+    began = wire.microseconds(end.timestamp) - end.duration // _MICROSECOND
+    after = bisect(running, began, key=_attempt_us)
+    around = range(max(after - 1, 0), min(after + 1, len(running)))
+    return min(around, key=lambda place: abs(_attempt_us(running[place]) - began))
+
+
+def _attempt_us(activity: Activity) -> int:
+    return wire.microseconds(activity.attempt_at) if activity.attempt_at else wire.NEVER_US
