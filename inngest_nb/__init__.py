@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         plot_durations,
         plot_status,
         save_form,
+        timeline,
     )
     from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
@@ -55,8 +56,8 @@ _ROOMS = {
     ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
-        "activity_frame delete_form frame history_frame plot_activity plot_durations plot_status "
-        "save_form"
+        "activity_frame delete_form frame history_frame plot_activity plot_durations "
+        "plot_status save_form timeline"
     ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -98,6 +99,7 @@ __all__ = [
     "plot_status",
     "samples",
     "save_form",
+    "timeline",
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a person sees in a notebook: frames that tell of state, forms that mend it."""
+"""What a person sees in a notebook: frames and timelines of state, forms that mend it."""
 
 from inngest_nb.notebook._accessor import WorkflowAccessor
 from inngest_nb.notebook._activities import activity_frame
@@ -6,8 +6,10 @@ from inngest_nb.notebook._charts import plot_activity, plot_durations, plot_stat
 from inngest_nb.notebook._delete_form import delete_form
 from inngest_nb.notebook._frames import frame, history_frame
 from inngest_nb.notebook._save_form import save_form
+from inngest_nb.notebook._timeline import Timeline, timeline
 
 __all__ = [
+    "Timeline",
     "WorkflowAccessor",
     "activity_frame",
     "delete_form",
@@ -17,4 +19,5 @@ __all__ = [
     "plot_durations",
     "plot_status",
     "save_form",
+    "timeline",
 ]

@@ -13,6 +13,10 @@ _STATUS_LOOKS = {
     "failed": ("✕", "bad"),
     "canceled": ("⊘", "idle"),
     "": ("·", "idle"),
+    # Beyond a workflow's words: those of activities, signals and timers.
+    "abandoned": ("⊘", "idle"),
+    "received": ("◆", "busy"),
+    "fired": ("◷", "idle"),
 }
 _UNKNOWN_LOOK = ("?", "idle")
 

@@ -1,0 +1,119 @@
+"""Timelines as a person sees them: in either theme, narrow and wide, reopened and printed."""
+
+from hostile_strings import HOSTILE_STRINGS
+from jupyterlab_driver import LabPage
+from playwright.sync_api import expect
+
+DRAW = """
+from datetime import UTC, datetime, timedelta
+import inngest_nb as inb
+
+now = datetime(2026, 3, 10, 12, tzinfo=UTC)
+seen = {}
+for one in inb.samples.states(300, now=now):
+    seen.setdefault((one.workflow_id.split("-")[0], str(one.status)), one)
+chosen = [("order", "failed"), ("report", "completed"), ("import", "running"), ("import", "canceled")]
+for which in chosen:
+    display(inb.timeline(seen[which], now=now))
+display(inb.timeline(inb.WorkflowState(workflow_id="from-go", status="completed", updated_at=now)))
+"""
+
+DRAW_MANY = """
+import random
+luck = random.Random(1)
+events = []
+for number in range(3000):
+    took = luck.expovariate(1 / 2)
+    begin = now + timedelta(seconds=number / 10)
+    end = "failed" if luck.random() < 0.02 else "completed"
+    name = f"resize_{number % 5}"
+    more = {"activity_name": name, "input": number}
+    events.append(inb.HistoryEvent(type="activity_started", timestamp=begin, **more))
+    more |= {"timestamp": begin + timedelta(seconds=took), "duration": took}
+    events.append(inb.HistoryEvent(type=f"activity_{end}", error="boom" * (end == "failed"), **more))
+events.sort(key=lambda event: event.timestamp)
+long = inb.WorkflowState(workflow_id="long", status="running", history=tuple(events), created_at=now)
+inb.timeline(long, now=now + timedelta(minutes=6))
+"""
+
+DRAW_HOSTILE = f"""
+import inngest_nb as inb
+for text in {HOSTILE_STRINGS!r}:
+    kinds = ("activity_started", "activity_failed", "signal_received")
+    names = {{"activity_name": text, "signal_name": text, "error": text}}
+    display(inb.timeline(inb.WorkflowState(
+        workflow_id=text, run_id=text, status=text, error=text,
+        history=tuple(inb.HistoryEvent(type=kind, **names) for kind in kinds),
+    )))
+"""
+
+RATIO_OF_CONTRAST = """([word, table]) => {
+    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const light = color => {
+        canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(part => {
+            const share = part / 255;
+            return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = getComputedStyle(document.body).getPropertyValue('--jp-layout-color0');
+    const [a, b] = [light(getComputedStyle(word)[table]), light(ground)];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}"""
+
+
+def test_a_timeline_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
+    lab.open_cells(DRAW, DRAW_MANY)
+    lab.run_all()
+    expect(lab.cell(0).locator(".inb-chart")).to_have_count(4)
+    expect(lab.cell(0)).to_contain_text("Go's executor drops it")
+    for theme, width in (("light", 700), ("dark", 700), ("light", 1600), ("dark", 1600)):
+        lab.theme(theme)
+        lab.resize(width)
+        lab.screenshot(f"timeline-{theme}-{width}", whole=True)
+        for table in lab.page.locator(".inb-chart").all():
+            room = table.evaluate("node => [node.scrollWidth, node.parentElement.clientWidth]")
+            assert room[0] <= room[1], f"a chart is cut off at {width}"
+        words = lab.page.locator(".inb-chart td:last-child").first.element_handle()
+        assert lab.page.evaluate(RATIO_OF_CONTRAST, [words, "color"]) > 4.5
+        bars = lab.page.locator(".inb-chart rect").first.element_handle()
+        assert lab.page.evaluate(RATIO_OF_CONTRAST, [bars, "stroke"]) > 2.5
+
+
+def test_bars_keep_their_places_under_the_ticks(lab: LabPage) -> None:
+    lab.open_cells(DRAW)
+    lab.run_all()
+    chart = lab.cell(0).locator(".inb-chart").nth(1)
+    axis = chart.locator("thead svg").bounding_box()
+    bars = chart.locator("tbody svg").all()
+    assert axis is not None
+    for svg in bars:
+        box = svg.bounding_box()
+        assert box is not None
+        assert (round(box["x"]), round(box["width"])) == (round(axis["x"]), round(axis["width"]))
+
+
+def test_a_timeline_reads_on_in_a_reopened_notebook_in_print_and_without_style(
+    lab: LabPage,
+) -> None:
+    lab.open_cells(DRAW)
+    lab.run_all()
+    lab.open(lab.save())
+    expect(lab.cell(0).locator(".inb-chart")).to_have_count(4)
+    lab.screenshot("timeline-reopened", whole=True)
+    lab.page.emulate_media(media="print")
+    lab.screenshot("timeline-print", whole=True)
+    lab.page.emulate_media(media="screen")
+    lab.page.evaluate("document.querySelectorAll('.jp-OutputArea style').forEach(s => s.remove())")
+    lab.screenshot("timeline-without-style", whole=True)
+    failed = lab.cell(0).locator(".inb-chart").first
+    expect(failed).to_contain_text("failed, 3 attempts")
+    expect(failed.locator("rect").first).to_be_visible()
+
+
+def test_hostile_strings_do_nothing_in_a_timeline(lab: LabPage) -> None:
+    lab.open_cells(DRAW_HOSTILE)
+    lab.run_all()
+    expect(lab.cell(0).locator(".inb-chart")).to_have_count(len(HOSTILE_STRINGS))
+    lab.assert_undisturbed()

@@ -1,0 +1,257 @@
+"""From a history to numbers and labels, before anything is drawn."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from frame_states import NOON, after, go_states, history, state
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inngest_nb import EventType, HistoryEvent, WorkflowState
+from inngest_nb.notebook._chart import Chart, Row
+from inngest_nb.notebook._picture import picture_of
+
+RETRIED = history(
+    ("workflow_started", "", 0),
+    ("activity_started", "charge", 0, {"input": 1}),
+    ("activity_failed", "charge", 2, {"error": "card declined", "duration": 2}),
+    ("activity_started", "charge", 4, {"input": 1}),
+    ("activity_completed", "charge", 5, {"duration": 1}),
+    ("signal_received", "", 6, {"signal_name": "approve"}),
+    ("timer_fired", "", 10, {"duration": 3}),
+    ("workflow_completed", "", 10),
+)
+
+
+def chart(events: tuple[HistoryEvent, ...], status: str = "completed", now: Any = None) -> Chart:
+    return picture_of(state(status=status, history=events), now or after(10)).chart
+
+
+def row_of(drawn: Chart, name: str, kind: str = "activity") -> Row:
+    return next(row for row in drawn.rows if (row.kind, row.name) == (kind, name))
+
+
+def many(
+    count: int, names: int = 1, seconds: float = 1, every: float = 1
+) -> tuple[HistoryEvent, ...]:
+    """Write activities that begin one after the other and last so long each."""
+    starts = [("activity_started", number * every, number) for number in range(count)]
+    ends = [("activity_completed", number * every + seconds, number) for number in range(count)]
+    return history(
+        *[
+            (kind, f"name{number % names}", at, {"input": number, "duration": at})
+            for kind, at, number in sorted(starts + ends, key=lambda event: event[1])
+        ]
+    )
+
+
+def test_attempts_of_an_activity_are_bars_of_one_row() -> None:
+    charge = row_of(chart(RETRIED), "charge")
+    assert [bar.word for bar in charge.bars] == ["failed", "completed"]
+    assert [(bar.start, bar.width) for bar in charge.bars] == [(0.5, 19.8), (40.1, 9.9)]
+    assert charge.bars[0].note == "attempt 1 failed, 2 s: card declined"
+    assert charge.outcome == "completed, 2 attempts, 5 s"
+    assert charge.error == "attempt 1: card declined"
+
+
+def test_signals_and_timers_have_rows_and_rows_go_by_time() -> None:
+    drawn = chart(RETRIED)
+    assert [(row.kind, row.name, row.begin) for row in drawn.rows] == [
+        ("activity", "charge", "+0"),
+        ("signal", "approve", "+6 s"),
+        ("timer", "", "+7 s"),
+    ]
+    assert row_of(drawn, "", "timer").bars[0].width == pytest.approx(29.7)
+    assert row_of(drawn, "", "timer").outcome == "fired, 3 s"
+
+
+def test_the_axis_has_few_round_ticks_from_the_first_event_on() -> None:
+    assert [(tick.place, tick.label) for tick in chart(RETRIED).ticks] == [
+        (0.5, "0"),
+        (20.3, "2 s"),
+        (40.1, "4 s"),
+        (59.9, "6 s"),
+        (79.7, "8 s"),
+        (99.5, "10 s"),
+    ]
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 0.0005, 0.7, 40, 90, 5_000, 90_000, 4e6, 2.5e11])
+def test_every_length_has_two_to_six_ticks_of_different_labels(seconds: float) -> None:
+    end = datetime(1, 1, 2, tzinfo=UTC) + timedelta(seconds=seconds)
+    events = (
+        HistoryEvent(type="workflow_started", timestamp=datetime(1, 1, 2, tzinfo=UTC)),
+        HistoryEvent(type="signal_received", timestamp=end),
+    )
+    labels = [tick.label for tick in chart(events).ticks]
+    assert 2 <= len(set(labels)) == len(labels) <= 6
+
+
+def test_a_running_attempt_lasts_until_now_and_says_so() -> None:
+    events = history(("activity_started", "charge", 0), ("activity_started", "mail", 5))
+    drawn = chart(events, "running", now=after(20))
+    assert [bar.word for row in drawn.rows for bar in row.bars] == ["running", "running"]
+    assert row_of(drawn, "charge").bars[0].width == 99
+    assert row_of(drawn, "mail").outcome == "running, 15 s so far"
+    later = chart(events, "running", now=after(40))
+    assert row_of(later, "mail").outcome == "running, 35 s so far"
+    assert row_of(later, "mail").bars[0].start < row_of(drawn, "mail").bars[0].start
+
+
+def test_an_attempt_that_was_open_when_its_run_ended_lasts_until_that_end() -> None:
+    events = history(("activity_started", "charge", 0), ("workflow_canceled", "", 4))
+    drawn = chart(events, "canceled", now=after(9_000))
+    assert row_of(drawn, "charge").outcome == "canceled, 4 s"
+    assert row_of(drawn, "charge").bars[0].width == 99
+
+
+def test_a_run_that_only_waits_says_for_how_long() -> None:
+    events = history(("activity_started", "ask", 0), ("activity_completed", "ask", 1))
+    (remark,) = chart(events, "running", now=after(61)).remarks
+    assert remark.startswith("No activity is running for 1 min:")
+    assert chart(events, "completed").remarks == ()
+
+
+def test_a_bar_of_no_length_can_still_be_seen() -> None:
+    events = history(("activity_started", "quick", 10), ("activity_completed", "quick", 10))
+    for drawn in (chart(events), chart((*history(("workflow_started", "", 0)), *events))):
+        (bar,) = row_of(drawn, "quick").bars
+        assert bar.width > 0.2
+        assert 0 <= bar.start <= 99.5
+
+
+def test_a_clock_that_goes_backwards_is_said_and_the_recorded_duration_counts() -> None:
+    events = history(
+        ("activity_started", "charge", 10),
+        ("activity_completed", "charge", 4, {"duration": 2}),
+    )
+    drawn = chart(events)
+    assert row_of(drawn, "charge").outcome == "completed, 2 s, the clock went backwards"
+    assert "went backwards" in drawn.remarks[0]
+
+
+def test_the_whole_calendar_fits_on_an_axis() -> None:
+    east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+    events = (
+        HistoryEvent(
+            type="activity_started",
+            activity_name="eon",
+            timestamp=datetime(1, 1, 1, 1, tzinfo=east),
+        ),
+        HistoryEvent(
+            type="activity_completed",
+            activity_name="eon",
+            timestamp=datetime.max.replace(tzinfo=west),
+        ),
+    )
+    drawn = chart(events, now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert row_of(drawn, "eon").bars[0].width == 99
+    assert row_of(drawn, "eon").outcome == "completed, 3652060 d 1 h"
+
+
+def test_events_without_a_time_are_told_without_a_bar() -> None:
+    events = (
+        HistoryEvent(type="activity_started", activity_name="when"),
+        HistoryEvent(type="activity_completed", activity_name="when", duration=3),
+        HistoryEvent(type="signal_received", signal_name="whenever"),
+    )
+    drawn = chart(events)
+    assert [row.bars for row in drawn.rows] == [(), ()]
+    assert row_of(drawn, "when").outcome == "completed, 3 s, no time was recorded"
+    assert drawn.ticks == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("completed", "Go's executor drops it"), ("running", "so far")]
+)
+def test_a_state_without_history_says_why_nothing_is_drawn(status: str, words: str) -> None:
+    drawn = chart((), status)
+    assert (drawn.rows, drawn.ticks) == ((), ())
+    assert words in drawn.remarks[0]
+
+
+def test_many_activities_of_a_name_share_lanes_in_which_nothing_overlaps() -> None:
+    drawn = chart(many(60, seconds=2.5))
+    assert [(row.lane, row.lanes) for row in drawn.rows] == [(1, 3), (2, 1), (3, 1)]
+    assert drawn.rows[0].outcome == "60 completed, 2 min 30 s in all"
+    assert [row.outcome for row in drawn.rows[1:]] == ["", ""]
+    for row in drawn.rows:
+        ends = [bar.start + bar.width for bar in row.bars]
+        assert all(end <= bar.start + 0.31 for end, bar in zip(ends, row.bars[1:], strict=False))
+    assert sum(len(row.bars) for row in drawn.rows) == 60
+
+
+def test_what_is_left_out_is_said_and_what_failed_is_shown() -> None:
+    failed = history(("activity_started", "bad", 5), ("activity_failed", "bad", 6, {"error": "e"}))
+    drawn = chart((*many(200, names=100), *failed))
+    assert len(drawn.rows) <= 40
+    assert row_of(drawn, "bad").word == "failed"
+    shown = [row for row in drawn.rows if row.lane == 1]
+    left_out = 101 - len(shown)
+    assert drawn.remarks[-1].startswith(f"{2 * left_out} things of {left_out} names left out")
+
+
+def test_lanes_that_are_not_drawn_are_counted() -> None:
+    drawn = chart(many(100, seconds=1_000))
+    assert len(drawn.rows) == 8
+    assert drawn.rows[0].outcome.endswith("92 more lanes not drawn")
+
+
+@pytest.mark.parametrize("every", [0.01, 1, 3])
+def test_ten_thousand_activities_give_a_bounded_picture(every: float) -> None:
+    drawn = chart(many(10_000, names=7, every=every))
+    assert len(drawn.rows) <= 40
+    assert sum(len(row.bars) for row in drawn.rows) <= 1_000
+    assert "neighbours are drawn as one" in drawn.remarks[-1]
+
+
+def test_a_short_failure_among_many_bars_is_not_drawn_over() -> None:
+    events = tuple(
+        event
+        if (event.type, event.input) != (EventType.ACTIVITY_COMPLETED, 4_000)
+        else event.replace(type=EventType.ACTIVITY_FAILED, error="boom")
+        for event in many(10_000)
+    )
+    assert "failed" in {bar.word for row in chart(events).rows for bar in row.bars}
+
+
+def test_every_go_document_can_be_drawn() -> None:
+    for one in go_states():
+        assert_sound(one, datetime.now(UTC))
+
+
+times = st.none() | st.datetimes(timezones=st.just(UTC)) | st.integers(0, 60).map(after)
+events = st.builds(
+    HistoryEvent,
+    type=st.sampled_from(list(EventType)),
+    timestamp=times,
+    activity_name=st.sampled_from(["", "a", "b"]),
+    signal_name=st.text(max_size=3),
+    error=st.text(max_size=3),
+    duration=st.timedeltas(timedelta(days=-100_000), timedelta(days=100_000)),
+)
+
+
+@given(
+    st.builds(
+        WorkflowState,
+        workflow_id=st.text(max_size=3),
+        status=st.sampled_from(["", "running", "completed", "failed", "canceled", "odd"]),
+        history=st.lists(events, max_size=60),
+        created_at=times,
+        updated_at=times,
+    )
+)
+def test_any_history_gives_bars_that_stay_in_the_picture(one: WorkflowState) -> None:
+    assert_sound(one, NOON)
+
+
+def assert_sound(one: WorkflowState, now: datetime) -> None:
+    drawn = picture_of(one, now).chart
+    assert len(drawn.rows) <= 40
+    assert len(drawn.ticks) <= 6
+    for row in drawn.rows:
+        for bar in row.bars:
+            assert 0 <= bar.start <= bar.start + bar.width <= 100
+            assert bar.width > 0
