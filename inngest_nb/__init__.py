@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         plot_activity,
         plot_durations,
         plot_status,
+        run,
         save_form,
+        start,
         timeline,
     )
     from inngest_nb.server import StateServer, local
@@ -57,7 +59,7 @@ _ROOMS = {
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
         "activity_frame delete_form frame history_frame plot_activity plot_durations "
-        "plot_status save_form timeline"
+        "plot_status run save_form start timeline"
     ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -97,8 +99,10 @@ __all__ = [
     "plot_activity",
     "plot_durations",
     "plot_status",
+    "run",
     "samples",
     "save_form",
+    "start",
     "timeline",
 ]
 

@@ -1,14 +1,16 @@
-"""What a person sees in a notebook: frames and timelines of state, forms that mend it."""
+"""What a person sees in a notebook: frames and timelines, forms, and runs as they run."""
 
 from inngest_nb.notebook._accessor import WorkflowAccessor
 from inngest_nb.notebook._activities import activity_frame
 from inngest_nb.notebook._charts import plot_activity, plot_durations, plot_status
 from inngest_nb.notebook._delete_form import delete_form
 from inngest_nb.notebook._frames import frame, history_frame
+from inngest_nb.notebook._live import LiveRun, run, start
 from inngest_nb.notebook._save_form import save_form
 from inngest_nb.notebook._timeline import Timeline, timeline
 
 __all__ = [
+    "LiveRun",
     "Timeline",
     "WorkflowAccessor",
     "activity_frame",
@@ -18,6 +20,8 @@ __all__ = [
     "plot_activity",
     "plot_durations",
     "plot_status",
+    "run",
     "save_form",
+    "start",
     "timeline",
 ]

@@ -24,6 +24,7 @@ _MARGIN = 0.5
 _LEAST_WIDTH = 0.3
 _MOST_BARS = 1_000
 _MOST_NOTES = 200
+_IDLE = timedelta(seconds=1)
 
 _TICKS = 5
 _SECOND, _DAY = 1_000_000, 86_400_000_000
@@ -144,12 +145,13 @@ def _remarks(state: WorkflowState, tracks: Sequence[Track], now: datetime) -> li
     times = [event.timestamp for event in state.history if event.timestamp]
     if any(later < earlier for earlier, later in pairwise(times)):
         remarks.append("The clock went backwards in this history; the bars stand where it says.")
-    if running and times and not any(track.word == "running" for track in tracks):
-        idle = duration_text(max(now - times[-1], timedelta()))
+    idle = now - times[-1] if times else timedelta()
+    if running and idle >= _IDLE and not any(track.word == "running" for track in tracks):
         remarks.append(
-            f"No activity is running for {idle}: it waits for a signal, a timer or code."
+            f"No activity has been running for {duration_text(idle)}: it waits for a signal, a "
+            "timer or a retry, or its process is gone."
         )
-    elif not tracks:
+    elif not running and not tracks:
         remarks.append("It had no activities, signals or timers.")
     return remarks
 

@@ -1,6 +1,7 @@
 """Activities of a history: which start belongs to which end, and which is a retry.
 
-The contract's events carry nothing that ties them together, so these are the rules:
+Events of our own executor say which call of the code they belong to. Those of the contract carry
+nothing that ties them together, so these are the rules for them:
 
 * An end belongs to an open attempt of its name: of several, to the one whose start is nearest
   to the end less the duration it records, else to the oldest.
@@ -17,6 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import UNSET
 
 from inngest_nb import wire
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
@@ -83,9 +86,12 @@ def activities_of(history: Iterable[HistoryEvent]) -> list[Activity]:
     found: list[Activity] = []
     running: dict[str, list[Activity]] = {}
     failed: dict[str, _Failed] = {}
+    numbered: dict[int, Activity] = {}
     for event in history:
         name = event.activity_name
-        if event.type is _STARTED:
+        if event.seq is not UNSET:
+            _put(event, event.seq, numbered, found)
+        elif event.type is _STARTED:
             activity = failed[name].take(event.input) if name in failed else None
             if activity is None:
                 activity = Activity(name, event.input, event.timestamp, event.timestamp)
@@ -105,6 +111,23 @@ def activities_of(history: Iterable[HistoryEvent]) -> list[Activity]:
             if outcome == "failed":
                 failed.setdefault(name, _Failed()).put(activity)
     return found
+
+
+def _put(
+    event: HistoryEvent, seq: int, numbered: dict[int, Activity], found: list[Activity]
+) -> None:
+    """Pair an event that says which call of the workflow's code it belongs to."""
+    outcome = _OUTCOMES.get(event.type)
+    if outcome is None and event.type is not _STARTED:
+        return
+    began = event.timestamp if outcome is None else None
+    if seq not in numbered:
+        numbered[seq] = Activity(event.activity_name, event.input, began, began)
+        found.append(numbered[seq])
+    elif outcome is None or numbered[seq].outcome is not None:
+        numbered[seq].begin_again(began)
+    if outcome is not None:
+        numbered[seq].end(event, outcome)
 
 
 def outcome_of(activity: Activity, state: WorkflowState) -> str:

@@ -13,9 +13,11 @@ from hostile_strings import HOSTILE_STRINGS
 
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
+from inngest_nb.notebook._chart import Bar, Chart, Row, Tick
 from inngest_nb.notebook._diff import Change, Line
 from inngest_nb.notebook._html import fragment, output
 from inngest_nb.notebook._payload import BadJsonError
+from inngest_nb.notebook._picture import Picture
 
 TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "templates"
 NAMES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.j2"))
@@ -40,8 +42,16 @@ def changes_with(text: str) -> list[Change]:
     return [Change(text, text, text), Change(text, None, None, lines)]
 
 
+def picture_with(text: str) -> Picture:
+    bars = (Bar(1, 2, text, text), Bar(1, 2, "received", text))
+    row = Row(text, text, text, bars, text, text, text, lane=1, lanes=1)
+    chart = Chart((row,), (Tick(1, text),), frozenset([text, "failed"]), (text,))
+    return Picture(state_with(text), chart, None, None, culprit=text)
+
+
 # What each template needs, full of one text. A template that has no entry here fails below.
 CONTEXTS: dict[str, Any] = {
+    "chart": lambda text: {"chart": picture_with(text).chart},
     "diff": lambda text: {"changes": changes_with(text)},
     "flaw": lambda text: {"label": text, "flaw": BadJsonError(text, text, 3)},
     "form": lambda text: {
@@ -62,6 +72,7 @@ CONTEXTS: dict[str, Any] = {
     "payload": lambda text: {"label": text, "text": text},
     "remark": lambda text: {"lines": [text]},
     "status": lambda text: {"status": text},
+    "timeline": lambda text: {"picture": picture_with(text)},
     "workflow": lambda text: {
         "state": state_with(text),
         "payloads": [(text, text)],

@@ -55,6 +55,21 @@ def test_attempts_of_an_activity_are_bars_of_one_row() -> None:
     assert charge.error == "attempt 1: card declined"
 
 
+def test_activities_of_our_executor_are_told_apart_by_their_number() -> None:
+    events = history(
+        ("activity_started", "get", 0, {"input": 1, "seq": 1, "attempt": 1}),
+        ("activity_started", "get", 0, {"input": 1, "seq": 2, "attempt": 1}),
+        ("activity_failed", "get", 1, {"error": "e", "duration": 1, "seq": 2, "attempt": 1}),
+        ("activity_completed", "get", 2, {"duration": 1, "seq": 1, "attempt": 1}),
+        ("activity_started", "get", 3, {"input": 1, "seq": 2, "attempt": 2}),
+        ("activity_completed", "get", 4, {"seq": 2, "attempt": 2}),
+    )
+    assert [row.outcome for row in chart(events).rows] == [
+        "completed, 2 s",
+        "completed, 2 attempts, 4 s",
+    ]
+
+
 def test_signals_and_timers_have_rows_and_rows_go_by_time() -> None:
     drawn = chart(RETRIED)
     assert [(row.kind, row.name, row.begin) for row in drawn.rows] == [
@@ -109,7 +124,8 @@ def test_an_attempt_that_was_open_when_its_run_ended_lasts_until_that_end() -> N
 def test_a_run_that_only_waits_says_for_how_long() -> None:
     events = history(("activity_started", "ask", 0), ("activity_completed", "ask", 1))
     (remark,) = chart(events, "running", now=after(61)).remarks
-    assert remark.startswith("No activity is running for 1 min:")
+    assert remark.startswith("No activity has been running for 1 min:")
+    assert chart(events, "running", now=after(1.9)).remarks == ()
     assert chart(events, "completed").remarks == ()
 
 

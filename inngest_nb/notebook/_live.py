@@ -1,0 +1,191 @@
+"""`run` and `start`: a workflow that runs in a cell, where one watches it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import Any, Self
+from weakref import WeakValueDictionary
+
+from inngest_nb.engine import Executor, WorkflowHandle
+from inngest_nb.errors import EngineError, WorkflowCanceledError, WorkflowFailedError
+from inngest_nb.notebook._interrupt import interrupting
+from inngest_nb.notebook._painter import Painter
+from inngest_nb.notebook._screens import screen_here
+from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
+from inngest_nb.store import WorkflowStore
+
+__all__ = ["LiveRun", "run", "start"]
+
+# How long the stop button waits for the run to be saved as canceled, and the end of a run for its
+# last picture, in seconds. Both go on by themselves.
+_STOP_PATIENCE = 0.7
+_PICTURE_PATIENCE = 2.0
+
+# One executor for each store, as long as anyone holds it: it knows which ids are alive.
+_EXECUTORS: WeakValueDictionary[int, Executor] = WeakValueDictionary()
+_LOCK = threading.Lock()
+
+
+class LiveRun:
+    """A run that was started and is shown live: the executor's handle, and ways to act on it.
+
+    `await` it for its result: the stop button then cancels the run; a timeout around the `await`,
+    or the end of its task, does not.
+    """
+
+    def __init__(self, executor: Executor, handle: WorkflowHandle) -> None:
+        self.executor = executor
+        self.handle = handle
+        self._painter = Painter(handle, screen_here())
+        self._painter.start()
+        self._stopping: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"LiveRun({self.id!r}, status={str(self.status)!r})"
+
+    @property
+    def id(self) -> str:
+        """The id under which the workflow is stored."""
+        return self.handle.id
+
+    @property
+    def run_id(self) -> str:
+        """The id of this one run; another run under the same workflow id has another."""
+        return self.handle.run_id
+
+    @property
+    def status(self) -> WorkflowStatus:
+        """The status now."""
+        return self.handle.status
+
+    @property
+    def state(self) -> WorkflowState:
+        """The run as it is now, with what is about to be saved."""
+        return self.handle.state
+
+    @property
+    def store(self) -> WorkflowStore:
+        """Where the run is stored."""
+        return self.executor.store
+
+    def signal(self, name: str, payload: Any = None) -> None:
+        """Give the run a signal, and return once it is saved."""
+        self.executor.signal(self.id, Signal(name, payload))
+
+    def cancel(self) -> bool:
+        """End the run as canceled and return True once that is saved; False if it had ended."""
+        return self.status == "running" and self.executor.cancel(self.id)
+
+    def result(self, timeout: timedelta | float | None = None) -> Any:
+        """Wait for the run and return its result; raise what made it fail.
+
+        Giving up, by a timeout or by the stop button, leaves the run alone.
+        """
+        return self.handle.result(timeout)
+
+    def wait(self) -> Self:
+        """Return once the run has ended, however, and its last picture is shown.
+
+        The stop button cancels the run. Raises what kept the run from being saved.
+        """
+        with interrupting(self._stop):
+            try:
+                self.handle.result()
+            except (WorkflowFailedError, WorkflowCanceledError):
+                pass  # the picture and `result()` tell
+            finally:
+                self._finish()
+        if self._stopping is not None:  # by a handler that does not raise by itself
+            raise KeyboardInterrupt
+        return self
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        with interrupting(self._stop):
+            try:
+                result = await self.handle
+            except asyncio.CancelledError:
+                if self._stopping is not None:
+                    self._finish()
+                raise
+            except EngineError:
+                await self._picture()
+                raise
+        await self._picture()
+        return result
+
+    async def _picture(self) -> None:
+        drawn = asyncio.shield(asyncio.wrap_future(self._painter.drawn))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(drawn, _PICTURE_PATIENCE)
+
+    def _stop(self) -> None:
+        """Begin to cancel the run; called by a signal handler, so it waits for nothing."""
+        if self._stopping is None:
+            self._stopping = threading.Thread(target=self._cancel, daemon=True)
+            self._stopping.start()
+
+    def _cancel(self) -> None:
+        with contextlib.suppress(EngineError):  # the picture tells
+            self.cancel()
+
+    def _finish(self) -> None:
+        """Wait for the last picture, but not long."""
+        patience = _PICTURE_PATIENCE
+        if self._stopping is not None:
+            self._stopping.join(_STOP_PATIENCE)
+            patience = _STOP_PATIENCE / 4
+        with contextlib.suppress(TimeoutError):
+            self._painter.drawn.result(patience)
+
+
+def run(
+    fn: Callable[..., Any],
+    input: Any = None,
+    *,
+    id: str | None = None,
+    store: WorkflowStore | None = None,
+    timeout: timedelta | float | None = None,
+) -> LiveRun:
+    """Run a workflow, show it live, and return its handle once it has ended, however.
+
+    The stop button cancels the run within a second. A blocking cell hears of no click in some
+    kernels: for a run that waits for a button, `await start(...)`. Arguments as for `start`.
+    """
+    return start(fn, input, id=id, store=store, timeout=timeout).wait()
+
+
+def start(
+    fn: Callable[..., Any],
+    input: Any = None,
+    *,
+    id: str | None = None,
+    store: WorkflowStore | None = None,
+    timeout: timedelta | float | None = None,
+) -> LiveRun:
+    """Start a workflow, show it live, and return a handle at once; it goes on by itself.
+
+    `fn(ctx, input)` is an `async def` or a plain function, kept in `store` (None: in memory) under
+    `id` (None: a new one). After `timeout` the run fails. The picture in the cell moves until the
+    run has ended; outside of notebooks there is a line on stderr. `await` the handle for the
+    result: the stop button then cancels the run. Raises what `Executor.execute` raises.
+    """
+    executor = _executor(store)
+    return LiveRun(executor, executor.execute(fn, id=id, input=input, timeout=timeout))
+
+
+def _executor(store: WorkflowStore | None) -> Executor:
+    """Give the executor of a store: the same for all runs that are alive."""
+    if store is None:
+        return Executor()
+    with _LOCK:
+        executor = _EXECUTORS.get(id(store))
+        if executor is None:
+            executor = _EXECUTORS[id(store)] = Executor(store)
+        return executor
