@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inngest_nb.notebook import (
         activity_frame,
         delete_form,
+        explore,
         frame,
         history_frame,
         plot_activity,
@@ -58,8 +59,8 @@ _ROOMS = {
     ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
-        "activity_frame delete_form frame history_frame plot_activity plot_durations "
-        "plot_status run save_form start timeline"
+        "activity_frame delete_form explore frame history_frame plot_activity "
+        "plot_durations plot_status run save_form start timeline"
     ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -93,6 +94,7 @@ __all__ = [
     "delete_form",
     "doctor",
     "enable_nested_asyncio",
+    "explore",
     "frame",
     "history_frame",
     "local",

@@ -31,6 +31,7 @@ FLOORS = {
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
     "IPython": ["notebook/"],
+    "anywidget": ["notebook/_table.py"],
     "click": ["cli/"],
     "httpx": ["store/"],
     "ipykernel": ["checkup/"],
@@ -46,6 +47,7 @@ LIBRARIES = {
     "pandas": ["notebook/"],
     "sqlite3": ["store/_sqlite.py"],
     "starlette": ["server/"],
+    "traitlets": ["notebook/_table.py"],
     "uvicorn": ["server/"],
     "uvloop": ["server/"],
 }

@@ -1,9 +1,11 @@
 """What a person sees in a notebook: frames and timelines, forms, and runs as they run."""
+"""What a person sees in a notebook: frames that tell of state, forms that mend it, an explorer."""
 
 from inngest_nb.notebook._accessor import WorkflowAccessor
 from inngest_nb.notebook._activities import activity_frame
 from inngest_nb.notebook._charts import plot_activity, plot_durations, plot_status
 from inngest_nb.notebook._delete_form import delete_form
+from inngest_nb.notebook._explore import explore
 from inngest_nb.notebook._frames import frame, history_frame
 from inngest_nb.notebook._live import LiveRun, run, start
 from inngest_nb.notebook._save_form import save_form
@@ -15,6 +17,7 @@ __all__ = [
     "WorkflowAccessor",
     "activity_frame",
     "delete_form",
+    "explore",
     "frame",
     "history_frame",
     "plot_activity",

@@ -32,12 +32,17 @@ def delete_form(store: WorkflowStore) -> DeleteForm:
 
 
 class DeleteForm(Form):
-    """A form over the workflows of a store; `delete_form` makes one."""
+    """A form over the workflows of a store; `delete_form` makes one.
+
+    Without `choosing` it is about the workflow that `begin` was given, and leaves its heading to
+    what it stands in.
+    """
 
     title = "Delete a workflow"
 
-    def __init__(self, store: WorkflowStore) -> None:
+    def __init__(self, store: WorkflowStore, *, choosing: bool = True) -> None:
         super().__init__(store)
+        self._choosing = choosing
         self._listing = Listing()
         self._listens = True  # whether a choice in the list is somebody's
         self._wanted = ""  # the id that was chosen or typed last
@@ -56,18 +61,18 @@ class DeleteForm(Form):
         self.summary, self.outcome = Area("inb-summary"), Area("inb-outcome")
         self._make_buttons()
         self.confirming, self.undoing = row(self.confirmation, self.delete), row()
-        self._build(
+        choice = (
             row(self.filter, self.refresh),
             self.list,
             self.remark,
             row(self.workflow_id, self.show),
             self.summary,
-            self.confirming,
-            self.trouble,
-            self.outcome,
-            self.undoing,
         )
+        asking = (self.confirming, self.trouble, self.outcome, self.undoing)
+        self._build(*(choice if choosing else ()), *asking, heading=choosing)
         self._put_up(None)
+        if not choosing:
+            return
         self._guard("list the workflows", self._refresh, self.trouble)
         self.filter.observe(lambda _: self._fill_list(), "value")
         self.list.observe(lambda _: self._chosen(), "value")
@@ -81,6 +86,13 @@ class DeleteForm(Form):
         undo = "undo the deletion"
         self.undo = button("Undo", undo, self._undo, trouble, "primary")
         self.undo_anyway = button("Overwrite it", undo, self._undo_anyway, trouble, "warning")
+
+    def begin(self, state: WorkflowState | None) -> None:
+        """Ask whether a workflow is to be deleted; None takes the question back."""
+        self._wanted = state.workflow_id if state else ""
+        self.trouble.show()
+        self.outcome.show()
+        self._put_up(state)
 
     # Choosing
 
@@ -158,6 +170,7 @@ class DeleteForm(Form):
             if stored is None:
                 headline, found = f"{name} was deleted meanwhile by someone else", []
             self.outcome.show(notice("warn", headline, changes=found))
+            self._wrote(state.workflow_id, stored)
             return
         self._deleted.pop(state.workflow_id, None)
         self._deleted[state.workflow_id] = state  # first, since a lost answer may mean it is done
@@ -168,6 +181,7 @@ class DeleteForm(Form):
         self._put_up(None)
         self.outcome.show(notice("done", f"Deleted {name}"))
         self._focus = self.undo
+        self._wrote(state.workflow_id, None)
 
     def _offer_undo(self) -> None:
         self._other = None
@@ -206,9 +220,10 @@ class DeleteForm(Form):
         self._wanted = workflow_id
         self.workflow_id.value = visible(workflow_id)
         self._fill_list()
-        self._put_up(state)
+        self._put_up(state if self._choosing else None)
         self.outcome.show(notice("done", headline))
         self._focus = self.show
+        self._wrote(workflow_id, state)
 
     # What a notebook keeps
 

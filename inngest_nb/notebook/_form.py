@@ -15,6 +15,7 @@ from inngest_nb.errors import StoreError
 from inngest_nb.notebook._diff import Change
 from inngest_nb.notebook._html import fragment, output
 from inngest_nb.notebook._words import visible_lines
+from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
 __all__ = ["Area", "Form", "filling", "notice", "row"]
@@ -98,16 +99,26 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._idle.set()
         self._focus: Any = None  # where the keyboard goes when a click's own button vanishes
         self._progress = Area("inb-progress")
+        self._listeners: list[Callable[[str, WorkflowState | None], None]] = []
+
+    def on_write(self, call: Callable[[str, WorkflowState | None], None]) -> None:
+        """Call something with the id and the new state after each save; None after a deletion."""
+        self._listeners.append(call)
+
+    def _wrote(self, workflow_id: str, state: WorkflowState | None) -> None:
+        for call in self._listeners:
+            call(workflow_id, state)
 
     def wait(self, timeout: float = 30) -> None:
         """Return once nothing is being done; raises `TimeoutError`."""
         if not self._idle.wait(timeout):
             raise TimeoutError(f"the form is still at work after {timeout} s")
 
-    def _build(self, *children: Any) -> None:
+    def _build(self, *children: Any, heading: bool = True) -> None:
         """Put the form together, below its heading, which brings the stylesheet."""
-        heading = Area("inb-heading", output("heading", title=self.title, store=repr(self._store)))
-        self.children = (heading, *children, self._progress)
+        title = output("heading", title=self.title, store=repr(self._store))
+        above = (Area("inb-heading", title),) if heading else ()
+        self.children = (*above, *children, self._progress)
 
     def _button(
         self, text: str, doing: str, work: Callable[[], None], area: Area, style: str = ""

@@ -45,11 +45,14 @@ class SaveForm(Form):
 
     Either one edits, or something is asked: a review waits for its yes, or the store has what one
     has to see first. An edit withdraws the question; a click that answers none does nothing.
+    Without `choosing` it stays with the given state, and leaves its heading to what it stands in.
     """
 
     title = "Save a workflow"
 
-    def __init__(self, store: WorkflowStore, state: WorkflowState | None = None) -> None:
+    def __init__(
+        self, store: WorkflowStore, state: WorkflowState | None = None, *, choosing: bool = True
+    ) -> None:
         super().__init__(store)
         self._draft = Draft.begin("")
         self._asked: Review | _Other | None = None
@@ -65,17 +68,18 @@ class SaveForm(Form):
         self.load_trouble, self.trouble = Area("inb-load-trouble"), Area("inb-trouble")
         self.choices = row()
         self._make_buttons()
+        choice = (row(self.workflow_id, self.load), self.load_trouble, self.summary)
         self._build(
-            row(self.workflow_id, self.load),
-            self.load_trouble,
-            self.summary,
+            *(choice if choosing else (self.load_trouble,)),
             *self.fields.widgets,
             row(self.review),
             self.question,
             self.trouble,
             self.choices,
+            heading=choosing,
         )
-        self._guard("list the workflows", self._suggest, self.load_trouble)
+        if choosing:
+            self._guard("list the workflows", self._suggest, self.load_trouble)
         if state is not None:
             self._guard("load the workflow", partial(self._begin, state), self.load_trouble)
         self.workflow_id.observe(lambda _: self._id_typed(), "value")
@@ -121,7 +125,7 @@ class SaveForm(Form):
         """Load what was typed or chosen, unless edits are in the way; then the button asks."""
         if self._typed_id() != self._draft.root.workflow_id:
             self._withdraw()
-            if self._typed_id() and not self._has_edits():
+            if self._typed_id() and not self.edited:
                 self._start("load the workflow", self._load, self.load_trouble, again=True)
 
     def _load(self) -> None:
@@ -131,7 +135,7 @@ class SaveForm(Form):
         stored = self._store.load(workflow_id)
         if stored is None and not self._draft.root.workflow_id:  # typed for this one, so far
             self._turn_to(Draft.begin(workflow_id))
-        elif self._has_edits():
+        elif self.edited:
             headline = "The form has edits that are not saved"
             line = f"Shall they go on top of what the store has of {visible(workflow_id)}?"
             words = notice("ask", headline, line)
@@ -160,7 +164,9 @@ class SaveForm(Form):
         typed, held = self.workflow_id.value, self._draft.root.workflow_id
         return held if typed == visible(held) else self._listing.id_of(typed)
 
-    def _has_edits(self) -> bool:
+    @property
+    def edited(self) -> bool:
+        """Whether the form holds something that is not saved."""
         return bool(self._draft.carried or self.fields.edited(self._draft.base))
 
     # Asking before anything is written
@@ -234,6 +240,7 @@ class SaveForm(Form):
         self._offer(self._listing.with_state(saved))
         done = f"Saved {short(workflow_id)}, {time_text(saved.updated_at)}"
         self.question.show(notice("done", done, changes=review.changes))
+        self._wrote(workflow_id, saved)
 
     def _show_other(self, other: _Other, over: WorkflowState | None) -> None:
         """Show what the store has meanwhile, before anything is written over it."""

@@ -1,0 +1,99 @@
+"""One workflow in full: what it is, what happened to it, what it was given and gave."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import ipywidgets as widgets
+import msgspec
+from markupsafe import Markup
+from msgspec import Raw
+
+from inngest_nb import wire
+from inngest_nb.notebook._form import Area
+from inngest_nb.notebook._html import fragment
+from inngest_nb.notebook._payload import document_parts, payload_text, pretty
+from inngest_nb.state import HistoryEvent, WorkflowState
+
+__all__ = ["Detail", "Happening", "happenings"]
+
+_EVENTS = 50  # of a history are shown, the last ones
+_PAYLOADS = ("input", "result")
+_EVENT_PAYLOADS = {"Input": "input", "Result": "result", "SignalPayload": "signal"}
+_NOTHING = ("null", '""')
+
+
+class Happening(NamedTuple):
+    """An event with its payloads, as label and JSON text."""
+
+    event: HistoryEvent
+    payloads: list[tuple[str, str]]
+
+
+def happenings(state: WorkflowState, count: int) -> list[Happening]:
+    """Give the last events of a history with their payloads, digit for digit."""
+    text = document_parts(wire.encode(state))["History"]
+    parts = msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
+    return [
+        Happening(event, _payloads_of(part))
+        for event, part in zip(state.history[-count:], parts[-count:], strict=True)
+    ]
+
+
+def timeline_of(state: WorkflowState) -> Markup:
+    """Draw what happened over time. Nothing yet: the history tells it."""
+    return Markup()
+
+
+class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A place that shows one workflow.
+
+    Only the parts that say something new are drawn again, so that what was unfolded in the others
+    stays open.
+    """
+
+    def __init__(self) -> None:
+        self._parts = {
+            name: Area(f"inb-{name}") for name in ("summary", "timeline", "payloads", "history")
+        }
+        super().__init__(tuple(self._parts.values()))
+        self.state: WorkflowState | None = None
+
+    def show(self, state: WorkflowState | None, instead: Markup = Area.markup) -> None:
+        """Show a workflow, or something else in place of one."""
+        self.state = state
+        self._put("summary", instead if state is None else _summary(state))
+        self._put("timeline", Markup() if state is None else timeline_of(state))
+        self._put("payloads", Markup() if state is None else _payloads(state))
+        self._put("history", Markup() if state is None else _history(state))
+
+    def _put(self, name: str, content: Markup) -> None:
+        if self._parts[name].markup != content:
+            self._parts[name].show(content)
+
+
+def _summary(state: WorkflowState) -> Markup:
+    return fragment("workflow", state=state, payloads=[], brief=True) + fragment(
+        "error", error=state.error
+    )
+
+
+def _payloads(state: WorkflowState) -> Markup:
+    texts = ((name.title(), payload_text(state, name)) for name in _PAYLOADS)
+    return Markup().join(
+        fragment("payload", label=label, text=text) for label, text in texts if text
+    )
+
+
+def _history(state: WorkflowState) -> Markup:
+    if not state.history:
+        return Markup()
+    shown = happenings(state, _EVENTS)
+    return fragment("history", happenings=shown, before=len(state.history) - len(shown))
+
+
+def _payloads_of(part: dict[str, Any]) -> list[tuple[str, str]]:
+    texts = {key: str(bytes(part[key]), "utf-8") for key in _EVENT_PAYLOADS if key in part}
+    return [
+        (_EVENT_PAYLOADS[key], pretty(text)) for key, text in texts.items() if text not in _NOTHING
+    ]
