@@ -1,4 +1,5 @@
 """What a person sees in a notebook: frames and timelines, forms, and runs as they run."""
+
 """What a person sees in a notebook: frames that tell of state, forms that mend it, an explorer."""
 
 from inngest_nb.notebook._accessor import WorkflowAccessor

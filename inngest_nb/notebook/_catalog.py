@@ -36,11 +36,14 @@ class Entry(NamedTuple):
 
 
 class Query(NamedTuple):
-    """What is looked for, in which order, and which page of it; no statuses means all."""
+    """What is looked for, in which order, and which page of it.
+
+    No statuses means all of them, and no time to be `within` means any time.
+    """
 
     statuses: frozenset[str] = frozenset()
     text: str = ""
-    within: timedelta | None = None
+    within: timedelta = timedelta()
     sort: str = "updated"
     descending: bool = True
     page: int = 0
@@ -90,7 +93,7 @@ def store_order(entry: Entry) -> tuple[float, str]:
 def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
     """Return the page of a query; a page beyond the last is the last."""
     wanted = query.text.casefold().split()
-    since = None if query.within is None else now - query.within
+    since = now - query.within if query.within else None
     found = [
         entry
         for entry in entries

@@ -48,15 +48,15 @@ def timeline_of(state: WorkflowState) -> Markup:
 class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A place that shows one workflow.
 
-    Only the parts that say something new are drawn again, so that what was unfolded in the others
+    `below_summary` has its place in it. Only the parts that say something new are drawn again, so that what was unfolded in the others
     stays open.
     """
 
-    def __init__(self) -> None:
-        self._parts = {
-            name: Area(f"inb-{name}") for name in ("summary", "timeline", "payloads", "history")
-        }
-        super().__init__(tuple(self._parts.values()))
+    def __init__(self, below_summary: Any) -> None:
+        names = ("summary", "timeline", "payloads", "history")
+        self._parts = {name: Area(f"inb-{name}") for name in names}
+        summary, *others = self._parts.values()
+        super().__init__((summary, below_summary, *others))
         self.state: WorkflowState | None = None
 
     def show(self, state: WorkflowState | None, instead: Markup = Area.markup) -> None:

@@ -58,7 +58,6 @@ class Explore(Form):
         self.table.add_class("inb")
         self.trouble, self.remark = Area("inb-trouble"), Area("inb-remark")
         self.table_trouble = Area("inb-table-trouble")
-        self.detail, self.detail_trouble = Detail(), Area("inb-detail-trouble")
         self.refresh = self._button("Refresh", "read the store", self._refresh, self.trouble)
         self.look_up = self._button(
             "Look it up", "look the workflow up", self._look_up, self.trouble
@@ -68,6 +67,7 @@ class Explore(Form):
         self.live.add_class("inb-live")
         self.previous, self.next = self._turner("Previous", -1), self._turner("Next", 1)
         self.mending = Mending(store, self._button, self._written)
+        self.detail, self.detail_trouble = Detail(self.mending), Area("inb-detail-trouble")
         self._put_together()
         self._guard("read the store", self._feed.begin, self.trouble)
         self._draw()
@@ -90,9 +90,8 @@ class Explore(Form):
         pager = row(self.previous, self.next, self.remark, self.look_up, align="center")
         left = widgets.VBox((self.table, pager), layout=filling("640px"))
         left.layout.flex = "3 1 640px"
-        right = widgets.VBox(
-            (self.detail_trouble, self.detail, self.mending), layout=filling("360px")
-        )
+        left.add_class("inb-main")
+        right = widgets.VBox((self.detail_trouble, self.detail), layout=filling("360px"))
         right.layout.flex = "2 1 360px"
         right.add_class("inb-side")
         tools = row(*self.search.fields, self.live, self.refresh)

@@ -18,7 +18,7 @@ __all__ = ["Search"]
 _USUAL = [str(word) for word in WorkflowStatus if word]
 _OTHERS = 8  # other words than the usual ones that get a chip, the most frequent first
 _SPANS = [
-    ("any time", None),
+    ("any time", timedelta()),
     ("in the last 15 minutes", timedelta(minutes=15)),
     ("in the last hour", timedelta(hours=1)),
     ("in the last 24 hours", timedelta(hours=24)),
@@ -62,7 +62,7 @@ class Search:
             parts.clear()
         if self.text.value.strip():
             parts.append(f"with {visible(self.text.value.strip())!r}")
-        if self.within.value is not None:
+        if self.within.value:
             parts.append(f"updated {self.within.label}")
         return ", ".join(parts)
 

@@ -97,16 +97,17 @@ def caption(page: Page, query: Query, known: int, *, whole: bool) -> str:
         return f"None of {total} found" if known else "No workflows"
     span = f"{page.start + 1:,}-{page.start + len(page.entries):,}"
     found = f" of {page.matching:,} found" if page.matching < known else ""
-    heading = next(heading for key, heading, _ in COLUMNS if key == query.sort)
-    low, high = _ENDS.get(query.sort, ("A", "Z"))
-    end = high if query.descending else low
-    return f"{span}{found} of {total}, by {heading.removesuffix(' (UTC)').lower()}, {end} first"
+    words, low, high = _ORDERS[query.sort]
+    return f"{span}{found} of {total}, by {words}, {high if query.descending else low} first"
 
 
-_ENDS = {
-    "updated": ("oldest", "newest"),
-    "took": ("shortest", "longest"),
-    "events": ("fewest", "most"),
+_ORDERS = {
+    "status": ("status", "A", "Z"),
+    "workflow": ("id", "A", "Z"),
+    "updated": ("time of update", "oldest", "newest"),
+    "took": ("duration", "shortest", "longest"),
+    "events": ("number of events", "fewest", "most"),
+    "error": ("error", "A", "Z"),
 }
 
 
