@@ -26,7 +26,7 @@ __all__ = ["Explore", "explore"]
 
 # Seconds between two looks at the store: after news, and at most, when nothing happens.
 _QUICK, _CALM = 2.0, 10.0
-_FIRST_TASTE = 0.5  # seconds that a saved notebook's table waits for the whole number
+_FIRST_TASTE = 0.25  # seconds that a saved notebook's table waits for the whole number
 
 
 def explore(store: WorkflowStore) -> Explore:
@@ -203,8 +203,7 @@ class Explore(Form):
                 self.trouble.show()
             self._draw()
             news = self._feed.entries() != before
-            if news:
-                self._follow()
+            self._follow() if news else self.detail.pass_time()
             self._pause = _QUICK if news else min(_CALM, self._pause * 1.5)
         finally:
             self._reading.release()

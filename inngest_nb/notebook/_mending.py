@@ -38,10 +38,9 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.close_form = button("Close the form", "close the form", self._close, self.trouble)
         self.start_over = button("Start over", "start over", self._start_over, self.trouble)
         self.remove = button("Delete", "open the form", self._remove, self.trouble)
-        self.delete_form = DeleteForm(store, choosing=False)
-        self.delete_form.on_write(written)
+        self.delete_form: DeleteForm | None = None  # made when it is wanted
         self._buttons, self._place = row(), widgets.VBox()
-        super().__init__((self._buttons, self.trouble, self._place, self.delete_form))
+        super().__init__((self._buttons, self.trouble, self._place))
         self._arrange()
 
     @property
@@ -57,7 +56,7 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.trouble.show()
             self._forget(before.workflow_id)
             if state is not None:  # else the form itself may be telling what became of it
-                self.delete_form.begin(None)
+                self._ask_nothing()
         self._arrange()
 
     def wait(self, timeout: float = 30) -> None:
@@ -74,7 +73,7 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             form.on_write(self._written)
             self._forms[state.workflow_id] = form
         self._open.add(state.workflow_id)
-        self.delete_form.begin(None)
+        self._ask_nothing()
         self._arrange()
 
     def _close(self) -> None:
@@ -90,7 +89,15 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _remove(self) -> None:
         self._close()
+        if self.delete_form is None:
+            self.delete_form = DeleteForm(self._store, choosing=False)
+            self.delete_form.on_write(self._written)
+            self.children = (*self.children, self.delete_form)
         self.delete_form.begin(self._state)
+
+    def _ask_nothing(self) -> None:
+        if self.delete_form is not None:
+            self.delete_form.begin(None)
 
     def _forget(self, workflow_id: str) -> None:
         """Let go of a form that holds nothing of its user's."""
