@@ -1,6 +1,4 @@
-"""What a person sees in a notebook: frames and timelines, forms, and runs as they run."""
-
-"""What a person sees in a notebook: frames that tell of state, forms that mend it, an explorer."""
+"""What a person sees in a notebook: frames and charts, timelines, forms, an explorer, live runs."""
 
 from inngest_nb.notebook._accessor import WorkflowAccessor
 from inngest_nb.notebook._activities import activity_frame

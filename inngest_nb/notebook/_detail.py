@@ -50,8 +50,8 @@ def timeline_of(state: WorkflowState, now: datetime) -> Markup:
 class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A place that shows one workflow.
 
-    `below_summary` has its place in it. Only the parts that say something new are drawn again, so that what was unfolded in the others
-    stays open.
+    `below_summary` has its place in it. Only the parts that say something new are drawn again, so
+    that what was unfolded in the others stays open.
     """
 
     def __init__(self, below_summary: Any) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.notebook._catalog import PAGE_SIZE, Entry, entry_of, store_order
-from inngest_nb.notebook._source import uncollected
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
@@ -86,8 +85,7 @@ class Feed:
 
     def _read_all(self) -> None:
         began = time.monotonic()
-        with uncollected():
-            self._take(self._read(0), whole=True)
+        self._take(self._read(0), whole=True)
         self._next_whole = time.monotonic() + _REST * (time.monotonic() - began)
 
     def _read(self, limit: int) -> list[WorkflowState]:

@@ -92,7 +92,7 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self.delete_form is None:
             self.delete_form = DeleteForm(self._store, choosing=False)
             self.delete_form.on_write(self._written)
-            self.children = (*self.children, self.delete_form)
+            self.children = (self._buttons, self.trouble, self._place, self.delete_form)
         self.delete_form.begin(self._state)
 
     def _ask_nothing(self) -> None:

@@ -25,7 +25,14 @@ from inngest_nb import SqliteStore, samples
 
 COUNT = 10_000
 ROUNDS = 7
-GOALS = {"first paint": 1.0, "filter": 0.3, "page": 0.3, "sort": 0.3, "choose": 0.3, "bytes": 500_000}
+GOALS = {
+    "first paint": 1.0,
+    "filter": 0.3,
+    "page": 0.3,
+    "sort": 0.3,
+    "choose": 0.3,
+    "bytes": 500_000,
+}
 
 # Does something in the page, and tells how long it takes until what is expected can be seen.
 SECONDS = """async ([act, expected]) => {
@@ -119,7 +126,11 @@ def use(page: Page, taken: dict[str, list[float]]) -> None:
         first = f"{ROWS}[0].cells[1].textContent.startsWith({json.dumps(text.split()[0] if text else '')})"
         taken["filter"].append(seconds(page, act, f"{said} && {first}"))
     chip = "[...document.querySelectorAll('.inb-chip')].find(c => c.textContent.includes('failed')).click()"
-    taken["filter"].append(seconds(page, chip, f"[...{ROWS}].every(row => row.cells[0].textContent.includes('failed'))"))
+    taken["filter"].append(
+        seconds(
+            page, chip, f"[...{ROWS}].every(row => row.cells[0].textContent.includes('failed'))"
+        )
+    )
     taken["filter"].append(seconds(page, chip, f"!{REMARK}.includes('found')"))
     for number in (2, 3, 4, 5):
         turn = "[...document.querySelectorAll('.jupyter-button')].find(b => b.textContent === 'Next').click()"

@@ -14,6 +14,7 @@ from hostile_strings import HOSTILE_STRINGS
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
 from inngest_nb.notebook._chart import Bar, Chart, Row, Tick
+from inngest_nb.notebook._detail import Happening
 from inngest_nb.notebook._diff import Change, Line
 from inngest_nb.notebook._html import fragment, output
 from inngest_nb.notebook._payload import BadJsonError
@@ -53,6 +54,15 @@ def picture_with(text: str) -> Picture:
 CONTEXTS: dict[str, Any] = {
     "chart": lambda text: {"chart": picture_with(text).chart},
     "diff": lambda text: {"changes": changes_with(text)},
+    "error": lambda text: {"error": text},
+    "explore": lambda text: {
+        "title": text,
+        "store": text,
+        "caption": text,
+        "columns": [["status", text], ["workflow", text]],
+        "rows": [{"tone": "good", "mark": text, "cells": [text, text]}],
+        "messages": [fragment("heading", title=text, store=text)],
+    },
     "flaw": lambda text: {"label": text, "flaw": BadJsonError(text, text, 3)},
     "form": lambda text: {
         "title": text,
@@ -61,6 +71,10 @@ CONTEXTS: dict[str, Any] = {
         "messages": [fragment("heading", title=text, store=text)],
     },
     "heading": lambda text: {"title": text, "store": text},
+    "history": lambda text: {
+        "happenings": [Happening(event, [(text, text)]) for event in state_with(text).history],
+        "before": 3,
+    },
     "notice": lambda text: {
         "kind": "error",
         "headline": text,
@@ -113,7 +127,7 @@ def test_an_output_brings_the_stylesheet_once_and_a_fragment_none() -> None:
 
 def test_the_stylesheet_is_small_and_follows_the_theme() -> None:
     sheet = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    assert len(sheet.encode()) < 3_000
+    assert len(sheet.encode()) < 3_600
     assert "--jp-content-font-color1" in sheet
     theirs = {".widget-html-content", ".widget-inline-hbox", ".widget-label", ".widget-dropdown"}
     classes = set(re.findall(r"\.[a-z][\w-]+", sheet)) - theirs
