@@ -1,0 +1,96 @@
+"""How an explorer keeps up with a store: it reads what is new, and now and then all."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from explore_driver import NOW, state_of
+
+from inngest_nb import MemoryStore, WorkflowState
+from inngest_nb.notebook._feed import Feed
+
+
+class WatchedStore(MemoryStore):
+    """A store that notes how much was asked of it, and can be held up in a full read."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+        for number in range(count):
+            self.save(state_of(number))
+
+    def fetch(self, status: str | None = None, limit: int = 0) -> list[WorkflowState]:
+        self.asked.append(limit)
+        found = super().fetch(status, limit)
+        if limit == 0:
+            self.begun.set()
+            assert self.go_on.wait(10)
+        return found
+
+
+def ready(count: int) -> tuple[WatchedStore, Feed]:
+    store = WatchedStore(count)
+    feed = Feed(store)
+    feed.begin()
+    feed.read_all()
+    feed._next_whole = float("inf")
+    store.asked.clear()
+    return store, feed
+
+
+def known(feed: Feed) -> set[str]:
+    return {entry.workflow_id for entry in feed.entries()}
+
+
+def test_a_look_at_a_large_store_reads_the_newest_only() -> None:
+    store, feed = ready(1_500)
+    store.save(state_of(700, updated_at=NOW + timedelta(seconds=1), error="new"))
+    feed.look()
+    assert store.asked == [100]
+    assert [entry.workflow_id for entry in feed.entries() if entry.error == "new"] == ["order-0700"]
+    assert len(known(feed)) == 1_500
+
+
+def test_a_look_reaches_further_until_it_meets_what_is_known() -> None:
+    store, feed = ready(1_500)
+    for number in range(300):
+        store.save(state_of(number, workflow_id=f"new-{number}", updated_at=NOW + timedelta(1)))
+    feed.look()
+    assert store.asked == [100, 1_000]
+    assert len(known(feed)) == 1_800
+
+
+def test_a_look_notices_deletions_as_far_as_it_reads() -> None:
+    store, feed = ready(1_500)
+    store.delete("order-0003")
+    store.delete("order-1400")
+    feed.look()
+    assert "order-0003" not in known(feed)
+    assert "order-1400" in known(feed)
+    feed._next_whole = 0
+    feed.look()
+    assert "order-1400" not in known(feed)
+
+
+def test_what_is_saved_here_during_a_read_is_not_lost_to_the_older_answer() -> None:
+    store, feed = ready(200)
+    store.begun.clear()
+    store.go_on.clear()
+    reading = threading.Thread(target=feed.read_all)
+    reading.start()
+    assert store.begun.wait(10)
+    feed.put(state_of(999, workflow_id="saved meanwhile"))
+    feed.drop("order-0000")
+    store.go_on.set()
+    reading.join()
+    assert "saved meanwhile" in known(feed)
+    assert "order-0000" not in known(feed)
+
+
+def test_what_is_kept_of_a_workflow_has_no_payload() -> None:
+    _, feed = ready(1)
+    assert "receipt" not in repr(feed.entries())
+    assert "amount" not in repr(feed.entries())
