@@ -193,7 +193,7 @@ class Explore(Form):
 
     def _read(self, read: Callable[[], None]) -> None:
         try:
-            before = self._feed.entries()
+            before = self._feed.news
             try:
                 read()
             except Exception as error:  # noqa: BLE001  # it is shown, and kept
@@ -202,7 +202,7 @@ class Explore(Form):
             else:
                 self.trouble.show()
             self._draw()
-            news = self._feed.entries() != before
+            news = self._feed.news > before
             self._follow() if news else self.detail.pass_time()
             self._pause = _QUICK if news else min(_CALM, self._pause * 1.5)
         finally:

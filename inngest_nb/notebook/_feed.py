@@ -25,13 +25,15 @@ class Feed:
     """The workflows of a store as entries. Safe to use from many threads.
 
     `lists` tells whether the store can list what others saved; where it cannot, the entries are
-    the ones at hand. `whole` tells whether all were read, `at` when something was read last.
+    the ones at hand. `whole` tells whether all were read, `at` when something was read last,
+    `news` counts the reads that brought something new.
     """
 
     def __init__(self, store: WorkflowStore) -> None:
         self.lists = True
         self.whole = False
         self.at: datetime | None = None
+        self.news = 0
         self._store = store
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
@@ -109,6 +111,7 @@ class Feed:
                 if key in self._own or (end is not None and store_order(entry) > end)
             }
             new = {key: entry for key, entry in fresh.items() if key not in self._own}
+            self.news += self._entries != kept | new
             self._entries = kept | new
             self.whole = self.whole or whole
             self.at = datetime.now(UTC)

@@ -32,7 +32,9 @@ def test_a_saved_table_says_what_it_shows() -> None:
     explorer.wait()
     type_into(explorer, explorer.search.chip("failed"), True)
     bundle = explorer._repr_mimebundle_()
-    caption = "1-10 of 10 found of 40 workflows, by time of update, newest first; status failed; read "
+    caption = (
+        "1-10 of 10 found of 40 workflows, by time of update, newest first; status failed; read "
+    )
     reading = Reading(bundle["text/html"])
     assert caption in " ".join(reading.text.split())
     assert "As it was when the cell was run" in reading.text

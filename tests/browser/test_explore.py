@@ -1,0 +1,288 @@
+"""explore in a real JupyterLab: found, chosen and mended by mouse and by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from explore_driver import NOW, state_of
+from hostile_strings import HOSTILE_STRINGS
+from jupyterlab_driver import LabPage
+from playwright.sync_api import Locator, WebSocket, expect
+
+from inngest_nb import HistoryEvent, InngestStore, StateServer, WorkflowState
+
+KEY = "planted-key-31be"
+OPEN = """
+from pathlib import Path
+import inngest_nb as inb
+
+store = inb.InngestStore({url!r}, event_key=Path("key").read_text())
+inb.explore(store)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[InngestStore]:
+    """A client of a state server with 60 workflows; another one than the notebook's."""
+    with (
+        StateServer(tmp_path / "state.db", port=0, event_key=KEY) as server,
+        InngestStore(server.url, event_key=KEY) as client,
+    ):
+        for number in range(60):
+            client.save(state_of(number))
+        yield client
+
+
+def show(lab: LabPage, store: InngestStore) -> Locator:
+    """Open a notebook with an explorer and return its cell once the table is there."""
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    (lab.folder / "key").write_text(KEY)
+    url = re.search(r"http://[\d.:]+", repr(store))
+    assert url is not None
+    lab.open_cells(OPEN.format(url=url[0]))
+    lab.run_all()
+    lab.wait_for_widgets()
+    cell = lab.cell(0)
+    expect(cell.locator(".inb-remark")).to_contain_text(f"of {len(store.fetch()):,} workflows")
+    return cell
+
+
+def rows(cell: Locator) -> Locator:
+    return cell.locator(".inb-table [aria-selected]")
+
+
+def expect_first_row(cell: Locator, text: str) -> None:
+    expect(rows(cell).first).to_contain_text(text)
+
+
+def button(cell: Locator, name: str) -> Locator:
+    return cell.get_by_role("button", name=name, exact=True)
+
+
+def test_filters_headings_and_pages_find_workflows(lab: LabPage, store: InngestStore) -> None:
+    cell = show(lab, store)
+    expect(rows(cell)).to_have_count(25)
+    button(cell, "Next").click()
+    expect_first_row(cell, "order-0025")
+    cell.get_by_role("textbox", name="Filter").fill("run-5")
+    expect(rows(cell)).to_have_count(11)
+    cell.locator(".inb-chip", has_text="failed").click()
+    expect(rows(cell)).to_have_count(3)
+    expect(cell.locator(".inb-chip", has_text="failed")).to_have_text(re.compile(r"☑ ✕ failed +3"))
+    cell.get_by_role("columnheader", name="Took").get_by_role("button").click()
+    heading = cell.get_by_role("columnheader", name="Took")
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    expect_first_row(cell, "order-0057")
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    expect_first_row(cell, "order-0005")
+    cell.locator(".inb-chip", has_text="failed").click()
+    cell.get_by_role("textbox", name="Filter").fill("")
+    cell.get_by_role("combobox", name="Updated").select_option("in the last hour")
+    expect(rows(cell)).to_have_count(6)
+
+
+def test_a_workflow_is_mended_deleted_and_brought_back(lab: LabPage, store: InngestStore) -> None:
+    cell = show(lab, store)
+    rows(cell).nth(5).click()
+    expect(cell.locator(".inb-summary")).to_contain_text("card declined")
+    button(cell, "Edit").click()
+    cell.get_by_role("combobox", name="Status").select_option("✓ completed")
+    button(cell, "Review changes").click()
+    button(cell, "Save").click()
+    expect(cell.get_by_text("Saved order-0005")).to_be_visible()
+    expect_first_row(cell, "completedorder-0005")
+    loaded = store.load("order-0005")
+    assert loaded is not None
+    assert loaded.status == "completed"
+    button(cell, "Delete").last.click()
+    cell.get_by_role("textbox", name="Type the id to confirm").fill("order-0005")
+    cell.locator(".inb-form .inb-form").get_by_role("button", name="Delete", exact=True).click()
+    expect(cell.get_by_text("Deleted order-0005")).to_be_visible()
+    expect_first_row(cell, "order-0000")
+    assert store.load("order-0005") is None
+    button(cell, "Undo: put order-0005 back").click()
+    expect_first_row(cell, "order-0005")
+    assert store.load("order-0005") == loaded
+
+
+def test_the_keyboard_alone_is_enough(lab: LabPage, store: InngestStore) -> None:
+    cell = show(lab, store)
+    press = lab.page.keyboard.press
+    cell.get_by_role("textbox", name="Filter").focus()
+    lab.page.keyboard.type("order")
+    expect(cell.locator(".inb-remark")).to_contain_text("60")
+    grid = cell.get_by_role("grid")
+    tab_to(lab, grid)
+    press("ArrowDown")
+    press("ArrowDown")
+    expect(rows(cell).nth(1)).to_have_attribute("aria-selected", "true")
+    expect(cell.locator(".inb-summary")).to_contain_text("order-0001")
+    press("End")
+    expect(cell.locator(".inb-summary")).to_contain_text("order-0024")
+    press("ArrowDown")
+    expect(cell.locator(".inb-summary")).to_contain_text("order-0025")
+    press("PageUp")
+    expect(cell.locator(".inb-summary")).to_contain_text("order-0024")
+    expect(grid).to_be_focused()
+    tab_to(lab, button(cell, "Edit"))
+    press("Enter")
+    tab_to(lab, cell.locator(".inb-error textarea"))
+    lab.page.keyboard.type("typed")
+    tab_to(lab, button(cell, "Review changes"))
+    press("Enter")
+    expect(button(cell, "Save")).to_be_visible()
+    tab_to(lab, button(cell, "Save"))
+    press("Enter")
+    expect(cell.get_by_text("Saved order-0024")).to_be_visible()
+    saved = store.load("order-0024")
+    assert saved is not None
+    assert saved.error == "typed"
+    assert len(lab.document().cells) == 1, "a key went to the notebook"
+
+
+def tab_to(lab: LabPage, target: Locator) -> None:
+    """Press Tab until something has the focus."""
+    expect(target).to_be_visible()
+    for _ in range(60):
+        lab.page.keyboard.press("Tab")
+        if target.evaluate("node => node === document.activeElement"):
+            return
+    raise AssertionError(f"the Tab key never reaches {target}")
+
+
+def test_news_come_in_beside_what_is_being_typed(lab: LabPage, store: InngestStore) -> None:
+    cell = show(lab, store)
+    rows(cell).nth(1).click()
+    cell.locator(".inb-payloads summary", has_text="Input").click()
+    button(cell, "Edit").click()
+    field = cell.locator(".inb-error textarea")
+    field.fill("half a sen")
+    later = NOW + timedelta(seconds=3)
+    store.save(state_of(900, updated_at=later))
+    expect_first_row(cell, "order-0900")
+    store.save(state_of(1, status="canceled", updated_at=later + timedelta(seconds=1)))
+    expect_first_row(cell, "canceledorder-0001")
+    expect(cell.locator(".inb-summary")).to_contain_text("canceled")
+    expect(rows(cell).first).to_have_attribute("aria-selected", "true")
+    expect(field).to_be_focused()
+    lab.page.keyboard.type("tence")
+    expect(field).to_have_value("half a sentence")
+    expect(cell.locator(".inb-payloads pre")).to_be_visible()
+
+
+def test_nothing_is_asked_of_the_store_when_live_is_off(lab: LabPage, store: InngestStore) -> None:
+    cell = show(lab, store)
+    cell.get_by_role("checkbox", name="Live").uncheck()
+    button(cell, "Next").click()  # answered after the checkbox
+    expect_first_row(cell, "order-0025")
+    button(cell, "Previous").click()
+    store.save(state_of(900, updated_at=NOW + timedelta(seconds=3)))
+    lab.page.wait_for_timeout(5_000)  # to see that nothing comes takes a while
+    expect_first_row(cell, "order-0000")
+    button(cell, "Refresh").click()
+    expect_first_row(cell, "order-0900")
+
+
+def test_hostile_workflows_are_shown_as_they_are(lab: LabPage, store: InngestStore) -> None:
+    later = NOW + timedelta(seconds=3)
+    for text in HOSTILE_STRINGS:
+        event = HistoryEvent(type=text, activity_name=text, error=text, result=[text])
+        store.save(
+            WorkflowState(
+                workflow_id=text,
+                run_id=text,
+                status=text,
+                error=text,
+                input={text: text},
+                history=[event],
+                updated_at=later,
+            )
+        )
+    cell = show(lab, store)
+    for index in range(len(HOSTILE_STRINGS)):
+        name = rows(cell).nth(index).locator(".inb-col-workflow").inner_text()
+        rows(cell).nth(index).click()
+        expect(cell.locator(".inb-summary")).to_contain_text(name[:30])
+        button(cell, "Edit").click()
+        expect(button(cell, "Review changes")).to_be_visible()
+    lab.assert_undisturbed()
+
+
+def test_a_key_is_neither_in_the_page_nor_in_the_file_nor_on_the_wire(
+    lab: LabPage, store: InngestStore
+) -> None:
+    frames: list[str | bytes] = []
+    watch_sockets(lab, lambda payload: frames.append(payload))
+    cell = show(lab, store)
+    rows(cell).first.click()
+    expect(cell.locator(".inb-summary")).to_contain_text("order-0000")
+    assert KEY not in lab.page.content()
+    assert KEY not in lab.save().read_text()
+    sent = [frame if isinstance(frame, bytes) else frame.encode() for frame in frames]
+    assert b"order-0000" in b"".join(sent)
+    assert KEY.encode() not in b"".join(sent)
+
+
+def test_the_socket_carries_pages_and_not_the_store(lab: LabPage, store: InngestStore) -> None:
+    for number in range(60, 1_500):
+        store.save(state_of(number, input={"long": "payload " * 200}))
+    sizes: list[int] = []
+    watch_sockets(lab, lambda payload: sizes.append(len(payload)))
+    cell = show(lab, store)
+    for number in (26, 51, 76):
+        button(cell, "Next").click()
+        expect(cell.locator(".inb-remark")).to_contain_text(f"{number}-")
+    rows(cell).first.click()
+    expect(cell.locator(".inb-summary")).to_contain_text("order-0075")
+    assert sum(sizes) < 400_000, "1,500 workflows are 3 MB"
+
+
+def watch_sockets(lab: LabPage, call: Any) -> None:
+    def watch(socket: WebSocket) -> None:
+        socket.on("framesent", call)
+        socket.on("framereceived", call)
+
+    lab.page.on("websocket", watch)
+
+
+def test_a_notebook_opened_again_has_the_table_that_was_saved(
+    lab: LabPage, store: InngestStore
+) -> None:
+    show(lab, store)
+    file = lab.save()
+    saved = nbformat.read(file, as_version=4)
+    data = saved.cells[0].outputs[0].data
+    assert "1-25 of 60 workflows" in data["text/plain"]
+    del data["application/vnd.jupyter.widget-view+json"]  # as where no kernel and no widget is
+    copy = file.with_name("again.ipynb")
+    nbformat.write(saved, copy)
+    lab.open(copy)
+    table = lab.cell(0).locator(".inb-table")
+    expect(table.locator("tbody tr")).to_have_count(25)
+    expect(lab.cell(0)).to_contain_text("1-25 of 60 workflows, by time of update, newest first")
+    lab.screenshot("explore-saved", whole=True)
+
+
+def test_it_can_be_read_in_either_theme_narrow_and_wide(lab: LabPage, store: InngestStore) -> None:
+    store.save(state_of(1, workflow_id="a-very-long-id-" * 12, updated_at=NOW))
+    cell = show(lab, store)
+    cell.get_by_text("order-0005").click()
+    expect(cell.locator(".inb-summary")).to_contain_text("card declined")
+    for theme in ("light", "dark"):
+        lab.theme(theme)  # type: ignore[arg-type]
+        for width in (700, 1280, 1600):
+            lab.resize(width)
+            expect(rows(cell)).to_have_count(25)
+            wider = "node => node.scrollWidth > node.clientWidth + 1"
+            assert not cell.locator(".jp-OutputArea-output").evaluate(wider), "it is cut off"
+            lab.screenshot(f"explore-{theme}-{width}", whole=True)
+    button(cell, "Edit").click()
+    expect(button(cell, "Review changes")).to_be_visible()
+    lab.screenshot("explore-dark-1600-edit", whole=True)
