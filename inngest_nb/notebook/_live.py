@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Generator
@@ -12,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.errors import EngineError, WorkflowCanceledError, WorkflowFailedError
-from inngest_nb.notebook._interrupt import interrupting
+from inngest_nb.notebook._interrupt import HEARING, interrupting
 from inngest_nb.notebook._painter import Painter
 from inngest_nb.notebook._screens import screen_here
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
@@ -30,6 +31,36 @@ _EXECUTORS: WeakValueDictionary[int, Executor] = WeakValueDictionary()
 _LOCK = threading.Lock()
 
 
+class _Stop:
+    """A stop button for one run, which may be about to begin."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.begun: concurrent.futures.Future[WorkflowHandle] = concurrent.futures.Future()
+        self._executor = executor
+        self._canceling: threading.Thread | None = None
+
+    @property
+    def is_pressed(self) -> bool:
+        return self._canceling is not None
+
+    def press(self) -> None:
+        """Begin to cancel the run; called by a signal handler, so it waits for nothing."""
+        if self._canceling is None:
+            self._canceling = threading.Thread(target=self._cancel, daemon=True)
+            self._canceling.start()
+
+    def wait(self) -> None:
+        """Wait for the run to be saved as canceled, but not long; it goes on by itself."""
+        if self._canceling is not None:
+            self._canceling.join(_STOP_PATIENCE)
+
+    def _cancel(self) -> None:
+        with contextlib.suppress(Exception):  # it never began, or cannot be saved: others tell
+            handle = self.begun.result()
+            if handle.status == "running":
+                self._executor.cancel(handle.id)
+
+
 class LiveRun:
     """A run that was started and is shown live: the executor's handle, and ways to act on it.
 
@@ -40,9 +71,10 @@ class LiveRun:
     def __init__(self, executor: Executor, handle: WorkflowHandle) -> None:
         self.executor = executor
         self.handle = handle
+        self._stop = _Stop(executor)
+        self._stop.begun.set_result(handle)
         self._painter = Painter(handle, screen_here())
         self._painter.start()
-        self._stopping: threading.Thread | None = None
 
     def __repr__(self) -> str:
         return f"LiveRun({self.id!r}, status={str(self.status)!r})"
@@ -92,26 +124,35 @@ class LiveRun:
 
         The stop button cancels the run. Raises what kept the run from being saved.
         """
-        with interrupting(self._stop):
+        with interrupting(self._stop.press):
             try:
-                self.handle.result()
-            except (WorkflowFailedError, WorkflowCanceledError):
-                pass  # the picture and `result()` tell
+                while not self._is_over():
+                    pass
             finally:
                 self._finish()
-        if self._stopping is not None:  # by a handler that does not raise by itself
+        if self._stop.is_pressed:  # and whoever else handles it does not raise by himself
             raise KeyboardInterrupt
         return self
+
+    def _is_over(self) -> bool:
+        """Wait for a moment; tell whether the run has ended."""
+        try:
+            self.handle.result(HEARING)
+        except TimeoutError:
+            return False
+        except (WorkflowFailedError, WorkflowCanceledError):
+            pass  # the picture and `result()` tell
+        return True
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._wait().__await__()
 
     async def _wait(self) -> Any:
-        with interrupting(self._stop):
+        with interrupting(self._stop.press):
             try:
                 result = await self.handle
             except asyncio.CancelledError:
-                if self._stopping is not None:
+                if self._stop.is_pressed:
                     self._finish()
                 raise
             except EngineError:
@@ -125,22 +166,10 @@ class LiveRun:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(drawn, _PICTURE_PATIENCE)
 
-    def _stop(self) -> None:
-        """Begin to cancel the run; called by a signal handler, so it waits for nothing."""
-        if self._stopping is None:
-            self._stopping = threading.Thread(target=self._cancel, daemon=True)
-            self._stopping.start()
-
-    def _cancel(self) -> None:
-        with contextlib.suppress(EngineError):  # the picture tells
-            self.cancel()
-
     def _finish(self) -> None:
         """Wait for the last picture, but not long."""
-        patience = _PICTURE_PATIENCE
-        if self._stopping is not None:
-            self._stopping.join(_STOP_PATIENCE)
-            patience = _STOP_PATIENCE / 4
+        self._stop.wait()
+        patience = _STOP_PATIENCE / 4 if self._stop.is_pressed else _PICTURE_PATIENCE
         with contextlib.suppress(TimeoutError):
             self._painter.drawn.result(patience)
 
@@ -158,7 +187,26 @@ def run(
     The stop button cancels the run within a second. A blocking cell hears of no click in some
     kernels: for a run that waits for a button, `await start(...)`. Arguments as for `start`.
     """
-    return start(fn, input, id=id, store=store, timeout=timeout).wait()
+    executor = _executor(store)
+    stop = _Stop(executor)
+
+    def begin() -> None:
+        try:
+            stop.begun.set_result(executor.execute(fn, id=id, input=input, timeout=timeout))
+        except BaseException as error:  # noqa: BLE001  # it is raised below
+            stop.begun.set_exception(error)
+
+    with interrupting(stop.press):
+        # In another thread, so that a stop in the middle of it does not lose the run's handle.
+        threading.Thread(target=begin, name="inngest-nb-begin", daemon=True).start()
+        try:
+            while not stop.begun.done():
+                concurrent.futures.wait([stop.begun], HEARING)
+            return LiveRun(executor, stop.begun.result()).wait()
+        except KeyboardInterrupt:
+            stop.press()
+            stop.wait()
+            raise
 
 
 def start(

@@ -55,7 +55,7 @@ class TerminalScreen:
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        self._changes = stream is not None and stream.isatty()
+        self._changes = stream is not None and not stream.closed and stream.isatty()
         self._shown = False
 
     def show(self, picture: Picture, *, last: bool) -> int:

@@ -43,6 +43,8 @@ class Bins(NamedTuple):
     @property
     def width_text(self) -> str:
         """How long one bar is, as in `3 h`."""
+        if self.width >= _WEEK:
+            return words.count_text(self.width // _WEEK, "week")
         return words.duration_text(timedelta(seconds=self.width))
 
     def text(self, bar: int) -> str:

@@ -67,9 +67,9 @@ def _age(fate: str, now: datetime, luck: random.Random) -> timedelta:
 
 
 def _outage(now: datetime) -> tuple[datetime, datetime]:
-    """Tell when a supplier was down: in the busy hours of the day before yesterday."""
-    begun = now.replace(hour=12, minute=20, second=0, microsecond=0) - timedelta(days=2)
-    return begun, begun + timedelta(hours=3)
+    """Tell when a supplier was down: in busy hours of the day before yesterday."""
+    begun = now.replace(hour=12, minute=10, second=0, microsecond=0) - timedelta(days=2)
+    return begun, begun + timedelta(hours=2, minutes=45)
 
 
 class _StopError(Exception):

@@ -223,7 +223,7 @@ def test_any_times_find_a_bar(times: tuple[datetime, ...]) -> None:
     drawn(ax)
     assert height(ax.containers[0]) == len(times)
     assert len(ax.containers[0]) <= 50
-    assert 1 <= len(ticks(ax.xaxis)) <= 10
+    assert 1 <= len(ticks(ax.xaxis)) <= 12
     assert len(set(ticks(ax.xaxis))) == len(ticks(ax.xaxis))
 
 
@@ -373,9 +373,8 @@ def test_a_failed_activity_without_a_name_has_a_row() -> None:
 
 
 @each_chart
-@pytest.mark.parametrize("kind", ["png", "pdf"])
-def test_it_is_drawn_without_a_warning(plot: Any, frame: pd.DataFrame, kind: str) -> None:
-    assert len(drawn(plot(frame), kind)) > 5_000
+def test_it_is_drawn_without_a_warning(plot: Any, frame: pd.DataFrame) -> None:
+    assert len(drawn(plot(frame), "pdf")) > 5_000
 
 
 @each_chart

@@ -1,0 +1,382 @@
+"""Runs that are watched, outside of a notebook: handles, the stop button, lines in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import pty
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import inngest_nb as inb
+from inngest_nb.errors import (
+    StoreError,
+    WorkflowAlreadyRunningError,
+    WorkflowCanceledError,
+    WorkflowFailedError,
+    WorkflowNotSavedError,
+)
+from inngest_nb.notebook._painter import Painter
+from inngest_nb.notebook._picture import Picture, picture_of
+from inngest_nb.notebook._screens import TerminalScreen
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def quick(ctx: inb.WorkflowContext, number: int) -> int:
+    return int(ctx.execute_activity(double, number))
+
+
+def broken(ctx: inb.WorkflowContext) -> None:
+    ctx.execute_activity(refuse)
+
+
+def refuse() -> None:
+    raise RuntimeError("card declined")
+
+
+async def until_told(ctx: inb.AsyncWorkflowContext) -> Any:
+    return await ctx.receive_signal("go")
+
+
+@contextmanager
+def interrupted_once(running: threading.Event) -> Iterator[list[float]]:
+    """Press Ctrl-C, so to speak, once something is running; give the time of that."""
+    pressed: list[float] = []
+
+    def press() -> None:
+        assert running.wait(10)
+        pressed.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    yield pressed
+    thread.join()
+
+
+class Telling:
+    """A store that tells when the first state has been saved, and can be made to refuse or hang."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+        self.loads = threading.Event()
+        self.go_on.set()
+        self.loads.set()
+        self.refuses = False
+        self.on_load: Callable[[], object] = lambda: None
+        self._saved = threading.Condition()
+        self._kept = inb.MemoryStore()
+        self.list, self.delete = self._kept.list, self._kept.delete
+
+    def load(self, workflow_id: str) -> inb.WorkflowState | None:
+        self.on_load()
+        self.loads.wait(20)
+        return self._kept.load(workflow_id)
+
+    def save(self, state: inb.WorkflowState) -> None:
+        self.go_on.wait(20)
+        if self.refuses:
+            raise StoreError("no space left on device")
+        with self._saved:
+            self._kept.save(state)
+            self._saved.notify_all()
+        self.began.set()
+
+    def has_saved(self, workflow_id: str, status: str) -> bool:
+        """Wait until a workflow is saved with this status."""
+
+        def saved() -> bool:
+            state = self._kept.load(workflow_id)
+            return state is not None and state.status == status
+
+        with self._saved:
+            return self._saved.wait_for(saved, 10)
+
+
+@pytest.fixture
+def store() -> Iterator[Telling]:
+    telling = Telling()
+    yield telling
+    telling.go_on.set()
+    telling.loads.set()
+
+
+def test_run_returns_a_handle_of_a_run_that_has_ended(tmp_path: Path) -> None:
+    with inb.SqliteStore(tmp_path / "state.db") as kept:
+        live = inb.run(quick, 21, store=kept, id="order-1")
+        assert (live.id, live.status, live.result()) == ("order-1", "completed", 42)
+        assert kept.load("order-1") == live.state
+        assert live.store is kept
+
+
+def test_a_workflow_that_failed_is_shown_and_its_result_raises(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    live = inb.run(broken)
+    assert live.status == "failed"
+    assert "card declined" in capfd.readouterr().err
+    with pytest.raises(WorkflowFailedError, match="card declined"):
+        live.result()
+
+
+def test_start_returns_at_once_and_the_run_goes_on_until_it_gets_its_signal() -> None:
+    live = inb.start(until_told)
+    assert live.status == "running"
+    live.signal("go", {"by": "Ada"})
+    assert live.wait().result() == {"by": "Ada"}
+
+
+def test_a_started_run_can_be_canceled_once() -> None:
+    live = inb.start(until_told)
+    assert live.cancel()
+    assert live.wait().status == "canceled"
+    assert not live.cancel()
+
+
+def test_runs_on_one_store_know_of_each_other() -> None:
+    kept = inb.MemoryStore()
+    live = inb.start(until_told, store=kept, id="one")
+    with pytest.raises(WorkflowAlreadyRunningError, match="cancel"):
+        inb.start(until_told, store=kept, id="one")
+    assert inb.start(quick, 1, store=kept, id="two").executor is live.executor
+    live.cancel()
+    assert inb.run(quick, 3, store=kept, id="one").result() == 6
+
+
+def test_the_stop_button_cancels_run_within_a_second(store: Telling) -> None:
+    with interrupted_once(store.began) as pressed, pytest.raises(KeyboardInterrupt):
+        inb.run(until_told, store=store, id="stopped")
+    assert time.monotonic() - pressed[0] < 1
+    stored = store.load("stopped")
+    assert stored is not None
+    assert stored.status == "canceled"
+
+
+def test_the_stop_button_cancels_what_is_awaited_within_a_second(store: Telling) -> None:
+    awaiting = threading.Event()
+
+    async def main() -> None:
+        live = inb.start(until_told, store=store, id="stopped")
+        asyncio.get_running_loop().call_later(0.05, awaiting.set)
+        await live
+
+    with interrupted_once(awaiting) as pressed, pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert time.monotonic() - pressed[0] < 1
+    stored = store.load("stopped")
+    assert stored is not None
+    assert stored.status == "canceled"
+
+
+def test_the_stop_button_works_while_the_store_hangs(store: Telling) -> None:
+    hanging = threading.Event()
+
+    def hang() -> None:
+        assert store.began.wait(10)
+        store.go_on.clear()
+        hanging.set()
+
+    threading.Thread(target=hang).start()
+    with interrupted_once(hanging) as pressed, pytest.raises(KeyboardInterrupt):
+        inb.run(until_told, store=store, id="stopped")
+    assert time.monotonic() - pressed[0] < 1
+    store.go_on.set()
+    assert store.has_saved("stopped", "canceled")
+
+
+def test_the_stop_button_is_heard_before_the_run_has_begun(store: Telling) -> None:
+    store.loads.clear()
+    asked = threading.Event()
+    store.on_load = asked.set
+    with interrupted_once(asked) as pressed, pytest.raises(KeyboardInterrupt):
+        inb.run(until_told, store=store, id="stopped")
+    assert time.monotonic() - pressed[0] < 1
+    store.loads.set()
+    assert store.has_saved("stopped", "canceled")
+
+
+def test_giving_up_an_await_leaves_the_run_alone() -> None:
+    async def main() -> None:
+        live = inb.start(until_told)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(live, 0.05)
+        waiting = asyncio.ensure_future(_result(live))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert live.status == "running"
+        live.signal("go", 1)
+        assert await live == 1
+
+    asyncio.run(main())
+
+
+async def _result(live: Any) -> Any:
+    return await live
+
+
+def test_awaiting_raises_what_made_the_run_fail() -> None:
+    async def main() -> None:
+        with pytest.raises(WorkflowFailedError):
+            await inb.start(broken)
+        canceled = inb.start(until_told)
+        canceled.cancel()
+        with pytest.raises(WorkflowCanceledError):
+            await canceled
+
+    asyncio.run(main())
+
+
+def test_whoever_handled_the_stop_button_before_does_so_again_afterwards() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    async def main() -> None:
+        first, second = inb.start(until_told), inb.start(until_told)
+        both = asyncio.gather(_result(first), _result(second))
+        await asyncio.sleep(0)
+        first.signal("go", 1)
+        second.signal("go", 2)
+        assert await both == [1, 2]
+        assert await inb.start(quick, 2) == 4
+
+    asyncio.run(main())
+    assert signal.getsignal(signal.SIGINT) is before
+    inb.run(quick, 1)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_runs_can_be_waited_for_in_other_threads() -> None:
+    results: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(inb.run(quick, 4).result())),
+        threading.Thread(target=lambda: results.append(asyncio.run(_result(inb.start(quick, 4))))),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [8, 8]
+
+
+def test_a_run_that_cannot_be_saved_says_so(
+    store: Telling, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store.refuses = True
+    with pytest.raises(WorkflowNotSavedError, match="no space left"):
+        inb.run(quick, 1, store=store)
+    assert "no space left" in capfd.readouterr().err
+
+
+def test_a_file_gets_a_line_at_the_begin_and_one_at_the_end(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    inb.run(quick, 1, id="order-1")
+    out, err = capfd.readouterr()
+    begin, end = err.splitlines()
+    assert out == ""
+    assert re.fullmatch(r"order-1: ◐ running, .* so far", begin)
+    assert re.fullmatch(r"order-1: ✓ completed, \S+ m?s", end)
+
+
+def test_a_terminal_gets_one_line_that_changes_and_then_the_picture() -> None:
+    master, slave = pty.openpty()
+    live = inb.start(until_told, id="order-1")
+    running = picture_of(live.state, live.state.created_at)  # type: ignore[arg-type]
+    live.signal("go")
+    live.wait()
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        screen = TerminalScreen(terminal)
+        screen.show(running, last=False)
+        screen.show(running, last=False)
+        screen.show(picture_of(live.state, live.state.updated_at), last=True)  # type: ignore[arg-type]
+        shown = b""
+        while b"received" not in shown:
+            shown += os.read(master, 10_000)
+    os.close(master)
+    lines = shown.decode().split("\r\x1b[K")
+    assert lines[0] == ""
+    assert lines[1] == lines[2] == "order-1: ◐ running, 0 ms so far"
+    assert "\n" not in "".join(lines[:3])
+    assert "✓ completed" in lines[3]
+    assert "signal go |" in lines[3]
+
+
+def test_a_terminal_that_knows_no_marks_gets_the_words_all_the_same() -> None:
+    bytes_of = io.BytesIO()
+    stream = io.TextIOWrapper(bytes_of, encoding="ascii")
+    live = inb.run(quick, 1, id="order-1")
+    TerminalScreen(stream).show(picture_of(live.state, live.state.updated_at), last=True)  # type: ignore[arg-type]
+    assert bytes_of.getvalue().startswith(b"order-1: ? completed")
+    stream.close()
+    TerminalScreen(stream).show(picture_of(live.state, live.state.updated_at), last=True)  # type: ignore[arg-type]
+
+
+class Counting:
+    """A screen that keeps what it is shown."""
+
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
+        self.pictures: list[Picture] = []
+        self.last: list[bool] = []
+
+    def show(self, picture: Picture, *, last: bool) -> int:
+        self.pictures.append(picture)
+        self.last.append(last)
+        return self.size
+
+
+async def hundred_steps(ctx: inb.AsyncWorkflowContext) -> None:
+    for number in range(100):
+        await ctx.execute_activity(double, number)
+    await ctx.sleep(1)
+
+
+@pytest.mark.parametrize(("size", "at_most"), [(1, 8), (1_000_000, 2)])
+def test_pictures_are_few_however_much_happens(size: int, at_most: int) -> None:
+    screen = Counting(size)
+    with inb.Executor() as executor:
+        painter = Painter(executor.execute(hundred_steps), screen)
+        painter.start()
+        painter.drawn.result(20)
+    assert 2 <= len(screen.pictures) <= at_most + 2
+    assert screen.last == [False] * (len(screen.last) - 1) + [True]
+    assert screen.pictures[0].state.status == "running"
+    assert screen.pictures[-1].state.status == "completed"
+    assert len(screen.pictures[-1].state.history) == 203
+
+
+def test_an_executor_that_is_closed_ends_the_pictures_and_says_why() -> None:
+    screen = Counting()
+    with inb.Executor() as executor:
+        painter = Painter(executor.execute(until_told), screen)
+        painter.start()
+    painter.drawn.result(10)
+    assert "the executor was closed" in screen.pictures[-1].state.error
+
+
+def test_no_painter_is_left_behind() -> None:
+    for _ in range(5):
+        inb.run(quick, 1)
+    deadline = time.monotonic() + 10
+    while painters() and time.monotonic() < deadline:
+        for thread in painters():
+            thread.join(1)
+    assert painters() == []
+
+
+def painters() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "inngest-nb-painter"]
