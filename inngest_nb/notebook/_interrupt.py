@@ -8,45 +8,73 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
-__all__ = ["interrupting"]
+__all__ = ["HEARING", "interrupting"]
+
+# Whoever waits has to look up this often, in seconds: a signal that comes just before Python goes
+# to sleep does not wake it.
+HEARING = 0.2
 
 
 @contextlib.contextmanager
 def interrupting(call: Callable[[], object]) -> Iterator[None]:
     """Make a call when the stop button or Ctrl-C interrupts what this block waits for.
 
-    Whoever handled it before goes on to do so, and at once: a loop that waits would otherwise not
-    notice before its next event. In other threads than the main one, where no interrupt arrives,
-    this does nothing.
+    Whoever handled it before does so too. A running event loop is kept awake meanwhile, so that
+    both happen soon. In other threads than the main one, where no interrupt arrives, this does
+    nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop = _running_loop()
-    before = signal.getsignal(signal.SIGINT)
+    handler = _Handler(call, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGINT, handler)
+    try:
+        with _kept_awake():
+            yield
+    finally:
+        handler.leave()
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        call()
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(_nothing)
-        if callable(before):
-            before(number, frame)
 
-    signal.signal(signal.SIGINT, handle)
+class _Handler:
+    """Stands before another handler of the signal until it leaves; waits may overlap."""
+
+    def __init__(self, call: Callable[[], object], before: Any) -> None:
+        self._call = call
+        self.before = before
+        self.has_left = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self.has_left:
+            self._call()
+        if callable(self.before):
+            self.before(number, frame)
+
+    def leave(self) -> None:
+        """Put back what stood there before, unless somebody else stands there by now."""
+        self.has_left = True
+        now: Any = signal.getsignal(signal.SIGINT)
+        while isinstance(now, _Handler) and now.has_left:
+            now = now.before
+            signal.signal(signal.SIGINT, now)
+
+
+@contextlib.contextmanager
+def _kept_awake() -> Iterator[None]:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        yield
+        return
+    timer: asyncio.TimerHandle
+
+    def tick() -> None:
+        nonlocal timer
+        timer = loop.call_later(HEARING, tick)
+
+    tick()
     try:
         yield
     finally:
-        # Another may stand there now: of a wait that began later, or of the kernel's next cell.
-        if signal.getsignal(signal.SIGINT) is handle:
-            signal.signal(signal.SIGINT, before)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    with contextlib.suppress(RuntimeError):
-        return asyncio.get_running_loop()
-    return None
-
-
-def _nothing() -> None:
-    pass
+        timer.cancel()
