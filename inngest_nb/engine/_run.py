@@ -6,7 +6,7 @@ import concurrent.futures
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -264,7 +264,7 @@ class Run:
         self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
 
     def _time_since_start(self) -> timedelta:
-        begun: datetime | None = self._events[0].timestamp if self._events else None
+        begun = self._events[0].timestamp
         return max(self.engine.clock.now() - begun, timedelta()) if begun else timedelta()
 
     def _resolve(self) -> None:
@@ -275,11 +275,10 @@ class Run:
         with self.changed:
             if self.done.done():
                 return
-            failure = self._failure
-            if failure is None:
+            if self._failure is None:
                 self.done.set_result(self._result)
             else:
-                self.done.set_exception(failure)
+                self.done.set_exception(self._failure)
             self.changed.notify_all()
 
     def _not_saved(self, error: BaseException) -> WorkflowNotSavedError:

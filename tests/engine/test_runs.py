@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 import traceback
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from executor_stores import CheckedStore
+from small_workflows import (
+    async_sum,
+    double,
+    plain_sum,
+    refuse,
+    types,
+    waits_and_returns,
+    waits_for_ever,
+    waits_plainly,
+)
 from strict_documents import check_document
 
 from inngest_nb import (
@@ -19,7 +28,6 @@ from inngest_nb import (
     Executor,
     Signal,
     WorkflowContext,
-    WorkflowState,
     WorkflowStatus,
     WorkflowStore,
     wire,
@@ -28,41 +36,11 @@ from inngest_nb.errors import (
     ActivityError,
     ExecutorClosedError,
     WorkflowAlreadyRunningError,
-    WorkflowCodeError,
     WorkflowFailedError,
     WorkflowNotHereError,
 )
 
-
-async def double(number: int) -> int:
-    await asyncio.sleep(0)
-    return number * 2
-
-
-def add_one(number: int) -> int:
-    return number + 1
-
-
-def refuse(reason: str) -> None:
-    raise ValueError(reason)
-
-
-async def async_sum(ctx: AsyncWorkflowContext, numbers: list[int]) -> dict[str, Any]:
-    doubled = await asyncio.gather(*(ctx.execute_activity(double, n) for n in numbers))
-    return {"sum": await ctx.execute_activity(add_one, sum(doubled)), "id": ctx.workflow_id}
-
-
-def plain_sum(ctx: WorkflowContext, numbers: list[int]) -> dict[str, Any]:
-    doubled = [ctx.execute_activity(double, n) for n in numbers]
-    return {"sum": ctx.execute_activity(add_one, sum(doubled)), "id": ctx.workflow_id}
-
-
 BOTH_KINDS = pytest.mark.parametrize("workflow", [async_sum, plain_sum])
-
-
-def types(state: WorkflowState | None) -> list[str]:
-    assert state is not None
-    return [str(event.type) for event in state.history]
 
 
 @BOTH_KINDS
@@ -189,31 +167,6 @@ def test_what_the_code_does_to_a_value_does_not_change_the_history(executor: Exe
     assert (handle.state.input, handle.state.history[2].result) == ([0], [1])
 
 
-@pytest.mark.parametrize("value", [{1, object()}, float("nan"), object()])
-def test_what_json_cannot_hold_is_refused_with_words(executor: Executor, value: Any) -> None:
-    def give() -> Any:
-        return value
-
-    async def gives(ctx: AsyncWorkflowContext) -> None:
-        await ctx.execute_activity(give)
-
-    async def asks(ctx: AsyncWorkflowContext) -> None:
-        await ctx.execute_activity(add_one, value)
-
-    async def returns(ctx: AsyncWorkflowContext) -> Any:
-        return value
-
-    with pytest.raises((TypeError, ValueError), match="input of the workflow"):
-        executor.execute(async_sum, input=value)
-    for workflow, words in [
-        (gives, "the result of activity 'give' is not what JSON can hold"),
-        (asks, "the input of activity 'add_one' is not what JSON can hold"),
-        (returns, "the workflow's result is not what JSON can hold"),
-    ]:
-        with pytest.raises(WorkflowFailedError, match=words):
-            executor.execute(workflow).result(10)
-
-
 def test_functions_without_an_input_are_called_without(executor: Executor) -> None:
     def seven() -> int:
         return 7
@@ -267,21 +220,11 @@ def test_an_id_stored_as_running_is_refused_until_it_is_canceled(
     assert executor.execute(async_sum, id="w", input=[]).result(10)["sum"] == 1
 
 
-async def waits_for_ever(ctx: AsyncWorkflowContext) -> None:
-    await ctx.receive_signal("never")
-
-
 def test_ids_are_unique_and_begin_with_the_name_of_the_function(executor: Executor) -> None:
     ids = {executor.execute(async_sum, input=[]).id for _ in range(50)}
     assert len(ids) == 50
     assert all(each.startswith("async_sum-") for each in ids)
     assert executor.execute(lambda ctx: 1).id.startswith("lambda-")
-
-
-@pytest.mark.parametrize("bad", ["", "..", "\ud800"])
-def test_an_id_that_no_store_can_keep_is_refused(executor: Executor, bad: str) -> None:
-    with pytest.raises(ValueError, match="workflow id"):
-        executor.execute(async_sum, id=bad)
 
 
 def test_a_handle_gives_its_result_again_and_again_to_anyone(executor: Executor) -> None:
@@ -308,115 +251,8 @@ def test_a_handle_gives_its_result_again_and_again_to_anyone(executor: Executor)
     assert repr(handle) == "WorkflowHandle('w', status='completed')"
 
 
-async def waits_and_returns(ctx: AsyncWorkflowContext) -> Any:
-    return await ctx.receive_signal("go")
-
-
 async def patient_again(handle: Any) -> Any:
     return await asyncio.wait_for(handle, 10)
-
-
-def test_io_and_foreign_awaits_in_a_workflows_code_are_refused_with_words(
-    executor: Executor,
-) -> None:
-    other = asyncio.new_event_loop()
-
-    async def thread(ctx: AsyncWorkflowContext) -> None:
-        await asyncio.to_thread(time.time)
-
-    async def connects(ctx: AsyncWorkflowContext) -> None:
-        await asyncio.open_connection("127.0.0.1", 9)
-
-    async def foreign(ctx: AsyncWorkflowContext) -> None:
-        await other.create_future()
-
-    async def another_run(ctx: AsyncWorkflowContext) -> None:
-        await executor.execute(async_sum, input=[])
-
-    async def another_run_blocking(ctx: AsyncWorkflowContext) -> None:
-        executor.execute(waits_for_ever).result()
-
-    async def wakes_from_a_thread(ctx: AsyncWorkflowContext) -> None:
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=loop.call_soon_threadsafe, args=(print,)).start()
-        await ctx.receive_signal("never")
-
-    async def nothing_known(ctx: AsyncWorkflowContext) -> None:
-        await Odd()
-
-    class Odd:
-        def __await__(self) -> Any:
-            yield "something"
-
-    for workflow in [thread, connects, foreign, another_run, another_run_blocking]:
-        with pytest.raises(WorkflowFailedError, match="I/O belongs in an activity"):
-            executor.execute(workflow).result(10)
-    for workflow in [wakes_from_a_thread, nothing_known]:
-        with pytest.raises(WorkflowFailedError, match="I/O belongs in an activity") as caught:
-            executor.execute(workflow).result(10)
-        assert isinstance(caught.value.__cause__, WorkflowCodeError)
-    other.close()
-
-
-def test_a_context_cannot_leave_its_workflow(executor: Executor) -> None:
-    async def leaks(ctx: AsyncWorkflowContext) -> Any:
-        async def inner(_: Any) -> None:
-            await ctx.execute_activity(add_one, 1)
-
-        await ctx.execute_activity(inner)
-
-    def leaks_too(ctx: WorkflowContext) -> Any:
-        def inner(_: Any) -> None:
-            ctx.execute_activity(add_one, 1)
-
-        ctx.execute_activity(inner, timeout=10)
-
-    for workflow in [leaks, leaks_too]:
-        with pytest.raises(WorkflowFailedError, match="has no context"):
-            executor.execute(workflow).result(10)
-
-
-def test_an_async_activity_that_waits_blocking_is_refused_and_may_await(executor: Executor) -> None:
-    async def blocks(_: Any) -> Any:
-        return executor.execute(waits_for_ever).result()
-
-    async def awaits(_: Any) -> Any:
-        return await executor.execute(async_sum, input=[1])
-
-    async def workflow(ctx: AsyncWorkflowContext, fine: bool) -> Any:
-        return await ctx.execute_activity(awaits if fine else blocks)
-
-    with pytest.raises(WorkflowFailedError, match="use `await handle`"):
-        executor.execute(workflow, input=False).result(10)
-    assert executor.execute(workflow, input=True).result(10)["sum"] == 3
-
-
-@pytest.mark.parametrize(
-    "error", [SystemExit(3), KeyboardInterrupt(), StopIteration(), GeneratorExit()]
-)
-def test_what_ends_programs_ends_only_the_run(executor: Executor, error: BaseException) -> None:
-    def raises(_: Any = None) -> None:
-        raise error
-
-    async def raises_async(_: Any) -> None:
-        raise error
-
-    async def in_code(ctx: AsyncWorkflowContext) -> None:
-        raise error
-
-    async def in_activity(ctx: AsyncWorkflowContext) -> None:
-        await ctx.execute_activity(raises)
-
-    async def in_async_activity(ctx: AsyncWorkflowContext) -> None:
-        await ctx.execute_activity(raises_async)
-
-    def in_plain_code(ctx: WorkflowContext) -> None:
-        raise error
-
-    for workflow in [in_code, in_activity, in_async_activity, in_plain_code]:
-        with pytest.raises(WorkflowFailedError):
-            executor.execute(workflow).result(10)
-    assert executor.execute(async_sum, input=[1]).result(10)["sum"] == 3
 
 
 def test_a_closed_executor_says_so_and_leaves_its_runs_as_running(
@@ -437,10 +273,6 @@ def test_a_closed_executor_says_so_and_leaves_its_runs_as_running(
     assert "'waits_for_ever', 'waits_plainly'" in caplog.text
     with pytest.raises(ExecutorClosedError, match="make a new one"):
         executor.execute(async_sum)
-
-
-def waits_plainly(ctx: WorkflowContext) -> None:
-    ctx.receive_signal("never")
 
 
 def test_closing_can_wait_for_runs_to_end(store: CheckedStore) -> None:
@@ -468,58 +300,6 @@ def test_an_executor_that_nobody_holds_ends_with_its_last_run(store: CheckedStor
 
 
 ENGINE_THREADS = {"inngest-nb-loop", "inngest-nb-engine-writer"}
-
-
-def test_wrong_arguments_are_refused_with_words(executor: Executor) -> None:
-    def generator(ctx: WorkflowContext) -> Any:
-        yield 1
-
-    def wrong_policy(ctx: WorkflowContext) -> None:
-        ctx.sleep(-1)
-
-    for call, words in [
-        (lambda: executor.execute("order"), "a workflow is a function, got str"),  # type: ignore[arg-type]
-        (lambda: executor.execute(generator), "is a generator"),
-        (lambda: executor.execute(async_sum, timeout="1"), "a timedelta or a number"),  # type: ignore[arg-type]
-        (lambda: executor.execute(async_sum, timeout=-1), "cannot be negative"),
-        (lambda: executor.signal("w", "go"), "a signal is a Signal"),  # type: ignore[arg-type]
-        (lambda: executor.query("w", "history"), "'status' or 'result'"),
-        (lambda: Executor(workers=0), "workers is 1 or more"),
-    ]:
-        with pytest.raises((TypeError, ValueError), match=words):
-            call()
-    with pytest.raises(WorkflowFailedError, match="cannot be negative"):
-        executor.execute(wrong_policy).result(10)
-
-
-def test_a_plain_function_that_returns_a_promise_fails_with_words(executor: Executor) -> None:
-    with pytest.raises(WorkflowFailedError, match="not `async def`, but returned a promise"):
-        executor.execute(lambda ctx: double(1)).result(10)
-
-    async def workflow(ctx: AsyncWorkflowContext) -> None:
-        await ctx.execute_activity(lambda n: double(n), 1)
-
-    with pytest.raises(WorkflowFailedError, match="not `async def`, but returned a promise"):
-        executor.execute(workflow).result(10)
-
-
-def test_an_error_that_cannot_be_written_as_text_still_fails_the_run(executor: Executor) -> None:
-    class MuteError(Exception):
-        def __str__(self) -> str:
-            raise RuntimeError
-
-    def mute(_: Any) -> None:
-        raise MuteError
-
-    def half(_: Any) -> None:
-        raise ValueError("\ud800")
-
-    async def workflow(ctx: AsyncWorkflowContext, which: int) -> None:
-        await ctx.execute_activity([mute, half][which])
-
-    for which, words in [(0, "its text raised RuntimeError"), (1, r"ValueError: \\ud800")]:
-        with pytest.raises(WorkflowFailedError, match=words):
-            executor.execute(workflow, input=which).result(10)
 
 
 def test_a_query_tells_the_status_and_the_result(executor: Executor) -> None:
