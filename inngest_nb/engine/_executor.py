@@ -62,7 +62,7 @@ class Executor:
         input: Any = None,
         timeout: Duration | None = None,
     ) -> WorkflowHandle:
-        """Start `fn(ctx, input)` and return a handle at once; its start is saved meanwhile.
+        """Start `fn(ctx, input)`, or `fn(ctx)`, and return a handle at once.
 
         An `async def` function gets an `AsyncWorkflowContext`, a plain one runs in a thread of its
         own with a `WorkflowContext`. Without an id a new one is made. After `timeout` the run

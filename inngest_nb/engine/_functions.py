@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 from inngest_nb import wire
@@ -37,32 +38,29 @@ def check_function(fn: Any, what: str) -> None:
 
 def takes_arguments(fn: Callable[..., Any], count: int) -> bool:
     """Tell whether a function can be called with so many positional arguments."""
+    if isinstance(fn, FunctionType) and not hasattr(fn, "__wrapped__"):  # a short way for most
+        code = fn.__code__
+        if not code.co_kwonlyargcount and not code.co_flags & inspect.CO_VARARGS:
+            return code.co_argcount - len(fn.__defaults__ or ()) <= count <= code.co_argcount
     try:
-        return _takes(fn, count)
-    except TypeError:  # not hashable, so not to be remembered
-        return _takes.__wrapped__(fn, count)
-
-
-@lru_cache(1024)
-def _takes(fn: Callable[..., Any], count: int) -> bool:
-    try:
-        signature = inspect.signature(fn)
-    except ValueError:  # some functions written in C do not say
-        return True
-    try:
-        signature.bind(*[None] * count)
+        inspect.signature(fn).bind(*[None] * count)
     except TypeError:
         return False
+    except ValueError:  # some functions written in C do not say
+        return True
     return True
 
 
 def arguments(fn: Callable[..., Any], what: str, *before: Any, given: Any) -> tuple[Any, ...]:
-    """Return what to call a function with: its input comes last, or not if it takes none."""
-    if takes_arguments(fn, len(before) + 1):
-        return (*before, given)
-    if given is None:
+    """Return what to call a function with: its input comes last.
+
+    An input of None is left out where the function does without, so that its own default counts.
+    """
+    if given is None and takes_arguments(fn, len(before)):
         return before
-    raise TypeError(f"{what} {name_of(fn)!r} takes no input, but one was given")
+    if given is not None and not takes_arguments(fn, len(before) + 1):
+        raise TypeError(f"{what} {name_of(fn)!r} takes no input, but one was given")
+    return (*before, given)
 
 
 def fresh(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import traceback
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from executor_stores import CheckedStore
 from small_workflows import (
+    add_one,
     async_sum,
     double,
     plain_sum,
@@ -171,10 +173,28 @@ def test_functions_without_an_input_are_called_without(executor: Executor) -> No
     def seven() -> int:
         return 7
 
-    async def workflow(ctx: AsyncWorkflowContext) -> Any:
-        return await ctx.execute_activity(seven)
+    @functools.wraps(seven)
+    def wrapped(*args: Any) -> int:
+        return seven(*args)
 
-    assert executor.execute(workflow).result(10) == 7
+    class Seven:
+        def __call__(self, *, base: int = 7) -> int:
+            return base
+
+        def method(self, *given: Any) -> int:
+            return 7 + len(given)
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        some = [seven, wrapped, Seven(), lambda given=7: given, functools.partial(add_one, 6)]
+        answers = [await ctx.execute_activity(fn) for fn in [*some, Seven().method]]
+        return [*answers, await ctx.execute_activity(max, [7, 1])]
+
+    handle = executor.execute(workflow)
+    assert handle.result(10) == [7, 7, 7, 7, 7, 7, 7]
+    names = [
+        event.activity_name for event in handle.state.history if event.type == "activity_started"
+    ]
+    assert names == ["seven", "seven", "Seven", "<lambda>", "add_one", "method", "max"]
     with pytest.raises(TypeError, match="workflow 'workflow' takes no input, but one was given"):
         executor.execute(workflow, input=1)
 
