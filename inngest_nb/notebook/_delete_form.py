@@ -231,8 +231,8 @@ class DeleteForm(Form):
         lines = "\n".join(label for label, _ in self.list.options)
         return [("Filter", self.filter.value), ("Workflows", lines), ("Workflow id", self._wanted)]
 
-    def _areas(self) -> list[Area]:
-        return [self.remark, self.summary, self.trouble, self.outcome]
+    def _areas(self) -> tuple[list[Area], list[Area]]:
+        return [], [self.remark, self.summary, self.trouble, self.outcome]
 
 
 def _field(kind: Any, label: str, hook: str, **more: Any) -> Any:

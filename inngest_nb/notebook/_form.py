@@ -184,15 +184,15 @@ class Form(widgets.VBox):  # type: ignore[misc]
         """Give the labels of the fields and what is in them."""
         raise NotImplementedError
 
-    def _areas(self) -> list[Area]:
-        """Give the areas that may hold a message."""
+    def _areas(self) -> tuple[list[Area], list[Area]]:
+        """Give the areas that may hold a message, above the fields and below them."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         facts = self._facts()
         lines = [f"{label}: {visible_lines(value) or 'not set'}" for label, value in facts]
-        messages = [area.markup for area in self._areas()]
+        above, below = ([area.markup for area in areas] for areas in self._areas())
         return bundle | {
             "text/plain": "\n".join([f"{self.title} in {self._store!r}", *lines]),
             "text/html": output(
@@ -200,7 +200,8 @@ class Form(widgets.VBox):  # type: ignore[misc]
                 title=self.title,
                 store=repr(self._store),
                 facts=facts,
-                messages=[message for message in messages if message],
+                above=above,
+                below=below,
             ),
         }
 

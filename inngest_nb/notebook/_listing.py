@@ -61,7 +61,7 @@ def newest(store: WorkflowStore, limit: int) -> Listing:
 
 def line_of(state: WorkflowState) -> str:
     """Give a workflow as one line of a list."""
-    parts = [status_text(state.status), short(state.workflow_id), time_text(state.updated_at)]
+    parts = [short(state.workflow_id), status_text(state.status), time_text(state.updated_at)]
     if words := state.error.strip():
         parts.append(short(words.splitlines()[0]))
     return "  ·  ".join(parts)

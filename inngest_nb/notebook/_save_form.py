@@ -113,9 +113,9 @@ class SaveForm(Form):
         self.workflow_id.value = visible(given.workflow_id)
         self.fields.show(given)
         stored = self._store.load(given.workflow_id)
-        self._turn_to(self._draft.onto(stored))
         if stored is not None:
             self.fields.show(stored.replace(**whole.carried))
+        self._turn_to(self._draft.onto(stored))
         if stored and whole.seen and (found := difference(whole.seen, stored)):
             headline = "The store has changed this workflow since the given state was read"
             line = "The fields show what the store has, with your changes to it."
@@ -144,8 +144,10 @@ class SaveForm(Form):
             self._fill(_Other(workflow_id, stored))
 
     def _fill(self, other: _Other) -> None:
-        self._turn_to(Draft.begin(other.workflow_id, other.state))
-        self.fields.show(self._draft.base)
+        draft = Draft.begin(other.workflow_id, other.state)
+        self._ask_nothing()
+        self.fields.show(draft.base)  # first: what is said to be loaded can be edited
+        self._turn_to(draft)
 
     def _turn_to(self, draft: Draft) -> None:
         """Be about a draft from now on, and say what the store has of it."""
@@ -194,7 +196,7 @@ class SaveForm(Form):
         self._ask_nothing()
         held, typed = self._draft.root.workflow_id, self._typed_id()
         if not held and typed:
-            self._turn_to(Draft.begin(typed))
+            self._draft = Draft.begin(typed)  # what the store has of it, saving will see
         elif held != typed or not typed:
             raise ValueError(
                 f"the fields hold {short(held)!r}, but the id field says {short(typed)!r}: "
@@ -235,8 +237,9 @@ class SaveForm(Form):
             saved = self._attempt = review.stamped()
             self._store.save(saved)
         self._attempt = None
-        self._turn_to(Draft.begin(workflow_id, saved))
+        self._ask_nothing()
         self.fields.rebase(review.state, saved)
+        self._turn_to(Draft.begin(workflow_id, saved))
         self._offer(self._listing.with_state(saved))
         done = f"Saved {short(workflow_id)}, {time_text(saved.updated_at)}"
         self.question.show(notice("done", done, changes=review.changes))
@@ -264,8 +267,9 @@ class SaveForm(Form):
         if isinstance(other := self._asked, _Other):
             before, same = self._draft, other.workflow_id == self._draft.root.workflow_id
             draft = Draft.begin(other.workflow_id, other.state)
-            self._turn_to(draft._replace(carried=before.carried) if same else draft)
+            self._ask_nothing()
             self.fields.rebase(before.base, draft.base)
+            self._turn_to(draft._replace(carried=before.carried) if same else draft)
             self.question.show(
                 notice("note", "The fields show what the store has, and your edits of it")
             )
@@ -279,6 +283,6 @@ class SaveForm(Form):
     def _facts(self) -> list[tuple[str, str]]:
         return [("Workflow id", self.workflow_id.value), *self.fields.facts()]
 
-    def _areas(self) -> list[Area]:
-        messages = (self.load_trouble, self.summary, self.question, self.trouble)
-        return [*messages, *self.fields.areas()]
+    def _areas(self) -> tuple[list[Area], list[Area]]:
+        above = [self.load_trouble, self.summary]
+        return above, [*self.fields.areas(), self.question, self.trouble]

@@ -80,8 +80,8 @@ def status_tone(word: str) -> str:
 
 
 def status_text(word: str) -> str:
-    """Give a status as it stands in lists: its mark and its word."""
-    return f"{status_mark(word)} {short(word, 40) or 'not set'}"
+    """Give a status as it stands in lists: its word, by which a typed letter finds it, and mark."""
+    return f"{short(word, 40) or 'not set'} {status_mark(word)}"
 
 
 def is_finished(word: str) -> bool:

@@ -25,7 +25,7 @@ def test_the_readmes_picture_shows_a_frame_and_a_review(lab: LabPage) -> None:
     lab.open_cells(*(cell.strip() for cell in CELLS))
     lab.run_all()
     form = lab.cell(1)
-    form.get_by_label("Status").select_option("✕ failed")
+    form.get_by_label("Status").select_option("failed ✕")
     form.get_by_label("Error").fill("gave up after days of silence")
     form.get_by_role("button", name="Review changes").click()
     expect(form.locator(".inb-question")).to_contain_text("gave up after days of silence")

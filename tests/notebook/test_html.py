@@ -68,7 +68,8 @@ CONTEXTS: dict[str, Any] = {
         "title": text,
         "store": text,
         "facts": [(text, text), (text, f"{text}\n{text}")],
-        "messages": [fragment("heading", title=text, store=text)],
+        "above": [fragment("heading", title=text, store=text)],
+        "below": [fragment("heading", title=text, store=text)],
     },
     "heading": lambda text: {"title": text, "store": text},
     "history": lambda text: {

@@ -151,6 +151,14 @@ def test_spaces_alone_are_no_change() -> None:
     assert form.choices.children == ()
 
 
+def test_a_payload_of_which_only_the_spaces_were_edited_stays_as_the_document_has_it() -> None:
+    store = MemoryStore()
+    store.save(wire.decode(b'{"WorkflowID":"order-7","Input":{"a":  1.0,"b":"\\u003c"}}'))
+    form = loaded(store)
+    save(form, input='{"a":1.0,\n"b":"<"}', error="seen")
+    assert parts_of(store)["Input"] == r'{"a":  1.0,"b":"\u003c"}'
+
+
 def test_a_browser_s_line_breaks_are_no_change() -> None:
     store = MemoryStore()
     store.save(STUCK.replace(error="a\r\nb\rc"))

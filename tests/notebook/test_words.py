@@ -27,10 +27,10 @@ def test_each_known_status_has_a_mark_of_its_own() -> None:
     assert status_mark("paused") not in marks
 
 
-def test_a_status_reads_as_its_mark_and_its_word() -> None:
-    assert status_text("failed") == "✕ failed"
-    assert status_text("") == "· not set"
-    assert status_text("paused") == "? paused"
+def test_a_status_reads_as_its_word_and_its_mark() -> None:
+    assert status_text("failed") == "failed ✕"
+    assert status_text("") == "not set ·"
+    assert status_text("paused") == "paused ?"
 
 
 def test_a_hostile_status_gets_a_tone_of_ours() -> None:
