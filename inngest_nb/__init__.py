@@ -122,3 +122,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Add `%workflows`, `%workflow` and `%%workflow` to IPython, for `%load_ext inngest_nb`."""
+    from inngest_nb.notebook import WorkflowMagics
+
+    shell.register_magics(WorkflowMagics)

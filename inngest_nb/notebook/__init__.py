@@ -7,6 +7,7 @@ from inngest_nb.notebook._delete_form import delete_form
 from inngest_nb.notebook._explore import explore
 from inngest_nb.notebook._frames import frame, history_frame
 from inngest_nb.notebook._live import LiveRun, run, start
+from inngest_nb.notebook._magics import WorkflowMagics
 from inngest_nb.notebook._save_form import save_form
 from inngest_nb.notebook._timeline import Timeline, timeline
 
@@ -14,6 +15,7 @@ __all__ = [
     "LiveRun",
     "Timeline",
     "WorkflowAccessor",
+    "WorkflowMagics",
     "activity_frame",
     "delete_form",
     "explore",

@@ -28,7 +28,7 @@ def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Tak
         raise TypeError(f"status is a word such as 'failed', got {type(status).__name__}")
     if not isinstance(limit, int) or limit < 0:
         raise ValueError(f"limit is 0 for all or a positive number, got {limit!r}")
-    from_store = _is_store(source)
+    from_store = is_store(source)
     # One more than asked for tells whether there are more.
     found = _read(source, status, limit + 1 if limit else 0) if from_store else _states(source)
     fetched_at = datetime.now(UTC)
@@ -44,7 +44,7 @@ def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Tak
     return Taken(states, fetched_at, attrs)
 
 
-def _is_store(source: Any) -> bool:
+def is_store(source: Any) -> bool:
     if isinstance(source, type):
         return False
     return all(callable(getattr(source, verb, None)) for verb in ("save", "load", "list"))
