@@ -14,6 +14,7 @@ from inngest_nb import wire
 from inngest_nb.notebook._form import Area
 from inngest_nb.notebook._html import fragment
 from inngest_nb.notebook._payload import document_parts, payload_text, pretty
+from inngest_nb.notebook._timeline import chart_markup
 from inngest_nb.notebook._words import is_finished
 from inngest_nb.state import HistoryEvent, WorkflowState
 
@@ -42,11 +43,6 @@ def happenings(state: WorkflowState, count: int) -> list[Happening]:
     ]
 
 
-def timeline_of(state: WorkflowState, now: datetime) -> Markup:
-    """Draw what happened over time. Nothing yet: the history tells it."""
-    return Markup()
-
-
 class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A place that shows one workflow.
 
@@ -65,14 +61,14 @@ class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Show a workflow, or something else in place of one."""
         self.state = state
         self._put("summary", instead if state is None else _summary(state))
-        self._put("timeline", Markup() if state is None else timeline_of(state, datetime.now(UTC)))
+        self._put("timeline", Markup() if state is None else chart_markup(state, datetime.now(UTC)))
         self._put("payloads", Markup() if state is None else _payloads(state))
         self._put("history", Markup() if state is None else _history(state))
 
     def pass_time(self) -> None:
         """Let a timeline that is still going on grow up to now."""
         if self.state is not None and not is_finished(self.state.status):
-            self._put("timeline", timeline_of(self.state, datetime.now(UTC)))
+            self._put("timeline", chart_markup(self.state, datetime.now(UTC)))
 
     def _put(self, name: str, content: Markup) -> None:
         if self._parts[name].markup != content:
