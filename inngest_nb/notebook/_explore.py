@@ -70,11 +70,11 @@ class Explore(Form):
         self.detail, self.detail_trouble = Detail(self.mending), Area("inb-detail-trouble")
         self._put_together()
         self._guard("read the store", self._feed.begin, self.trouble)
-        self._draw()
+        self._redraw()
         self.detail.show(None, notice("note", "Choose a workflow to see what happened to it"))
         self.table.on_ask(self._asked)
         self.table.observe(lambda _: self._chosen(), "chosen")
-        self.live.observe(lambda _: self._draw(), "value")
+        self.live.observe(lambda _: self._redraw(), "value")
         if not self._feed.whole and self._feed.at is not None:
             self._read_soon(self._feed.read_all)
 
@@ -125,7 +125,11 @@ class Explore(Form):
         )
 
     def _ask_for(self, **changes: Any) -> None:
-        self._query = self._query._replace(**changes)
+        with self._drawing:
+            self._query = self._query._replace(**changes)
+            self._redraw()
+
+    def _redraw(self) -> None:
         self._guard("show the table", self._draw, self.table_trouble)
 
     def _draw(self) -> None:
@@ -201,7 +205,7 @@ class Explore(Form):
                 self.trouble.show(complaint("read the store", error))
             else:
                 self.trouble.show()
-            self._draw()
+            self._redraw()
             news = self._feed.news > before
             self._follow() if news else self.detail.pass_time()
             self._pause = _QUICK if news else min(_CALM, self._pause * 1.5)
@@ -217,7 +221,7 @@ class Explore(Form):
             self.trouble.show(notice("note", f"The store has no workflow {short(workflow_id)}"))
             return
         self._feed.put(state)
-        self._draw()
+        self._redraw()
         self.table.chosen = workflow_id
 
     # The chosen workflow
@@ -251,7 +255,7 @@ class Explore(Form):
             self._feed.drop(workflow_id)
         else:
             self._feed.put(state)
-        self._draw()
+        self._redraw()
         if state is not None and self.table.chosen != workflow_id:
             self.table.chosen = workflow_id
         elif self.table.chosen == workflow_id:

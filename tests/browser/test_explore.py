@@ -131,6 +131,7 @@ def test_the_keyboard_alone_is_enough(lab: LabPage, store: InngestStore) -> None
     press("PageUp")
     expect(cell.locator(".inb-summary")).to_contain_text("order-0024")
     expect(grid).to_be_focused()
+    press("b")  # by which JupyterLab would insert a cell
     tab_to(lab, button(cell, "Edit"))
     press("Enter")
     tab_to(lab, cell.locator(".inb-error textarea"))
@@ -144,7 +145,7 @@ def test_the_keyboard_alone_is_enough(lab: LabPage, store: InngestStore) -> None
     saved = store.load("order-0024")
     assert saved is not None
     assert saved.error == "typed"
-    assert len(lab.document().cells) == 1, "a key went to the notebook"
+    assert len(lab.document().cells) == 1, "a key went to JupyterLab"
 
 
 def tab_to(lab: LabPage, target: Locator) -> None:
