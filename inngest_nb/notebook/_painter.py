@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextvars
 import threading
 import time
 from datetime import UTC, datetime
@@ -41,10 +40,9 @@ class Painter:
     def start(self) -> None:
         """Show the first picture here and now, so that it stands in the right place."""
         self._paint()
-        run = contextvars.copy_context().run  # pictures keep the cell they belong to
-        threading.Thread(
-            target=run, args=(self._work,), name="inngest-nb-painter", daemon=True
-        ).start()
+        # Not in this context: messages then belong to the cell that is running when they are sent.
+        # A headless run of a notebook hears of those only, and all are told apart by display_id.
+        threading.Thread(target=self._work, name="inngest-nb-painter", daemon=True).start()
 
     def _work(self) -> None:
         try:

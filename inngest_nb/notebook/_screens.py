@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 from uuid import uuid4
 
+from inngest_nb.notebook._form import Area
 from inngest_nb.notebook._html import output
 from inngest_nb.notebook._picture import Picture
 from inngest_nb.notebook._plain import headline, plain_text
@@ -28,7 +29,11 @@ def screen_here() -> Screen:
     """Give the cell that is running, if this is a notebook's kernel, else the terminal."""
     module: Any = sys.modules.get("IPython")
     shell = module.get_ipython() if module else None
-    return TerminalScreen(sys.stderr) if getattr(shell, "kernel", None) is None else CellScreen()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return TerminalScreen(sys.stderr)
+    cause = kernel.get_parent().get("header", {}).get("msg_type")
+    return WidgetScreen() if cause == "comm_msg" else CellScreen()
 
 
 class CellScreen:
@@ -48,6 +53,26 @@ class CellScreen:
         publish(bundle, raw=True, display_id=self._display_id)
         self._shown = True
         return len(html)
+
+
+class WidgetScreen:
+    """A widget, for a run that a callback starts: inside an `Output` nothing else can change."""
+
+    def __init__(self) -> None:
+        self._area = Area("inb-live")
+        self._shown = False
+
+    def show(self, picture: Picture, *, last: bool) -> int:
+        """Show a picture, from any thread."""
+        from IPython.display import display
+
+        markup = output("timeline", picture=picture)
+        self._area.show(markup)
+        if not self._shown:
+            show: Callable[..., object] = display
+            show(self._area)
+            self._shown = True
+        return len(markup)
 
 
 class TerminalScreen:
