@@ -32,6 +32,9 @@ class Executor:
     activity, signal and timer, and at its end, each time before its code goes on. Without a store
     they are kept in memory. The store stays open when the executor is closed.
 
+    The end of the process waits for nothing here. A log line (`inngest_nb.engine`, on stderr if
+    logging is not set up) then names the open runs, which stay stored as running.
+
     `workers` is how many plain activities of async workflows run at a time; `clock` is for tests.
     """
 

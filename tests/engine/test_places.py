@@ -37,8 +37,9 @@ with inb.Executor(inb.SqliteStore(sys.argv[1])) as executor:
 """
 
 
-def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, *arguments]
+def run(code: str, *arguments: str, dev: bool = True) -> subprocess.CompletedProcess[str]:
+    strict = ["-X", "dev", "-W", "error"] if dev else ["-W", "error"]
+    command = [sys.executable, *strict, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -168,6 +169,93 @@ def test_the_process_exits_within_a_second_and_names_the_open_runs(tmp_path: Pat
         statuses = {state.workflow_id: str(state.status) for state in store.list()}
     assert statuses.pop("ended") == "completed"
     assert set(statuses.values()) == {"running"}
+
+
+BUSY = """
+import asyncio, itertools, sys, threading
+import inngest_nb as inb
+
+numbers, enough = itertools.count(), threading.Event()
+late_numbers, late_enough = itertools.count(), threading.Event()
+
+def work(_):
+    if next(numbers) == 300:
+        enough.set()
+    # Python waits for a thread of the user's meanwhile, and refuses new work of some kinds.
+    if not threading.main_thread().is_alive() and next(late_numbers) == 100:
+        late_enough.set()
+
+threading.Thread(target=late_enough.wait, args=(30,)).start()
+
+async def doze(_):
+    await asyncio.sleep(0)
+    await asyncio.to_thread(work, _)
+
+async def inner(ctx):
+    await ctx.execute_activity(doze)
+
+def spawn(_):
+    for _ in range(3):
+        executor.execute(inner)
+
+async def workflow(ctx):
+    while True:
+        await asyncio.gather(*(ctx.execute_activity(fn, timeout=9) for fn in (work, doze, spawn)))
+
+def plain_workflow(ctx):
+    while True:
+        ctx.execute_activity(work)
+        ctx.execute_activity(work, timeout=9)
+
+executor = inb.Executor(inb.SqliteStore(sys.argv[1]))
+for n in range(4):
+    executor.execute(workflow)
+    executor.execute(plain_workflow)
+assert enough.wait(30)
+"""
+
+
+def test_no_run_fails_because_the_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "states.db"
+    done = run(BUSY, str(path), dev=False)  # in dev mode, asyncio tells of each slow callback
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Python exits with ")
+    with SqliteStore(path) as store:
+        statuses = {str(state.status) for state in store.list()}
+        assert statuses <= {"running", "completed"}
+        assert not [event for state in store.list() for event in state.history if event.error]
+
+
+LATE = """
+import atexit, sys, threading, time
+import inngest_nb as inb
+
+begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
+
+def work():
+    begun.set()
+    gate.wait(10)
+    ended.set()
+
+@atexit.register
+def after_the_executor_said_what_is_open():
+    gate.set()
+    ended.wait(10)
+    time.sleep(0.3)  # long enough for a save, if there were one
+
+store = inb.SqliteStore(sys.argv[1])
+inb.Executor(store).execute(lambda ctx: ctx.execute_activity(work), id="w")
+begun.wait(10)
+"""
+
+
+def test_a_run_that_was_said_to_be_open_is_not_saved_as_ended_after_all(tmp_path: Path) -> None:
+    path = tmp_path / "states.db"
+    done = run(LATE, str(path))
+    assert done.stderr.startswith("Python exits with 1 run open")
+    with SqliteStore(path) as store:
+        assert [str(state.status) for state in store.list()] == ["running"]
 
 
 def open_descriptors() -> int:
