@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextvars
 import threading
 import time
 from datetime import UTC, datetime
@@ -40,9 +41,10 @@ class Painter:
     def start(self) -> None:
         """Show the first picture here and now, so that it stands in the right place."""
         self._paint()
-        # Not in this context: messages then belong to the cell that is running when they are sent.
-        # A headless run of a notebook hears of those only, and all are told apart by display_id.
-        threading.Thread(target=self._work, name="inngest-nb-painter", daemon=True).start()
+        run = contextvars.copy_context().run  # in which the kernel knows the cell
+        threading.Thread(
+            target=run, args=(self._work,), name="inngest-nb-painter", daemon=True
+        ).start()
 
     def _work(self) -> None:
         try:

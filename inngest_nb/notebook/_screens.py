@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import shutil
 import sys
 from collections.abc import Callable
@@ -48,11 +49,26 @@ class CellScreen:
         from IPython.display import display, update_display
 
         html = str(output("timeline", picture=picture))
-        publish: Callable[..., object] = update_display if self._shown else display
         bundle = {"text/html": html, "text/plain": plain_text(picture)}
-        publish(bundle, raw=True, display_id=self._display_id)
+        where = {"raw": True, "display_id": self._display_id}
+        if self._shown:
+            _as_running_cell(update_display, bundle, **where)
+        else:
+            show: Callable[..., object] = display
+            show(bundle, **where)
         self._shown = True
         return len(html)
+
+
+def _as_running_cell(publish: Callable[..., object], *given: Any, **more: Any) -> None:
+    """Send a message that belongs to the cell which is running by now, if the kernel can.
+
+    A notebook that is executed without a browser hears of no other.
+    """
+    try:
+        contextvars.Context().run(publish, *given, **more)
+    except LookupError:  # in a thread, ipykernel 7.0 knows only the cell that began all this
+        publish(*given, **more)
 
 
 class WidgetScreen:
