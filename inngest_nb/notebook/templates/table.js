@@ -9,11 +9,11 @@ const make = (name, className, parent) => {
 
 function render({ model, el }) {
   const prefix = `inb-${Math.random().toString(36).slice(2)}-`;
-  el.dataset.lmSuppressShortcuts = "true"; // arrow keys move here, not from cell to cell
   const table = make("table", "inb-table", el);
   table.setAttribute("role", "grid");
   table.setAttribute("aria-label", "Workflows");
   table.tabIndex = 0;
+  table.dataset.lmSuppressShortcuts = "true"; // keys are for the table, not for JupyterLab
   const headings = table.createTHead().insertRow();
   const body = table.createTBody();
   const columns = model.get("columns");
@@ -22,6 +22,7 @@ function render({ model, el }) {
     const heading = make("th", `inb-col-${key}`, headings);
     heading.scope = "col";
     const button = make("button", "", heading);
+    button.dataset.lmSuppressShortcuts = "true"; // JupyterLab 4.4 asks what has the focus first
     button.addEventListener("click", () => model.send({ kind: "sort", by: key }));
     return { key, text, heading, button };
   });
