@@ -93,7 +93,7 @@ def test_a_workflow_is_mended_deleted_and_brought_back(lab: LabPage, store: Inng
     rows(cell).nth(5).click()
     expect(cell.locator(".inb-summary")).to_contain_text("card declined")
     button(cell, "Edit").click()
-    cell.get_by_role("combobox", name="Status").select_option("✓ completed")
+    cell.get_by_role("combobox", name="Status").select_option("completed ✓")
     button(cell, "Review changes").click()
     button(cell, "Save").click()
     expect(cell.get_by_text("Saved order-0005")).to_be_visible()
