@@ -9,7 +9,6 @@ from inngest_nb.notebook._words import (
     is_finished,
     short,
     status_mark,
-    status_text,
     time_text,
 )
 
@@ -38,7 +37,8 @@ def headline(picture: Picture) -> str:
     if picture.elapsed is not None:
         took = f", {duration_text(picture.elapsed)}"
         took += "" if is_finished(state.status) else " so far"
-    return f"{short(state.workflow_id)}: {status_text(state.status)}{took}"
+    status = f"{status_mark(state.status)} {short(state.status, 40) or 'not set'}"
+    return f"{short(state.workflow_id)}: {status}{took}"
 
 
 def _label(row: Row) -> str:
