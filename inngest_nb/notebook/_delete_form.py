@@ -180,7 +180,7 @@ class DeleteForm(Form):
         self._fill_list()
         self._put_up(None)
         self.outcome.show(notice("done", f"Deleted {name}"))
-        self._focus = self.undo
+        self._focus = self.show
         self._wrote(state.workflow_id, None)
 
     def _offer_undo(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ __all__ = ["Area", "Form", "filling", "notice", "row"]
 # How long a click waits for its work, in seconds. What takes longer goes on by itself, and the
 # kernel is free for other cells.
 _PATIENCE = 0.3
+# How long after a click the keyboard may be put back to where it was; disabling takes it away.
+_ATTENTION = 2.0
 
 _Task = tuple[str, Callable[[], None], "Area"]
 
@@ -97,7 +100,8 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._next: _Task | None = None
         self._idle = threading.Event()
         self._idle.set()
-        self._focus: Any = None  # where the keyboard goes when a click's own button vanishes
+        self._focus: Any = None  # what has the keyboard after a click
+        self._focus_until = 0.0
         self._progress = Area("inb-progress")
         self._listeners: list[Callable[[str, WorkflowState | None], None]] = []
 
@@ -127,12 +131,18 @@ class Form(widgets.VBox):  # type: ignore[misc]
         button = widgets.Button(description=text, button_style=style)
         button.layout = widgets.Layout(width="auto", flex="0 0 auto")
         button.add_class(f"inb-{text.lower().replace(' ', '-')}")
-        button.on_click(lambda _: self._start(doing, work, area))
+        button.on_click(lambda _: self._start(doing, work, area, clicked=button))
         self._buttons.append(button)
         return button
 
     def _start(
-        self, doing: str, work: Callable[[], None], area: Area, *, again: bool = False
+        self,
+        doing: str,
+        work: Callable[[], None],
+        area: Area,
+        *,
+        clicked: Any = None,
+        again: bool = False,
     ) -> None:
         """Begin a piece of work, unless one is under way; then do it afterwards if `again`."""
         with self._lock:
@@ -140,7 +150,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
                 self._next = (doing, work, area) if again else self._next
                 return
             self._idle.clear()
-            self._focus = None
+            self._focus, self._focus_until = clicked, time.monotonic() + _ATTENTION
             self._enable(False)
         run = contextvars.copy_context().run  # messages keep the cell they belong to
         task: _Task = (doing, work, area)
@@ -150,9 +160,6 @@ class Form(widgets.VBox):  # type: ignore[misc]
         with self._lock:
             if not self._idle.is_set():
                 self._progress.show(notice("note", f"Trying to {doing} …"))
-            elif self._focus is not None:  # not later: nobody wants to be pulled away
-                self._focus.focus()
-            self._focus = None
 
     def _work(self, task: _Task) -> None:
         next_task: _Task | None = task
@@ -163,6 +170,9 @@ class Form(widgets.VBox):  # type: ignore[misc]
                 if next_task is None:
                     self._enable(True)
                     self._progress.show()
+                    if self._focus is not None and time.monotonic() < self._focus_until:
+                        self._focus.focus()
+                    self._focus = None
                     self._idle.set()
 
     def _enable(self, on: bool) -> None:
