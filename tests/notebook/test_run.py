@@ -181,6 +181,27 @@ def test_the_stop_button_cancels_what_is_awaited_within_a_second(store: Telling)
     assert stored.status == "canceled"
 
 
+def test_a_loop_that_sleeps_hears_of_the_stop_button(store: Telling) -> None:
+    awaiting = threading.Event()
+
+    async def main() -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon(task.cancel))  # as kernels do it
+        live = inb.start(until_told, store=store, id="stopped")
+        loop.call_later(0.05, awaiting.set)
+        await live
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with interrupted_once(awaiting) as pressed, pytest.raises(asyncio.CancelledError):
+            asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - pressed[0] < 1
+    assert store.has_saved("stopped", "canceled")
+
+
 def test_the_stop_button_works_while_the_store_hangs(store: Telling) -> None:
     hanging = threading.Event()
 
