@@ -58,7 +58,8 @@ def interrupted_once(running: threading.Event) -> Iterator[list[float]]:
     def press() -> None:
         assert running.wait(10)
         pressed.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+        # To this thread: the main one must notice by itself, as it must when it is just falling asleep.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
     thread.start()
