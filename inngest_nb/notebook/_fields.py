@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from inngest_nb.notebook._form import Area, filling, row
 from inngest_nb.notebook._html import fragment
 from inngest_nb.notebook._payload import BadJsonError, payload_text, read_payload, same_json
-from inngest_nb.notebook._words import status_text
+from inngest_nb.notebook._words import status_choice
 from inngest_nb.state import WorkflowState, WorkflowStatus
 
 __all__ = ["StateFields"]
@@ -99,7 +99,7 @@ class StateFields:
         field, self._filled[name] = self._inputs[name], text
         if name == "status":
             words = [*dict.fromkeys([*WorkflowStatus, WorkflowStatus(text)])]
-            options = [(status_text(word), str(word)) for word in words]
+            options = [(status_choice(word), str(word)) for word in words]
             if list(field.options) != options:
                 field.options = options
         field.value = text

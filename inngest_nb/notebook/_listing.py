@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from inngest_nb.errors import ListingUnsupportedError
-from inngest_nb.notebook._words import count_text, short, status_text, time_text, visible
+from inngest_nb.notebook._words import count_text, short, status_choice, time_text, visible
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
@@ -61,7 +61,7 @@ def newest(store: WorkflowStore, limit: int) -> Listing:
 
 def line_of(state: WorkflowState) -> str:
     """Give a workflow as one line of a list."""
-    parts = [short(state.workflow_id), status_text(state.status), time_text(state.updated_at)]
+    parts = [short(state.workflow_id), status_choice(state.status), time_text(state.updated_at)]
     if words := state.error.strip():
         parts.append(short(words.splitlines()[0]))
     return "  ·  ".join(parts)

@@ -9,6 +9,7 @@ from inngest_nb.notebook._words import (
     is_finished,
     short,
     status_mark,
+    status_text,
     time_text,
 )
 
@@ -37,7 +38,7 @@ def headline(picture: Picture) -> str:
     if picture.elapsed is not None:
         took = f", {duration_text(picture.elapsed)}"
         took += "" if is_finished(state.status) else " so far"
-    status = f"{status_mark(state.status)} {short(state.status, 40) or 'not set'}"
+    status = status_text(state.status)
     return f"{short(state.workflow_id)}: {status}{took}"
 
 

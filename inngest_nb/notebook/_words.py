@@ -80,7 +80,12 @@ def status_tone(word: str) -> str:
 
 
 def status_text(word: str) -> str:
-    """Give a status as it stands in lists: its word, by which a typed letter finds it, and mark."""
+    """Give a status as it stands in views: its mark and its word."""
+    return f"{status_mark(word)} {short(word, 40) or 'not set'}"
+
+
+def status_choice(word: str) -> str:
+    """Give a status as one chooses it: the word first, so that typing its first letter finds it."""
     return f"{short(word, 40) or 'not set'} {status_mark(word)}"
 
 

@@ -12,6 +12,7 @@ from inngest_nb.notebook._words import (
     duration_text,
     excerpt,
     short,
+    status_choice,
     status_mark,
     status_text,
     status_tone,
@@ -28,9 +29,13 @@ def test_each_known_status_has_a_mark_of_its_own() -> None:
 
 
 def test_a_status_reads_as_its_word_and_its_mark() -> None:
-    assert status_text("failed") == "failed ✕"
-    assert status_text("") == "not set ·"
-    assert status_text("paused") == "paused ?"
+    assert status_text("failed") == "✕ failed"
+    assert status_text("") == "· not set"
+    assert status_text("paused") == "? paused"
+
+
+def test_a_status_to_choose_is_found_by_its_first_letter() -> None:
+    assert status_choice("failed") == "failed ✕"
 
 
 def test_a_hostile_status_gets_a_tone_of_ours() -> None:
