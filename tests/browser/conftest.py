@@ -6,6 +6,7 @@ kernel. `SCREENSHOTS` moves the folder of the screenshots.
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,9 +53,14 @@ def lab_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
     """A running JupyterLab, asked for after the browser so that a skip doesn't start it."""
     python = os.environ.get("LAB_PYTHON", sys.executable)
     server = LabServer(python, tmp_path_factory.mktemp("jupyterlab"))
-    server.start()
-    yield server
-    server.stop()
+    # What ends the tests ends them as Ctrl-C does: by way of the line that stops the server.
+    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        signal.signal(signal.SIGTERM, terminate)
 
 
 @pytest.fixture
