@@ -6,6 +6,7 @@ effect on what the client has at hand.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -36,6 +37,12 @@ _TIMEOUT_SECONDS = 10.0
 _BODY_BYTES = 256 * 2**20
 # Named, so that httpx does not look into each URL for a user name.
 _NO_AUTH = httpx.Auth()
+
+
+@lru_cache(maxsize=1024)
+def _parsed(url: str) -> httpx.URL:
+    """Parse an address once; a workflow is saved many times under the same."""
+    return httpx.URL(url)
 
 
 class NoCookies(CookieJar):
@@ -84,7 +91,7 @@ class HttpStore:
             # Not `build_request`: merging with a client's defaults costs as much as the rest.
             return httpx.Request(
                 request.method,
-                request.url,
+                _parsed(request.url),
                 headers=headers,
                 content=request.body,
                 extensions=self._extensions,
