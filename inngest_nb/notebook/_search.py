@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from inngest_nb.notebook._form import filling, row
-from inngest_nb.notebook._words import short, status_mark, visible
+from inngest_nb.notebook._words import short, status_text, visible
 from inngest_nb.state import WorkflowStatus
 
 __all__ = ["Search"]
@@ -78,8 +78,7 @@ class Search:
                 self._chips[word] = self._make(word)
         for word, chip in self._chips.items():
             pressed = "☑ " if chip.value else ""
-            name = short(word, 40) or "not set"
-            chip.description = f"{pressed}{status_mark(word)} {name}  {counts[word]:,}"
+            chip.description = f"{pressed}{status_text(word)}  {counts[word]:,}"
         if self.chips.children != tuple(self._chips.values()):
             self.chips.children = tuple(self._chips.values())
 
