@@ -35,7 +35,7 @@ def click(button: Any) -> None:
 
 def words(area: Any) -> str:
     """Return what one reads in an area, or in HTML, with its spaces folded."""
-    return " ".join(Reading(getattr(area, "value", area)).text.split())
+    return " ".join(Reading(getattr(area, "markup", area)).text.split())
 
 
 class Reading(HTMLParser):

@@ -80,6 +80,7 @@ class StateFields:
     def changes(self, base: WorkflowState) -> dict[str, Any]:
         """Return the changed fields with their values. Raises `ValueError` for bad JSON."""
         changed = self.edited(base)
+        self._close_up()
         if flawed := [
             _LABELS[name].split()[0] for name in changed if name in _PAYLOADS and self._mark(name)
         ]:
@@ -103,6 +104,7 @@ class StateFields:
             if list(field.options) != options:
                 field.options = options
         field.value = text
+        self._close_up()
 
     def _value(self, name: str) -> Any:
         text = self._inputs[name].value
@@ -123,8 +125,14 @@ class StateFields:
         except BadJsonError as flaw:
             area.show(fragment("flaw", label=_LABELS[name].split()[0], flaw=flaw))
             return True
-        area.show()
+        area.fade()
         return False
+
+    def _close_up(self) -> None:
+        """Take the room of faded marks away."""
+        for area in self._flaws.values():
+            if not area.markup:
+                area.show()
 
 
 def _texts(state: WorkflowState) -> dict[str, str]:

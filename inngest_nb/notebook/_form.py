@@ -72,6 +72,16 @@ class Area(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
         self.markup = content
         self.value = str(content)
         self.layout.display = "" if content else "none"
+        self.layout.visibility = None
+
+    def fade(self) -> None:
+        """Take the words away and leave their room: nothing may move under a pressed mouse.
+
+        A field is left by pressing the mouse on a button, and the button that moves away before
+        the mouse is let go was not clicked.
+        """
+        self.markup = Markup("")
+        self.layout.visibility = "hidden"
 
 
 class Form(widgets.VBox):  # type: ignore[misc]

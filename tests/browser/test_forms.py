@@ -206,6 +206,23 @@ def test_hostile_workflows_stay_inert_in_both_forms(lab: LabPage, store: SqliteS
     pictures(lab, "hostile")
 
 
+def test_a_mended_field_moves_no_button_away_from_a_pressed_mouse(
+    lab: LabPage, store: SqliteStore
+) -> None:
+    form = opened(lab, "inb.save_form(store)")
+    load(form, "order-7")
+    flaw, field = form.locator(".inb-result-flaw"), form.get_by_label("Result")
+    field.fill("[1,")
+    field.blur()
+    expect(flaw).to_be_visible()
+    field.fill("[1]")
+    form.get_by_role("button", name="Review changes").hover()
+    lab.page.mouse.down()
+    expect(flaw).to_be_hidden()
+    lab.page.mouse.up()
+    expect(form.locator(".inb-question")).to_contain_text("Save order-7?")
+
+
 def test_the_keyboard_alone_mends_a_workflow(lab: LabPage, store: SqliteStore) -> None:
     form = opened(lab, "inb.save_form(store)")
     keys = lab.page.keyboard

@@ -185,14 +185,16 @@ def test_bad_json_is_marked_and_not_saved(name: str) -> None:
     store.save(STUCK)
     form = loaded(store)
     edit(form, **{name: '{\n  "order": 7\n  "item": 1}'})
-    (marked,) = [words(area) for area in form.fields.areas() if area.value]
+    (marked,) = [words(area) for area in form.fields.areas() if area.markup]
     assert f"{name.title()} is not JSON" in marked
     assert "line 3, column 3" in marked
     assert '"item": 1} ^' in marked
     press(form, form.review)
     assert f"{name.title()} is not JSON yet" in words(form.trouble)
     edit(form, **{name: '{"order": 8}'})
-    assert [area.value for area in form.fields.areas()] == ["", ""]
+    assert [words(area) for area in form.fields.areas()] == ["", ""]
+    press(form, form.review)
+    assert [area.layout.display for area in form.fields.areas()] == ["none", "none"]
 
 
 def test_a_new_workflow_gets_both_times(store: WorkflowStore) -> None:
