@@ -4,6 +4,7 @@
     ├── StoreError                  a store operation failed
     │   ├── StoreStatusError        the server answered with an error status
     │   ├── StoreConnectionError    no answer, or none that could be read
+    │   ├── StoreConflictError      someone else has changed the workflow meanwhile
     │   ├── StoreDecodeError        a document is not the contract's
     │   ├── StoreFileError          a database file cannot be opened or written
     │   ├── NotAStateServerError    a real Inngest server answers there
@@ -79,6 +80,10 @@ class StoreStatusError(StoreError):
 
 class StoreConnectionError(StoreError):
     """No answer came, or it broke off; whether a save or delete took effect is unknown."""
+
+
+class StoreConflictError(StoreError):
+    """Not written: the stored workflow is no longer the version that this write builds on."""
 
 
 class StoreDecodeError(StoreError):

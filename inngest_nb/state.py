@@ -102,8 +102,12 @@ class HistoryEvent(
     datetime, or None where it was not set. A `duration` given as a number means seconds.
 
     `seq` and what follows it are our own additions, `UNSET` and not written where they don't apply:
-    which call of the workflow's code this belongs to, which attempt of an activity it is, and how
-    long the whole workflow may take.
+    which call of the workflow's code this belongs to, which attempt of an activity it is, and when
+    the next one is due. `versions` are the answers that `ctx.version` began to give here. An event
+    that is `superseded` was undone by a retry of the whole run: replay passes over it.
+
+    The first event also says how long the whole workflow may take, the name and version of its
+    code, and, in a fork, the run whose random numbers it repeats.
     """
 
     id: int = 0
@@ -118,7 +122,13 @@ class HistoryEvent(
     duration: Duration = Nanoseconds()
     seq: int | UnsetType = UNSET
     attempt: int | UnsetType = UNSET
+    retry_at: Time | UnsetType = UNSET
+    versions: dict[str, int] | UnsetType = UNSET
+    superseded: bool | UnsetType = UNSET
     timeout: Duration | UnsetType = UNSET
+    workflow: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    seed: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if type(self.type) is not EventType:
@@ -135,12 +145,25 @@ class HistoryEvent(
         return replace(self, **changes)
 
 
+class ForkOrigin(Struct, frozen=True, kw_only=True, rename=wire_name, gc=False):
+    """What a run was forked from: another one's history, up to and with one event."""
+
+    workflow_id: str = ""
+    run_id: str = ""
+    event_id: int = 0
+
+
 class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=False, gc=False):
     """A workflow as its store keeps it.
 
-    Times are aware datetimes, None where they were not set. `first_saved_at` is not part of the
-    document: it is when the store first got the workflow, from stores that know. A state that was
-    loaded remembers its document, so that saving it writes what was changed and nothing else.
+    Times are aware datetimes, None where they were not set. A state that was loaded remembers its
+    document, so that saving it writes what was changed and nothing else.
+
+    `owner` and what follows it are our own additions to the document, `UNSET` where they don't
+    apply: which executor runs the workflow, how often that changed, until when it may be sure of
+    it, and what the run was forked from. `first_saved_at` and `etag` are not part of the document
+    but from stores that know them: when it was first saved, and what tells this version of it from
+    every other.
     """
 
     workflow_id: str
@@ -152,8 +175,13 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
     history: History = ()
     created_at: Time = None
     updated_at: Time = None
-    # Neither name can be a key of Go's: an invisible separator stands before it.
+    owner: str | UnsetType = UNSET
+    fence: int | UnsetType = UNSET
+    lease_until: Time | UnsetType = UNSET
+    forked_from: ForkOrigin | UnsetType = UNSET
+    # None of these names can be a key of Go's: an invisible separator stands before it.
     first_saved_at: Time = field(default=None, name="\u2063first_saved_at")
+    etag: str = field(default="", name="\u2063etag")
     origin: Raw | UnsetType = field(default=UNSET, name="\u2063origin")
 
     def __post_init__(self) -> None:
@@ -186,7 +214,9 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
 
 
 DOCUMENT_FIELDS = tuple(
-    name for name in WorkflowState.__struct_fields__ if name not in ("first_saved_at", "origin")
+    name
+    for name in WorkflowState.__struct_fields__
+    if name not in ("first_saved_at", "etag", "origin")
 )
 
 

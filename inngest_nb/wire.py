@@ -24,6 +24,7 @@ from inngest_nb.errors import StoreDecodeError
 from inngest_nb.state import (
     DOCUMENT_FIELDS,
     ZERO_TIME,
+    ForkOrigin,
     HistoryEvent,
     Nanoseconds,
     WorkflowState,
@@ -79,7 +80,13 @@ class _HeadEvent(Struct, rename=wire_name):
     duration: int = 0
     seq: int = 0
     attempt: int = 0
+    retry_at: Annotated[datetime, Meta(tz=True)] | None = None
+    versions: dict[str, int] = {}
+    superseded: bool = False
     timeout: int = 0
+    workflow: str = ""
+    version: int = 0
+    seed: str = ""
 
 
 class Head(Struct, rename=wire_name):
@@ -92,6 +99,10 @@ class Head(Struct, rename=wire_name):
     history: list[_HeadEvent] | None = None
     created_at: Annotated[datetime, Meta(tz=True)] | None = None
     updated_at: Annotated[datetime, Meta(tz=True)] | None = None
+    owner: str = ""
+    fence: int = 0
+    lease_until: Annotated[datetime, Meta(tz=True)] | None = None
+    forked_from: ForkOrigin | None = None
 
 
 _head_of = Decoder(Head).decode
@@ -113,7 +124,7 @@ def time_of(us: int) -> datetime:
 # Reading
 
 
-def decode(body: bytes, *, first_saved_at: datetime | None = None) -> WorkflowState:
+def decode(body: bytes, *, first_saved_at: datetime | None = None, etag: str = "") -> WorkflowState:
     """Read a document of the contract.
 
     Raises `StoreDecodeError`, which names the place in the document.
@@ -121,6 +132,7 @@ def decode(body: bytes, *, first_saved_at: datetime | None = None) -> WorkflowSt
     state: WorkflowState = _read(_state_of, body)
     force_setattr(state, "origin", Raw(body))
     force_setattr(state, "first_saved_at", first_saved_at)
+    force_setattr(state, "etag", etag)
     return state
 
 
@@ -216,7 +228,7 @@ def encode(state: WorkflowState) -> bytes:
     parts |= _fields(state, [name for name in changed if name != "history"])
     if "history" in changed:
         parts["History"] = _patched(state.history, before.history, history)
-    return _checked(_json(parts))
+    return _checked(_json(_without(parts, state, changed)))
 
 
 def encode_json(value: Any) -> bytes:
@@ -260,11 +272,16 @@ def _patched(
             old = before[twin]
             changed = [n for n in _EVENT_FIELDS if _differ(getattr(event, n), getattr(old, n))]
             parts = _parts_of(documents[twin]) | _fields(event, changed)
-            gone = {_KEYS[name] for name in changed if getattr(event, name) is UNSET}
-            written.append({key: part for key, part in parts.items() if key not in gone})
+            written.append(_without(parts, event, changed))
         else:
             written.append(documents[twin])
     return written
+
+
+def _without(parts: dict[str, Any], value: Struct, changed: Sequence[str]) -> dict[str, Any]:
+    """Leave out the keys of fields that are no longer set."""
+    gone = {_KEYS[name] for name in changed if getattr(value, name) is UNSET}
+    return {key: part for key, part in parts.items() if key not in gone} if gone else parts
 
 
 def _fields(value: Struct, names: Sequence[str]) -> dict[str, Any]:
@@ -301,6 +318,8 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "timestamp": _write_time,
     "created_at": _write_time,
     "updated_at": _write_time,
+    "retry_at": _write_time,
+    "lease_until": _write_time,
     "duration": _write_duration,
     "timeout": _write_duration,
     "history": lambda events: [_fields(event, _EVENT_FIELDS) for event in events],
