@@ -43,12 +43,14 @@ if TYPE_CHECKING:
     from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
     from inngest_nb.store import (
+        AppendingStore,
         AsyncInngestStore,
         AsyncWorkflowStore,
         InngestStore,
         MemoryStore,
         SqliteStore,
         WorkflowStore,
+        Write,
     )
 
 # Where each public name lives. `TYPE_CHECKING` above says the same to type checkers.
@@ -65,12 +67,14 @@ _ROOMS = {
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
     "inngest_nb.store": (
-        "AsyncInngestStore AsyncWorkflowStore InngestStore MemoryStore SqliteStore WorkflowStore"
+        "AppendingStore AsyncInngestStore AsyncWorkflowStore InngestStore MemoryStore SqliteStore "
+        "WorkflowStore Write"
     ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 __all__ = [
+    "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowContext",
     "AsyncWorkflowStore",
@@ -89,6 +93,7 @@ __all__ = [
     "WorkflowState",
     "WorkflowStatus",
     "WorkflowStore",
+    "Write",
     "__version__",
     "activity_frame",
     "delete_form",

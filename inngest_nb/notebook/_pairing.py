@@ -174,4 +174,4 @@ def _place(end: HistoryEvent, running: list[Activity]) -> int:
 
 
 def _attempt_us(activity: Activity) -> int:
-    return wire.microseconds(activity.attempt_at) if activity.attempt_at else wire.NEVER_US
+    return wire.microseconds(activity.attempt_at)

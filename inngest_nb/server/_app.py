@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import unquote_to_bytes
 
@@ -25,7 +24,8 @@ from inngest_nb.server._guard import Guard, Refused
 from inngest_nb.server._wakeups import Wakeups
 from inngest_nb.store._ids import check_id
 from inngest_nb.store._operations import FIRST_SAVED_HEADER, LIST_PATH, Listed, Listing
-from inngest_nb.store._table import Done, Position, Row, StateTable
+from inngest_nb.store._table import Position, Row, StateTable
+from inngest_nb.store._writes import Deletion, Work, Write, new_etag
 
 MAX_BODY_BYTES = 16 * 2**20
 _PAGE, _LARGEST_PAGE, _PAGE_BYTES = 100, 1000, 8 * 2**20
@@ -90,10 +90,8 @@ class App:
             raise Refused(400, str(error)) from error
         if head.workflow_id != workflow_id:
             raise Refused(400, "WorkflowID is not the id of the path; encode the id in the path")
-        updated_us = wire.microseconds(head.updated_at) if head.updated_at else wire.NEVER_US
-        now_us = wire.microseconds(datetime.now(UTC))
-        row = Row(workflow_id, head.status, updated_us, now_us, body)
-        await self._written(partial(self._table.put_soon, row))
+        updated_us = wire.microseconds(head.updated_at)
+        await self._do(Write(workflow_id, body, True, head.status, updated_us, new_etag()))
         return Response(status_code=204)
 
     async def _load(self, workflow_id: str, request: Request) -> Response:
@@ -104,7 +102,7 @@ class App:
         return Response(row.document, media_type=_JSON, headers=headers)
 
     async def _delete(self, workflow_id: str, request: Request) -> Response:
-        await self._written(partial(self._table.delete_soon, workflow_id))
+        await self._do(Deletion(workflow_id))
         return Response(status_code=204)
 
     async def _list(self, request: Request) -> Response:
@@ -118,11 +116,12 @@ class App:
         listed = [Listed(msgspec.Raw(r.document), _time_text(r.first_saved_us)) for r in rows]
         return _json(Listing(listed, _cursor_of(rows[-1]) if more else ""))
 
-    async def _written(self, write: Callable[[Done], None]) -> None:
-        """Do a write of the table, and come back when it is durable."""
+    async def _do(self, work: Work) -> None:
+        """Do a work of the table, and come back when it is durable."""
         future, done = self._wakeups.expect()
-        write(done)
-        if (error := await future) is not None:
+        self._table.apply_soon([work], done)
+        (error,) = await future
+        if error is not None:
             raise error
 
     async def _body(self, request: Request) -> bytes:

@@ -5,32 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Sequence
 from functools import partial
 
 from inngest_nb.store._table import Done
+from inngest_nb.store._writes import Outcome
 
 
 class Wakeups:
     """Outcomes of writes, gathered in any thread and delivered on the loop that waits."""
 
     def __init__(self) -> None:
-        self._outcomes: list[tuple[asyncio.Future[BaseException | None], BaseException | None]] = []
+        self._outcomes: list[tuple[asyncio.Future[Sequence[Outcome]], Sequence[Outcome]]] = []
         self._lock = threading.Lock()
 
-    def expect(self) -> tuple[asyncio.Future[BaseException | None], Done]:
-        """Give a future of the running loop, and what to call with its outcome."""
+    def expect(self) -> tuple[asyncio.Future[Sequence[Outcome]], Done]:
+        """Give a future of the running loop, and what to call with its outcomes."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[BaseException | None] = loop.create_future()
+        future: asyncio.Future[Sequence[Outcome]] = loop.create_future()
         return future, partial(self._done, loop, future)
 
     def _done(
         self,
         loop: asyncio.AbstractEventLoop,
-        future: asyncio.Future[BaseException | None],
-        error: BaseException | None,
+        future: asyncio.Future[Sequence[Outcome]],
+        outcomes: Sequence[Outcome],
     ) -> None:
         with self._lock:
-            self._outcomes.append((future, error))
+            self._outcomes.append((future, outcomes))
             first = len(self._outcomes) == 1
         if first:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -38,7 +40,7 @@ class Wakeups:
 
     def _deliver(self) -> None:
         with self._lock:
-            outcomes, self._outcomes = self._outcomes, []
-        for future, error in outcomes:
+            delivered, self._outcomes = self._outcomes, []
+        for future, outcomes in delivered:
             if not future.done():
-                future.set_result(error)
+                future.set_result(outcomes)

@@ -2,13 +2,16 @@
 
 from inngest_nb.store._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store._local import MemoryStore, SqliteStore
-from inngest_nb.store._protocol import AsyncWorkflowStore, WorkflowStore
+from inngest_nb.store._protocol import AppendingStore, AsyncWorkflowStore, WorkflowStore
+from inngest_nb.store._writes import Write
 
 __all__ = [
+    "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",
     "InngestStore",
     "MemoryStore",
     "SqliteStore",
     "WorkflowStore",
+    "Write",
 ]

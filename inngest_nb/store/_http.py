@@ -28,7 +28,8 @@ from inngest_nb.store._operations import (
     Request,
     Response,
 )
-from inngest_nb.store._table import check_limit, row_of, states_of, status_text
+from inngest_nb.store._table import Row, check_limit, states_of, status_text, write_of
+from inngest_nb.store._writes import Write
 
 # What sending may raise; RuntimeError is httpx's word for a closed client.
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
@@ -147,9 +148,9 @@ class HttpStore:
         return Response(response.status_code, headers, body)
 
     def _save(self, state: WorkflowState) -> Operation[None]:
-        row = row_of(state, None)
-        yield from _operations.save(self.base_url, row.workflow_id, row.document)
-        self._cache.put(row)
+        write = write_of(state)
+        etag = yield from _operations.save(self.base_url, write.workflow_id, write.document)
+        self._remember(write, etag)
 
     def _load(self, workflow_id: str) -> Operation[WorkflowState | None]:
         return (yield from _operations.load(self.base_url, workflow_id))
@@ -169,6 +170,10 @@ class HttpStore:
         rows = yield from _operations.fetch(self.base_url, status_text(status), check_limit(limit))
         self._cache.fill(rows, since, replace=status is None and not limit)
         return len(rows)
+
+    def _remember(self, write: Write, etag: str) -> None:
+        entries = write.workflow_id, write.status or "", write.updated_us or 0, None
+        self._cache.put(Row(*entries, write.document, etag))
 
     def _list(self, status: WorkflowStatus | str | None, limit: int) -> list[WorkflowState]:
         return states_of(self._cache.rows(status_text(status), check_limit(limit)))

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from concurrent.futures import Future
-from datetime import UTC, datetime
-from functools import partial
-from typing import Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self, TypeVar
 
 from inngest_nb.errors import StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store._ids import check_id
-from inngest_nb.store._sqlite import SqliteTable, wait_for
+from inngest_nb.store._memory import MemoryTable
+from inngest_nb.store._sqlite import SqliteTable
 from inngest_nb.store._table import (
-    MemoryTable,
     StateTable,
     check_limit,
-    row_of,
     state_of,
     states_of,
     status_text,
+    write_of,
 )
+from inngest_nb.store._writes import Deletion, Outcome, Work, Write, checked
 
 __all__ = ["MemoryStore", "SqliteStore"]
+
+T = TypeVar("T")
 
 
 class _TableStore:
@@ -34,19 +34,12 @@ class _TableStore:
 
     def save(self, state: WorkflowState) -> None:
         """Keep a state under its id, over what was there; it is durable on return."""
-        wait_for(partial(self._table.put_soon, row_of(state, datetime.now(UTC))))
+        check_id(state.workflow_id)
+        self._do(write_of(state))
 
-    def save_all(self, states: Iterable[WorkflowState]) -> list[BaseException | None]:
-        """Keep states as `save` does, in few commits; return what went wrong with each, or None."""
-        writes: list[Future[None]] = []
-        for state in states:
-            write: Future[None] = Future()
-            writes.append(write)
-            try:
-                self._table.put_soon(row_of(state, datetime.now(UTC)), partial(_settle, write))
-            except (StoreError, TypeError, ValueError) as error:
-                _settle(write, error)
-        return [write.exception() for write in writes]
+    def save_all(self, states: Iterable[WorkflowState]) -> list[Outcome]:
+        """Keep states as `save` does, in one commit; return what went wrong with each, or None."""
+        return self._apply(states, write_of)
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""
@@ -55,7 +48,15 @@ class _TableStore:
 
     def delete(self, workflow_id: str) -> None:
         """Forget a workflow; one that is not there is no error."""
-        wait_for(partial(self._table.delete_soon, check_id(workflow_id)))
+        self._do(Deletion(check_id(workflow_id)))
+
+    def can_append(self) -> bool:
+        """Tell that `append_history` works here."""
+        return True
+
+    def append_history(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Do writes in one commit; return what went wrong with each, or None. All are durable."""
+        return self._apply(writes, lambda write: write)
 
     def fetch(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
@@ -77,18 +78,34 @@ class _TableStore:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _do(self, work: Work) -> None:
+        (error,) = self._table.apply([work])
+        if error is not None:
+            raise error
+
+    def _apply(self, given: Iterable[T], write: Callable[[T], Write]) -> list[Outcome]:
+        """Write what can be written; what cannot takes nothing else along."""
+        outcomes: list[Outcome] = []
+        works: dict[int, Write] = {}
+        for place, one in enumerate(given):
+            outcomes.append(None)
+            try:
+                works[place] = checked(write(one))
+            except (StoreError, TypeError, ValueError) as error:
+                outcomes[place] = error
+        try:
+            results = self._table.apply([*works.values()])
+        except StoreError as error:
+            results = [error] * len(works)
+        for place, result in zip(works, results, strict=True):
+            outcomes[place] = result
+        return outcomes
+
     def list(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
     ) -> list[WorkflowState]:
         """Return all the store holds, newest update first, then by id; `limit` 0 is all."""
         return states_of(self._table.page(status_text(status), check_limit(limit)))
-
-
-def _settle(write: Future[None], error: BaseException | None) -> None:
-    if error is None:
-        write.set_result(None)
-    else:
-        write.set_exception(error)
 
 
 class MemoryStore(_TableStore):

@@ -76,6 +76,7 @@ class Listed(msgspec.Struct):
 
     state: msgspec.Raw
     first_saved_at: str = ""
+    etag: str = ""
 
 
 class Listing(msgspec.Struct):
@@ -88,9 +89,10 @@ class Listing(msgspec.Struct):
 _listing_of = msgspec.json.Decoder(Listing).decode
 
 
-def save(base: str, workflow_id: str, document: bytes) -> Operation[None]:
-    """Put a document."""
-    yield from _exchange(Request("save", "PUT", base + path_of(workflow_id), document, workflow_id))
+def save(base: str, workflow_id: str, document: bytes) -> Operation[str]:
+    """Put a document, and return its etag, empty from a server that tells none."""
+    request = Request("save", "PUT", base + path_of(workflow_id), document, workflow_id)
+    return _etag((yield from _exchange(request)))
 
 
 def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
@@ -101,7 +103,7 @@ def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
         return None
     with _naming(request):
         first_saved_at = _time(response.headers.get(FIRST_SAVED_HEADER, ""))
-        state = wire.decode(response.body, first_saved_at=first_saved_at)
+        state = wire.decode(response.body, first_saved_at=first_saved_at, etag=_etag(response))
     if state.workflow_id != workflow_id:
         raise StoreDecodeError(
             f"inngest/load: asked for {workflow_id!r}, but another workflow came",
@@ -130,7 +132,7 @@ def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
         request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
         response = yield from _exchange(request, absent=True, unlisted=True)
         listing = _listing(response, request)
-        rows += [_row(bytes(one.state), one.first_saved_at, request) for one in listing.workflows]
+        rows += [_row(one, request) for one in listing.workflows]
         cursor = listing.next_cursor
         if not cursor or (limit and len(rows) >= limit):
             return rows
@@ -150,13 +152,20 @@ def _listing(response: Response, request: Request) -> Listing:
     )
 
 
-def _row(document: bytes, first_saved_at: str, request: Request) -> Row:
+def _row(one: Listed, request: Request) -> Row:
+    document = bytes(one.state)
     with _naming(request):
         head = wire.head(document)
-        first = _time(first_saved_at)
-    updated_us = wire.microseconds(head.updated_at) if head.updated_at else wire.NEVER_US
+        first = _time(one.first_saved_at)
+    updated_us = wire.microseconds(head.updated_at)
     first_us = wire.microseconds(first) if first else None
-    return Row(head.workflow_id, head.status, updated_us, first_us, document)
+    return Row(head.workflow_id, head.status, updated_us, first_us, document, one.etag)
+
+
+def _etag(response: Response) -> str:
+    """Take the etag out of an answer; a weak one is of no use, since nothing matches it."""
+    text = response.headers.get("etag", "")
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else ""
 
 
 def _time(text: str) -> datetime | None:

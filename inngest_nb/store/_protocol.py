@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store._writes import Outcome, Write
 
 
 @runtime_checkable
@@ -49,6 +51,28 @@ class WorkflowStore(Protocol):
 
         For a client over HTTP these are its own saves and what `refresh` brought; a store on this
         machine lists all it holds.
+        """
+
+
+@runtime_checkable
+class AppendingStore(WorkflowStore, Protocol):
+    """A store to which history can be appended, and whose writes can be of a certain version only.
+
+    The states that it gives carry an `etag`, the name of the version that was read.
+    """
+
+    def can_append(self) -> bool:
+        """Tell whether `append_history` works; a client over HTTP asks its server, once.
+
+        Raises `StoreConnectionError` if nobody answers.
+        """
+
+    def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Do writes together, and return what went wrong with each, or None; those are durable.
+
+        One that fails takes no other along. A write whose `if_match` is not the stored etag, and a
+        partial one where nothing is stored, come to a `StoreConflictError`; one whose own etag is
+        stored already was done before, and is a success that changes nothing.
         """
 
 

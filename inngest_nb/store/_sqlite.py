@@ -1,7 +1,7 @@
 """Documents in an SQLite file: durable before a write is answered, shared by processes.
 
-One thread writes. It takes what has queued up and commits it together, because the commit costs
-far more than the rows in it. Readers have connections of their own and never wait for it.
+One connection writes, for whoever's turn it is. Readers have connections of their own and never
+wait for it. A row is read with its parts in one SELECT, so that they are of one version.
 """
 
 from __future__ import annotations
@@ -11,46 +11,41 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
+from inngest_nb import wire
 from inngest_nb.errors import StoreFileError
+from inngest_nb.store._commits import Commits
+from inngest_nb.store._sqlite_file import in_words, make_private, open_file, words_for
 from inngest_nb.store._table import Done, Position, Row, within
+from inngest_nb.store._writes import Deletion, Outcome, Work, Write, conflict, is_done
 
-_APPLICATION_ID = 0x694E4E42  # "iNNB"
-_SCHEMA_VERSION = 1
-_BUSY_SECONDS = 30.0
-_ROWS_A_COMMIT = 512
-
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS workflows (
-    number INTEGER PRIMARY KEY,
-    workflow_id TEXT NOT NULL UNIQUE,
-    status TEXT NOT NULL,
-    updated_us INTEGER NOT NULL,
-    first_saved_us INTEGER,
-    document BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS workflows_newest ON workflows (updated_us DESC, workflow_id);
-CREATE INDEX IF NOT EXISTS workflows_status ON workflows (status, updated_us DESC, workflow_id);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_SCHEMA_VERSION};
-COMMIT;
+_SELECT = """
+SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, w.etag, p.body
+FROM workflows w JOIN parts p ON p.workflow = w.number
 """
-
-_PUT = """
-INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, document)
+_FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
+_ADD = """
+INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag)
 VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (workflow_id) DO UPDATE SET
-    status = excluded.status, updated_us = excluded.updated_us, document = excluded.document,
-    first_saved_us = coalesce(first_saved_us, excluded.first_saved_us)
 """
-_DELETE = "DELETE FROM workflows WHERE workflow_id = ?"
-_COLUMNS = "SELECT workflow_id, status, updated_us, first_saved_us, document FROM workflows"
-
-_Write = tuple[str, tuple[object, ...], Done]
+_REPLACE = """
+UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
+etag = ? WHERE number = ?
+"""
+_ADVANCE = """
+UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?
+WHERE number = ?
+"""
+_APPEND = "INSERT INTO parts (workflow, body) VALUES (?, ?)"
+_DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
+_DROP = "DELETE FROM workflows WHERE number = ?"
 
 
 class SqliteTable:
@@ -58,30 +53,29 @@ class SqliteTable:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
-        _make_private(self.path)
-        with _words_for(self.path):
-            _open(self.path).close()  # says now, and here, what is wrong with the file
+        make_private(self.path)
+        with words_for(self.path):
+            open_file(self.path).close()  # says now, and here, what is wrong with the file
+        writer = _Writer(self.path)
+        self._commits = Commits(writer.commit, writer.close, writer.closed_error)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
-        self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._finalizer = weakref.finalize(self, _let_go, self._writes, self._idle)
+        self._finalizer = weakref.finalize(self, _let_go, self._commits, self._idle)
         self._finalizer.atexit = False  # a daemon thread and the system do it faster
 
-    def put_soon(self, row: Row, done: Done) -> None:
-        """Write a row and call `done` from the writer's thread once it is on disk."""
-        self._submit((_PUT, row, done))
+    def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        """Do works in one commit, and come back when they are on disk."""
+        return self._commits.now(works)
 
-    def delete_soon(self, workflow_id: str, done: Done) -> None:
-        """Remove a row, if it is there, and call `done` once that is on disk."""
-        self._submit((_DELETE, (workflow_id,), done))
+    def apply_soon(self, works: Sequence[Work], done: Done) -> None:
+        """Do works in one commit, and call `done` from another thread once they are on disk."""
+        self._commits.soon(works, done)
 
     def get(self, workflow_id: str) -> Row | None:
         """Return the row of an id."""
+        sql = f"{_SELECT} WHERE w.workflow_id = ? ORDER BY p.number"
         with self._reader() as database:
-            found = database.execute(_COLUMNS + " WHERE workflow_id = ?", (workflow_id,)).fetchone()
-        return Row(*found) if found else None
+            return next(_rows(database.execute(sql, (workflow_id,)).fetchall()), None)
 
     def page(
         self,
@@ -93,50 +87,36 @@ class SqliteTable:
         """Return rows in order, at most `limit` (0: all), those behind `after` only."""
         where, values = [], list[object]()
         if status is not None:
-            where.append("status = ?")
+            where.append("w.status = ?")
             values.append(status)
         if after is not None:
             # In these words SQLite goes straight to the place in the index.
-            where.append("updated_us <= ? AND (updated_us < ? OR workflow_id > ?)")
+            where.append("w.updated_us <= ? AND (w.updated_us < ? OR w.workflow_id > ?)")
             values += [after.updated_us, after.updated_us, after.workflow_id]
-        sql = f"{_COLUMNS} {'WHERE ' + ' AND '.join(where) if where else ''}"
-        sql += " ORDER BY updated_us DESC, workflow_id LIMIT ?"
-        with self._reader() as database:
-            rows = database.execute(sql, (*values, limit or -1))
-            return within((Row(*row) for row in rows), max_bytes)
+        sql = f"{_SELECT} {'WHERE ' + ' AND '.join(where) if where else ''}"
+        sql += " ORDER BY w.updated_us DESC, w.workflow_id, p.number"
+        with (
+            self._reader() as database,
+            contextlib.closing(database.execute(sql, values)) as found,
+        ):
+            return within(islice(_rows(found), limit or None), max_bytes)
 
     def close(self) -> None:
         """Finish what was begun and let go of the file; again is no error."""
-        with self._lock:
-            self._closed.set()
-            writer = self._writer
-        self._finalizer()
-        if writer is not None:
-            writer.join()
-
-    def _submit(self, write: _Write) -> None:
-        with self._lock:
-            if self._closed.is_set():
-                raise StoreFileError("the store is closed", target=str(self.path))
-            if self._writer is None:
-                self._writer = threading.Thread(
-                    target=_write_all,
-                    args=(self.path, self._writes),
-                    name="inngest-nb-writer",
-                    daemon=True,
-                )
-                self._writer.start()
-            self._writes.put(write)
+        self._closed.set()
+        self._finalizer.detach()
+        self._commits.close()
+        _close_all(self._idle)
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         if self._closed.is_set():
-            raise StoreFileError("the store is closed", target=str(self.path))
-        with _words_for(self.path):
+            raise _closed(self.path)
+        with words_for(self.path):
             try:
                 database = self._idle.get_nowait()
             except queue.Empty:
-                database = _open(self.path)
+                database = open_file(self.path)
             try:
                 yield database
             finally:
@@ -145,133 +125,100 @@ class SqliteTable:
                     _close_all(self._idle)
 
 
-def _write_all(path: Path, writes: queue.SimpleQueue[_Write | None]) -> None:
-    """Commit writes as they come, those that wait together, until None comes."""
-    database: sqlite3.Connection | None = None
-    going = True
-    while going:
-        batch = [writes.get()]
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < _ROWS_A_COMMIT:
-                batch.append(writes.get_nowait())
-        going = None not in batch
-        work = [write for write in batch if write is not None]
+class _Writer:
+    """The connection that writes. For one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+
+    def commit(self, works: Sequence[Work]) -> list[Outcome]:
+        """Do works in one commit. One that fails alone does not take the others with it."""
+        with words_for(self._path):
+            database = self._database = self._database or open_file(self._path)
+            failed: dict[int, Outcome] = {}
+            while (outcomes := self._attempt(database, works, failed)) is None:
+                pass
+        return outcomes
+
+    def close(self) -> None:
+        """Close the connection, if it was ever opened; again is no error."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def closed_error(self) -> StoreFileError:
+        """Make the error for who comes when the store is closed."""
+        return _closed(self._path)
+
+    def _attempt(
+        self, database: sqlite3.Connection, works: Sequence[Work], failed: dict[int, Outcome]
+    ) -> list[Outcome] | None:
+        """Do all works but the failed ones; None if one more has failed and all is undone."""
+        outcomes: list[Outcome] = []
+        database.execute("BEGIN IMMEDIATE")
         try:
-            with _words_for(path):
-                database = database or _open(path)
-                outcomes = _commit(database, path, work)
-        except BaseException as error:  # noqa: BLE001  # raised where the write is waited for
-            outcomes = [error] * len(work)
-        for (_, _, done), outcome in zip(work, outcomes, strict=True):
-            done(outcome)
-    if database is not None:
-        database.close()
+            for place, work in enumerate(works):
+                try:
+                    outcomes.append(failed[place] if place in failed else _apply(database, work))
+                except sqlite3.Error as error:
+                    if not database.in_transaction:  # a full disk ends the whole transaction
+                        raise
+                    database.execute("ROLLBACK")
+                    failed[place] = in_words(error, self._path)
+                    return None
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+        return outcomes
 
 
-def _commit(
-    database: sqlite3.Connection, path: Path, work: list[_Write]
-) -> list[BaseException | None]:
-    """Write a batch in one commit. A row that fails alone does not take the others with it."""
-    if not work:
-        return []
-    outcomes: list[BaseException | None] = []
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        for sql, values, _ in work:
-            try:
-                with _words_for(path):
-                    database.execute(sql, values)
-                outcomes.append(None)
-            except StoreFileError as error:
-                if not database.in_transaction:  # a full disk ends the whole transaction
-                    raise
-                outcomes.append(error)
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    return outcomes
+def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
+    number, etag = database.execute(_FIND, (work.workflow_id,)).fetchone() or (None, None)
+    if is_done(work, etag):
+        return None
+    if (error := conflict(work, etag)) is not None:
+        return error
+    if isinstance(work, Deletion):
+        database.execute(_DROP_PARTS, (number,))
+        database.execute(_DROP, (number,))
+    elif not work.whole:
+        database.execute(_ADVANCE, (work.status, work.updated_us, work.etag, number))
+        database.execute(_APPEND, (number, work.document))
+    else:
+        _keep(database, work, number)
+    return None
 
 
-def _make_private(path: Path) -> None:
-    """Create the file for its owner alone; one that is there stays as it is."""
-    try:
-        if not path.parent.exists():
-            path.parent.mkdir(mode=0o700, parents=True)
-            if path.parent.name == ".inngest-nb":
-                (path.parent / ".gitignore").write_text("*\n")
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreFileError(
-            f"cannot create {path}: {error.strerror}",
-            target=str(path),
-            hint="give another path=, in a folder that you may write to",
-        ) from error
+def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> None:
+    """Write a whole document, over the one that has this number if there is one."""
+    now_us = time.time_ns() // 1000
+    entries = write.status, write.updated_us, now_us, write.etag
+    if number is None:
+        number = database.execute(_ADD, (write.workflow_id, *entries)).lastrowid
+    else:
+        database.execute(_REPLACE, (*entries, number))
+        database.execute(_DROP_PARTS, (number,))
+    database.execute(_APPEND, (number, write.document))
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        _prepare(database, path)
-    except BaseException:
-        database.close()
-        raise
-    return database
+def _rows(found: Iterable[Any]) -> Iterator[Row]:
+    """Make rows of the lines of a join, one for each part."""
+    for _, lines in groupby(found, itemgetter(0)):
+        (workflow_id, status, updated_us, first_us, etag, document), *others = lines
+        if others:
+            document = wire.splice(document, [line[-1] for line in others])
+        yield Row(workflow_id, status, updated_us, first_us, document, etag)
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    application, version = (
-        database.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("application_id", "user_version")
-    )
-    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and application != _APPLICATION_ID:
-        raise StoreFileError(
-            f"{path} is a database of another program; it was left as it is",
-            target=str(path),
-            hint="give another path=",
-        )
-    if version > _SCHEMA_VERSION:
-        raise StoreFileError(
-            f"{path} was written by a newer inngest_nb (schema {version}); it was left as it is",
-            target=str(path),
-            hint="update inngest_nb, or give another path=",
-        )
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    if not version:
-        database.executescript(_SCHEMA)
+def _closed(path: Path) -> StoreFileError:
+    return StoreFileError("the store is closed", target=str(path))
 
 
-@contextlib.contextmanager
-def _words_for(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with the file's name and something to try."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        hint = "nothing of it was written"
-        for text, advice in _ADVICE.items():
-            if text in str(error):
-                hint = advice
-        raise StoreFileError(f"{path}: {error}", target=str(path), hint=hint) from error
-
-
-_ADVICE = {
-    "not a database": "the file was left as it is; give another path=",
-    "malformed": "the file is damaged and was left as it is; restore it, or give another path=",
-    "full": "nothing of it was written; make room on the disk and try again",
-    "locked": "another process holds the file for longer than 30 s; close it and try again",
-    "readonly": "the file may not be written to; give another path=",
-}
-
-
-def _let_go(
-    writes: queue.SimpleQueue[_Write | None], idle: queue.SimpleQueue[sqlite3.Connection]
-) -> None:
-    writes.put(None)
+def _let_go(commits: Commits, idle: queue.SimpleQueue[sqlite3.Connection]) -> None:
+    commits.let_go()
     _close_all(idle)
 
 
@@ -279,18 +226,3 @@ def _close_all(idle: queue.SimpleQueue[sqlite3.Connection]) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
             idle.get_nowait().close()
-
-
-def wait_for(write: Callable[[Done], None]) -> None:
-    """Do a write of a table and come back when it is durable; raise what went wrong."""
-    ready = threading.Event()
-    outcome: list[BaseException | None] = []
-
-    def done(error: BaseException | None) -> None:
-        outcome.append(error)
-        ready.set()
-
-    write(done)
-    ready.wait()
-    if outcome[0] is not None:
-        raise outcome[0]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
+import queue
 import sqlite3
 import stat
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ import pytest
 
 from inngest_nb import SqliteStore, WorkflowState
 from inngest_nb.errors import StoreFileError
+from inngest_nb.store._sqlite import SqliteTable
+from inngest_nb.store._table import write_of
 
 X = WorkflowState(workflow_id="x")
 
@@ -120,10 +126,32 @@ def test_a_closed_store_says_so_and_leaves_no_thread(tmp_path: Path) -> None:
             operation()
 
 
-def test_an_unclosed_store_ends_with_its_last_reference(tmp_path: Path) -> None:
+def test_an_unclosed_store_lets_go_of_its_file_with_the_last_reference(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "s.db")
     store.save(X)
-    (writer,) = [t for t in threading.enumerate() if t.name == "inngest-nb-writer"]
+    assert store.list() == [X]
+    assert open_files(tmp_path)
     del store
+    gc.collect()
+    assert open_files(tmp_path) == []
+
+
+def test_an_unclosed_table_ends_its_thread_with_the_last_reference(tmp_path: Path) -> None:
+    table = SqliteTable(tmp_path / "s.db")
+    written: queue.SimpleQueue[Sequence[object]] = queue.SimpleQueue()
+    table.apply_soon([write_of(X)], written.put)
+    assert written.get(timeout=10) == [None]
+    (writer,) = [t for t in threading.enumerate() if t.name == "inngest-nb-writer"]
+    del table
+    gc.collect()
     writer.join(10)
     assert not writer.is_alive()
+    assert open_files(tmp_path) == []
+
+
+def open_files(folder: Path) -> list[str]:
+    goals = []
+    for link in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the folder's own descriptor is closed by now
+            goals.append(os.readlink(f"/proc/self/fd/{link}"))
+    return [goal for goal in goals if goal.startswith(str(folder))]

@@ -31,17 +31,6 @@ from inngest_nb.state import (
     wire_name,
 )
 
-__all__ = [
-    "Head",
-    "decode",
-    "decode_json",
-    "decode_time",
-    "encode",
-    "encode_json",
-    "head",
-    "uncollected",
-]
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ZERO_TIME_TEXT = "0001-01-01T00:00:00Z"
@@ -54,13 +43,13 @@ def _read_duration(kind: type, value: Any) -> Nanoseconds:
     return Nanoseconds(microseconds=value // 1000) if value else _NO_DURATION
 
 
-def _write_duration(value: timedelta) -> int:
+def write_duration(value: timedelta) -> int:
     return value // _MICROSECOND * 1000 if value else 0
 
 
 _state_of = Decoder(WorkflowState, dec_hook=_read_duration).decode
 _time_of = Decoder(Annotated[datetime, Meta(tz=True)]).decode
-_parts_of = Decoder(dict[str, Raw]).decode
+parts_of = Decoder(dict[str, Raw]).decode
 _items_of = Decoder(list[Raw] | None).decode
 _json = Encoder().encode
 # For comparing only; `total_seconds` tells durations apart and costs no Python call.
@@ -68,7 +57,7 @@ _compare = Encoder(enc_hook=timedelta.total_seconds).encode
 _fields_of = attrgetter(*DOCUMENT_FIELDS)
 
 
-class _HeadEvent(Struct, rename=wire_name):
+class HeadEvent(Struct, rename=wire_name):
     """An event's shape, with its payloads passed over."""
 
     id: int = 0
@@ -96,7 +85,7 @@ class Head(Struct, rename=wire_name):
     run_id: str = ""
     status: str = ""
     error: str = ""
-    history: list[_HeadEvent] | None = None
+    history: list[HeadEvent] | None = None
     created_at: Annotated[datetime, Meta(tz=True)] | None = None
     updated_at: Annotated[datetime, Meta(tz=True)] | None = None
     owner: str = ""
@@ -108,12 +97,12 @@ class Head(Struct, rename=wire_name):
 _head_of = Decoder(Head).decode
 
 
-def microseconds(time: datetime) -> int:
-    """Count the microseconds from 1970 to an aware time, for any year from 1 to 9999."""
-    return (time - _EPOCH) // _MICROSECOND
+def microseconds(time: datetime | None) -> int:
+    """Count the microseconds from 1970 to an aware time, for any year from 1 to 9999.
 
-
-NEVER_US = microseconds(ZERO_TIME)
+    None is the contract's zero time.
+    """
+    return ((time or ZERO_TIME) - _EPOCH) // _MICROSECOND
 
 
 def time_of(us: int) -> datetime:
@@ -129,7 +118,7 @@ def decode(body: bytes, *, first_saved_at: datetime | None = None, etag: str = "
 
     Raises `StoreDecodeError`, which names the place in the document.
     """
-    state: WorkflowState = _read(_state_of, body)
+    state: WorkflowState = read(_state_of, body)
     force_setattr(state, "origin", Raw(body))
     force_setattr(state, "first_saved_at", first_saved_at)
     force_setattr(state, "etag", etag)
@@ -150,32 +139,38 @@ def uncollected() -> Iterator[None]:
 
 def head(body: bytes) -> Head:
     """Read what an index needs, and refuse what `decode` could not read."""
-    try:
-        str(body, "utf-8")
-    except UnicodeDecodeError as error:
-        _refuse(body, error)
-    found: Head = _read(_head_of, body)
+    found: Head = read_text(_head_of, body)
     return found
 
 
 def decode_json(text: str | bytes) -> Any:
     """Read one JSON value, as payloads are read. Raises `StoreDecodeError`."""
-    return _read(msgspec.json.decode, text.encode() if isinstance(text, str) else text)
+    return read(msgspec.json.decode, text.encode() if isinstance(text, str) else text)
 
 
 def decode_time(text: str) -> datetime:
     """Read an RFC 3339 time with a zone. Raises `StoreDecodeError`."""
-    time: datetime = _read(_time_of, b'"%s"' % text.encode())
+    time: datetime = read(_time_of, b'"%s"' % text.encode())
     return time
 
 
-def _read(read: Any, body: bytes) -> Any:
+def read_text(decode: Any, body: bytes) -> Any:
+    """Read a body of which not every text is looked at, and refuse what is not UTF-8."""
     try:
-        return read(body)
+        str(body, "utf-8")
+    except UnicodeDecodeError as error:
+        _refuse(body, error)
+    return read(decode, body)
+
+
+def read(decode: Any, body: bytes) -> Any:
+    """Run a decoder, and say in our words what it cannot read."""
+    try:
+        return decode(body)
     except msgspec.ValidationError as error:
         trimmed = _LAST_MICROSECOND.sub(rb"\1", body)
         if trimmed != body:
-            return _read(read, trimmed)
+            return read(decode, trimmed)
         _refuse(body, error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         _refuse(body, error)
@@ -215,17 +210,17 @@ def encode(state: WorkflowState) -> bytes:
     Raises `TypeError` or `ValueError` for what JSON cannot hold, naming the field.
     """
     if state.origin is UNSET:
-        return _checked(_json(_fields(state, DOCUMENT_FIELDS)))
+        return _checked(_json(fields(state, DOCUMENT_FIELDS)))
     document = bytes(state.origin)
-    before: WorkflowState = _read(_state_of, document)
+    before: WorkflowState = read(_state_of, document)
     if not _differ(_fields_of(state), _fields_of(before)):
         return document
     changed = [
         name for name in DOCUMENT_FIELDS if _differ(getattr(state, name), getattr(before, name))
     ]
-    parts: dict[str, Any] = _parts_of(document)
+    parts: dict[str, Any] = parts_of(document)
     history = parts.get("History")
-    parts |= _fields(state, [name for name in changed if name != "history"])
+    parts |= fields(state, [name for name in changed if name != "history"])
     if "history" in changed:
         parts["History"] = _patched(state.history, before.history, history)
     return _checked(_json(_without(parts, state, changed)))
@@ -253,7 +248,7 @@ def _differ(now: Any, before: Any) -> bool:
         # As values, because JSON would take NaN for null; as JSON, because 1 equals 1.0 and True.
         return bool(now != before) or _compare(now) != _compare(before)
     except (TypeError, ValueError, RecursionError):
-        return True  # cannot be written at all: `_fields` says so with the field's name
+        return True  # cannot be written at all: `fields` says so with the field's name
 
 
 def _patched(
@@ -267,11 +262,11 @@ def _patched(
         same_place = place < len(before) and before[place].id == event.id
         twin = place if same_place else places.get(event.id)
         if twin is None:
-            written.append(_fields(event, _EVENT_FIELDS))
+            written.append(fields(event, EVENT_FIELDS))
         elif _differ(event, before[twin]):
             old = before[twin]
-            changed = [n for n in _EVENT_FIELDS if _differ(getattr(event, n), getattr(old, n))]
-            parts = _parts_of(documents[twin]) | _fields(event, changed)
+            changed = [n for n in EVENT_FIELDS if _differ(getattr(event, n), getattr(old, n))]
+            parts = parts_of(documents[twin]) | fields(event, changed)
             written.append(_without(parts, event, changed))
         else:
             written.append(documents[twin])
@@ -280,11 +275,11 @@ def _patched(
 
 def _without(parts: dict[str, Any], value: Struct, changed: Sequence[str]) -> dict[str, Any]:
     """Leave out the keys of fields that are no longer set."""
-    gone = {_KEYS[name] for name in changed if getattr(value, name) is UNSET}
+    gone = {KEYS[name] for name in changed if getattr(value, name) is UNSET}
     return {key: part for key, part in parts.items() if key not in gone} if gone else parts
 
 
-def _fields(value: Struct, names: Sequence[str]) -> dict[str, Any]:
+def fields(value: object, names: Sequence[str]) -> dict[str, Any]:
     """Give the named fields as the wire has them, each ready for the encoder."""
     parts: dict[str, Any] = {}
     for name in names:
@@ -297,7 +292,7 @@ def _fields(value: Struct, names: Sequence[str]) -> dict[str, Any]:
             except (TypeError, ValueError) as error:
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"{name} cannot be written as JSON: {error}") from error
-        parts[_KEYS[name]] = field
+        parts[KEYS[name]] = field
     return parts
 
 
@@ -309,8 +304,8 @@ def _write_time(value: datetime | None) -> datetime | str:
     return _ZERO_TIME_TEXT if value is None else value
 
 
-_EVENT_FIELDS = HistoryEvent.__struct_fields__
-_KEYS = {name: wire_name(name) for name in (*DOCUMENT_FIELDS, *_EVENT_FIELDS)}
+EVENT_FIELDS = HistoryEvent.__struct_fields__
+KEYS = {name: wire_name(name) for name in (*DOCUMENT_FIELDS, *EVENT_FIELDS)}
 _WRITERS: dict[str, Callable[[Any], Any]] = {
     "input": _write_payload,
     "result": _write_payload,
@@ -320,16 +315,16 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "updated_at": _write_time,
     "retry_at": _write_time,
     "lease_until": _write_time,
-    "duration": _write_duration,
-    "timeout": _write_duration,
-    "history": lambda events: [_fields(event, _EVENT_FIELDS) for event in events],
+    "duration": write_duration,
+    "timeout": write_duration,
+    "history": lambda events: [fields(event, EVENT_FIELDS) for event in events],
 }
 
 
 def _checked(document: bytes) -> bytes:
     """Refuse a document that no one could read back, such as an error that is a number."""
     try:
-        _read(_head_of, document)
+        read(_head_of, document)
     except StoreDecodeError as error:
         raise TypeError(f"a field is of the wrong type: {error}") from error
     return document

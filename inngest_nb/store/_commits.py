@@ -1,0 +1,147 @@
+"""Writes of many threads: those that wait at the same time go into one commit.
+
+The commit costs far more than the rows in it. Whoever is first commits what has queued up, its own
+and the others'; they find theirs done when their turn comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from inngest_nb.store._table import Done
+from inngest_nb.store._writes import Outcome, Work
+
+_WORKS_A_COMMIT = 512
+
+
+class _Waiting:
+    """Works that someone waits for, and what came of them."""
+
+    __slots__ = ("done", "outcomes", "works")
+
+    def __init__(self, works: Sequence[Work], done: Done | None = None) -> None:
+        self.works = works
+        self.done = done
+        self.outcomes: Sequence[Outcome] | None = None
+
+
+class Commits:
+    """A queue before one connection. Safe to use from many threads.
+
+    `commit` does works in one transaction and returns what came of each; it is called by one
+    thread at a time. `release` gives the connection back. `closed` makes the error for whoever
+    comes too late.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Work]], Sequence[Outcome]],
+        release: Callable[[], None],
+        closed: Callable[[], Exception],
+    ) -> None:
+        self._commit = commit
+        self._release = release
+        self._too_late = closed
+        self._queue: deque[_Waiting] = deque()
+        self._lock = threading.Lock()  # of the queue, the thread and what is closed
+        self._turn = threading.Lock()  # of the connection
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def now(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        """Do works in one commit of this thread or another, and return when it is durable."""
+        mine = self._enqueue(_Waiting(works))
+        try:
+            with self._turn:
+                while mine.outcomes is None:
+                    self._commit_next()
+        finally:
+            if mine.outcomes is None:  # interrupted: nobody is to do it later
+                self._forget([mine])
+        return mine.outcomes
+
+    def soon(self, works: Sequence[Work], done: Done) -> None:
+        """Do works in the thread that is there for it, and call `done` from any thread."""
+        self._enqueue(_Waiting(works, done))
+        self._calls.put(True)
+
+    def close(self) -> None:
+        """Finish what was begun and give the connection back; again is no error."""
+        with self._lock:
+            self._closed = True
+            thread, self._thread = self._thread, None
+        self._calls.put(False)
+        if thread is not None:
+            thread.join()
+        with self._turn:
+            while self._queue:
+                self._commit_next()
+            self._release()
+
+    def let_go(self) -> None:
+        """End when nobody is left to ask. Takes no lock, since any thread may collect garbage."""
+        self._calls.put(False)
+        if self._thread is None:
+            self._release()
+
+    def _enqueue(self, waiting: _Waiting) -> _Waiting:
+        with self._lock:
+            if self._closed:
+                raise self._too_late()
+            self._queue.append(waiting)
+            if waiting.done is not None and self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="inngest-nb-writer", daemon=True
+                )
+                self._thread.start()
+        return waiting
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            going = self._calls.get()
+            with contextlib.suppress(queue.Empty):
+                while going:
+                    going = self._calls.get_nowait()
+            with self._turn:
+                while self._queue:
+                    self._commit_next()
+        with self._turn:
+            self._release()
+
+    def _commit_next(self) -> None:
+        """Commit what has waited longest. An interrupt leaves in the queue what is not done."""
+        batch: list[_Waiting] = []
+        size = 0
+        with self._lock:
+            while self._queue and self._queue[0].outcomes is not None:
+                self._queue.popleft()
+            for waiting in self._queue:
+                size += len(waiting.works)
+                if batch and size > _WORKS_A_COMMIT:
+                    break
+                batch.append(waiting)
+        works = [work for waiting in batch for work in waiting.works]
+        try:
+            outcomes = self._commit(works) if works else []
+        except Exception as error:  # noqa: BLE001  # raised where the write is waited for
+            outcomes = [error] * len(works)
+        place = 0
+        for waiting in batch:
+            waiting.outcomes = outcomes[place : place + len(waiting.works)]
+            place += len(waiting.works)
+        self._forget(batch)
+        for waiting in batch:
+            if waiting.done is not None:
+                waiting.done(waiting.outcomes or ())
+
+    def _forget(self, batch: Sequence[_Waiting]) -> None:
+        with self._lock:
+            for waiting in batch:
+                with contextlib.suppress(ValueError):
+                    self._queue.remove(waiting)

@@ -1,0 +1,91 @@
+"""Documents in this process's memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from inngest_nb import wire
+from inngest_nb.store._table import Done, Position, Row, order, within
+from inngest_nb.store._writes import Deletion, Outcome, Work, conflict, is_done
+
+
+class MemoryTable:
+    """Rows in a dict. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Row] = {}
+        self._parts: dict[str, list[bytes]] = {}
+        self._lock = threading.Lock()
+
+    def apply(self, works: Sequence[Work]) -> list[Outcome]:
+        """Do works together; they are as durable as the process."""
+        with self._lock:
+            return [self._apply(work) for work in works]
+
+    def apply_soon(self, works: Sequence[Work], done: Done) -> None:
+        """Do works at once: there is nothing to wait for."""
+        done(self.apply(works))
+
+    def get(self, workflow_id: str) -> Row | None:
+        """Return the row of an id."""
+        with self._lock:
+            row = self._rows.get(workflow_id)
+            parts = list(self._parts.get(workflow_id, ()))
+        return _whole(row, parts) if row else None
+
+    def page(
+        self,
+        status: str | None = None,
+        limit: int = 0,
+        after: Position | None = None,
+        max_bytes: int = 0,
+    ) -> list[Row]:
+        """Return rows in order, at most `limit` (0: all), those behind `after` only."""
+        start = (-after.updated_us, after.workflow_id) if after else None
+        with self._lock:
+            rows = [
+                row
+                for row in self._rows.values()
+                if (status is None or row.status == status)
+                and (start is None or order(row) > start)
+            ]
+            rows.sort(key=order)
+            taken = [(row, self._parts_of(row)) for row in (rows[:limit] if limit else rows)]
+        return within((_whole(row, parts) for row, parts in taken), max_bytes)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _parts_of(self, row: Row) -> list[bytes]:
+        return list(self._parts.get(row.workflow_id, ()))
+
+    def _apply(self, work: Work) -> Outcome:
+        key = work.workflow_id
+        before = self._rows.get(key)
+        etag = before.etag if before else None
+        if is_done(work, etag):
+            return None
+        if (error := conflict(work, etag)) is not None:
+            return error
+        if isinstance(work, Deletion):
+            del self._rows[key]
+            self._parts.pop(key, None)
+            return None
+        first_us = before.first_saved_us if before else time.time_ns() // 1000
+        status, updated_us, document = work.status, work.updated_us, work.document
+        if not work.whole:
+            assert before is not None  # noqa: S101  # or it would have been a conflict
+            self._parts.setdefault(key, []).append(work.document)
+            status = before.status if status is None else status
+            updated_us = before.updated_us if updated_us is None else updated_us
+            document = before.document
+        else:
+            self._parts.pop(key, None)
+        self._rows[key] = Row(key, status or "", updated_us or 0, first_us, document, work.etag)
+        return None
+
+
+def _whole(row: Row, parts: Sequence[bytes]) -> Row:
+    return row._replace(document=wire.splice(row.document, parts)) if parts else row

@@ -1,0 +1,125 @@
+"""What is asked of a table: a write or a deletion, perhaps of a certain version only."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from inngest_nb import wire
+from inngest_nb.errors import StoreConflictError
+from inngest_nb.store._ids import check_id
+
+# What came of a write: None, or the error.
+Outcome = BaseException | None
+
+# What stands between the quotes of an ETag header, for any version that is there at all.
+ANY = "*"
+_ETAG = re.compile(r"[!#-~]{1,200}")
+
+
+class Write(NamedTuple):
+    """One write of a workflow: a whole document, or what is to be added to the stored one.
+
+    A partial document (`whole=False`) is one of `wire.encode_part`: the events of its history are
+    appended, its other keys replace the stored ones.
+
+    `status` and `updated_us` (microseconds since 1970) are index entries; None takes what the
+    document says, and where a partial one says nothing they stay as they are. `etag` tells the new
+    version from every other. The writer chooses it, so that repeating a write whose answer was
+    lost is harmless; where it is empty, the store does. With `if_match` the write is done only
+    over the version with that etag; "" is for where nothing is stored, "*" for where anything is.
+    """
+
+    workflow_id: str
+    document: bytes
+    whole: bool
+    status: str | None = None
+    updated_us: int | None = None
+    etag: str = ""
+    if_match: str | None = None
+
+
+class Deletion(NamedTuple):
+    """The end of a stored workflow, perhaps of a certain version only."""
+
+    workflow_id: str
+    if_match: str | None = None
+
+
+Work = Write | Deletion
+
+
+def new_etag() -> str:
+    """Make a name for a version that no other version has."""
+    return secrets.token_urlsafe(12)
+
+
+def check_etag(etag: str) -> str:
+    """Return an etag, or raise `ValueError` for one that no header could carry."""
+    if etag == ANY or not _ETAG.fullmatch(etag):
+        raise ValueError(
+            "an etag is 1 to 200 printable ASCII characters without spaces and quotes, and not *; "
+            f"got {etag[:50]!r}"
+        )
+    return etag
+
+
+def checked(write: Write) -> Write:
+    """Return a write with its etag and index entries filled in.
+
+    Raises `StoreDecodeError` for a document that would make the workflow unreadable, and
+    `ValueError` for what is wrong with the rest.
+    """
+    check_id(write.workflow_id)
+    if write.etag:
+        check_etag(write.etag)
+    if write.if_match not in (None, "", ANY):
+        check_etag(write.if_match)
+    head = wire.head(write.document) if write.whole else wire.part_head(write.document)
+    if head.workflow_id not in (UNSET, write.workflow_id):
+        raise ValueError("WorkflowID in the document is not the id under which it is to be written")
+    status, updated_us = write.status, write.updated_us
+    if status is None and head.status is not UNSET:
+        status = head.status
+    if updated_us is None and head.updated_at is not UNSET:
+        updated_us = wire.microseconds(head.updated_at)
+    etag = write.etag or new_etag()
+    return write._replace(status=status, updated_us=updated_us, etag=etag)
+
+
+def is_done(work: Work, etag: str | None) -> bool:
+    """Tell whether nothing is left to do where this version is stored (None: nothing is)."""
+    if isinstance(work, Deletion):
+        return etag is None and not work.if_match
+    return etag == work.etag
+
+
+def conflict(work: Work, etag: str | None) -> StoreConflictError | None:
+    """Say why a work cannot be done over the version with this etag, or None if it can."""
+    words = None
+    if etag is None:
+        if isinstance(work, Write) and not work.whole:
+            words = "is not stored, so nothing can be added to it; save the whole state first"
+        elif work.if_match:
+            words = "is not stored any more; save it as a new one, if it is to be there again"
+    elif work.if_match == "":
+        words = "is stored already; load it and go on from there, or take another id"
+    elif work.if_match not in (None, ANY, etag):
+        words = "was changed by someone else meanwhile; load it again and repeat the change on that"
+    if words is None:
+        return None
+    operation = _operation(work)
+    return StoreConflictError(
+        f"inngest/{operation}: {work.workflow_id!r} {words}",
+        operation=operation,
+        workflow_id=work.workflow_id,
+    )
+
+
+def _operation(work: Work) -> str:
+    if isinstance(work, Deletion):
+        return "delete"
+    return "save" if work.whole else "append"
