@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from inngest_nb import samples
     from inngest_nb.checkup import doctor
     from inngest_nb.engine import (
+        ActivityContext,
         AsyncWorkflowContext,
         Executor,
         Hooks,
         RetryPolicy,
         WorkflowContext,
         WorkflowHandle,
+        fork,
+        workflow,
     )
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook import (
@@ -57,7 +60,8 @@ if TYPE_CHECKING:
 _ROOMS = {
     "inngest_nb.checkup": "doctor",
     "inngest_nb.engine": (
-        "AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext WorkflowHandle"
+        "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
+        "WorkflowHandle fork workflow"
     ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
@@ -74,6 +78,7 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 __all__ = [
+    "ActivityContext",
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowContext",
@@ -100,6 +105,7 @@ __all__ = [
     "doctor",
     "enable_nested_asyncio",
     "explore",
+    "fork",
     "frame",
     "history_frame",
     "local",
@@ -111,6 +117,7 @@ __all__ = [
     "save_form",
     "start",
     "timeline",
+    "workflow",
 ]
 
 

@@ -13,10 +13,13 @@
     ├── EngineError                 something about a run in an executor
     │   ├── ActivityError           an activity failed, and its retries are used up
     │   ├── ExecutorClosedError     the executor is closed
+    │   ├── LeaseLostError          someone else has taken over the workflow, or changed it
+    │   ├── NonDeterminismError     a workflow's code does not do again what its history says
     │   ├── WorkflowAlreadyRunningError  a run of this id is alive in the executor
     │   ├── WorkflowCanceledError   the run was canceled
     │   ├── WorkflowCodeError       a workflow's code did what only an activity may do
     │   ├── WorkflowFailedError     the run failed; its cause is chained
+    │   ├── WorkflowLeasedError     another executor runs the workflow
     │   ├── WorkflowNotFoundError   neither the executor nor its store knows the id
     │   ├── WorkflowNotHereError    stored as running, but not alive in the executor
     │   ├── WorkflowNotRunningError the run has ended
@@ -151,6 +154,7 @@ class ActivityError(EngineError):
         activity: str,
         attempts: int,
         error: str,
+        seq: int = 0,
         workflow_id: str | None = None,
         run_id: str | None = None,
     ) -> None:
@@ -158,10 +162,37 @@ class ActivityError(EngineError):
         self.activity = activity
         self.attempts = attempts
         self.error = error
+        self.seq = seq
 
 
 class ExecutorClosedError(EngineError):
     """The executor is closed; a run that had not ended is stored as running."""
+
+
+class LeaseLostError(EngineError):
+    """The run was stopped here: its stored state was taken over or changed by someone else."""
+
+
+class NonDeterminismError(EngineError):
+    """A workflow's code does not do again what its history says; nothing was changed.
+
+    They part at event `event_id`: `recorded` is what history has there, `asked` what the code does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        event_id: int,
+        recorded: str,
+        asked: str,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message, workflow_id=workflow_id, run_id=run_id)
+        self.event_id = event_id
+        self.recorded = recorded
+        self.asked = asked
 
 
 class WorkflowAlreadyRunningError(EngineError):
@@ -189,6 +220,10 @@ class WorkflowFailedError(EngineError):
     ) -> None:
         super().__init__(message, workflow_id=workflow_id, run_id=run_id)
         self.activity = activity
+
+
+class WorkflowLeasedError(EngineError):
+    """Another executor runs the workflow, and its lease has not expired."""
 
 
 class WorkflowNotFoundError(EngineError):

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.structs import force_setattr, replace
 
-__all__ = ["EventType", "HistoryEvent", "Signal", "WorkflowState", "WorkflowStatus"]
+__all__ = [
+    "UNSET",
+    "EventType",
+    "ForkOrigin",
+    "HistoryEvent",
+    "Signal",
+    "WorkflowState",
+    "WorkflowStatus",
+]
 
 # Go's zero time: how the contract writes "not set".
 ZERO_TIME = datetime(1, 1, 1, tzinfo=UTC)

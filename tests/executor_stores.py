@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from strict_documents import check_document
@@ -15,6 +15,7 @@ from inngest_nb import (
     StateServer,
     WorkflowState,
     WorkflowStore,
+    Write,
     wire,
 )
 
@@ -51,22 +52,33 @@ class CheckedStore(MemoryStore):
         self.fail_from = 0  # 0: never
         self.error: Callable[[], Exception] = lambda: OSError("the disk is full")
 
-    def save(self, state: WorkflowState) -> None:
+    def before_write(self, workflow_id: str) -> None:
+        """Count a write, or fail it."""
         self.saves += 1
         if self.fail_from and self.saves >= self.fail_from:
             raise self.error()
+
+    def save(self, state: WorkflowState) -> None:
+        self.before_write(state.workflow_id)
+        super().save(state)
+        self._check(state.workflow_id)
+
+    def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+        return [self._append(write) for write in writes]
+
+    def _append(self, write: Write) -> BaseException | None:
+        try:
+            self.before_write(write.workflow_id)
+        except Exception as error:  # noqa: BLE001  # as the store's answer
+            return error
+        (outcome,) = super().append_history([write])
+        if outcome is None:
+            self._check(write.workflow_id)
+        return outcome
+
+    def _check(self, workflow_id: str) -> None:
+        state = self.load(workflow_id)
+        assert state is not None
         document = wire.encode(state)
         check_document(document)
-        self.documents.setdefault(state.workflow_id, []).append(document)
-        super().save(state)
-
-    def save_all(self, states: Iterable[WorkflowState]) -> list[BaseException | None]:
-        outcomes: list[BaseException | None] = []
-        for state in states:
-            try:
-                self.save(state)
-            except Exception as error:  # noqa: BLE001
-                outcomes.append(error)
-            else:
-                outcomes.append(None)
-        return outcomes
+        self.documents.setdefault(workflow_id, []).append(document)

@@ -29,7 +29,18 @@ _EVENT = {
     "SignalPayload": object,
     "Duration": int,
 }
-_OURS = {"Seq": int, "Attempt": int, "Timeout": int}
+_OF_STATES = {"Owner": str, "Fence": int, "LeaseUntil": str, "ForkedFrom": dict}
+_OF_EVENTS = {
+    "Seq": int,
+    "Attempt": int,
+    "RetryAt": str,
+    "Versions": dict,
+    "Superseded": bool,
+    "Timeout": int,
+    "Workflow": str,
+    "Version": int,
+    "Seed": str,
+}
 _STATUSES = {"running", "completed", "failed", "canceled"}
 _TYPES = {
     *("workflow_started", "workflow_completed", "workflow_failed", "workflow_canceled"),
@@ -42,21 +53,22 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)
 def check_document(body: bytes) -> dict[str, Any]:
     """Return a document of a run of ours, or fail on whatever the contract does not have."""
     document: dict[str, Any] = json.loads(body)
-    _check(document, _STATE, {})
+    _check(document, _STATE, _OF_STATES)
     assert document["Status"] in _STATUSES
     assert document["RunID"]
     assert _TIME.fullmatch(document["CreatedAt"])
     assert _TIME.fullmatch(document["UpdatedAt"])
     events = document["History"]
     for event in events:
-        _check(event, _EVENT, _OURS)
+        _check(event, _EVENT, _OF_EVENTS)
         assert event["Type"] in _TYPES
         assert _TIME.fullmatch(event["Timestamp"])
         assert event["Duration"] >= 0
     assert [event["ID"] for event in events] == list(range(1, len(events) + 1))
     assert events[0]["Type"] == "workflow_started"
     assert document["CreatedAt"] == events[0]["Timestamp"]
-    ends = [event["Type"] for event in events[1:] if event["Type"].startswith("workflow_")]
+    valid = [event for event in events[1:] if not event.get("Superseded")]
+    ends = [event["Type"] for event in valid if event["Type"].startswith("workflow_")]
     running = document["Status"] == "running"
     assert ends == ([] if running else ["workflow_" + document["Status"]])
     assert running or events[-1]["Type"] == ends[0]

@@ -8,16 +8,47 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inngest_nb.engine._functions import arguments, as_json, describe, fresh, is_async, name_of
+from inngest_nb.engine._functions import (
+    arguments,
+    as_json,
+    describe,
+    fresh,
+    is_async,
+    name_of,
+    wants_context,
+)
 from inngest_nb.engine._loop import Timer
 from inngest_nb.engine._policy import RetryPolicy
 from inngest_nb.errors import ActivityError
-from inngest_nb.state import EventType, HistoryEvent
+from inngest_nb.state import UNSET, EventType, HistoryEvent
 
 if TYPE_CHECKING:
     from inngest_nb.engine._run import Run
+
+
+# What history says of an attempt whose result the code did not wait for.
+_GIVEN_UP = "canceled"
+
+
+class ActivityContext(NamedTuple):
+    """What an activity that takes two arguments, `fn(ctx, input)`, gets as its first one."""
+
+    workflow_id: str
+    run_id: str
+    seq: int
+    activity: str
+    attempt: int
+
+    @property
+    def idempotency_key(self) -> str:
+        """A word for this one call: the same in every attempt, also after a crash.
+
+        An attempt whose process died may have done its work: give the key to whatever is called,
+        so that doing it twice is noticed there.
+        """
+        return f"{self.run_id}-{self.seq}"
 
 
 class Activity:
@@ -36,21 +67,54 @@ class Activity:
         timeout: timedelta | None,
     ) -> None:
         self.name = name_of(fn)
-        self.seq = run.next_seq()
+        self.seq = run.call("activity", self.name)
         self.cause: BaseException | None = None
         self.last_event: int | None = None
         self._run = run
         self._fn = fn
         self._given = as_json(given, f"the input of activity {self.name!r}")
-        arguments(fn, "activity", given=self._given)  # says now what does not fit
+        self._before = (None,) if wants_context(fn) else ()
+        arguments(fn, "activity", *self._before, given=self._given)  # says now what does not fit
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0
         self._over = 0  # the last attempt that ended
+        self._spent = 0  # attempts before the run was retried: the policy counts anew
+        self._again_at: datetime | None = None
         self._started: datetime | None = None
         self._dropped = False
         self._timer: Timer | None = None
         self._task: asyncio.Task[Any] | None = None
+
+    def recall(self, event: HistoryEvent) -> None:
+        """Take note of an event of the past that is about this call."""
+        if self._dropped:
+            return
+        number = event.attempt or self._attempt + (event.type is EventType.ACTIVITY_STARTED)
+        self._attempt = max(number, 1)
+        if event.type is EventType.ACTIVITY_STARTED:
+            return
+        if event.error == _GIVEN_UP and self._run.past is not None:
+            recorded, asked = f"nobody waits for call {self.seq} any more", "it still does"
+            raise self._run.past.parting(event, recorded, asked)
+        self._over = self._attempt
+        if isinstance(event.retry_at, datetime):
+            self._again_at = event.retry_at
+            if self._pause_after(self._attempt) is None:
+                self._spent = self._attempt
+        else:
+            self.last_event = event.id
+
+    def go_on(self) -> None:
+        """Begin, or go on after what the past says of this call."""
+        with self._run.changed:
+            if self._dropped or self.last_event is not None:
+                return
+            self._again_after_cut()
+            if self._again_at is not None:
+                self._try_again_at(self._again_at)
+                return
+        self.start()
 
     def start(self) -> None:
         """Begin the next attempt: an async function on the loop, a plain one in a worker."""
@@ -68,12 +132,13 @@ class Activity:
 
     def run_here(self, pause_until: Callable[[datetime], None]) -> None:
         """Make all attempts in this very thread, with `pause_until` between them."""
-        again: datetime | None = None
-        while (number := self._begin()) is not None:
-            again = self._attempt_here(number)
-            if again is None:
+        self._again_after_cut()
+        again = self._again_at
+        while True:
+            if again is not None:
+                pause_until(again)
+            if (number := self._begin()) is None or (again := self._attempt_here(number)) is None:
                 return
-            pause_until(again)
 
     def drop(self) -> None:
         """Cancel the attempt that runs, and let nothing that still comes of it count."""
@@ -81,7 +146,7 @@ class Activity:
             if self._dropped or self.last_event is not None:
                 return
             self._dropped = True
-            if self._over == self._attempt:
+            if self._over == self._attempt or self._run.past is not None:
                 self._let_go()
                 return
             # For those who read the history; the code that asked has gone on without an answer.
@@ -89,7 +154,7 @@ class Activity:
                 EventType.ACTIVITY_FAILED,
                 save=False,
                 activity_name=self.name,
-                error="canceled",
+                error=_GIVEN_UP,
                 duration=self._time_since_start(),
                 seq=self.seq,
                 attempt=self._attempt,
@@ -105,6 +170,7 @@ class Activity:
             activity=self.name,
             attempts=attempts,
             error=event.error,
+            seq=self.seq,
             workflow_id=self._run.workflow_id,
             run_id=self._run.run_id,
         )
@@ -116,6 +182,7 @@ class Activity:
             if self._dropped:
                 return None
             self._attempt += 1
+            self._again_at = None
             event = self._run.record(
                 EventType.ACTIVITY_STARTED,
                 save=False,
@@ -130,6 +197,18 @@ class Activity:
             self._started = event.timestamp
             return self._attempt
 
+    def _again_after_cut(self) -> None:
+        """Have an attempt that was cut off by the end of its process made again."""
+        if self._attempt > self._over:
+            self._attempt = self._over
+
+    def _arguments(self) -> tuple[Any, ...]:
+        context = ActivityContext(
+            self._run.workflow_id, self._run.run_id, self.seq, self.name, self._attempt
+        )
+        before = (context,) if self._before else ()
+        return arguments(self._fn, "activity", *before, given=fresh(self._given))
+
     def _launch(self, number: int) -> None:
         # Named, because the running loop may be the workflow's own, in the turn that asks for this.
         loop = self._run.engine.loop.loop
@@ -142,7 +221,7 @@ class Activity:
 
     async def _call_async(self) -> Any:
         try:
-            return await self._fn(*arguments(self._fn, "activity", given=fresh(self._given)))
+            return await self._fn(*self._arguments())
         except (SystemExit, KeyboardInterrupt) as error:  # would end the engine's loop
             raise RuntimeError(f"the activity raised {describe(error)}") from error
 
@@ -161,7 +240,7 @@ class Activity:
 
     def _attempt_here(self, number: int) -> datetime | None:
         try:
-            result = self._fn(*arguments(self._fn, "activity", given=fresh(self._given)))
+            result = self._fn(*self._arguments())
             if inspect.isawaitable(result):
                 if inspect.iscoroutine(result):
                     result.close()
@@ -208,29 +287,36 @@ class Activity:
                 if not threading.main_thread().is_alive():
                     return None  # the process is ending, and that may be all that failed here
                 hook, kind, text = None, EventType.ACTIVITY_FAILED, describe(error)
-            pause = None if error is None else self._retry.pause_after(number)
+            pause = None if error is None else self._pause_after(number)
+            now = self._run.engine.clock.now()
+            again = None if pause is None else now + pause
             event = self._run.record(
                 kind,
                 hook=hook if pause is None else "on_retry",
+                timestamp=now,
                 activity_name=self.name,
                 result=result,
                 error=text,
                 duration=self._time_since_start(),
                 seq=self.seq,
                 attempt=number,
+                retry_at=UNSET if again is None else again,
             )
             self._task = None
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if event is None or event.timestamp is None:
+            if event is None:
                 return None
-            if pause is not None:
+            if again is not None:
                 self._over = number
-                return event.timestamp + pause
+                return again
             self.cause = error
             self.last_event = event.id
             return None
+
+    def _pause_after(self, number: int) -> timedelta | None:
+        return self._retry.pause_after(number - self._spent)
 
     def _is_current(self, number: int) -> bool:
         wanted = not self._dropped and self.last_event is None and not self._run.ended

@@ -17,7 +17,7 @@ from inngest_nb.engine._loop import Timer
 from inngest_nb.engine._policy import RetryPolicy
 from inngest_nb.engine._run import Run
 from inngest_nb.engine._turn_loop import TurnLoop, running_loop
-from inngest_nb.errors import WorkflowCodeError
+from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 
@@ -52,7 +52,7 @@ class AsyncRun(Run):
         future: asyncio.Future[Any] = turns.create_future()
         self._activities[activity.seq] = activity, future
         future.add_done_callback(lambda done: activity.drop() if done.cancelled() else None)
-        activity.start()
+        self.when_live(activity.go_on)
         return future
 
     def mailbox(self, name: str) -> asyncio.Queue[Any]:
@@ -87,17 +87,21 @@ class AsyncRun(Run):
 
     def start_timer(self, handle: asyncio.TimerHandle) -> None:
         """Arm a timer that is recorded when it fires."""
-        if self._begun is None or self._turns is None:
+        if self._turns is None:
             return
-        seq = self.next_seq()
+        seq = self.call("timer")
         delay = handle.when() - self._turns.time()
-        timer: Timer | None = None
         with self.changed:
             self._due[seq] = handle
-            with contextlib.suppress(OverflowError, ValueError):  # later than any calendar: never
+            self._timers[handle] = seq, None
+        self.when_live(partial(self._arm, seq, handle, delay))
+
+    def _arm(self, seq: int, handle: asyncio.TimerHandle, delay: float) -> None:
+        with self.changed, contextlib.suppress(OverflowError, ValueError):  # later than calendars
+            if seq in self._due and self._begun is not None:
                 due = self._begun + timedelta(seconds=handle.when())
                 timer = self.engine.clock.call_at(due, partial(self._fire, seq, delay))
-            self._timers[handle] = seq, timer
+                self._timers[handle] = seq, timer
 
     def stop_timer(self, handle: asyncio.TimerHandle) -> None:
         """Forget a timer."""
@@ -117,27 +121,43 @@ class AsyncRun(Run):
         self.engine.loop.post(self._take_turns)
 
     def _take_turns(self) -> None:
-        while (event := self._next_event()) is not None:
-            if self._apply(event) and self._turns is not None and self._main is not None:
-                self._turns.turn(self._seconds(event))
-                if self._main.done():
-                    self._finish(self._main)
+        try:
+            while True:
+                if self.past is not None and self.journal.owned:
+                    self._go_live()
+                if (event := self._next_event()) is None:
+                    break
+                if self._apply(event) and self._turns is not None and self._main is not None:
+                    self._turns.turn(self._seconds(event))
+                    if self._main.done() and self._past_is_over():
+                        self._finish(self._main)
+        except NonDeterminismError as error:
+            self.suspend(error)
+        else:
+            if self.past is not None and self._past_is_over() and not self.ended:
+                self._claim()
 
     def _apply(self, event: HistoryEvent) -> bool:
         """Do what an event means for the code, and tell whether it gets a turn for that."""
         kind = event.type
+        seq = event.seq if self.past is None else self.past.match(event)
         if kind is EventType.ACTIVITY_COMPLETED or kind is EventType.ACTIVITY_FAILED:
-            return self._answer(event)
+            return self._answer(int(seq or 0), event)
         if kind is EventType.SIGNAL_RECEIVED:
             self._deliver(event.signal_name, event.signal_payload)
         elif kind is EventType.TIMER_FIRED:
-            if (handle := self._due.pop(int(event.seq or 0), None)) is None:
+            if (handle := self._due.pop(int(seq or 0), None)) is None:
                 return False
             self._timers.pop(handle, None)
             if self._turns is not None:
                 self._turns.make_due(handle)
-        elif kind is EventType.WORKFLOW_STARTED:
+        elif kind is EventType.WORKFLOW_STARTED and self._turns is None:
             self._start_code(event)
+        elif kind is EventType.ACTIVITY_STARTED and self.past is not None:
+            activity, _ = self._activities.get(int(seq or 0), (None, None))
+            if activity is not None:
+                activity.recall(event)
+            return False
         else:
             return False
         return True
@@ -148,9 +168,10 @@ class AsyncRun(Run):
         given = arguments(self.fn, "workflow", AsyncWorkflowContext(self), given=fresh(event.input))
         self._main = turns.create_task(self.fn(*given), name=f"workflow {self.workflow_id}")
 
-    def _answer(self, event: HistoryEvent) -> bool:
-        seq = int(event.seq or 0)
+    def _answer(self, seq: int, event: HistoryEvent) -> bool:
         activity, future = self._activities.get(seq, (None, None))
+        if activity is not None and self.past is not None:
+            activity.recall(event)
         if activity is None or future is None or activity.last_event != event.id:
             return False  # an attempt that is followed by another
         del self._activities[seq]

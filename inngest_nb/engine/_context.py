@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from inngest_nb.engine._functions import check_function
@@ -12,18 +15,13 @@ from inngest_nb.engine._policy import ONCE, Duration, RetryPolicy, duration_of
 if TYPE_CHECKING:
     from inngest_nb.engine._async_run import AsyncRun
     from inngest_nb.engine._plain_run import PlainRun
+    from inngest_nb.engine._run import Run
 
 
-class AsyncWorkflowContext:
-    """The context of an `async def` workflow.
+class _Context:
+    """What both kinds of contexts have: answers that are the same when the code runs again."""
 
-    Its code runs again when it is replayed and must then do the same: what it does to the world
-    goes into activities. `asyncio.gather`, task groups, `asyncio.sleep` and `asyncio.timeout` work
-    as they do elsewhere, and timers among them are part of the history. I/O is refused.
-    """
-
-    def __init__(self, run: AsyncRun) -> None:
-        self._run = run
+    _run: Run
 
     @property
     def workflow_id(self) -> str:
@@ -34,6 +32,55 @@ class AsyncWorkflowContext:
     def run_id(self) -> str:
         """The id of this one run; another run under the same workflow id has another."""
         return self._run.run_id
+
+    def now(self) -> datetime:
+        """Return the time of the last event that the code saw, in UTC.
+
+        It moves on with activities, signals and sleeps, and never back.
+        """
+        return self._run.now
+
+    def random(self) -> random.Random:
+        """Return a source of random numbers that are the same in a replay."""
+        return self._run.random
+
+    def uuid(self) -> uuid.UUID:
+        """Return a new random UUID, the same in a replay."""
+        return uuid.UUID(int=self._run.random.getrandbits(128), version=4)
+
+    def version(self, name: str, latest: int = 1) -> int:
+        """Return which version of a changed piece of code this run goes by.
+
+        That is `latest` for a run which comes here for the first time, and stays it whenever the
+        run is replayed, whatever `latest` is by then. It is 0 for a run that went past here before
+        the code asked: it has to do what the code did then.
+
+            if ctx.version("weigh the parcel"):
+                await ctx.execute_activity(weigh, parcel)
+        """
+        if latest < 1:
+            raise ValueError(f"latest is 1 or more, got {latest}")
+        return self._run.version(name, latest)
+
+
+def _check_concurrency(concurrency: int | None) -> int | None:
+    if concurrency is not None and concurrency < 1:
+        raise ValueError(f"concurrency is 1 or more, or None for no limit; got {concurrency}")
+    return concurrency
+
+
+class AsyncWorkflowContext(_Context):
+    """The context of an `async def` workflow.
+
+    Its code runs again when it is replayed and must then do the same: what it does to the world
+    goes into activities. `asyncio.gather`, task groups, `asyncio.sleep` and `asyncio.timeout` work
+    as they do elsewhere, and timers among them are part of the history. I/O is refused.
+    """
+
+    _run: AsyncRun
+
+    def __init__(self, run: AsyncRun) -> None:
+        self._run = run
 
     def execute_activity(
         self,
@@ -53,6 +100,37 @@ class AsyncWorkflowContext:
         limit = None if timeout is None else duration_of(timeout, "timeout")
         return _result_of(self._run.begin_activity(fn, input, retry or ONCE, limit))
 
+    async def map(
+        self,
+        fn: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        concurrency: int | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: Duration | None = None,  # noqa: ASYNC109  # that of each attempt, and durable
+    ) -> list[Any]:
+        """Run an activity for each item, at most `concurrency` at a time; results come in order.
+
+        The first one that fails for good ends the others and raises its `ActivityError`.
+        """
+        waiting = list(items)
+        results: list[Any] = [None] * len(waiting)
+        numbers = iter(range(len(waiting)))
+
+        async def work() -> None:
+            for number in numbers:
+                call = self.execute_activity(fn, waiting[number], retry=retry, timeout=timeout)
+                results[number] = await call
+
+        count = min(_check_concurrency(concurrency) or len(waiting), len(waiting))
+        workers = [asyncio.ensure_future(work()) for _ in range(count)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+        return results
+
     async def receive_signal(self, name: str, timeout: Duration | None = None) -> Any:  # noqa: ASYNC109  # the timeout is durable
         """Wait for a signal and return its payload; each payload is received once, in order.
 
@@ -60,9 +138,16 @@ class AsyncWorkflowContext:
         of the calls. Raises `TimeoutError`.
         """
         mailbox = self._run.mailbox(name)
-        if not mailbox.empty() or timeout is None:
-            return await mailbox.get()
-        seconds = duration_of(timeout, "timeout").total_seconds()
+        if not mailbox.empty():
+            return mailbox.get_nowait()
+        with self._run.listen(name):
+            if timeout is None:
+                return await mailbox.get()
+            return await self._get_within(mailbox, name, duration_of(timeout, "timeout"))
+
+    @staticmethod
+    async def _get_within(mailbox: asyncio.Queue[Any], name: str, limit: timedelta) -> Any:
+        seconds = limit.total_seconds()
         try:
             async with asyncio.timeout(seconds):
                 return await mailbox.get()
@@ -74,7 +159,7 @@ class AsyncWorkflowContext:
 
         Each iterator sees every payload, whatever others or `receive_signal` take.
         """
-        return _AsyncSignals(self._run.subscribe(name))
+        return _AsyncSignals(self._run, name)
 
     async def sleep(self, duration: Duration) -> None:
         """Wait; counted from the last event that the code saw."""
@@ -87,14 +172,17 @@ async def _result_of(future: asyncio.Future[Any]) -> Any:
 
 
 class _AsyncSignals(AsyncIterator[Any]):
-    def __init__(self, payloads: asyncio.Queue[Any]) -> None:
-        self._payloads = payloads
+    def __init__(self, run: AsyncRun, name: str) -> None:
+        self._run = run
+        self._name = name
+        self._payloads = run.subscribe(name)
 
     async def __anext__(self) -> Any:
-        return await self._payloads.get()
+        with self._run.listen(self._name):
+            return await self._payloads.get()
 
 
-class WorkflowContext:
+class WorkflowContext(_Context):
     """The context of a plain `def` workflow: each call blocks the workflow's own thread.
 
     Its code runs again when it is replayed and must then do the same: what it does to the world
@@ -102,18 +190,10 @@ class WorkflowContext:
     that is no `Exception`.
     """
 
+    _run: PlainRun
+
     def __init__(self, run: PlainRun) -> None:
         self._run = run
-
-    @property
-    def workflow_id(self) -> str:
-        """The id under which the workflow is stored."""
-        return self._run.workflow_id
-
-    @property
-    def run_id(self) -> str:
-        """The id of this one run; another run under the same workflow id has another."""
-        return self._run.run_id
 
     def execute_activity(
         self,
@@ -133,6 +213,25 @@ class WorkflowContext:
         check_function(fn, "an activity")
         limit = None if timeout is None else duration_of(timeout, "timeout")
         return self._run.activity(fn, input, retry or ONCE, limit)
+
+    def map(
+        self,
+        fn: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        concurrency: int | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: Duration | None = None,
+    ) -> list[Any]:
+        """Run an activity for each item, at most `concurrency` at a time; results come in order.
+
+        Plain functions run in worker threads. The first one that fails for good ends the others
+        and raises its `ActivityError`.
+        """
+        check_function(fn, "an activity")
+        limit = None if timeout is None else duration_of(timeout, "timeout")
+        most = _check_concurrency(concurrency)
+        return self._run.activities(fn, list(items), most, retry or ONCE, limit)
 
     def receive_signal(self, name: str, timeout: Duration | None = None) -> Any:
         """Wait for a signal and return its payload; each payload is received once, in order.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from inngest_nb.engine._hooks import Hooks, HookThread
+from inngest_nb.engine._lease import new_owner
 from inngest_nb.engine._loop import Clock, PrivateLoop, SystemClock
 from inngest_nb.engine._run import Run
 from inngest_nb.engine._workers import Workers
@@ -31,12 +32,19 @@ class Engine:
     """
 
     def __init__(
-        self, store: WorkflowStore, hooks: Hooks | None, clock: Clock | None, workers: int
+        self,
+        store: WorkflowStore,
+        hooks: Hooks | None,
+        clock: Clock | None,
+        workers: int,
+        lease: timedelta,
     ) -> None:
         self.store = store
+        self.owner = new_owner()
+        self.lease = lease
         self.loop = PrivateLoop()
         self.clock = clock or SystemClock(self.loop)
-        self.writer = Writer(store)
+        self.writer = Writer(store, self._leases_to_renew, lease.total_seconds() / 6)
         self.hooks = HookThread(hooks)
         self.workers = Workers("inngest-nb-activity", workers)
         self.threads = Workers("inngest-nb-workflow")
@@ -68,8 +76,8 @@ class Engine:
             with self._lock:
                 self._claimed.discard(workflow_id)
 
-    def begin(self, run: Run) -> None:
-        """Let a run begin under the id that was claimed for it."""
+    def begin(self, run: Run, timeout: timedelta | None = None) -> None:
+        """Let a run begin, or go on, under the id that was claimed for it."""
         with self._lock:
             self._check_open()
             if not self._started:
@@ -78,7 +86,7 @@ class Engine:
                 self.writer.start()
                 atexit.register(self._at_exit)
             self._runs[run.workflow_id] = run
-            run.begin()
+            run.begin(timeout)
 
     def forget(self, run: Run) -> None:
         """Free the id of a run that is over."""
@@ -128,6 +136,12 @@ class Engine:
         with contextlib.suppress(RuntimeError):  # no new threads any more: the process is ending
             threading.Thread(target=self.close, name="inngest-nb-close", daemon=True).start()
 
+    def _leases_to_renew(self) -> list[Run]:
+        now = self.clock.now()
+        with self._lock:
+            runs = list(self._runs.values())
+        return [run for run in runs if run.lease_is_short(now)]
+
     def _check_open(self) -> None:
         if self._closed:
             raise ExecutorClosedError("the executor is closed; make a new one for new runs")
@@ -143,7 +157,7 @@ class Engine:
 def _closed(workflow_id: str) -> ExecutorClosedError:
     return ExecutorClosedError(
         f"the executor was closed while workflow {workflow_id!r} ran; it is stored as running, up "
-        "to its last saved event",
+        f"to its last saved event; resume(fn, {workflow_id!r}) of another executor goes on there",
         workflow_id=workflow_id,
     )
 

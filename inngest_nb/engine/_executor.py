@@ -5,23 +5,41 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
+from inngest_nb.engine import _stored
 from inngest_nb.engine._async_run import AsyncRun
 from inngest_nb.engine._engine import Engine
+from inngest_nb.engine._fork import retried
 from inngest_nb.engine._functions import arguments, as_json, check_function, is_async, name_of
 from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._hooks import Hooks
 from inngest_nb.engine._loop import Clock
 from inngest_nb.engine._plain_run import PlainRun
 from inngest_nb.engine._policy import Duration, duration_of
-from inngest_nb.errors import WorkflowNotFoundError, WorkflowNotHereError, WorkflowNotRunningError
-from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
+from inngest_nb.engine._registry import Workflows, registered
+from inngest_nb.errors import (
+    EngineError,
+    StoreConflictError,
+    WorkflowAlreadyRunningError,
+    WorkflowNotRunningError,
+)
+from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import AsyncInngestStore, MemoryStore, WorkflowStore
 
 _WORKERS = 64
+_LEASE_SECONDS = 60.0
+_ATTEMPTS = 5
+
+
+class Recovery(NamedTuple):
+    """What `Executor.recover` did: `handles` of what it resumed, and why it `left` the others."""
+
+    handles: tuple[WorkflowHandle, ...]
+    left: dict[str, str]
 
 
 class Executor:
@@ -35,7 +53,13 @@ class Executor:
     The end of the process waits for nothing here. A log line (`inngest_nb.engine`, on stderr if
     logging is not set up) then names the open runs, which stay stored as running.
 
-    `workers` is how many plain activities of async workflows run at a time; `clock` is for tests.
+    A run belongs to one executor at a time. It holds a lease of `lease`, renewed while it is alive,
+    and each of its writes builds on the one before: a store that writes conditionally (all but a
+    plain server of the contract) refuses those of a holder who was thought dead and was only slow.
+
+    `workers` is how many plain activities of async workflows run at a time; `workflows` are those
+    that `recover` finds by name, all that `@workflow` has registered unless others are given;
+    `clock` is for tests.
     """
 
     def __init__(
@@ -45,12 +69,19 @@ class Executor:
         *,
         clock: Clock | None = None,
         workers: int = _WORKERS,
+        lease: Duration = _LEASE_SECONDS,
+        workflows: Workflows | None = None,
     ) -> None:
         if isinstance(store, AsyncInngestStore):
             raise TypeError("an executor wants a blocking store, such as InngestStore")
         if workers < 1:
             raise ValueError(f"workers is 1 or more, got {workers}")
-        self._engine = Engine(MemoryStore() if store is None else store, hooks, clock, workers)
+        held = duration_of(lease, "lease")
+        if held.total_seconds() < 1:
+            raise ValueError(f"lease is a second or more, got {lease!r}")
+        self._workflows = registered if workflows is None else workflows
+        store = MemoryStore() if store is None else store
+        self._engine = Engine(store, hooks, clock, workers, held)
         weakref.finalize(self, self._engine.abandon).atexit = False
 
     @property
@@ -81,19 +112,80 @@ class Executor:
         workflow_id = _new_id(fn) if id is None else id
         engine = self._engine
         with engine.claim(workflow_id):
-            if id is not None:
-                stored = engine.store.load(id)
-                if stored is not None and stored.status is WorkflowStatus.RUNNING:
-                    raise _not_here(stored)
-            kind = AsyncRun if is_async(fn) else PlainRun
-            run = kind(engine, fn, workflow_id, given, limit)
-            engine.begin(run)
-        return WorkflowHandle(run)
+            stored = None if id is None else engine.store.load(id)
+            if stored is not None and stored.status is WorkflowStatus.RUNNING:
+                raise _stored.not_here(stored)
+            state = WorkflowState(
+                workflow_id=workflow_id,
+                run_id=uuid4().hex,
+                status=WorkflowStatus.RUNNING,
+                input=given,
+                etag=stored.etag if stored else "",
+            )
+            return self._begin(fn, state, limit)
+
+    def resume(
+        self, fn: Callable[..., Any], workflow_id: str, *, take_over: bool = False
+    ) -> WorkflowHandle:
+        """Go on with a workflow that is stored as running, and return a handle at once.
+
+        The function runs again from its first line. What its history has is not done again: the
+        recorded results, signals and timers answer in the recorded order. After them it goes on
+        live: an activity whose process died in it is run again. If its code does not ask for what
+        the history says, the handle raises `NonDeterminismError`, and nothing is changed.
+
+        Raises `WorkflowLeasedError` while another executor is known to run it, unless told to
+        `take_over`; that one is then stopped at its next write. A plain server of the contract can
+        do neither: there, make sure yourself that nobody else runs it. Raises also
+        `WorkflowNotFoundError`, `WorkflowNotRunningError` and `WorkflowAlreadyRunningError`.
+        """
+        check_function(fn, "a workflow")
+        with self._engine.claim(workflow_id):
+            return self._go_on(fn, self._load(workflow_id, "resume"), take_over=take_over)
+
+    def recover(self) -> Recovery:
+        """Resume all workflows of the store that are stored as running and that nobody runs.
+
+        Each is found by the name that its first event keeps, among those registered by `@workflow`.
+        Raises `ListingUnsupportedError` where the store cannot list.
+        """
+        handles: list[WorkflowHandle] = []
+        left: dict[str, str] = {}
+        for state in self._engine.store.fetch(status=WorkflowStatus.RUNNING):
+            name = state.workflow_id
+            try:
+                fn = self._function_of(state)
+                with self._engine.claim(name):
+                    handles.append(self._go_on(fn, state))
+            except WorkflowAlreadyRunningError:
+                continue  # alive in this executor
+            except EngineError as error:
+                left[name] = str(error)
+        return Recovery(tuple(handles), left)
+
+    def retry(self, id: str, fn: Callable[..., Any] | None = None) -> WorkflowHandle:
+        """Let a failed run go on from the activity it failed of, and return a handle at once.
+
+        That activity is tried anew, by its whole retry policy; what has completed is not done
+        again. A run that failed by its own code goes on where it raised: mend the code first. What
+        the run did after the failure stays in its history, marked as superseded. Without `fn` the
+        workflow is found by its name, as `recover` does.
+        """
+        with self._engine.claim(id):
+            stored = self._load(id, "retry")
+            state = retried(stored, self._engine.clock.now())
+            fn = self._function_of(state) if fn is None else fn
+            check_function(fn, "a workflow")
+            return self._go_on(fn, _stored.replace(self._engine.store, state))
 
     def signal(self, id: str, signal: Signal) -> None:
         """Give a signal to a run, and return once it is saved.
 
-        Raises `WorkflowNotFoundError`, `WorkflowNotRunningError` and `WorkflowNotHereError`.
+        A run that is alive nowhere, because its process died, finds the signal when it is resumed,
+        if the store writes conditionally.
+
+        Raises `WorkflowLeasedError` for a run of another executor, which has to be told there;
+        `WorkflowNotFoundError`, `WorkflowNotRunningError` and `WorkflowNotHereError`.
         """
         if not isinstance(signal, Signal):
             raise TypeError(f"a signal is a Signal(name, payload), got {type(signal).__name__}")
@@ -101,16 +193,27 @@ class Executor:
         run = self._engine.alive(id)
         if run is not None and run.signal(signal, payload):
             return
-        stored = run.state if run is not None else self._stored(id, "signal")
-        if stored.status is WorkflowStatus.RUNNING:
-            raise _not_here(stored)
-        raise WorkflowNotRunningError(
-            f"workflow {id!r} cannot take signal {signal.name!r}: it is {stored.status}; "
-            "execute it again for a new run",
-            status=str(stored.status),
-            workflow_id=id,
-            run_id=stored.run_id,
-        )
+        for _ in range(_ATTEMPTS):
+            stored = run.state if run is not None else self._load(id, "signal")
+            if stored.status is not WorkflowStatus.RUNNING:
+                raise WorkflowNotRunningError(
+                    f"workflow {id!r} cannot take signal {signal.name!r}: it is {stored.status}; "
+                    "execute it again for a new run",
+                    status=str(stored.status),
+                    workflow_id=id,
+                    run_id=stored.run_id,
+                )
+            if run is not None or not _stored.guards(self._engine.store):
+                raise _stored.not_here(stored)
+            now = self._engine.clock.now()
+            _stored.check_free(stored, self._engine.owner, now)
+            fields = {"signal_name": signal.name, "signal_payload": payload}
+            try:
+                _stored.add(self._engine.store, stored, now, EventType.SIGNAL_RECEIVED, fields)
+            except StoreConflictError:
+                continue  # somebody else wrote in between: look again
+            return
+        raise _stored.not_here(stored)
 
     def query(self, id: str, what: str) -> Any:
         """Return the "status" or the "result" of a workflow: of its run here, else as stored.
@@ -120,7 +223,7 @@ class Executor:
         if what not in ("status", "result"):
             raise ValueError(f"one can query 'status' or 'result', got {what!r}")
         run = self._engine.alive(id)
-        state = run.state if run is not None else self._stored(id, "query")
+        state = run.state if run is not None else self._load(id, "query")
         return state.status if what == "status" else state.result
 
     def cancel(self, id: str) -> bool:
@@ -128,30 +231,33 @@ class Executor:
 
         A running async activity is canceled. A plain one cannot be: what it returns is dropped. The
         code gets `CancelledError` at its await, a plain function at its next call of the context,
-        and cannot go on. A workflow that is stored as running but not alive here is marked canceled
-        in the store; a process that runs it after all is not told. Raises `WorkflowNotFoundError`.
+        and cannot go on. A workflow that is not alive here is marked canceled in the store; an
+        executor that runs it elsewhere is stopped at its next write, which the store refuses (not
+        so on a plain server of the contract). Raises `WorkflowNotFoundError`.
         """
         run = self._engine.alive(id)
         if run is not None:
             return run.cancel()
-        stored = self._stored(id, "cancel")
-        if stored.status is not WorkflowStatus.RUNNING:
-            return False
-        now = self._engine.clock.now()
-        event = HistoryEvent(
-            id=max((event.id for event in stored.history), default=0) + 1,
-            type=EventType.WORKFLOW_CANCELED,
-            timestamp=now,
-            error="canceled",
-        )
-        canceled = stored.replace(
-            status=WorkflowStatus.CANCELED,
-            error="canceled",
-            history=(*stored.history, event),
-            updated_at=now,
-        )
-        self._engine.store.save(canceled)
-        return True
+        for attempt in range(_ATTEMPTS):
+            stored = self._load(id, "cancel")
+            if stored.status is not WorkflowStatus.RUNNING:
+                return False
+            try:
+                _stored.add(
+                    self._engine.store,
+                    stored,
+                    self._engine.clock.now(),
+                    EventType.WORKFLOW_CANCELED,
+                    {"error": "canceled"},
+                    status=WorkflowStatus.CANCELED,
+                    error="canceled",
+                )
+            except StoreConflictError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return True
+        return False
 
     def close(self, timeout: Duration = 0) -> None:
         """Stop, and let go of all threads; again is no error.
@@ -172,29 +278,58 @@ class Executor:
     ) -> None:
         self.close()
 
-    def _stored(self, workflow_id: str, operation: str) -> WorkflowState:
-        stored = self._engine.store.load(workflow_id)
-        if stored is None:
-            raise WorkflowNotFoundError(
-                f"cannot {operation} workflow {workflow_id!r}: neither this executor nor its store "
-                "knows the id; start it with execute(fn, id=...)",
-                workflow_id=workflow_id,
+    def _load(self, workflow_id: str, operation: str) -> WorkflowState:
+        return _stored.load(self._engine.store, workflow_id, operation)
+
+    def _go_on(
+        self, fn: Callable[..., Any], state: WorkflowState, *, take_over: bool = False
+    ) -> WorkflowHandle:
+        """Replay a stored run and go on with it; its id is claimed."""
+        name = state.workflow_id
+        if state.status is not WorkflowStatus.RUNNING:
+            raise WorkflowNotRunningError(
+                f"workflow {name!r} cannot be resumed: it is {state.status or 'unset'}; execute it "
+                "again for a new run, retry it if it failed, or fork it",
+                status=str(state.status),
+                workflow_id=name,
+                run_id=state.run_id,
             )
-        return stored
+        if not state.history or state.history[0].type is not EventType.WORKFLOW_STARTED:
+            raise EngineError(
+                f"workflow {name!r} cannot be resumed: it was saved without its history; end it "
+                f"with cancel({name!r}), then execute it again",
+                workflow_id=name,
+                run_id=state.run_id,
+            )
+        if not take_over:
+            _stored.check_free(state, self._engine.owner, self._engine.clock.now())
+        return self._begin(fn, state)
+
+    def _begin(
+        self, fn: Callable[..., Any], state: WorkflowState, timeout: timedelta | None = None
+    ) -> WorkflowHandle:
+        run = (AsyncRun if is_async(fn) else PlainRun)(self._engine, fn, state)
+        self._engine.begin(run, timeout)
+        return WorkflowHandle(run)
+
+    def _function_of(self, state: WorkflowState) -> Callable[..., Any]:
+        """Return the code of a stored run, by the name and version in its first event."""
+        begun = state.history[0] if state.history else None
+        name = begun.workflow if begun else UNSET
+        fn = self._workflows.find(name, begun.version or None) if begun and name else None
+        if fn is None:
+            known = ", ".join(map(repr, self._workflows.names())) or "none"
+            whose = f"is of workflow {name!r}" if name else "does not say of which workflow it is"
+            raise EngineError(
+                f"{state.workflow_id!r} {whose}, and registered are: {known}. Register its "
+                f"function with @workflow, or give it: resume(fn, {state.workflow_id!r})",
+                workflow_id=state.workflow_id,
+                run_id=state.run_id,
+            )
+        return fn
 
 
 def _new_id(fn: Callable[..., Any]) -> str:
     """Make an id that nobody else has, with the function's name for people to see."""
     name = re.sub(r"\W+", "", name_of(fn), flags=re.ASCII)[:60] or "workflow"
     return f"{name}-{uuid4().hex[:16]}"
-
-
-def _not_here(stored: WorkflowState) -> WorkflowNotHereError:
-    name = stored.workflow_id
-    return WorkflowNotHereError(
-        f"workflow {name!r} is stored as running, but no run of it is alive in this executor: "
-        f"another process runs it, or one died in it. Go on with resume(fn, {name!r}), end it with "
-        f"cancel({name!r}), or give another id=",
-        workflow_id=name,
-        run_id=stored.run_id,
-    )

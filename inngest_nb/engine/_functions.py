@@ -51,6 +51,11 @@ def takes_arguments(fn: Callable[..., Any], count: int) -> bool:
     return True
 
 
+def wants_context(fn: Callable[..., Any]) -> bool:
+    """Tell an activity that cannot do with its input alone: it takes a context before it."""
+    return takes_arguments(fn, 2) and not takes_arguments(fn, 1)
+
+
 def arguments(fn: Callable[..., Any], what: str, *before: Any, given: Any) -> tuple[Any, ...]:
     """Return what to call a function with: its input comes last.
 
@@ -100,11 +105,11 @@ def describe(error: BaseException) -> str:
     return clean(f"{kind}: {text}" if text else kind)
 
 
-def failed_activity(error: BaseException | None) -> str | None:
-    """Return the name of the activity behind an error, if there is one."""
+def failed_activity(error: BaseException | None) -> ActivityError | None:
+    """Return the activity's error behind an error, if there is one."""
     while error is not None:
         if isinstance(error, ActivityError):
-            return error.activity
+            return error
         if isinstance(error, BaseExceptionGroup):
             return next(filter(None, map(failed_activity, error.exceptions)), None)
         error = error.__cause__

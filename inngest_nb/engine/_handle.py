@@ -49,11 +49,17 @@ class WorkflowHandle:
         """The run as it is now, with what is about to be saved."""
         return self._run.state
 
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """The names of the signals that the code waits for right now."""
+        return tuple(sorted(name for name, count in self._run.listening.items() if count > 0))
+
     def result(self, timeout: Duration | None = None) -> Any:
         """Wait for the run and return its result as JSON reads it back.
 
         Raises `WorkflowFailedError` with the cause chained, `WorkflowCanceledError`,
-        `WorkflowNotSavedError`, `ExecutorClosedError`; and `TimeoutError` if the run goes on for
+        `WorkflowNotSavedError`, `LeaseLostError`, `NonDeterminismError` of a resumed run,
+        `ExecutorClosedError`; and `TimeoutError` if the run goes on for
         longer than `timeout`.
         """
         self._check_place()

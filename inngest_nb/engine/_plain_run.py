@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from inngest_nb.engine._functions import arguments, as_json, fresh, is_async
 from inngest_nb.engine._loop import Timer
 from inngest_nb.engine._policy import RetryPolicy
 from inngest_nb.engine._run import Run
-from inngest_nb.errors import WorkflowCodeError
+from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 
@@ -39,7 +39,7 @@ class PlainRun(Run):
         self._begun = False
         self._activities: dict[int, Activity] = {}
         self._answers: dict[int, HistoryEvent] = {}
-        self._timers: dict[int, Timer] = {}
+        self._timers: dict[int, Timer | None] = {}
         self._received: dict[str, list[Any]] = {}
         self._taken: dict[str, int] = {}
 
@@ -56,12 +56,61 @@ class PlainRun(Run):
         self._check_thread()
         activity = Activity(self, fn, given, retry, timeout)
         self._activities[activity.seq] = activity
-        if timeout is None and not is_async(fn):
+        self._wait_for(lambda: self.past is None or activity.seq in self._answers)
+        if activity.seq in self._answers:
+            pass  # its past has the answer
+        elif timeout is None and not is_async(fn):
             activity.run_here(self._pause_until)
         else:
-            activity.start()  # elsewhere, so that this thread can stop waiting for it
+            activity.go_on()  # elsewhere, so that this thread can stop waiting for it
+        return self._result(activity)
+
+    def activities(
+        self,
+        fn: Callable[..., Any],
+        items: Iterable[Any],
+        concurrency: int | None,
+        retry: RetryPolicy,
+        timeout: timedelta | None,
+    ) -> list[Any]:
+        """Run an activity for each item, so many at a time, and return the results in order."""
+        self._check_thread()
+        begun: list[Activity] = []
+        open_: set[int] = set()
+        failed = False
+        for given in items:
+            activity = Activity(self, fn, given, retry, timeout)
+            begun.append(activity)
+            open_.add(activity.seq)
+            self._activities[activity.seq] = activity
+            self.when_live(activity.go_on)
+            while not failed and concurrency is not None and len(open_) >= concurrency:
+                failed = self._wait_for_one(open_)
+            if failed:
+                break
+        while open_ and not failed:
+            failed = self._wait_for_one(open_)
+        if failed:
+            for activity in begun:
+                if activity.seq in open_:
+                    activity.drop()
+            begun = [each for each in begun if self._failed(each.seq)]
+        return [self._result(activity) for activity in begun]
+
+    def _wait_for_one(self, seqs: set[int]) -> bool:
+        """Wait until one of these calls has its answer, forget it, and tell whether it failed."""
+        self._wait_for(lambda: any(seq in self._answers for seq in seqs))
+        seq = next(seq for seq in seqs if seq in self._answers)
+        seqs.discard(seq)
+        return self._failed(seq)
+
+    def _failed(self, seq: int) -> bool:
+        event = self._answers.get(seq)
+        return event is not None and event.type is EventType.ACTIVITY_FAILED
+
+    def _result(self, activity: Activity) -> Any:
         event = self._answer(activity.seq)
-        del self._activities[activity.seq]
+        del self._activities[activity.seq], self._answers[activity.seq]
         if event.type is EventType.ACTIVITY_FAILED:
             raise activity.error(event)
         return fresh(event.result)
@@ -78,7 +127,8 @@ class PlainRun(Run):
         seq = None
         if timeout is not None and not self._has(name, position):
             seq = self._start_timer(timeout)
-        self._wait_for(lambda: self._has(name, position) or seq in self._answers)
+        with self.listen(name):
+            self._wait_for(lambda: self._has(name, position) or seq in self._answers)
         if seq is not None:
             self._stop_timer(seq)
         if not self._has(name, position):
@@ -89,7 +139,8 @@ class PlainRun(Run):
     def payload(self, name: str, position: int) -> Any:
         """Return a signal's payload by its number, the first is 0; wait until it is there."""
         self._check_thread()
-        self._wait_for(lambda: self._has(name, position))
+        with self.listen(name):
+            self._wait_for(lambda: self._has(name, position))
         return fresh(self._received[name][position])
 
     def _has(self, name: str, position: int) -> bool:
@@ -119,34 +170,44 @@ class PlainRun(Run):
                     self._apply(event)
                 elif self.ended:
                     raise StopRun
-                else:
+                elif self.past is None:
                     self.changed.wait()
+                elif self.journal.owned:
+                    self._go_live()
+                else:
+                    self._claim()
+                    self.changed.wait_for(lambda: self.journal.owned or self.ended)
             if self.ended:
                 raise StopRun
 
     def _apply(self, event: HistoryEvent) -> None:
-        seq = int(event.seq or 0)
+        seq = int((event.seq if self.past is None else self.past.match(event)) or 0)
+        activity = self._activities.get(seq)
+        if activity is not None and self.past is not None:
+            activity.recall(event)
         if event.type is EventType.SIGNAL_RECEIVED:
             self._received.setdefault(event.signal_name, []).append(event.signal_payload)
-        elif event.type is EventType.TIMER_FIRED:
+        elif event.type is EventType.TIMER_FIRED or (
+            activity is not None and activity.last_event == event.id
+        ):
             self._answers[seq] = event
-        elif event.type in (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED):
-            activity = self._activities.get(seq)
-            if activity is not None and activity.last_event == event.id:
-                self._answers[seq] = event
 
     def _start_timer(self, duration: timedelta) -> int:
-        seq = self.next_seq()
-        begun = self._events[self._applied - 1].timestamp
-        if begun is not None:
-            try:
-                due = begun + duration
-            except OverflowError:  # later than any calendar goes: never
-                return seq
-            with self.changed:
+        seq = self.call("timer")
+        try:
+            due = self.now + duration
+        except OverflowError:  # later than any calendar goes: never
+            return seq
+        with self.changed:
+            self._timers[seq] = None
+        self.when_live(partial(self._arm, seq, due, duration))
+        return seq
+
+    def _arm(self, seq: int, due: datetime, duration: timedelta) -> None:
+        with self.changed:
+            if seq in self._timers and seq not in self._answers:
                 fire = partial(self._fire, seq, duration)
                 self._timers[seq] = self.engine.clock.call_at(due, fire)
-        return seq
 
     def _stop_timer(self, seq: int) -> None:
         with self.changed:
@@ -156,7 +217,8 @@ class PlainRun(Run):
 
     def _fire(self, seq: int, duration: timedelta) -> None:
         with self.changed:
-            if self._timers.pop(seq, None) is not None:
+            if seq in self._timers:
+                del self._timers[seq]
                 self.record(EventType.TIMER_FIRED, seq=seq, duration=duration)
 
     def _pause_until(self, when: datetime) -> None:
@@ -184,6 +246,7 @@ class PlainRun(Run):
 
     def _run_code(self) -> None:
         self._thread = threading.current_thread()
+        ended: Callable[[], object]
         try:
             self._next_event()  # the start
             context = WorkflowContext(self)
@@ -194,13 +257,32 @@ class PlainRun(Run):
                 raise TypeError("the workflow is not `async def`, but returned a promise")
             result = as_json(result, "the workflow's result")
         except StopRun:
-            if not self.ended:
-                self.fail(RuntimeError("the workflow's code stopped itself"))
+            if self.ended:
+                return
+            ended = partial(self.fail, RuntimeError("the workflow's code stopped itself"))
+        except NonDeterminismError as error:
+            self.suspend(error)
+            return
         except BaseException as error:  # noqa: BLE001  # it is how the run ended
-            if threading.main_thread().is_alive():  # else the process ends, and nothing is sure
-                self.fail(error)
+            if not threading.main_thread().is_alive():
+                return  # the process ends, and nothing is sure
+            ended = partial(self.fail, error)
         else:
-            self.end(WorkflowStatus.COMPLETED, EventType.WORKFLOW_COMPLETED, result=result)
+            kind = EventType.WORKFLOW_COMPLETED
+            ended = partial(self.end, WorkflowStatus.COMPLETED, kind, result=result)
+        self._see_the_rest(ended)
+
+    def _see_the_rest(self, ended: Callable[[], object]) -> None:
+        """End, if all that the past still holds fits the calls that the code has made."""
+        try:
+            while self.past is not None and not self._past_is_over():
+                if (event := self._next_event()) is None:
+                    return
+                self._apply(event)
+        except NonDeterminismError as error:
+            self.suspend(error)
+        else:
+            ended()
 
     def _stop(self) -> None:
         for activity in list(self._activities.values()):

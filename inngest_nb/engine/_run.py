@@ -1,24 +1,32 @@
-"""One run of a workflow: what happened so far, how much of that is saved, and how it ends."""
+"""One run of a workflow: what happens to it, what its code sees of that, and how it ends."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import logging
+import random
 import threading
-from collections.abc import Callable
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from inngest_nb.engine._functions import describe, failed_activity
+from inngest_nb.engine._journal import Journal
 from inngest_nb.engine._loop import Timer
+from inngest_nb.engine._registry import definition_of
+from inngest_nb.engine._replay import Past
 from inngest_nb.errors import (
     EngineError,
+    LeaseLostError,
+    StoreConflictError,
     WorkflowCanceledError,
     WorkflowFailedError,
     WorkflowNotSavedError,
 )
 from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
+from inngest_nb.store import Write
 
 if TYPE_CHECKING:
     from inngest_nb.engine._engine import Engine
@@ -30,23 +38,20 @@ class Run:
     """A run that is alive in this process.
 
     Every event is recorded first, from whatever thread it comes, then saved by the writer, and only
-    then does the code see it, one event after the other. So what the code has seen is durable,
-    and a replay of the history shows it the same.
+    then does the code see it, one event after the other. So what the code has seen is durable, and
+    a replay of the history shows it the same.
+
+    A run that is resumed begins with a past: its code sees the recorded events in the same way, and
+    until it has seen them all, nothing that it asks for is begun. Then the run is claimed in the
+    store, and goes on.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        fn: Callable[..., Any],
-        workflow_id: str,
-        given: Any,
-        timeout: timedelta | None,
-    ) -> None:
+    def __init__(self, engine: Engine, fn: Callable[..., Any], state: WorkflowState) -> None:
         self.engine = engine
         self.fn = fn
-        self.workflow_id = workflow_id
-        self.run_id = uuid4().hex
-        self.given = given
+        self.workflow_id = state.workflow_id
+        self.run_id = state.run_id
+        self.given = state.input
         self.status = WorkflowStatus.RUNNING
         self.done: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self.done.set_running_or_notify_cancel()  # nobody who waits can cancel the run
@@ -54,27 +59,39 @@ class Run:
         # any more.
         self.changed = threading.Condition()
         self.ended = False
-        self.saved = 0
-        self._events: list[HistoryEvent] = []
+        self.past: Past | None = Past(state) if state.history else None
+        self.journal = Journal(state, engine.owner, engine.lease)
+        self.listening: Counter[str] = Counter()
+        self._claimed = False
+        self._parked: list[Callable[[], object]] = []
         self._untold: list[tuple[str, HistoryEvent]] = []
-        self._applied = 0
         self._seq = 0
-        self._result: Any = None
+        self._versions: dict[str, int] = {}
+        self._new_versions: dict[str, int] = {}
+        self._random: random.Random | None = None
+        self._outcome: dict[str, Any] = {}
         self._failure: EngineError | None = None
-        self._timeout = timeout
         self._deadline: Timer | None = None
 
     # What the executor asks of it
 
-    def begin(self) -> None:
-        """Record the start; the code begins once that is saved."""
-        limit: dict[str, Any] = {} if self._timeout is None else {"timeout": self._timeout}
-        event = self.record(
-            EventType.WORKFLOW_STARTED, hook="on_workflow_start", input=self.given, **limit
+    def begin(self, timeout: timedelta | None = None) -> None:
+        """Record the start, and let the code begin once that is saved; or replay the past."""
+        if self.past is not None:
+            self._advance()
+            return
+        fields: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        name, version = definition_of(self.fn)
+        if version is not None:
+            fields["version"] = version
+        self.record(
+            EventType.WORKFLOW_STARTED,
+            hook="on_workflow_start",
+            input=self.given,
+            workflow=name,
+            **fields,
         )
-        if self._timeout is not None and event is not None and event.timestamp is not None:
-            due = event.timestamp + self._timeout
-            self._deadline = self.engine.clock.call_at(due, self._time_out)
+        self._arm_deadline()
 
     def signal(self, signal: Signal, payload: Any) -> bool:
         """Record a signal and return once it is saved; False if the run has ended."""
@@ -84,27 +101,27 @@ class Run:
             signal_name=signal.name,
             signal_payload=payload,
         )
-        return event is not None and self._wait_saved(event.id)
+        return event is not None and self._wait_saved(event)
 
     def cancel(self) -> bool:
         """End the run as canceled and return once that is saved; False if it had ended."""
-        error = WorkflowCanceledError(
-            f"workflow {self.workflow_id!r} was canceled",
-            workflow_id=self.workflow_id,
-            run_id=self.run_id,
-        )
         event = self.end(
-            WorkflowStatus.CANCELED, EventType.WORKFLOW_CANCELED, error="canceled", failure=error
+            WorkflowStatus.CANCELED,
+            EventType.WORKFLOW_CANCELED,
+            error="canceled",
+            failure=self._canceled(),
         )
-        return event is not None and self._wait_saved(event.id)
+        return event is not None and self._wait_saved(event)
 
     def suspend(self, error: EngineError) -> bool:
-        """Stop without an end of the workflow: it stays stored as running."""
+        """Stop without an end of the workflow: it stays stored as running, free for others."""
         with self.changed:
             if self.ended:
                 return False
             self.ended = True
             self._failure = error
+            if self.journal.release():
+                self.engine.writer.put(self)
             self.changed.notify_all()
         self._stop()
         self._resolve()
@@ -114,6 +131,58 @@ class Run:
     def state(self) -> WorkflowState:
         """The run as it is now, whether saved or not."""
         return self.snapshot()[0]
+
+    # What the context asks of it, always from the code
+
+    def call(self, kind: str, name: str = "") -> int:
+        """Count a call of the code that history has to answer when it is replayed."""
+        self._seq += 1
+        if self.past is not None:
+            self.past.note(self._seq, kind, name)
+        return self._seq
+
+    def when_live(self, start: Callable[[], object]) -> None:
+        """Begin what the code asked for: now, or when its past has been replayed."""
+        if self.past is None:
+            start()
+        else:
+            self._parked.append(start)
+
+    @contextmanager
+    def listen(self, name: str) -> Iterator[None]:
+        """Let others know that the code waits for a signal."""
+        if self.past is not None:
+            self.past.note(0, "signal", name)
+        self.listening[name] += 1
+        try:
+            yield
+        finally:
+            self.listening[name] -= 1
+
+    def version(self, name: str, latest: int) -> int:
+        """Return which version of a piece of code this run goes by, 0 for that before any."""
+        with self.changed:
+            if name not in self._versions:
+                past = self.past
+                if past is not None and name in past.versions:
+                    self._versions[name] = past.versions[name]
+                elif past is not None and past.last_seq > self._seq:
+                    self._versions[name] = 0  # it has gone past here when nobody asked yet
+                else:
+                    self._versions[name] = self._new_versions[name] = latest
+            return self._versions[name]
+
+    @property
+    def now(self) -> datetime:
+        """The time of the last event that the code has seen, and never an earlier one."""
+        return self.journal.time or self.engine.clock.now()
+
+    @property
+    def random(self) -> random.Random:
+        """Random numbers that are the same each time the run is replayed."""
+        if self._random is None:
+            self._random = random.Random(self.journal.events[0].seed or self.run_id)  # noqa: S311
+        return self._random
 
     # Recording
 
@@ -127,10 +196,10 @@ class Run:
         with self.changed:
             if self.ended:
                 return None
-            event = HistoryEvent(
-                id=len(self._events) + 1, type=kind, timestamp=self.engine.clock.now(), **fields
-            )
-            self._events.append(event)
+            if self._new_versions:
+                fields["versions"], self._new_versions = self._new_versions, {}
+            now = fields.pop("timestamp", None) or self.engine.clock.now()
+            event = self.journal.add(kind, now, fields)
             if save:
                 self.engine.writer.put(self)
             if hook and not save:
@@ -147,6 +216,7 @@ class Run:
         result: Any = None,
         error: str = "",
         failure: EngineError | None = None,
+        **fields: Any,
     ) -> HistoryEvent | None:
         """Record how the run ended, and stop what still runs; None if it had ended before."""
         completed = status is WorkflowStatus.COMPLETED
@@ -157,11 +227,13 @@ class Run:
                 result=result,
                 error=error,
                 duration=self._time_since_start(),
+                **fields,
             )
             if event is None:
                 return None
             self.ended = True
-            self.status, self._result, self._failure = status, result, failure
+            self.status, self._failure = status, failure
+            self._outcome = {"result": result, "error": error}
             self.changed.notify_all()
         self._stop()
         return event
@@ -169,48 +241,48 @@ class Run:
     def fail(self, error: BaseException) -> None:
         """End the run as failed by what its code raised."""
         text = describe(error)
+        culprit = failed_activity(error)
         failure = WorkflowFailedError(
             f"workflow {self.workflow_id!r} failed: {text}",
-            activity=failed_activity(error),
+            activity=culprit.activity if culprit else None,
             workflow_id=self.workflow_id,
             run_id=self.run_id,
         )
         failure.__cause__ = error
-        self.end(WorkflowStatus.FAILED, EventType.WORKFLOW_FAILED, error=text, failure=failure)
-
-    def next_seq(self) -> int:
-        """Count a call of the code that history has to answer when it is replayed."""
-        self._seq += 1
-        return self._seq
+        self.end(
+            WorkflowStatus.FAILED,
+            EventType.WORKFLOW_FAILED,
+            error=text,
+            failure=failure,
+            **({"seq": culprit.seq} if culprit else {}),
+        )
 
     # What the writer asks of it
 
     def snapshot(self) -> tuple[WorkflowState, int]:
         """Return the state as it is now, and how many events are in it."""
         with self.changed:
-            history = tuple(self._events)
-            state = WorkflowState(
-                workflow_id=self.workflow_id,
-                run_id=self.run_id,
-                status=self.status,
-                input=self.given,
-                result=self._result,
-                error=history[-1].error if self.status is not WorkflowStatus.RUNNING else "",
-                history=history,
-                created_at=history[0].timestamp if history else None,
-                updated_at=history[-1].timestamp if history else None,
-            )
-            return state, len(history)
+            state = self.journal.state(status=self.status, **self._outcome)
+            return state, len(state.history)
 
-    def on_saved(self, events: int) -> None:
-        """Go on: so many events are durable."""
+    def next_write(self) -> Write:
+        """Return what a store that can append has not got yet."""
+        with self.changed:
+            return self.journal.write(self.engine.clock.now(), self.status, self._outcome)
+
+    def on_saved(self, events: int | None = None) -> None:
+        """Go on: the last write, or so many events in a whole state, are durable."""
         with self.changed:
             if isinstance(self._failure, WorkflowNotSavedError):
                 return
-            self.saved = max(self.saved, events)
-            told = [call for call in self._untold if call[1].id <= self.saved]
+            journal = self.journal
+            if events is None:
+                journal.written()
+            else:
+                journal.saved, journal.owned = max(journal.saved, events), True
+            told = [call for call in self._untold if journal.is_saved(call[1])]
             del self._untold[: len(told)]
-            over = self.ended and self.saved == len(self._events)
+            over = self.ended and journal.saved == len(journal.events)
             self.changed.notify_all()
         for hook, event in told:
             self.engine.hooks.tell(hook, self.workflow_id, event)
@@ -221,18 +293,26 @@ class Run:
 
     def on_unsaved(self, error: BaseException) -> None:
         """Stop: what was recorded last could not be saved."""
+        failure = self._not_saved(error)
         with self.changed:
-            if isinstance(self._failure, WorkflowNotSavedError):
+            if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
                 return
-            failure = self._failure = self._not_saved(error)
+            self._failure = failure
             told = self.done.done()
             self.ended = True
-            self.status = WorkflowStatus.FAILED
+            if isinstance(failure, WorkflowNotSavedError):
+                self.status = WorkflowStatus.FAILED
+            elif isinstance(failure, WorkflowCanceledError):
+                self.status = WorkflowStatus.CANCELED
             self.changed.notify_all()
         if told:  # the executor was closed: nobody will hear of it from the handle any more
             _log.warning("%s", failure)
         self._stop()
         self._resolve()
+
+    def lease_is_short(self, now: datetime) -> bool:
+        """Tell whether the run, although nothing happens to it, wants to be written."""
+        return not self.ended and self.journal.lease_is_short(now)
 
     # What the two kinds of runs do in their own ways
 
@@ -247,24 +327,45 @@ class Run:
     def _next_event(self) -> HistoryEvent | None:
         """Return the next saved event that the code has not seen."""
         with self.changed:
-            if self.ended or self._applied >= self.saved:
-                return None
-            self._applied += 1
-            return self._events[self._applied - 1]
+            return None if self.ended else self.journal.next()
 
-    def _wait_saved(self, event_id: int) -> bool:
+    def _past_is_over(self) -> bool:
+        """Tell whether the code has seen all of its past."""
+        return self.past is None or self.journal.seen >= self.past.length
+
+    def _claim(self) -> None:
+        """Have the store note that this executor runs the workflow now."""
+        if not self._claimed:
+            self._claimed = True
+            self.engine.writer.put(self)
+
+    def _go_live(self) -> None:
+        """Begin what the code has asked for and its past has not answered."""
+        self.past = None
+        self._arm_deadline()
+        parked, self._parked = self._parked, []
+        for start in parked:
+            start()
+
+    def _wait_saved(self, event: HistoryEvent) -> bool:
         with self.changed:
-            self.changed.wait_for(lambda: self.saved >= event_id or self.done.done())
-            if self.saved < event_id and self._failure is not None:
+            self.changed.wait_for(lambda: self.journal.is_saved(event) or self.done.done())
+            if not self.journal.is_saved(event) and self._failure is not None:
                 raise self._failure
             return True
 
+    def _arm_deadline(self) -> None:
+        begun = self.journal.events[0]
+        if begun.timeout and begun.timestamp is not None:
+            due = begun.timestamp + begun.timeout
+            self._deadline = self.engine.clock.call_at(due, self._time_out)
+
     def _time_out(self) -> None:
-        limit = self._timeout.total_seconds() if self._timeout else 0
+        limit = (self.journal.events[0].timeout or timedelta()).total_seconds()
         self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
 
     def _time_since_start(self) -> timedelta:
-        begun = self._events[0].timestamp
+        begun = self.journal.events[0].timestamp if self.journal.events else None
         return max(self.engine.clock.now() - begun, timedelta()) if begun else timedelta()
 
     def _resolve(self) -> None:
@@ -276,25 +377,63 @@ class Run:
             if self.done.done():
                 return
             if self._failure is None:
-                self.done.set_result(self._result)
+                self.done.set_result(self._outcome["result"])
             else:
                 self.done.set_exception(self._failure)
             self.changed.notify_all()
 
-    def _not_saved(self, error: BaseException) -> WorkflowNotSavedError:
-        lost = self._events[self.saved :]
-        saved = f"the first {self.saved} events" if self.saved else "nothing"
+    def _canceled(self) -> WorkflowCanceledError:
+        return WorkflowCanceledError(
+            f"workflow {self.workflow_id!r} was canceled",
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+        )
+
+    def _not_saved(self, error: BaseException) -> EngineError:
+        if isinstance(error, StoreConflictError):
+            return self._overtaken(error)
+        with self.changed:
+            saved_events, events = self.journal.saved, list(self.journal.events)
+        lost = events[saved_events:]
+        saved = f"the first {saved_events} events" if saved_events else "nothing"
         unsaved = ", ".join(f"{event.id} ({event.type})" for event in lost[:5])
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         failure = WorkflowNotSavedError(
             f"workflow {self.workflow_id!r} was stopped because its state could not be saved: "
             f"{describe(error)}. Known to be durable: {saved}. Not known to be: event "
             f"{unsaved}{more}",
-            saved_events=self.saved,
-            events=len(self._events),
+            saved_events=saved_events,
+            events=len(events),
             workflow_id=self.workflow_id,
             run_id=self.run_id,
         )
-        failure.add_note("mend the store, then look at what it holds before running this id again")
+        failure.add_note(
+            f"mend the store, then go on from what it holds with resume(fn, {self.workflow_id!r})"
+        )
+        failure.__cause__ = error
+        return failure
+
+    def _overtaken(self, error: StoreConflictError) -> EngineError:
+        """Say who has written meanwhile: the store refused what builds on an older version."""
+        name = self.workflow_id
+        try:
+            stored = self.engine.store.load(name)
+        except Exception as unread:  # noqa: BLE001  # told as the reason
+            stored, why = None, f"and what is stored now could not be read: {describe(unread)}"
+        else:
+            why = "and it is not stored any more"
+        if stored is not None and stored.run_id != self.run_id:
+            why = "by another run under this id"
+        elif stored is not None and stored.status is WorkflowStatus.CANCELED:
+            return self._canceled()
+        elif stored is not None and (stored.owner or "") != self.engine.owner:
+            why = "by another executor, which has resumed it"
+        elif stored is not None:
+            why = f"by someone who saved it over while it ran; resume(fn, {name!r}) goes on there"
+        failure = LeaseLostError(
+            f"workflow {name!r} was stopped here: its stored state was changed meanwhile, {why}",
+            workflow_id=name,
+            run_id=self.run_id,
+        )
         failure.__cause__ = error
         return failure

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from inngest_nb.errors import StoreConnectionError, StoreStatusError
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import WorkflowStore
+from inngest_nb.store import AppendingStore, WorkflowStore, Write
 
-# Waits between attempts at a save that got no answer. A save of a whole state can be repeated.
+# Waits between attempts at a save that got no answer. Every save can be repeated.
 _PAUSES = (0.05, 0.2, 0.8)
 _RUNS_AT_ONCE = 512
 
@@ -21,30 +21,29 @@ class Savable(Protocol):
     def snapshot(self) -> tuple[WorkflowState, int]:
         """Return the state as it is now, and how many events are in it."""
 
-    def on_saved(self, events: int) -> None:
-        """Hear that so many events are durable."""
+    def next_write(self) -> Write:
+        """Return what a store that can append has not got yet."""
+
+    def on_saved(self, events: int | None = None) -> None:
+        """Hear that what was written last, or a state with so many events, is durable."""
 
     def on_unsaved(self, error: BaseException) -> None:
         """Hear that a save failed."""
 
 
-@runtime_checkable
-class ManyAtOnce(Protocol):
-    """A store that saves several states in one go."""
-
-    def save_all(self, states: Iterable[WorkflowState]) -> Sequence[BaseException | None]:
-        """Save states, and return for each what went wrong, or None."""
-
-
 class Writer:
-    """Saves runs, one whole state per run and batch.
+    """Saves runs: what is new of each, or where the store cannot append, each one whole.
 
-    A failing save is told to its run and touches no other. Stores that can append events come in
-    at `_save`.
+    A failing save is told to its run and touches no other. Runs to which nothing happens are
+    asked for now and then, so that their leases do not end: `due` gives those that want it.
     """
 
-    def __init__(self, store: WorkflowStore) -> None:
+    def __init__(
+        self, store: WorkflowStore, due: Callable[[], Iterable[Savable]], every: float
+    ) -> None:
         self._store = store
+        self._due = due
+        self._every = every
         self._waiting: dict[Savable, None] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -95,35 +94,63 @@ class Writer:
 
     def _next(self) -> list[Savable]:
         """Return the runs to save, at least one; none when it is time to end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            if self._frozen:
-                return []
-            batch = list(self._waiting)[:_RUNS_AT_ONCE]
-            for run in batch:
-                del self._waiting[run]
-            return batch
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed, self._every)
+                if self._frozen or (self._closed and not self._waiting):
+                    return []
+                batch = list(self._waiting)[:_RUNS_AT_ONCE]
+                for run in batch:
+                    del self._waiting[run]
+            batch = batch or list(self._due())
+            if batch:
+                return batch
 
     def _repeat(self, runs: list[Savable], pause: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._closed, pause)
             self._waiting = dict.fromkeys(runs) | self._waiting
 
-    def _save(self, batch: list[Savable]) -> Iterable[tuple[Savable, int, BaseException | None]]:
-        if isinstance(self._store, ManyAtOnce) and len(batch) > 1:
-            states = [run.snapshot() for run in batch]
-            outcomes = self._store.save_all([state for state, _ in states])
-            for run, (_, events), error in zip(batch, states, outcomes, strict=True):
-                yield run, events, error
-            return
-        for run in batch:
-            state, events = run.snapshot()
-            try:
-                self._store.save(state)
-            except BaseException as error:  # noqa: BLE001  # the run tells it
-                yield run, events, error
-            else:
-                yield run, events, None
+    def _save(
+        self, batch: list[Savable]
+    ) -> Iterable[tuple[Savable, int | None, BaseException | None]]:
+        store = self._store
+        try:
+            appends = isinstance(store, AppendingStore) and store.can_append()
+        except BaseException as error:  # noqa: BLE001  # the runs tell it
+            return [(run, None, error) for run in batch]
+        if isinstance(store, AppendingStore) and appends:
+            return _append(store, batch)
+        return (_save_whole(store, run) for run in batch)
+
+
+def _append(
+    store: AppendingStore, batch: list[Savable]
+) -> Iterable[tuple[Savable, None, BaseException | None]]:
+    runs: list[Savable] = []
+    writes: list[Write] = []
+    for run in batch:
+        try:
+            writes.append(run.next_write())
+        except BaseException as error:  # noqa: BLE001  # the run tells it
+            yield run, None, error
+        else:
+            runs.append(run)
+    try:
+        outcomes = store.append_history(writes)
+    except BaseException as error:  # noqa: BLE001  # the runs tell it
+        outcomes = [error] * len(runs)
+    for run, outcome in zip(runs, outcomes, strict=True):
+        yield run, None, outcome
+
+
+def _save_whole(store: WorkflowStore, run: Savable) -> tuple[Savable, int, BaseException | None]:
+    state, events = run.snapshot()
+    try:
+        store.save(state)
+    except BaseException as error:  # noqa: BLE001  # the run tells it
+        return run, events, error
+    return run, events, None
 
 
 def _may_pass(error: BaseException) -> bool:

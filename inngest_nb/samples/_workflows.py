@@ -9,7 +9,7 @@ import asyncio
 import itertools
 from typing import Any
 
-from inngest_nb.engine import AsyncWorkflowContext, RetryPolicy
+from inngest_nb.engine import ActivityContext, AsyncWorkflowContext, RetryPolicy, workflow
 
 _Input = dict[str, Any]
 
@@ -39,19 +39,12 @@ class PaymentDeclinedError(Exception):
     """The bank did not answer, or said no."""
 
 
-class Bank:
-    """A bank that fails a few times before it works."""
-
-    def __init__(self, failures: int) -> None:
-        self._failures = failures
-
-    async def charge_card(self, given: _Input) -> _Input:
-        """Take the money, or raise `PaymentDeclinedError`."""
-        await _work(given, 0.4)
-        if self._failures:
-            self._failures -= 1
-            raise PaymentDeclinedError("the bank does not answer (503)")
-        return {"order": given["order"], "charged": given["amount"], "currency": "EUR"}
+async def charge_card(ctx: ActivityContext, given: _Input) -> _Input:
+    """Take the money; the bank fails as often as `bank_failures` says."""
+    await _work(given, 0.4)
+    if ctx.attempt <= given["bank_failures"]:
+        raise PaymentDeclinedError("the bank does not answer (503)")
+    return {"order": given["order"], "charged": given["amount"], "currency": "EUR"}
 
 
 async def send_parcel(given: _Input) -> _Input:
@@ -60,15 +53,15 @@ async def send_parcel(given: _Input) -> _Input:
     return {"order": given["order"], "tracking": f"PX{given['order']:08}"}
 
 
+@workflow
 async def order(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Reserve, charge and send: the payment is retried until the bank answers.
 
     Input: `order`, `amount`, and `bank_failures`, how often the bank fails first (2).
     """
     given = _with(given, order=42, amount=99.5, bank_failures=2)
-    bank = Bank(given["bank_failures"])
     stock = await ctx.execute_activity(reserve_stock, given)
-    paid = await ctx.execute_activity(bank.charge_card, given, retry=_retry(given, 5))
+    paid = await ctx.execute_activity(charge_card, given, retry=_retry(given, 5))
     parcel = await ctx.execute_activity(send_parcel, given)
     return {"order": given["order"], "charged": paid["charged"], **stock, **parcel}
 
@@ -88,6 +81,7 @@ async def publish(given: _Input) -> str:
     return f"published: {given['title']}"
 
 
+@workflow
 async def approval(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Ask for the signal `approve`, whose payload says `{"approved": true, "by": "…"}`.
 
@@ -121,6 +115,7 @@ def average(temperatures: list[float]) -> float:
     return round(sum(temperatures) / len(temperatures), 1)
 
 
+@workflow
 async def fan_out(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Measure all cities at once, then draw the average. Input: `cities`, a list of names."""
     cities = ["Oslo", "Lima", "Nairobi", "Kyoto", "Reykjavik", "Montevideo"]
@@ -148,6 +143,7 @@ async def import_chunk(given: _Input) -> _Input:
     return {"rows": count, "progress": round((first + count) / rows, 3)}
 
 
+@workflow
 async def import_rows(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Import a file chunk by chunk; each chunk's result tells the `progress`, up to 1.
 
@@ -183,6 +179,7 @@ def check_reading(reading: int) -> int:
     return reading
 
 
+@workflow
 async def broken(ctx: AsyncWorkflowContext, given: _Input | None = None) -> int:
     """Fail: the check refuses what was read, and refuses it again when retried."""
     given = given or {}

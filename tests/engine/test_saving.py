@@ -19,7 +19,6 @@ from inngest_nb import (
     RetryPolicy,
     Signal,
     WorkflowContext,
-    WorkflowState,
     WorkflowStatus,
     wire,
 )
@@ -157,10 +156,10 @@ def test_the_id_is_free_again_after_a_failed_save() -> None:
 class RefusesOne(CheckedStore):
     """Cannot save one workflow; the others are as well as ever."""
 
-    def save(self, state: WorkflowState) -> None:
-        if state.workflow_id == "bad":
+    def before_write(self, workflow_id: str) -> None:
+        if workflow_id == "bad":
             raise OSError("not this one")
-        super().save(state)
+        super().before_write(workflow_id)
 
 
 def test_a_failing_save_fails_its_own_run_only() -> None:
@@ -183,11 +182,11 @@ class Unreachable(CheckedStore):
         self.each = each
         self.asked = 0
 
-    def save(self, state: WorkflowState) -> None:
+    def before_write(self, workflow_id: str) -> None:
         self.asked += 1
         if self.asked % self.each:
             raise self.trouble()
-        super().save(state)
+        super().before_write(workflow_id)
 
 
 @pytest.mark.parametrize(
@@ -231,12 +230,12 @@ def test_a_run_that_cannot_be_saved_while_closing_is_told_by_a_log_line(
     begun, gate = threading.Event(), threading.Event()
 
     class Slow(CheckedStore):
-        def save(self, state: WorkflowState) -> None:
-            if len(state.history) > 1:
+        def before_write(self, workflow_id: str) -> None:
+            super().before_write(workflow_id)
+            if self.saves > 1:
                 begun.set()
                 assert gate.wait(10)
                 raise OSError("the disk is full")
-            super().save(state)
 
     async def workflow(ctx: AsyncWorkflowContext) -> None:
         await ctx.execute_activity(double, 1)
