@@ -7,17 +7,23 @@ from inngest_nb.engine._fork import fork
 from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._hooks import Hooks
 from inngest_nb.engine._policy import RetryPolicy
-from inngest_nb.engine._registry import workflow
+from inngest_nb.engine._registry import Workflows, workflow
+from inngest_nb.engine._replay import Call
+from inngest_nb.engine._steps import ReplayStep, replay_steps
 
 __all__ = [
     "ActivityContext",
     "AsyncWorkflowContext",
+    "Call",
     "Executor",
     "Hooks",
     "Recovery",
+    "ReplayStep",
     "RetryPolicy",
     "WorkflowContext",
     "WorkflowHandle",
+    "Workflows",
     "fork",
+    "replay_steps",
     "workflow",
 ]

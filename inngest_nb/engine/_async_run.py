@@ -127,10 +127,10 @@ class AsyncRun(Run):
                     self._go_live()
                 if (event := self._next_event()) is None:
                     break
-                if self._apply(event) and self._turns is not None and self._main is not None:
+                if self._apply(event) and self._turns is not None:
                     self._turns.turn(self._seconds(event))
-                    if self._main.done() and self._past_is_over():
-                        self._finish(self._main)
+                if self._main is not None and self._main.done() and self._past_is_over():
+                    self._finish(self._main)
         except NonDeterminismError as error:
             self.suspend(error)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import linecache
 import os
 import sys
@@ -10,7 +12,12 @@ from typing import NamedTuple
 from inngest_nb.errors import NonDeterminismError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
 
-_ENGINE = os.path.dirname(__file__) + os.sep
+# Between the code's own line and here lie frames of these.
+_BETWEEN = (
+    os.path.dirname(__file__) + os.sep,
+    os.path.dirname(asyncio.__file__) + os.sep,
+    contextlib.__file__,
+)
 _ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
 
 
@@ -46,6 +53,7 @@ class Past:
 
     def __init__(self, state: WorkflowState) -> None:
         self.calls: list[Call] = []
+        self.marks: list[tuple[HistoryEvent, int]] = []  # events seen, and how many calls before
         self.versions: dict[str, int] = {}
         self.last_seq = 0
         self.length = len(state.history)
@@ -58,10 +66,14 @@ class Past:
                 self.last_seq = max(self.last_seq, event.seq or 0)
                 self.versions.update(event.versions or {})
 
+    def see(self, event: HistoryEvent) -> None:
+        """Note that the code is shown an event now."""
+        self.marks.append((event, len(self.calls)))
+
     def note(self, seq: int, kind: str, name: str) -> None:
         """Keep in mind what the code asks for, and which of its lines does."""
         frame = sys._getframe(1)  # noqa: SLF001  # the only way to the caller's line that is quick
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_ENGINE):
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_BETWEEN):
             frame = frame.f_back
         call = Call(seq, kind, name, frame.f_code.co_filename, frame.f_lineno)
         self.calls.append(call)
@@ -132,7 +144,4 @@ class Past:
     def _last_words(self) -> str:
         if not self.calls:
             return "it has asked for nothing so far"
-        made = len(self._asked)
-        return (
-            f"it made {made} call{'s' if made != 1 else ''} so far; the last was {self.calls[-1]}"
-        )
+        return f"it has not asked for that; what it asked for last is {self.calls[-1]}"

@@ -327,7 +327,10 @@ class Run:
     def _next_event(self) -> HistoryEvent | None:
         """Return the next saved event that the code has not seen."""
         with self.changed:
-            return None if self.ended else self.journal.next()
+            event = None if self.ended else self.journal.next()
+            if event is not None and self.past is not None:
+                self.past.see(event)
+            return event
 
     def _past_is_over(self) -> bool:
         """Tell whether the code has seen all of its past."""
