@@ -1,7 +1,7 @@
 """Documents in an SQLite file: durable before a write is answered, shared by processes.
 
 One connection writes, for whoever's turn it is. Readers have connections of their own and never
-wait for it. A row is read with its parts in one SELECT, so that they are of one version.
+wait for it; a document and its parts are read in one transaction, so that they are of one version.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +25,11 @@ from inngest_nb.store._table import Done, Position, Row, within
 from inngest_nb.store._writes import Deletion, Outcome, Work, Write, conflict, is_done
 
 _SELECT = """
-SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, w.etag, p.body
-FROM workflows w JOIN parts p ON p.workflow = w.number
+SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, d.body, w.etag,
+    w.number, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
+FROM workflows w JOIN documents d ON d.number = w.number
 """
+_PARTS = "SELECT body FROM parts WHERE workflow = ? ORDER BY number"
 _FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
 _ADD = """
 INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag)
@@ -43,8 +43,10 @@ _ADVANCE = """
 UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?
 WHERE number = ?
 """
+_SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body) VALUES (?, ?)"
 _APPEND = "INSERT INTO parts (workflow, body) VALUES (?, ?)"
 _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
+_DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
 
 
@@ -73,9 +75,10 @@ class SqliteTable:
 
     def get(self, workflow_id: str) -> Row | None:
         """Return the row of an id."""
-        sql = f"{_SELECT} WHERE w.workflow_id = ? ORDER BY p.number"
         with self._reader() as database:
-            return next(_rows(database.execute(sql, (workflow_id,)).fetchall()), None)
+            found = database.execute(_SELECT + " WHERE w.workflow_id = ?", (workflow_id,))
+            line = found.fetchone()
+            return _row(database, line) if line else None
 
     def page(
         self,
@@ -94,12 +97,10 @@ class SqliteTable:
             where.append("w.updated_us <= ? AND (w.updated_us < ? OR w.workflow_id > ?)")
             values += [after.updated_us, after.updated_us, after.workflow_id]
         sql = f"{_SELECT} {'WHERE ' + ' AND '.join(where) if where else ''}"
-        sql += " ORDER BY w.updated_us DESC, w.workflow_id, p.number"
-        with (
-            self._reader() as database,
-            contextlib.closing(database.execute(sql, values)) as found,
-        ):
-            return within(islice(_rows(found), limit or None), max_bytes)
+        sql += " ORDER BY w.updated_us DESC, w.workflow_id LIMIT ?"
+        with self._reader() as database:
+            found = database.execute(sql, (*values, limit or -1))
+            return within((_row(database, line) for line in found), max_bytes)
 
     def close(self) -> None:
         """Finish what was begun and let go of the file; again is no error."""
@@ -110,6 +111,7 @@ class SqliteTable:
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection in a transaction that sees one moment of the file."""
         if self._closed.is_set():
             raise _closed(self.path)
         with words_for(self.path):
@@ -118,8 +120,11 @@ class SqliteTable:
             except queue.Empty:
                 database = open_file(self.path)
             try:
+                database.execute("BEGIN")
                 yield database
             finally:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
                 self._idle.put(database)
                 if self._closed.is_set():
                     _close_all(self._idle)
@@ -182,8 +187,8 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
     if (error := conflict(work, etag)) is not None:
         return error
     if isinstance(work, Deletion):
-        database.execute(_DROP_PARTS, (number,))
-        database.execute(_DROP, (number,))
+        for statement in (_DROP_PARTS, _DROP_DOCUMENT, _DROP):
+            database.execute(statement, (number,))
     elif not work.whole:
         database.execute(_ADVANCE, (work.status, work.updated_us, work.etag, number))
         database.execute(_APPEND, (number, work.document))
@@ -201,16 +206,17 @@ def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> Non
     else:
         database.execute(_REPLACE, (*entries, number))
         database.execute(_DROP_PARTS, (number,))
-    database.execute(_APPEND, (number, write.document))
+    database.execute(_SET_DOCUMENT, (number, write.document))
 
 
-def _rows(found: Iterable[Any]) -> Iterator[Row]:
-    """Make rows of the lines of a join, one for each part."""
-    for _, lines in groupby(found, itemgetter(0)):
-        (workflow_id, status, updated_us, first_us, etag, document), *others = lines
-        if others:
-            document = wire.splice(document, [line[-1] for line in others])
-        yield Row(workflow_id, status, updated_us, first_us, document, etag)
+def _row(database: sqlite3.Connection, line: Any) -> Row:
+    """Make a row of what `_SELECT` found, with the parts that there are."""
+    *row, number, has_parts = line
+    found = Row(*row)
+    if not has_parts:
+        return found
+    parts = [part for (part,) in database.execute(_PARTS, (number,))]
+    return found._replace(document=wire.splice(found.document, parts))
 
 
 def _closed(path: Path) -> StoreFileError:

@@ -14,9 +14,9 @@ _APPLICATION_ID = 0x694E4E42  # "iNNB"
 _SCHEMA_VERSION = 2
 _BUSY_SECONDS = 30.0
 
-# A workflow is the document that was saved whole last and the partial ones appended since, each a
-# row, so that appending touches nothing of what is there. The indexes are unique because then
-# SQLite knows that the join of both tables comes in the order of the index, and sorts nothing.
+# A workflow is the document that was saved whole last and the partial ones appended since, a row
+# each, so that appending touches nothing of what is there. There is one index for all listings,
+# because each index costs every append a page: it has all that a listing needs but the document.
 _SCHEMA = (
     """
     CREATE TABLE workflows (
@@ -28,8 +28,11 @@ _SCHEMA = (
         etag TEXT NOT NULL
     )
     """,
-    "CREATE UNIQUE INDEX workflows_newest ON workflows (updated_us DESC, workflow_id)",
-    "CREATE UNIQUE INDEX workflows_status ON workflows (status, updated_us DESC, workflow_id)",
+    """
+    CREATE INDEX workflows_newest
+    ON workflows (updated_us DESC, workflow_id, status, etag, first_saved_us)
+    """,
+    "CREATE TABLE documents (number INTEGER PRIMARY KEY, body BLOB NOT NULL)",
     """
     CREATE TABLE parts (
         number INTEGER PRIMARY KEY,
@@ -50,7 +53,7 @@ _FROM_SCHEMA_1 = (
     SELECT number, workflow_id, status, updated_us, first_saved_us, lower(hex(randomblob(9)))
     FROM workflows_1
     """,
-    "INSERT INTO parts (workflow, body) SELECT number, document FROM workflows_1 ORDER BY number",
+    "INSERT INTO documents SELECT number, document FROM workflows_1",
     "DROP TABLE workflows_1",
 )
 

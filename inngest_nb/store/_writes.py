@@ -86,8 +86,15 @@ def checked(write: Write) -> Write:
         status = head.status
     if updated_us is None and head.updated_at is not UNSET:
         updated_us = wire.microseconds(head.updated_at)
-    etag = write.etag or new_etag()
-    return write._replace(status=status, updated_us=updated_us, etag=etag)
+    return Write(
+        write.workflow_id,
+        write.document,
+        write.whole,
+        status,
+        updated_us,
+        write.etag or new_etag(),
+        write.if_match,
+    )
 
 
 def is_done(work: Work, etag: str | None) -> bool:
