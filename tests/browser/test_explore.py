@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from crowding import crowded_ticks
 from explore_driver import NOW, state_of
 from hostile_strings import HOSTILE_STRINGS
 from jupyterlab_driver import LabPage
@@ -283,6 +284,7 @@ def test_it_can_be_read_in_either_theme_narrow_and_wide(lab: LabPage, store: Inn
             expect(rows(cell)).to_have_count(25)
             wider = "node => node.scrollWidth > node.clientWidth + 1"
             assert not cell.locator(".jp-OutputArea-output").evaluate(wider), "it is cut off"
+            assert crowded_ticks(cell.locator(".inb-chart")) == [], f"at {width} px"
             lab.screenshot(f"explore-{theme}-{width}", whole=True)
     button(cell, "Edit").click()
     expect(button(cell, "Review changes")).to_be_visible()

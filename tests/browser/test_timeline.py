@@ -1,8 +1,14 @@
 """Timelines as a person sees them: in either theme, narrow and wide, reopened and printed."""
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from crowding import crowded_ticks, shown_ticks
 from hostile_strings import HOSTILE_STRINGS
 from jupyterlab_driver import LabPage
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
+
+import inngest_nb as inb
 
 DRAW = """
 from datetime import UTC, datetime, timedelta
@@ -92,6 +98,32 @@ def test_bars_keep_their_places_under_the_ticks(lab: LabPage) -> None:
         box = svg.bounding_box()
         assert box is not None
         assert (round(box["x"]), round(box["width"])) == (round(axis["x"]), round(axis["width"]))
+
+
+# The lengths whose labels are the longest, and some whose last tick is at the very end.
+LENGTHS = (0.00025, 0.5, 1.8, 2, 75, 150, 4_500, 9_000, 2.5e11)
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+def test_labels_of_the_axis_keep_apart_however_narrow_it_is(
+    browser: Browser, seconds: float
+) -> None:
+    begin = datetime(2, 1, 1, tzinfo=UTC)
+    end = {"activity_name": "charge", "timestamp": begin + timedelta(seconds=seconds)}
+    history = (
+        inb.HistoryEvent(type="activity_started", activity_name="charge", timestamp=begin),
+        inb.HistoryEvent(type="activity_completed", **end),
+    )
+    state = inb.WorkflowState(workflow_id="w", status="completed", history=history)
+    with browser.new_page() as page:
+        page.set_content(inb.timeline(state)._repr_mimebundle_()["text/html"])
+        seen = set()
+        for width in range(300, 1_100, 40):
+            page.locator("body").evaluate("(body, px) => { body.style.width = `${px}px`; }", width)
+            assert crowded_ticks(page.locator(".inb-chart")) == [], f"at {width} px"
+            seen.add(len(shown_ticks(page.locator(".inb-chart"))))
+        assert min(seen) >= 2
+        assert max(seen) > min(seen), "a wide chart has no more labels than a narrow one"
 
 
 def test_a_timeline_reads_on_in_a_reopened_notebook_in_print_and_without_style(
