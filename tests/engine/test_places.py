@@ -228,31 +228,31 @@ def test_no_run_fails_because_the_process_ends(tmp_path: Path) -> None:
 
 
 LATE = """
-import atexit, sys, threading, time
+import atexit, sys, threading
 import inngest_nb as inb
 
-begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
+begun, gate = threading.Event(), threading.Event()
 
 def work():
     begun.set()
     gate.wait(10)
-    ended.set()
 
 @atexit.register
 def after_the_executor_said_what_is_open():
     gate.set()
-    ended.wait(10)
-    time.sleep(0.3)  # long enough for a save, if there were one
+    writer.join(10)  # it ends once it is asked to save what `work` returned, and refuses
 
 store = inb.SqliteStore(sys.argv[1])
 inb.Executor(store).execute(lambda ctx: ctx.execute_activity(work), id="w")
 begun.wait(10)
+(writer,) = [one for one in threading.enumerate() if one.name == "inngest-nb-engine-writer"]
 """
 
 
 def test_a_run_that_was_said_to_be_open_is_not_saved_as_ended_after_all(tmp_path: Path) -> None:
     path = tmp_path / "states.db"
     done = run(LATE, str(path))
+    assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("Python exits with 1 run open")
     with SqliteStore(path) as store:
         assert [str(state.status) for state in store.list()] == ["running"]
