@@ -207,13 +207,16 @@ def document_count(store: CheckedStore) -> int:
 
 
 def test_code_that_will_not_end_is_left_behind(executor: Executor) -> None:
+    begun = threading.Event()
+
     async def stubborn(ctx: AsyncWorkflowContext) -> None:
         while True:
+            begun.set()
             with contextlib.suppress(asyncio.CancelledError):
-                await ctx.receive_signal("never")
+                await asyncio.get_running_loop().create_future()
 
     handle = executor.execute(stubborn, id="w")
-    executor.signal("w", Signal("other"))
+    assert begun.wait(10)
     assert executor.cancel("w")
     with pytest.raises(WorkflowCanceledError):
         handle.result(10)
@@ -226,6 +229,7 @@ async def in_time(ctx: AsyncWorkflowContext) -> str:
 
 def test_cleaning_up_after_a_cancel_runs_but_cannot_begin_anything(executor: Executor) -> None:
     heard, cleaned = threading.Event(), threading.Event()
+    gate = Gate()
 
     async def tidy(ctx: AsyncWorkflowContext) -> None:
         async def numbers() -> Any:
@@ -233,6 +237,8 @@ def test_cleaning_up_after_a_cancel_runs_but_cannot_begin_anything(executor: Exe
                 while True:
                     yield await ctx.receive_signal("number")
             finally:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await ctx.execute_activity(gate.wait)
                 cleaned.set()
 
         async for _ in numbers():
@@ -243,6 +249,8 @@ def test_cleaning_up_after_a_cancel_runs_but_cannot_begin_anything(executor: Exe
     assert heard.wait(10)
     executor.cancel("w")
     assert cleaned.wait(10)
+    executor.close()
+    assert not gate.begun.is_set()
 
 
 def test_a_run_can_cancel_itself_through_its_executor(executor: Executor) -> None:

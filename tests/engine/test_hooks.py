@@ -17,6 +17,7 @@ from inngest_nb import (
     RetryPolicy,
     Signal,
     WorkflowContext,
+    WorkflowState,
 )
 from inngest_nb.engine._hooks import HOOK_NAMES
 
@@ -102,23 +103,33 @@ def test_a_canceled_run_is_told_to_the_hook_of_failures() -> None:
 def test_hooks_add_up(store: CheckedStore) -> None:
     first: Told = []
     second: Told = []
-    saved: list[str] = []
-
-    def on_complete(workflow_id: str, event: HistoryEvent) -> None:
-        state = store.load(workflow_id)
-        assert state is not None
-        saved.append(str(state.status))
-
-    hooks = all_hooks(first) + Hooks(on_workflow_complete=on_complete) + all_hooks(second)
+    hooks = all_hooks(first) + all_hooks(second)
     with Executor(store, hooks) as executor:
         executor.execute(workflow, id="w", input=0)
         executor.signal("w", Signal("go"))
         executor.close(timeout=10)
     assert len(first) == 5
     assert first == second
-    assert saved == ["completed"], "a hook hears of an end when it is saved"
     with pytest.raises(TypeError):
         hooks + 1  # type: ignore[operator]
+
+
+def test_a_hook_hears_of_an_end_once_it_is_saved() -> None:
+    told = threading.Event()
+    too_early: list[bool] = []
+
+    class Slow(CheckedStore):
+        def save(self, state: WorkflowState) -> None:
+            if state.status == "completed":
+                too_early.append(told.wait(0.2))
+            super().save(state)
+
+    hooks = Hooks(on_workflow_complete=lambda workflow_id, event: told.set())
+    with Slow() as store, Executor(store, hooks) as executor:
+        executor.execute(workflow, id="w", input=0)
+        executor.signal("w", Signal("go"))
+        assert told.wait(10)
+    assert too_early == [False]
 
 
 def test_a_hook_that_raises_is_logged_and_stops_nothing(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import threading
 from typing import Any
@@ -14,10 +13,13 @@ from inngest_nb import (
     AsyncWorkflowContext,
     Executor,
     InngestStore,
+    MemoryStore,
     Signal,
     WorkflowContext,
+    WorkflowState,
     WorkflowStore,
 )
+from inngest_nb.errors import WorkflowAlreadyRunningError
 
 
 def add_one(number: int) -> int:
@@ -110,17 +112,24 @@ def test_no_more_plain_activities_run_at_a_time_than_there_are_workers() -> None
 
 def test_one_id_asked_for_by_many_threads_runs_once() -> None:
     started: list[str] = []
-    barrier = threading.Barrier(16)
+    refused = threading.Semaphore(0)
+
+    class Slow(MemoryStore):
+        def load(self, workflow_id: str) -> WorkflowState | None:
+            for _ in range(15):  # until all others have been refused
+                assert refused.acquire(timeout=10)
+            return super().load(workflow_id)
 
     async def workflow(ctx: AsyncWorkflowContext) -> Any:
         return await ctx.receive_signal("go")
 
-    with Executor() as executor:
+    with Executor(Slow()) as executor:
 
         def start() -> None:
-            barrier.wait(10)
-            with contextlib.suppress(Exception):
+            try:
                 started.append(executor.execute(workflow, id="w").run_id)
+            except WorkflowAlreadyRunningError:
+                refused.release()
 
         threads = [threading.Thread(target=start) for _ in range(16)]
         for thread in threads:

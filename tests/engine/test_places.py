@@ -268,6 +268,7 @@ def test_nothing_is_left_behind_when_an_executor_is_closed_in_the_middle() -> No
         await asyncio.sleep(3600)
 
     async def workflow(ctx: Any) -> None:
+        await ctx.execute_activity(len, "in a worker")
         await asyncio.gather(
             ctx.execute_activity(doze, timeout=7200), ctx.receive_signal("never", timeout=3600)
         )
@@ -282,7 +283,7 @@ def test_nothing_is_left_behind_when_an_executor_is_closed_in_the_middle() -> No
                 executor.execute(workflow, id=f"a{n}")
                 executor.execute(plain_workflow, id=f"p{n}")
                 executor.signal(f"a{n}", Signal("x"))
-            executor.execute(samples.order, input=GIVEN).result(20)
+            executor.execute(samples.fan_out, input=GIVEN).result(20)
             executor.close()
 
     once()
@@ -308,7 +309,13 @@ def test_a_loop_that_was_closed_before_the_run_ended_does_no_harm(
         await asyncio.sleep(0)
         waiting.cancel()
 
+    async def wait_longer() -> Any:
+        waiting = asyncio.ensure_future(handle)
+        await asyncio.sleep(0)
+        executor.signal(handle.id, Signal("approve", True))
+        return await waiting
+
     asyncio.run(give_up())
-    executor.signal(handle.id, Signal("approve", True))
-    assert handle.result(10)["outcome"].startswith("published")
+    # Who waits later is woken later: by then the closed loop has been tried.
+    assert asyncio.run(wait_longer())["outcome"].startswith("published")
     assert caplog.records == []

@@ -299,18 +299,18 @@ def test_closing_can_wait_for_runs_to_end(store: CheckedStore) -> None:
 
 
 def test_an_executor_that_nobody_holds_ends_with_its_last_run(store: CheckedStore) -> None:
+    before = set(threading.enumerate())
     executor = Executor(store)
     handle = executor.execute(waits_and_returns, id="w")
     executor.signal("w", Signal("hello"))
-    engine = [thread for thread in threading.enumerate() if thread.name in ENGINE_THREADS]
-    assert len(engine) == 2
+    engine = set(threading.enumerate()) - before
+    assert {thread.name for thread in engine} == ENGINE_THREADS
     signal = executor.signal
     del executor
     signal("w", Signal("go", 5))
     del signal
     assert handle.result(10) == 5
-    closing = [thread for thread in threading.enumerate() if thread.name == "inngest-nb-close"]
-    for thread in engine + closing:
+    for thread in set(threading.enumerate()) - before:
         thread.join(10)
         assert not thread.is_alive()
 
