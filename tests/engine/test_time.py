@@ -305,14 +305,21 @@ def test_timeouts_in_the_code_are_durable_timers(timed: Executor, clock: ManualC
 
 
 def test_a_sleep_without_an_end_only_waits(timed: Executor) -> None:
+    begun = threading.Semaphore(0)
+
     async def for_ever(ctx: AsyncWorkflowContext) -> None:
+        begun.release()
         await asyncio.sleep(1e15)
 
     def for_ever_plainly(ctx: WorkflowContext) -> None:
+        begun.release()
         ctx.sleep(timedelta.max)
 
     for workflow in (for_ever, for_ever_plainly):
-        timed.execute(workflow, id="w")
+        handle = timed.execute(workflow, id="w")
+        assert begun.acquire(timeout=10)
+        with pytest.raises(TimeoutError, match="'w' still runs"):
+            handle.result(0.1)
         assert timed.cancel("w")
 
 
