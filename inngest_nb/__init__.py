@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook import (
         activity_frame,
+        compare,
         delete_form,
         explore,
         frame,
@@ -65,7 +66,7 @@ _ROOMS = {
     ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
-        "activity_frame delete_form explore frame history_frame plot_activity "
+        "activity_frame compare delete_form explore frame history_frame plot_activity "
         "plot_durations plot_status run save_form start timeline"
     ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
@@ -101,6 +102,7 @@ __all__ = [
     "Write",
     "__version__",
     "activity_frame",
+    "compare",
     "delete_form",
     "doctor",
     "enable_nested_asyncio",

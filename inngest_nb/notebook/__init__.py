@@ -3,6 +3,7 @@
 from inngest_nb.notebook._accessor import WorkflowAccessor
 from inngest_nb.notebook._activities import activity_frame
 from inngest_nb.notebook._charts import plot_activity, plot_durations, plot_status
+from inngest_nb.notebook._compare import Comparison, compare
 from inngest_nb.notebook._delete_form import delete_form
 from inngest_nb.notebook._explore import explore
 from inngest_nb.notebook._frames import frame, history_frame
@@ -12,11 +13,13 @@ from inngest_nb.notebook._save_form import save_form
 from inngest_nb.notebook._timeline import Timeline, timeline
 
 __all__ = [
+    "Comparison",
     "LiveRun",
     "Timeline",
     "WorkflowAccessor",
     "WorkflowMagics",
     "activity_frame",
+    "compare",
     "delete_form",
     "explore",
     "frame",

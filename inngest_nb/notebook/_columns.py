@@ -52,10 +52,12 @@ def durations(counts: Microseconds) -> npt.NDArray[np.timedelta64]:
     return counts.view("timedelta64[us]")
 
 
-def span_counts(given: Iterable[timedelta | None]) -> Microseconds:
+def span_counts(given: Iterable[timedelta | None], zero: int = NOT_SET) -> Microseconds:
     """Count the microseconds of each duration; zero is how the contract writes "not set"."""
     counts = [
-        (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds if span else NOT_SET
+        (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+        if span
+        else (NOT_SET if span is None else zero)
         for span in given
     ]
     return np.array(counts, dtype=np.int64)
@@ -66,12 +68,12 @@ def text(values: Iterable[str | None]) -> Any:
     return pd.array([value or None for value in values], dtype="str")
 
 
-def counts(values: Sequence[int]) -> Any:
-    """Give a column of whole numbers; one that 64 bits cannot hold is missing."""
+def counts(values: Sequence[int | None]) -> Any:
+    """Give a column of whole numbers; None, and what 64 bits cannot hold, is missing."""
     try:
         return pd.array(np.array(values, dtype=np.int64), dtype="Int64")
-    except OverflowError:
-        kept = [value if abs(value) < 2**63 else None for value in values]
+    except (OverflowError, TypeError):
+        kept = [value if value is not None and abs(value) < 2**63 else None for value in values]
         return pd.array(kept, dtype="Int64")
 
 

@@ -6,14 +6,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
-import msgspec
 from markupsafe import Markup
-from msgspec import Raw
 
-from inngest_nb import wire
 from inngest_nb.notebook._form import Area
 from inngest_nb.notebook._html import fragment
-from inngest_nb.notebook._payload import document_parts, payload_text, pretty
+from inngest_nb.notebook._payload import event_parts, payload_text, pretty
 from inngest_nb.notebook._timeline import chart_markup
 from inngest_nb.notebook._words import is_finished
 from inngest_nb.state import HistoryEvent, WorkflowState
@@ -35,11 +32,10 @@ class Happening(NamedTuple):
 
 def happenings(state: WorkflowState, count: int) -> list[Happening]:
     """Give the last events of a history with their payloads, digit for digit."""
-    text = document_parts(wire.encode(state))["History"]
-    parts = msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
+    parts = event_parts(state)[-count:]
     return [
         Happening(event, _payloads_of(part))
-        for event, part in zip(state.history[-count:], parts[-count:], strict=True)
+        for event, part in zip(state.history[-count:], parts, strict=True)
     ]
 
 

@@ -12,7 +12,7 @@ from inngest_nb.notebook._payload import document_parts, pretty, same_json
 from inngest_nb.notebook._words import count_text, excerpt, visible_lines
 from inngest_nb.state import DOCUMENT_FIELDS, wire_name
 
-__all__ = ["Change", "Line", "changes"]
+__all__ = ["Change", "Line", "change_of", "changes"]
 
 _LABELS = {wire_name(name): name.replace("_", " ") for name in DOCUMENT_FIELDS}
 _TEXTS = ("WorkflowID", "RunID", "Status", "Error", "CreatedAt", "UpdatedAt")
@@ -54,7 +54,7 @@ def changes(before: bytes | None, after: bytes | None) -> list[Change]:
     for key in [*_LABELS, *(key for key in {**old, **new} if key not in _LABELS)]:
         was, becomes = old.get(key, "null"), new.get(key, "null")
         if not same_json(was, becomes) and (texts := _texts(key, was, becomes)):
-            found.append(_change(_LABELS.get(key, f"key {key!r}"), *texts))
+            found.append(change_of(_LABELS.get(key, f"key {key!r}"), *texts))
     return found
 
 
@@ -72,7 +72,8 @@ def _words(part: str) -> str:
     return "" if part in _EMPTY else visible_lines(json.loads(part))
 
 
-def _change(field: str, was: str, becomes: str) -> Change:
+def change_of(field: str, was: str, becomes: str) -> Change:
+    """Compare two texts of one field, which are known to differ."""
     if all(len(text) <= 80 and "\n" not in text for text in (was, becomes)):
         return Change(field, was, becomes)
     lines = _compared(was.split("\n") if was else [], becomes.split("\n") if becomes else [])

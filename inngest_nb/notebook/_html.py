@@ -19,6 +19,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters |= {
+    "change": _words.change_text,
     "count": _words.count_text,
     "duration": _words.duration_text,
     "excerpt": _words.excerpt,

@@ -50,7 +50,11 @@ class Attempt:
 
 @dataclass(slots=True, eq=False)
 class Activity:
-    """One activity of a run with all its attempts; `outcome` is None while one is open."""
+    """One activity of a run with all its attempts; `outcome` is None while one is open.
+
+    `first` and `last` are the places in the history of what began it, and of its last end. `seq`
+    is None where the history doesn't say which call of the code it is.
+    """
 
     name: str
     input: Any = None
@@ -62,6 +66,9 @@ class Activity:
     error: str | None = None
     recorded: timedelta | None = None
     earlier: tuple[Attempt, ...] = ()
+    seq: int | None = None
+    first: int = 0
+    last: int | None = None
 
     def begin_again(self, at: datetime | None) -> None:
         """Start the next attempt."""
@@ -70,9 +77,9 @@ class Activity:
         self.attempt_at = at
         self.ended_at = self.outcome = self.recorded = None
 
-    def end(self, event: HistoryEvent, outcome: str) -> None:
+    def end(self, event: HistoryEvent, outcome: str, place: int) -> None:
         """End the attempt; its error stays known until another attempt ends."""
-        self.ended_at, self.outcome = event.timestamp, outcome
+        self.ended_at, self.outcome, self.last = event.timestamp, outcome, place
         self.error, self.recorded = event.error, event.duration
 
     def attempt(self) -> Attempt:
@@ -87,14 +94,16 @@ def activities_of(history: Iterable[HistoryEvent]) -> list[Activity]:
     running: dict[str, list[Activity]] = {}
     failed: dict[str, _Failed] = {}
     numbered: dict[int, Activity] = {}
-    for event in history:
+    for place, event in enumerate(history):
         name = event.activity_name
         if event.seq is not UNSET:
-            _put(event, event.seq, numbered, found)
+            _put(event, place, event.seq, numbered, found)
         elif event.type is _STARTED:
             activity = failed[name].take(event.input) if name in failed else None
             if activity is None:
-                activity = Activity(name, event.input, event.timestamp, event.timestamp)
+                activity = Activity(
+                    name, event.input, event.timestamp, event.timestamp, first=place
+                )
                 found.append(activity)
             else:
                 activity.begin_again(event.timestamp)
@@ -105,16 +114,20 @@ def activities_of(history: Iterable[HistoryEvent]) -> list[Activity]:
             elif name in failed and (activity := failed[name].take(None)) is not None:
                 activity.begin_again(None)
             else:
-                activity = Activity(name)
+                activity = Activity(name, first=place)
                 found.append(activity)
-            activity.end(event, outcome)
+            activity.end(event, outcome, place)
             if outcome == "failed":
                 failed.setdefault(name, _Failed()).put(activity)
     return found
 
 
 def _put(
-    event: HistoryEvent, seq: int, numbered: dict[int, Activity], found: list[Activity]
+    event: HistoryEvent,
+    place: int,
+    seq: int,
+    numbered: dict[int, Activity],
+    found: list[Activity],
 ) -> None:
     """Pair an event that says which call of the workflow's code it belongs to."""
     outcome = _OUTCOMES.get(event.type)
@@ -122,12 +135,14 @@ def _put(
         return
     began = event.timestamp if outcome is None else None
     if seq not in numbered:
-        numbered[seq] = Activity(event.activity_name, event.input, began, began)
+        numbered[seq] = Activity(
+            event.activity_name, event.input, began, began, seq=seq, first=place
+        )
         found.append(numbered[seq])
     elif outcome is None or numbered[seq].outcome is not None:
         numbered[seq].begin_again(began)
     if outcome is not None:
-        numbered[seq].end(event, outcome)
+        numbered[seq].end(event, outcome, place)
 
 
 def outcome_of(activity: Activity, state: WorkflowState) -> str:

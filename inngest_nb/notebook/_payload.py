@@ -10,7 +10,7 @@ import json
 import math
 import re
 from itertools import accumulate
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import Raw
@@ -19,7 +19,16 @@ from inngest_nb import wire
 from inngest_nb.notebook._words import visible
 from inngest_nb.state import WorkflowState, wire_name
 
-__all__ = ["BadJsonError", "document_parts", "payload_text", "pretty", "read_payload", "same_json"]
+__all__ = [
+    "BadJsonError",
+    "document_parts",
+    "event_parts",
+    "payload_text",
+    "pretty",
+    "read_payload",
+    "same_json",
+    "same_value",
+]
 
 _NULL = "null"
 _MAX_DEPTH = 500  # of nested brackets; reading ends at about 1,000, less what called it
@@ -53,6 +62,12 @@ def document_parts(document: bytes) -> dict[str, str]:
     return {key: str(bytes(part), "utf-8") for key, part in parts.items()}
 
 
+def event_parts(state: WorkflowState) -> list[dict[str, Raw]]:
+    """Give the raw JSON of each event of a history, by key."""
+    text = document_parts(wire.encode(state))["History"]
+    return msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
+
+
 def payload_text(state: WorkflowState, name: str) -> str:
     """Give a payload of a state as text to read and edit; an empty one stands for null."""
     text = document_parts(wire.encode(state)).get(wire_name(name), _NULL)
@@ -84,6 +99,23 @@ def read_payload(text: str) -> Raw:
 def same_json(one: str, other: str) -> bool:
     """Tell whether two JSON texts differ at most in spacing and escapes."""
     return one == other or pretty(one) == pretty(other)
+
+
+def same_value(one: str, other: str) -> bool:
+    """Tell whether two JSON texts, "" for null, differ at most in spacing and the order of keys."""
+    if one == other or not (one and other):
+        return one == other
+    try:
+        return bool(_with_digits(one) == _with_digits(other))
+    except RecursionError:  # about 1,000 levels: its keys have an order
+        return False
+
+
+def _with_digits(text: str) -> Any:
+    """Read JSON, and keep numbers as they are written."""
+    return json.loads(
+        text, parse_int=lambda digits: (digits,), parse_float=lambda digits: (digits,)
+    )
 
 
 # Escapes stand in strings only. A pair of backslashes is matched first, so that what follows it

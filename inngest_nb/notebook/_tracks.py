@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,16 @@ from inngest_nb.notebook._pairing import Activity, Attempt, outcome_of
 from inngest_nb.notebook._words import count_text, duration_text
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState
 
-__all__ = ["MOST_TRACKS", "WORST", "Span", "Track", "fold", "tracks_of"]
+__all__ = [
+    "MOST_TRACKS",
+    "WORST",
+    "Span",
+    "Track",
+    "fold",
+    "track_of",
+    "track_of_moment",
+    "tracks_of",
+]
 
 # More tracks than these are too many to read; so are more lanes of one name.
 MOST_TRACKS = 40
@@ -64,12 +73,13 @@ def tracks_of(state: WorkflowState, activities: Sequence[Activity], now: datetim
 
     What has no time comes last. An attempt that is open lasts until `now`.
     """
-    tracks = list(_of_moments(state.history))
-    tracks += [_of_activity(activity, state, now) for activity in activities]
+    tracks = [track for event in state.history if (track := track_of_moment(event))]
+    tracks += [track_of(activity, state, now) for activity in activities]
     return sorted(tracks, key=lambda track: track.spans[0].start if track.spans else _NEVER)
 
 
-def _of_activity(activity: Activity, state: WorkflowState, now: datetime) -> Track:
+def track_of(activity: Activity, state: WorkflowState, now: datetime) -> Track:
+    """Give the track of an activity."""
     word = outcome_of(activity, state)
     attempts = [*activity.earlier, activity.attempt()]
     until = _end_of_run(state, now)
@@ -146,17 +156,18 @@ _ENDED = ("completed", "failed", "canceled")
 _ENDS = tuple(EventType(f"workflow_{word}") for word in _ENDED)
 
 
-def _of_moments(history: Iterable[HistoryEvent]) -> Iterator[Track]:
-    for event in history:
-        at = _us(event.timestamp)
-        if event.type is EventType.SIGNAL_RECEIVED:
-            spans = () if at is None else (Span(at, at, "received"),)
-            yield Track("signal", event.signal_name, "received", spans, remark=_missing(spans))
-        elif event.type is EventType.TIMER_FIRED:
-            waited = event.duration
-            began = None if at is None else at - max(waited // _MICROSECOND, 0)
-            spans = () if at is None or began is None else (Span(began, at, "fired"),)
-            yield Track("timer", "", "fired", spans, took=waited or None, remark=_missing(spans))
+def track_of_moment(event: HistoryEvent) -> Track | None:
+    """Give the track of a signal or a timer; None for any other event."""
+    at = _us(event.timestamp)
+    if event.type is EventType.SIGNAL_RECEIVED:
+        spans = () if at is None else (Span(at, at, "received"),)
+        return Track("signal", event.signal_name, "received", spans, remark=_missing(spans))
+    if event.type is EventType.TIMER_FIRED:
+        waited = event.duration
+        began = None if at is None else at - max(waited // _MICROSECOND, 0)
+        spans = () if at is None or began is None else (Span(began, at, "fired"),)
+        return Track("timer", "", "fired", spans, took=waited or None, remark=_missing(spans))
+    return None
 
 
 def _missing(spans: Sequence[Span]) -> str:

@@ -122,6 +122,13 @@ def duration_text(duration: timedelta) -> str:
     return f"{whole} s"
 
 
+def change_text(duration: timedelta) -> str:
+    """Give a difference of two durations with its sign: `+1.2 s`, `-3 min`."""
+    if abs(duration) < timedelta(milliseconds=1):
+        return "±0 ms"
+    return ("+" if duration > timedelta() else "") + duration_text(duration)
+
+
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ from hostile_strings import HOSTILE_STRINGS
 
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
+from inngest_nb.notebook._alignment import Pair
 from inngest_nb.notebook._chart import Bar, Chart, Row, Tick
+from inngest_nb.notebook._comparison_lines import Line as ComparisonLine
 from inngest_nb.notebook._detail import Happening
 from inngest_nb.notebook._diff import Change, Line
 from inngest_nb.notebook._html import fragment, output
 from inngest_nb.notebook._payload import BadJsonError
 from inngest_nb.notebook._picture import Picture
+from inngest_nb.notebook._steps import Step, Value
 
 TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "templates"
 NAMES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.j2"))
@@ -50,9 +54,23 @@ def picture_with(text: str) -> Picture:
     return Picture(state_with(text), chart, None, None, culprit=text)
 
 
+def comparison_with(text: str) -> list[ComparisonLine]:
+    step = Step(text, text, text, 2, timedelta(1), text, Value(text), Value(text))
+    pairs = (Pair(step, step, moved=True), Pair(step, None), Pair(None, step))
+    filled = {"changes": changes_with(text), "same": [(text, text)], "change": timedelta(1)}
+    return [ComparisonLine(None, text), *(ComparisonLine(pair, **filled) for pair in pairs)]
+
+
 # What each template needs, full of one text. A template that has no entry here fails below.
 CONTEXTS: dict[str, Any] = {
     "chart": lambda text: {"chart": picture_with(text).chart},
+    "compare": lambda text: {
+        "sides": SimpleNamespace(a=state_with(text), b=state_with(text)),
+        "kind": "note",
+        "headline": text,
+        "lines": [text],
+        "rows": comparison_with(text),
+    },
     "diff": lambda text: {"changes": changes_with(text)},
     "error": lambda text: {"error": text},
     "explore": lambda text: {

@@ -1,0 +1,69 @@
+"""Two runs beside each other, as a person sees them: in either theme, narrow, and reopened."""
+
+from hostile_strings import HOSTILE_STRINGS
+from jupyterlab_driver import LabPage
+from playwright.sync_api import expect
+
+RUN = """
+import inngest_nb as inb
+
+store = inb.MemoryStore()
+given = {"order": 42, "speed": 50}
+for name, failures in (("patient", 2), ("prompt", 0)):
+    with inb.Executor(store) as executor:
+        executor.execute(inb.samples.order, f"order-{name}", given | {"bank_failures": failures}).result()
+a, b = (store.load(f"order-{name}") for name in ("patient", "prompt"))
+"""
+
+FORKED = """
+from inngest_nb.state import ForkOrigin
+
+events = [event for event in b.history if event.activity_name != "send_parcel"]
+events.insert(-1, inb.HistoryEvent(type="signal_received", signal_name="approve", signal_payload={"by": "Ada"}))
+events = [event.replace(id=number) for number, event in enumerate(events, 1)]
+fork = b.replace(
+    workflow_id="order-fork", run_id="another", status="failed", history=events, error="nobody sent it\\nafter all",
+    result=None, forked_from=ForkOrigin(workflow_id=b.workflow_id, run_id=b.run_id, event_id=3),
+)
+inb.compare(b, fork)
+"""
+
+HOSTILE = f"""
+import inngest_nb as inb
+for text in {HOSTILE_STRINGS!r}:
+    kinds = ("activity_started", "activity_failed", "signal_received")
+    names = {{"activity_name": text, "signal_name": text, "error": text, "input": {{text: text}}}}
+    events = [inb.HistoryEvent(type=kind, **names) for kind in kinds]
+    one = inb.WorkflowState(workflow_id=text, status=text, error=text, history=events, input=text)
+    display(inb.compare(one, one.replace(workflow_id="b", history=events[:1], input=[text])))
+"""
+
+
+def test_two_runs_can_be_compared_in_every_theme_and_width(lab: LabPage) -> None:
+    lab.open_cells(RUN.strip(), "inb.compare(a, b)", FORKED.strip())
+    lab.run_all()
+    cell = lab.cell(1)
+    expect(cell).to_contain_text("The runs part at the activity reserve_stock: its input differs")
+    expect(cell.locator("tbody").nth(1).locator("details").first).to_have_attribute("open", "")
+    cell.locator("summary", has_text="input, error, attempts").click()
+    expect(cell.locator("tbody").nth(2).locator("del").first).to_be_visible()
+    expect(lab.cell(2)).to_contain_text("forked here, after event 3")
+    for theme, width in (("light", 1280), ("dark", 1280), ("light", 700), ("dark", 700)):
+        lab.theme(theme)
+        lab.resize(width)
+        lab.screenshot(f"compare-{theme}-{width}", whole=True)
+        for table in lab.page.locator(".inb-pairs").all():
+            room = table.evaluate("node => [node.scrollWidth, node.parentElement.clientWidth]")
+            assert room[0] <= room[1], f"a comparison is cut off at {width}"
+    lab.open(lab.save())
+    expect(lab.cell(2)).to_contain_text("forked here, after event 3")
+    lab.screenshot("compare-reopened", whole=True)
+    lab.page.evaluate("document.querySelectorAll('.jp-OutputArea style').forEach(s => s.remove())")
+    lab.screenshot("compare-without-style", whole=True)
+
+
+def test_hostile_strings_do_nothing_in_a_comparison(lab: LabPage) -> None:
+    lab.open_cells(HOSTILE)
+    lab.run_all()
+    expect(lab.cell(0).locator(".inb-pairs")).to_have_count(len(HOSTILE_STRINGS))
+    lab.assert_undisturbed()
