@@ -1,11 +1,11 @@
-"""Two ways of doing the same, measured in turn, so that a noisy machine disturbs both alike."""
+"""Several ways of doing the same, measured in turn, so that a noisy machine disturbs all alike."""
 
 from __future__ import annotations
 
 import gc
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
 Work = Callable[[], object]
@@ -22,21 +22,54 @@ def compare(
     calls: int = 50,
     at_most: bool = False,
 ) -> None:
-    """Print the medians of both and how the other's time relates to ours, as words and as JSON.
+    """Print the medians of both and how the other's time relates to ours, as words and as JSON."""
+    times = measure({names[0]: ours, names[1]: other}, rounds=rounds, calls=calls)
+    show(times)
+    judge(benchmark, times[names[0]], times[names[1]], goal=goal, at_most=at_most)
 
-    The ratio is the median over the rounds of other / ours: above 1 where ours is faster. With
-    `at_most` it is ours / other, for goals that bound a cost.
-    """
-    times: tuple[list[float], list[float]] = ([], [])
+
+def measure(
+    works: Mapping[str, Work], *, rounds: int, calls: int = 1, units: int = 1
+) -> dict[str, list[float]]:
+    """Return the seconds of each work in each round, for one of the units that a call does."""
+    times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
-        for work, taken in zip((ours, other), times, strict=True):
-            taken.append(_seconds(work, calls))
-    mine, theirs = times
-    ratios = [m / t if at_most else t / m for m, t in zip(mine, theirs, strict=True)]
-    ratio = statistics.median(ratios)
-    for name, taken in zip(names, times, strict=True):
+        for name, work in works.items():
+            times[name].append(_seconds(work, calls) / units)
+    return times
+
+
+def show(times: Mapping[str, Sequence[float]]) -> None:
+    """Print each median, and between which times it lies."""
+    for name, taken in times.items():
         low, median, high = min(taken), statistics.median(taken), max(taken)
-        print(f"{name:>30}: {median * 1e6:10.1f} µs  ({low * 1e6:.1f} to {high * 1e6:.1f})")
+        spread = f"({low * 1e6:.1f} to {high * 1e6:.1f})"
+        print(f"{name:>34}: {median * 1e6:10.1f} µs  {spread}, {1 / median:,.0f} a second")
+
+
+def ratio_of(ours: Sequence[float], other: Sequence[float], *, at_most: bool = False) -> float:
+    """Return the median over the rounds of other / ours: above 1 where ours is faster.
+
+    With `at_most` it is ours / other, for goals that bound a cost.
+    """
+    rounds = zip(ours, other, strict=True)
+    return statistics.median(m / t if at_most else t / m for m, t in rounds)
+
+
+def judge(
+    benchmark: str,
+    ours: Sequence[float],
+    other: Sequence[float],
+    *,
+    goal: float,
+    at_most: bool = False,
+) -> None:
+    """Print the line that says how two series relate and whether that meets the goal."""
+    verdict(benchmark, ratio_of(ours, other, at_most=at_most), goal=goal, at_most=at_most)
+
+
+def verdict(benchmark: str, ratio: float, *, goal: float, at_most: bool = False) -> None:
+    """Print the line that says whether a ratio meets its goal."""
     met = ratio <= goal if at_most else ratio >= goal
     result = {"benchmark": benchmark, "ratio": round(ratio, 3), "goal": goal, "met": met}
     print(json.dumps(result), flush=True)

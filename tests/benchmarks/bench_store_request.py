@@ -6,9 +6,6 @@ of its own.
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from itertools import count
@@ -16,6 +13,7 @@ from pathlib import Path
 
 import httpx
 from alternating import compare
+from served import state_server
 
 from inngest_nb import InngestStore, WorkflowState, wire
 
@@ -35,20 +33,9 @@ def main() -> None:
         created_at=loaded.created_at,
         updated_at=loaded.updated_at,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "inngest_nb", "serve", "--port", "0"]
-        server = subprocess.Popen(
-            [*command, "--path", f"{folder}/state.db"], stdout=subprocess.PIPE, text=True
-        )
-        assert server.stdout is not None
-        url = re.findall(r"http://[^\s,]+", server.stdout.readline())[0]
-        try:
-            with InngestStore(url) as store, httpx.Client() as bare:
-                measure(store, bare, url, loaded, made)
-        finally:
-            server.terminate()
-            server.wait()
-            server.stdout.close()
+    with tempfile.TemporaryDirectory() as folder, state_server(Path(folder) / "state.db") as url:
+        with InngestStore(url) as store, httpx.Client() as bare:
+            measure(store, bare, url, loaded, made)
 
 
 def measure(
