@@ -1,110 +1,98 @@
-"""How many durable activities a second, on a SqliteStore: one run, and 32 runs at once.
+"""How many durable activities a second, in one run and in 32 runs at once, beside DBOS on SQLite.
 
-The other side is the floor: bare Python that calls the same function and writes a row per activity
-with sqlite3, each on disk before the next; for 32 runs one commit has a row of each. The goals say
-how near the floor one must come to be 6 and 50 (plain functions 30) times as fast as DBOS, which
-was measured at 485 and 430 activities a second beside a floor of 4,100 and 68,000.
+Ours is measured with async and with plain functions, on a SqliteStore and over HTTP to a state
+server in a process of its own. Each activity's result is on disk before its workflow goes on. Last
+comes the floor: bare Python that calls the function and writes a row per activity with sqlite3,
+each on disk before the next; for 32 runs one commit has a row of each.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from alternating import compare
+import dbos_peer
+from alternating import judge, measure, ratio_of, show
+from same_steps import Floor, async_steps, plain_steps
+from served import state_server
 
-from inngest_nb import AsyncWorkflowContext, Executor, SqliteStore, WorkflowContext
+from inngest_nb import Executor, InngestStore, SqliteStore
 
-ACTIVITIES = 100
-ROUNDS = 7
-
-
-def add_one(number: int) -> int:
-    return number + 1
-
-
-async def async_add_one(number: int) -> int:
-    return number + 1
-
-
-async def async_steps(ctx: AsyncWorkflowContext) -> int:
-    number = 0
-    for _ in range(ACTIVITIES):
-        number = await ctx.execute_activity(async_add_one, number)
-    return number
-
-
-def plain_steps(ctx: WorkflowContext) -> int:
-    number = 0
-    for _ in range(ACTIVITIES):
-        number = ctx.execute_activity(add_one, number)
-    return number
-
-
-class Floor:
-    """Durable rows, written as directly as Python can."""
-
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("CREATE TABLE events (run TEXT, number INTEGER, result TEXT)")
-
-    def steps(self, runs: int) -> None:
-        insert = "INSERT INTO events VALUES (?, ?, ?)"
-        for step in range(ACTIVITIES):
-            rows = [(str(run), step, str(add_one(step))) for run in range(runs)]
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany(insert, rows)
-            self._database.execute("COMMIT")
-
-    def close(self) -> None:
-        self._database.close()
+FUNCTIONS = {"async": async_steps, "plain": plain_steps}
+# Of async and of plain functions.
+GOALS = {
+    ("SqliteStore", 1): {"async": 6, "plain": 6},
+    ("SqliteStore", 32): {"async": 50, "plain": 30},
+    ("HTTP", 1): {"async": 2, "plain": 2},
+    ("HTTP", 32): {"async": 20, "plain": 20},
+}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        floor = Floor(Path(folder) / "floor.db")
-        with SqliteStore(Path(folder) / "states.db") as store, Executor(store) as executor:
-            for name, workflow, runs, goal in [
-                ("one run, async functions", async_steps, 1, 0.71),
-                ("one run, plain functions", plain_steps, 1, 0.71),
-                ("32 runs, async functions", async_steps, 32, 0.32),
-                ("32 runs, plain functions", plain_steps, 32, 0.19),
-            ]:
-                measure(executor, floor, name, workflow, runs, goal)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        state_server((folder := Path(name)) / "served.db") as url,
+        SqliteStore(folder / "states.db") as file,
+        InngestStore(url) as client,
+        Executor(file) as on_file,
+        Executor(client) as over_http,
+        dbos_peer.launched(folder / "dbos.db"),
+    ):
+        floor = Floor(folder / "floor.db")
+        executors = {"SqliteStore": on_file, "HTTP": over_http}
+        compare(executors, floor, runs=1, activities=100, rounds=9)
+        compare(executors, floor, runs=32, activities=50, rounds=7)
         floor.close()
+        check(file, folder / "dbos.db")
 
 
-def measure(
-    executor: Executor,
-    floor: Floor,
-    name: str,
-    workflow: Callable[..., Any],
-    runs: int,
-    goal: float,
+def compare(
+    executors: dict[str, Executor], floor: Floor, *, runs: int, activities: int, rounds: int
 ) -> None:
-    numbers = count()
+    works: dict[str, Callable[[], object]] = {
+        "DBOS": lambda: dbos_peer.run(runs, activities),
+        "bare Python and sqlite3": lambda: floor.activities(runs, activities),
+    }
+    for store, executor in executors.items():
+        for kind, workflow in FUNCTIONS.items():
+            works[f"{kind} functions, {store}"] = run(executor, workflow, runs, activities)
+    for work in works.values():
+        work()  # the first time is another: threads, connections and tables are new
+    times = measure(works, rounds=rounds, units=runs * activities)
+    several = f"{runs} runs at once" if runs > 1 else "one run"
+    print(f"An activity, with {runs * activities} in {several}")
+    show(times)
+    for (store, at_once), goals in GOALS.items():
+        for kind, goal in goals.items() if at_once == runs else ():
+            name = f"{kind} functions, {store}"
+            near = 1 / ratio_of(times[name], times["bare Python and sqlite3"])
+            print(f"{name}: {near:.1f} times what the floor takes")
+            benchmark = f"engine: activities per second, {several}, {name}"
+            judge(benchmark, times[name], times["DBOS"], goal=goal)
 
-    def ours() -> None:
-        handles = [executor.execute(workflow, id=f"{name}/{next(numbers)}") for _ in range(runs)]
+
+def run(
+    executor: Executor, workflow: Callable[..., Any], runs: int, activities: int
+) -> Callable[[], None]:
+    def work() -> None:
+        handles = [executor.execute(workflow, input=activities) for _ in range(runs)]
         for handle in handles:
-            assert handle.result(600) == ACTIVITIES
+            assert handle.result(600) == activities
 
-    print(f"{name}: {runs * ACTIVITIES} activities in")
-    compare(
-        f"engine: activities per second, {name}",
-        ours,
-        lambda: floor.steps(runs),
-        names=("Executor on SqliteStore", "bare Python and SQLite"),
-        goal=goal,
-        rounds=ROUNDS,
-        calls=1,
-    )
+    return work
+
+
+def check(ours: SqliteStore, dbos: Path) -> None:
+    """See in the files that both sides kept what they did."""
+    states = ours.list()
+    done = [event for state in states for event in state.history if event.result is not None]
+    workflows, steps = dbos_peer.recorded(dbos)
+    print(f"On disk: {len(done) - len(states):,} results of {len(states)} runs")
+    print(f"On disk of DBOS: {steps:,} results of {workflows} runs")
+    assert len(done) > len(states)
+    assert steps > workflows
 
 
 if __name__ == "__main__":
