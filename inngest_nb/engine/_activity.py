@@ -107,7 +107,7 @@ class Activity:
 
     def go_on(self) -> None:
         """Begin, or go on after what the past says of this call."""
-        with self._run.changed:
+        with self._run.lock:
             if self._dropped or self.last_event is not None:
                 return
             self._again_after_cut()
@@ -142,7 +142,7 @@ class Activity:
 
     def drop(self) -> None:
         """Cancel the attempt that runs, and let nothing that still comes of it count."""
-        with self._run.changed:
+        with self._run.lock:
             if self._dropped or self.last_event is not None:
                 return
             self._dropped = True
@@ -178,7 +178,7 @@ class Activity:
         return error
 
     def _begin(self) -> int | None:
-        with self._run.changed:
+        with self._run.lock:
             if self._dropped:
                 return None
             self._attempt += 1
@@ -212,7 +212,7 @@ class Activity:
     def _launch(self, number: int) -> None:
         # Named, because the running loop may be the workflow's own, in the turn that asks for this.
         loop = self._run.engine.loop.loop
-        with self._run.changed:
+        with self._run.lock:
             if loop is None or not self._is_current(number):
                 return
             name = f"activity {self.name} of {self._run.workflow_id}"
@@ -252,7 +252,7 @@ class Activity:
         return self._ended(number, result, None)
 
     def _time_out(self, number: int) -> None:
-        with self._run.changed:
+        with self._run.lock:
             if not self._is_current(number):
                 return
             task = self._task
@@ -267,7 +267,7 @@ class Activity:
             self._try_again_at(again)
 
     def _try_again_at(self, when: datetime) -> None:
-        with self._run.changed:
+        with self._run.lock:
             if not self._dropped:
                 self._timer = self._run.engine.clock.call_at(when, self.start)
 
@@ -278,7 +278,7 @@ class Activity:
                 result = as_json(result, f"the result of activity {self.name!r}")
             except (TypeError, ValueError) as unwritable:
                 result, error = None, unwritable
-        with self._run.changed:
+        with self._run.lock:
             if not self._is_current(number):
                 return None
             if error is None:

@@ -16,7 +16,7 @@ from inngest_nb.engine._functions import arguments, as_json, fresh
 from inngest_nb.engine._loop import Timer
 from inngest_nb.engine._policy import RetryPolicy
 from inngest_nb.engine._run import Run
-from inngest_nb.engine._turn_loop import TurnLoop, running_loop
+from inngest_nb.engine._turn_loop import TurnLoop
 from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
@@ -72,7 +72,7 @@ class AsyncRun(Run):
     def check_turn(self) -> TurnLoop:
         """Return the loop; raise outside of a turn, and `CancelledError` once the run has ended."""
         turns = self._turns
-        if turns is None or running_loop() is not turns:
+        if turns is None or not turns.is_turning():
             raise WorkflowCodeError(
                 f"the context of workflow {self.workflow_id!r} was used outside of its code; an "
                 "activity gets its input and returns its result, and has no context",
@@ -91,13 +91,13 @@ class AsyncRun(Run):
             return
         seq = self.call("timer")
         delay = handle.when() - self._turns.time()
-        with self.changed:
+        with self.lock:
             self._due[seq] = handle
             self._timers[handle] = seq, None
         self.when_live(partial(self._arm, seq, handle, delay))
 
     def _arm(self, seq: int, handle: asyncio.TimerHandle, delay: float) -> None:
-        with self.changed, contextlib.suppress(OverflowError, ValueError):  # later than calendars
+        with self.lock, contextlib.suppress(OverflowError, ValueError):  # later than calendars
             if seq in self._due and self._begun is not None:
                 due = self._begun + timedelta(seconds=handle.when())
                 timer = self.engine.clock.call_at(due, partial(self._fire, seq, delay))
@@ -105,7 +105,7 @@ class AsyncRun(Run):
 
     def stop_timer(self, handle: asyncio.TimerHandle) -> None:
         """Forget a timer."""
-        with self.changed:
+        with self.lock:
             seq, timer = self._timers.pop(handle, (0, None))
             self._due.pop(seq, None)
         if timer is not None:
@@ -195,7 +195,7 @@ class AsyncRun(Run):
         self._subscribers = alive
 
     def _fire(self, seq: int, delay: float) -> None:
-        with self.changed:
+        with self.lock:
             if seq in self._due:
                 self.record(EventType.TIMER_FIRED, seq=seq, duration=timedelta(seconds=delay))
 
@@ -223,7 +223,7 @@ class AsyncRun(Run):
         self.engine.loop.post(self._stop_code)  # later, because this may be in a turn
 
     def _stop_code(self) -> None:
-        with self.changed:
+        with self.lock:
             activities = [activity for activity, _ in self._activities.values()]
             timers = [timer for _, timer in self._timers.values()]
             self._activities.clear()

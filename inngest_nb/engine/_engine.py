@@ -51,6 +51,7 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self._claimed: set[str] = set()
         self._lock = threading.Lock()
+        self._waking = False
         self._started = self._closed = self._abandoned = False
 
     def alive(self, workflow_id: str) -> Run | None:
@@ -97,6 +98,19 @@ class Engine:
         if last:
             self.abandon()
 
+    def save(self, run: Run) -> None:
+        """Have a run saved soon, together with the others that the same round of the loop brings.
+
+        The first of them would wake the writer before the second one is there.
+        """
+        if not self.loop.is_current() or self.loop.loop is None:
+            self.writer.put(run)
+            return
+        self.writer.put(run, wake=False)
+        if not self._waking:
+            self._waking = True
+            self.loop.loop.call_soon(self._wake_writer)
+
     def on_loop(self, call: Callable[[], object]) -> None:
         """Make a call on the loop: now, if this is its thread."""
         if self.loop.is_current():
@@ -135,6 +149,10 @@ class Engine:
             return
         with contextlib.suppress(RuntimeError):  # no new threads any more: the process is ending
             threading.Thread(target=self.close, name="inngest-nb-close", daemon=True).start()
+
+    def _wake_writer(self) -> None:
+        self._waking = False
+        self.writer.wake()
 
     def _leases_to_renew(self) -> list[Run]:
         now = self.clock.now()

@@ -34,6 +34,7 @@ class PrivateLoop:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._ident = 0
         self._calls: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
 
@@ -48,7 +49,7 @@ class PrivateLoop:
 
     def is_current(self) -> bool:
         """Tell whether this is the loop's own thread."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._ident
 
     def post(self, call: Callable[[], object]) -> None:
         """Make a call on the loop, from any thread; calls that come together cost one wake-up."""
@@ -71,6 +72,7 @@ class PrivateLoop:
         thread.join(grace + 1)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ident = threading.get_ident()
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()

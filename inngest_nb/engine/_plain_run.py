@@ -164,7 +164,7 @@ class PlainRun(Run):
         return self._answers[seq]
 
     def _wait_for(self, ready: Callable[[], bool]) -> None:
-        with self.changed:
+        with self.lock:
             while not ready():
                 if (event := self._next_event()) is not None:
                     self._apply(event)
@@ -198,25 +198,25 @@ class PlainRun(Run):
             due = self.now + duration
         except OverflowError:  # later than any calendar goes: never
             return seq
-        with self.changed:
+        with self.lock:
             self._timers[seq] = None
         self.when_live(partial(self._arm, seq, due, duration))
         return seq
 
     def _arm(self, seq: int, due: datetime, duration: timedelta) -> None:
-        with self.changed:
+        with self.lock:
             if seq in self._timers and seq not in self._answers:
                 fire = partial(self._fire, seq, duration)
                 self._timers[seq] = self.engine.clock.call_at(due, fire)
 
     def _stop_timer(self, seq: int) -> None:
-        with self.changed:
+        with self.lock:
             timer = self._timers.pop(seq, None)
         if timer is not None:
             timer.cancel()
 
     def _fire(self, seq: int, duration: timedelta) -> None:
-        with self.changed:
+        with self.lock:
             if seq in self._timers:
                 del self._timers[seq]
                 self.record(EventType.TIMER_FIRED, seq=seq, duration=duration)
@@ -225,7 +225,7 @@ class PlainRun(Run):
         over: list[bool] = []
 
         def wake() -> None:
-            with self.changed:
+            with self.lock:
                 over.append(True)
                 self.changed.notify_all()
 
@@ -238,7 +238,7 @@ class PlainRun(Run):
     # The code
 
     def _advance(self) -> None:
-        with self.changed:
+        with self.lock:
             if self._begun:
                 return  # the thread was notified
             self._begun = True

@@ -57,7 +57,8 @@ class Run:
         self.done.set_running_or_notify_cancel()  # nobody who waits can cancel the run
         # Guards all that follows. `ended` means that the code's part is over: nothing is recorded
         # any more.
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self.ended = False
         self.past: Past | None = Past(state) if state.history else None
         self.journal = Journal(state, engine.owner, engine.lease)
@@ -115,13 +116,13 @@ class Run:
 
     def suspend(self, error: EngineError) -> bool:
         """Stop without an end of the workflow: it stays stored as running, free for others."""
-        with self.changed:
+        with self.lock:
             if self.ended:
                 return False
             self.ended = True
             self._failure = error
             if self.journal.release():
-                self.engine.writer.put(self)
+                self.engine.save(self)
             self.changed.notify_all()
         self._stop()
         self._resolve()
@@ -161,7 +162,7 @@ class Run:
 
     def version(self, name: str, latest: int) -> int:
         """Return which version of a piece of code this run goes by, 0 for that before any."""
-        with self.changed:
+        with self.lock:
             if name not in self._versions:
                 past = self.past
                 if past is not None and name in past.versions:
@@ -193,7 +194,7 @@ class Run:
 
         One that is not to be saved by itself rides along with the next that is.
         """
-        with self.changed:
+        with self.lock:
             if self.ended:
                 return None
             if self._new_versions:
@@ -201,7 +202,7 @@ class Run:
             now = fields.pop("timestamp", None) or self.engine.clock.now()
             event = self.journal.add(kind, now, fields)
             if save:
-                self.engine.writer.put(self)
+                self.engine.save(self)
             if hook and not save:
                 self.engine.hooks.tell(hook, self.workflow_id, event)
             elif hook:
@@ -220,7 +221,7 @@ class Run:
     ) -> HistoryEvent | None:
         """Record how the run ended, and stop what still runs; None if it had ended before."""
         completed = status is WorkflowStatus.COMPLETED
-        with self.changed:
+        with self.lock:
             event = self.record(
                 kind,
                 hook="on_workflow_complete" if completed else "on_workflow_fail",
@@ -261,18 +262,18 @@ class Run:
 
     def snapshot(self) -> tuple[WorkflowState, int]:
         """Return the state as it is now, and how many events are in it."""
-        with self.changed:
+        with self.lock:
             state = self.journal.state(status=self.status, **self._outcome)
             return state, len(state.history)
 
     def next_write(self) -> Write:
         """Return what a store that can append has not got yet."""
-        with self.changed:
+        with self.lock:
             return self.journal.write(self.engine.clock.now(), self.status, self._outcome)
 
     def on_saved(self, events: int | None = None) -> None:
         """Go on: the last write, or so many events in a whole state, are durable."""
-        with self.changed:
+        with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError):
                 return
             journal = self.journal
@@ -294,7 +295,7 @@ class Run:
     def on_unsaved(self, error: BaseException) -> None:
         """Stop: what was recorded last could not be saved."""
         failure = self._not_saved(error)
-        with self.changed:
+        with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
                 return
             self._failure = failure
@@ -326,7 +327,7 @@ class Run:
 
     def _next_event(self) -> HistoryEvent | None:
         """Return the next saved event that the code has not seen."""
-        with self.changed:
+        with self.lock:
             event = None if self.ended else self.journal.next()
             if event is not None and self.past is not None:
                 self.past.see(event)
@@ -340,7 +341,7 @@ class Run:
         """Have the store note that this executor runs the workflow now."""
         if not self._claimed:
             self._claimed = True
-            self.engine.writer.put(self)
+            self.engine.save(self)
 
     def _go_live(self) -> None:
         """Begin what the code has asked for and its past has not answered."""
@@ -351,7 +352,7 @@ class Run:
             start()
 
     def _wait_saved(self, event: HistoryEvent) -> bool:
-        with self.changed:
+        with self.lock:
             self.changed.wait_for(lambda: self.journal.is_saved(event) or self.done.done())
             if not self.journal.is_saved(event) and self._failure is not None:
                 raise self._failure
@@ -376,7 +377,7 @@ class Run:
         if self._deadline is not None:
             self._deadline.cancel()
         self.engine.forget(self)
-        with self.changed:
+        with self.lock:
             if self.done.done():
                 return
             if self._failure is None:
@@ -395,7 +396,7 @@ class Run:
     def _not_saved(self, error: BaseException) -> EngineError:
         if isinstance(error, StoreConflictError):
             return self._overtaken(error)
-        with self.changed:
+        with self.lock:
             saved_events, events = self.journal.saved, list(self.journal.events)
         lost = events[saved_events:]
         saved = f"the first {saved_events} events" if saved_events else "nothing"

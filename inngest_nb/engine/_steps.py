@@ -82,7 +82,7 @@ class _Curtain(Writer):
     def start(self) -> None:
         """Nothing is written."""
 
-    def put(self, run: Savable) -> None:
+    def put(self, run: Savable, *, wake: bool = True) -> None:
         """Stop the run: its past is over."""
         if isinstance(run, Run):
             past = run.past.length if run.past else 0

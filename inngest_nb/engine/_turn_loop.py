@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import threading
 import weakref
 from asyncio.events import _set_running_loop  # what a loop of another kind needs, and all it needs
 from collections import deque
@@ -48,11 +49,13 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
         self._ending = False
+        self._thread = 0
 
     def turn(self, now: float) -> None:
         """Run what is ready, and what that makes ready, at a time in seconds."""
         self._now = max(self._now, now)
         outer = running_loop()
+        self._thread = threading.get_ident()
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._generators.add, self._close_generator)
         _set_running_loop(self)
@@ -62,6 +65,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
                 if not handle.cancelled():
                     self._run(handle)
         finally:
+            self._thread = 0
             _set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
 
@@ -85,6 +89,10 @@ class TurnLoop(asyncio.AbstractEventLoop):
         for task in self._tasks:  # code that will not end; it is never run again
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
         self._ready.clear()
+
+    def is_turning(self) -> bool:
+        """Tell whether this very thread is in one of the loop's turns."""
+        return self._thread == threading.get_ident()
 
     def is_ending(self) -> bool:
         """Tell whether the code has been told to end."""

@@ -58,10 +58,19 @@ class Writer:
             )
             self._thread.start()
 
-    def put(self, run: Savable) -> None:
-        """Save a run's state soon; a run that is waiting already is saved once."""
+    def put(self, run: Savable, *, wake: bool = True) -> None:
+        """Save a run's state soon; a run that is waiting already is saved once.
+
+        Without `wake` it waits for somebody to call `wake`, so that several are saved together.
+        """
         with self._changed:
             self._waiting[run] = None
+            if wake:
+                self._changed.notify()
+
+    def wake(self) -> None:
+        """Save what is waiting."""
+        with self._changed:
             self._changed.notify()
 
     def close(self) -> None:
