@@ -352,6 +352,7 @@ class Run:
             start()
 
     def _wait_saved(self, event: HistoryEvent) -> bool:
+        self.engine.writer.wake()  # this may be the very loop that would do it later
         with self.lock:
             self.changed.wait_for(lambda: self.journal.is_saved(event) or self.done.done())
             if not self.journal.is_saved(event) and self._failure is not None:

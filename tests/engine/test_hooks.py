@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from inngest_nb import (
     RetryPolicy,
     Signal,
     WorkflowContext,
-    WorkflowState,
+    Write,
 )
 from inngest_nb.engine._hooks import HOOK_NAMES
 
@@ -119,10 +120,10 @@ def test_a_hook_hears_of_an_end_once_it_is_saved() -> None:
     too_early: list[bool] = []
 
     class Slow(CheckedStore):
-        def save(self, state: WorkflowState) -> None:
-            if state.status == "completed":
+        def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+            if any(write.status == "completed" for write in writes):
                 too_early.append(told.wait(0.2))
-            super().save(state)
+            return super().append_history(writes)
 
     hooks = Hooks(on_workflow_complete=lambda workflow_id, event: told.set())
     with Slow() as store, Executor(store, hooks) as executor:
