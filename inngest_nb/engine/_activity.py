@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from inngest_nb.engine._exit import process_ends
 from inngest_nb.engine._functions import (
     arguments,
     as_json,
@@ -284,7 +284,7 @@ class Activity:
             if error is None:
                 hook, kind, text = "on_activity_complete", EventType.ACTIVITY_COMPLETED, ""
             else:
-                if not threading.main_thread().is_alive():
+                if process_ends():
                     return None  # the process is ending, and that may be all that failed here
                 hook, kind, text = None, EventType.ACTIVITY_FAILED, describe(error)
             pause = None if error is None else self._pause_after(number)

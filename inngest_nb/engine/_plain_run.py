@@ -11,6 +11,7 @@ from typing import Any
 
 from inngest_nb.engine._activity import Activity
 from inngest_nb.engine._context import WorkflowContext
+from inngest_nb.engine._exit import process_ends
 from inngest_nb.engine._functions import arguments, as_json, fresh, is_async
 from inngest_nb.engine._loop import Timer
 from inngest_nb.engine._policy import RetryPolicy
@@ -264,7 +265,7 @@ class PlainRun(Run):
             self.suspend(error)
             return
         except BaseException as error:  # noqa: BLE001  # it is how the run ended
-            if not threading.main_thread().is_alive():
+            if process_ends():
                 return  # the process ends, and nothing is sure
             ended = partial(self.fail, error)
         else:
