@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from inngest_nb.engine._endings import canceled, not_saved
 from inngest_nb.engine._functions import describe, failed_activity
 from inngest_nb.engine._journal import Journal
 from inngest_nb.engine._loop import Timer
@@ -20,7 +21,6 @@ from inngest_nb.engine._replay import Past
 from inngest_nb.errors import (
     EngineError,
     LeaseLostError,
-    StoreConflictError,
     WorkflowCanceledError,
     WorkflowFailedError,
     WorkflowNotSavedError,
@@ -110,7 +110,7 @@ class Run:
             WorkflowStatus.CANCELED,
             EventType.WORKFLOW_CANCELED,
             error="canceled",
-            failure=self._canceled(),
+            failure=canceled(self),
         )
         return event is not None and self._wait_saved(event)
 
@@ -294,7 +294,7 @@ class Run:
 
     def on_unsaved(self, error: BaseException) -> None:
         """Stop: what was recorded last could not be saved."""
-        failure = self._not_saved(error)
+        failure = not_saved(self, error)
         with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
                 return
@@ -386,59 +386,3 @@ class Run:
             else:
                 self.done.set_exception(self._failure)
             self.changed.notify_all()
-
-    def _canceled(self) -> WorkflowCanceledError:
-        return WorkflowCanceledError(
-            f"workflow {self.workflow_id!r} was canceled",
-            workflow_id=self.workflow_id,
-            run_id=self.run_id,
-        )
-
-    def _not_saved(self, error: BaseException) -> EngineError:
-        if isinstance(error, StoreConflictError):
-            return self._overtaken(error)
-        with self.lock:
-            saved_events, events = self.journal.saved, list(self.journal.events)
-        lost = events[saved_events:]
-        saved = f"the first {saved_events} events" if saved_events else "nothing"
-        unsaved = ", ".join(f"{event.id} ({event.type})" for event in lost[:5])
-        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
-        failure = WorkflowNotSavedError(
-            f"workflow {self.workflow_id!r} was stopped because its state could not be saved: "
-            f"{describe(error)}. Known to be durable: {saved}. Not known to be: event "
-            f"{unsaved}{more}",
-            saved_events=saved_events,
-            events=len(events),
-            workflow_id=self.workflow_id,
-            run_id=self.run_id,
-        )
-        failure.add_note(
-            f"mend the store, then go on from what it holds with resume(fn, {self.workflow_id!r})"
-        )
-        failure.__cause__ = error
-        return failure
-
-    def _overtaken(self, error: StoreConflictError) -> EngineError:
-        """Say who has written meanwhile: the store refused what builds on an older version."""
-        name = self.workflow_id
-        try:
-            stored = self.engine.store.load(name)
-        except Exception as unread:  # noqa: BLE001  # told as the reason
-            stored, why = None, f"and what is stored now could not be read: {describe(unread)}"
-        else:
-            why = "and it is not stored any more"
-        if stored is not None and stored.run_id != self.run_id:
-            why = "by another run under this id"
-        elif stored is not None and stored.status is WorkflowStatus.CANCELED:
-            return self._canceled()
-        elif stored is not None and (stored.owner or "") != self.engine.owner:
-            why = "by another executor, which has resumed it"
-        elif stored is not None:
-            why = f"by someone who saved it over while it ran; resume(fn, {name!r}) goes on there"
-        failure = LeaseLostError(
-            f"workflow {name!r} was stopped here: its stored state was changed meanwhile, {why}",
-            workflow_id=name,
-            run_id=self.run_id,
-        )
-        failure.__cause__ = error
-        return failure

@@ -1,0 +1,79 @@
+"""Why a run ended other than well, in words for the person who waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inngest_nb.engine._functions import describe
+from inngest_nb.errors import (
+    EngineError,
+    LeaseLostError,
+    StoreConflictError,
+    WorkflowCanceledError,
+    WorkflowNotSavedError,
+)
+from inngest_nb.state import WorkflowStatus
+
+if TYPE_CHECKING:
+    from inngest_nb.engine._run import Run
+
+
+def canceled(run: Run) -> WorkflowCanceledError:
+    """Return the error of a run that was canceled."""
+    return WorkflowCanceledError(
+        f"workflow {run.workflow_id!r} was canceled",
+        workflow_id=run.workflow_id,
+        run_id=run.run_id,
+    )
+
+
+def not_saved(run: Run, error: BaseException) -> EngineError:
+    """Return the error of a run whose last write failed, with what is durable of it."""
+    if isinstance(error, StoreConflictError):
+        return _overtaken(run, error)
+    with run.lock:
+        saved_events, events = run.journal.saved, list(run.journal.events)
+    lost = events[saved_events:]
+    saved = f"the first {saved_events} events" if saved_events else "nothing"
+    unsaved = ", ".join(f"{event.id} ({event.type})" for event in lost[:5])
+    more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+    failure = WorkflowNotSavedError(
+        f"workflow {run.workflow_id!r} was stopped because its state could not be saved: "
+        f"{describe(error)}. Known to be durable: {saved}. Not known to be: event "
+        f"{unsaved}{more}",
+        saved_events=saved_events,
+        events=len(events),
+        workflow_id=run.workflow_id,
+        run_id=run.run_id,
+    )
+    failure.add_note(
+        f"mend the store, then go on from what it holds with resume(fn, {run.workflow_id!r})"
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def _overtaken(run: Run, error: StoreConflictError) -> EngineError:
+    """Say who has written meanwhile: the store refused what builds on an older version."""
+    name = run.workflow_id
+    try:
+        stored = run.engine.store.load(name)
+    except Exception as unread:  # noqa: BLE001  # told as the reason
+        stored, why = None, f"and what is stored now could not be read: {describe(unread)}"
+    else:
+        why = "and it is not stored any more"
+    if stored is not None and stored.run_id != run.run_id:
+        why = "by another run under this id"
+    elif stored is not None and stored.status is WorkflowStatus.CANCELED:
+        return canceled(run)
+    elif stored is not None and (stored.owner or "") != run.engine.owner:
+        why = "by another executor, which has resumed it"
+    elif stored is not None:
+        why = f"by someone who saved it over while it ran; resume(fn, {name!r}) goes on there"
+    failure = LeaseLostError(
+        f"workflow {name!r} was stopped here: its stored state was changed meanwhile, {why}",
+        workflow_id=name,
+        run_id=run.run_id,
+    )
+    failure.__cause__ = error
+    return failure
