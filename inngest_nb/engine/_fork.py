@@ -114,7 +114,13 @@ def retried(state: WorkflowState, now: datetime) -> WorkflowState:
     if events[0].timeout and events[0].timestamp:
         events[0] = events[0].replace(timeout=events[0].timeout + (now - events[0].timestamp))
     return state.replace(
-        status=WorkflowStatus.RUNNING, result=None, error="", history=tuple(events), updated_at=now
+        status=WorkflowStatus.RUNNING,
+        result=None,
+        error="",
+        history=tuple(events),
+        updated_at=now,
+        owner=UNSET,  # nobody runs it now, whoever it was that failed
+        lease_until=UNSET,
     )
 
 

@@ -56,13 +56,14 @@ class Past:
         self.marks: list[tuple[HistoryEvent, int]] = []  # events seen, and how many calls before
         self.versions: dict[str, int] = {}
         self.last_seq = 0
-        self.length = len(state.history)
+        self.length = 0  # of the history, up to the last event that counts
         self._state = state
         self._asked: dict[int, Call] = {}
         self._started: set[int] = set()
         self._ended: set[int] = set()
-        for event in state.history:
+        for place, event in enumerate(state.history, 1):
             if event.superseded is not True:
+                self.length = place
                 self.last_seq = max(self.last_seq, event.seq or 0)
                 self.versions.update(event.versions or {})
 
