@@ -40,6 +40,7 @@ class ActivityContext(NamedTuple):
     seq: int
     activity: str
     attempt: int
+    retries: int = 0
 
     @property
     def idempotency_key(self) -> str:
@@ -48,7 +49,9 @@ class ActivityContext(NamedTuple):
         An attempt whose process died may have done its work: give the key to whatever is called,
         so that doing it twice is noticed there.
         """
-        return f"{self.run_id}-{self.seq}"
+        # After a retry of the whole run, other calls may get the numbers of superseded ones.
+        later = f"-{self.retries}" if self.retries else ""
+        return f"{self.run_id}-{self.seq}{later}"
 
 
 class Activity:
@@ -78,6 +81,7 @@ class Activity:
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0
+        self._retries: int | None = None  # of the run, before this was begun for the first time
         self._over = 0  # the last attempt that ended
         self._spent = 0  # attempts before the run was retried: the policy counts anew
         self._again_at: datetime | None = None
@@ -90,6 +94,8 @@ class Activity:
         """Take note of an event of the past that is about this call."""
         if self._dropped:
             return
+        if self._retries is None:
+            self._retries = self._run.journal.retries
         number = event.attempt or self._attempt + (event.type is EventType.ACTIVITY_STARTED)
         self._attempt = max(number, 1)
         if event.type is EventType.ACTIVITY_STARTED:
@@ -183,6 +189,8 @@ class Activity:
                 return None
             self._attempt += 1
             self._again_at = None
+            if self._retries is None:
+                self._retries = self._run.journal.retries
             event = self._run.record(
                 EventType.ACTIVITY_STARTED,
                 save=False,
@@ -204,7 +212,12 @@ class Activity:
 
     def _arguments(self) -> tuple[Any, ...]:
         context = ActivityContext(
-            self._run.workflow_id, self._run.run_id, self.seq, self.name, self._attempt
+            self._run.workflow_id,
+            self._run.run_id,
+            self.seq,
+            self.name,
+            self._attempt,
+            self._retries or 0,
         )
         before = (context,) if self._before else ()
         return arguments(self._fn, "activity", *before, given=fresh(self._given))

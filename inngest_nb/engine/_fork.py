@@ -86,7 +86,8 @@ def fork(
 def retried(state: WorkflowState, now: datetime) -> WorkflowState:
     """Return a failed run as it goes on: its failed activity is to be tried again.
 
-    What came after that failure stays in the history, marked as superseded.
+    What followed from that failure stays in the history, marked as superseded. Signals still count,
+    and so does what other calls, made before it, have completed since.
     """
     if state.status is not WorkflowStatus.FAILED:
         raise EngineError(
@@ -104,13 +105,13 @@ def retried(state: WorkflowState, now: datetime) -> WorkflowState:
             run_id=state.run_id,
         )
     culprit = _culprit(events)
-    after = len(events)
     if culprit is not None:
         events[culprit] = events[culprit].replace(retry_at=now)
-        after = culprit + 1
-    for place in range(1, len(events)):
-        if place >= after or events[place].type in _ENDS:
-            events[place] = events[place].replace(superseded=True)
+    after = len(events) if culprit is None else culprit + 1
+    asked = max((event.seq or 0 for event in events[:after]), default=0)
+    for place, event in enumerate(events):
+        if event.type in _ENDS or (place >= after and not _counts(event, asked)):
+            events[place] = event.replace(superseded=True)
     if events[0].timeout and events[0].timestamp:
         events[0] = events[0].replace(timeout=events[0].timeout + (now - events[0].timestamp))
     return state.replace(
@@ -122,6 +123,13 @@ def retried(state: WorkflowState, now: datetime) -> WorkflowState:
         owner=UNSET,  # nobody runs it now, whoever it was that failed
         lease_until=UNSET,
     )
+
+
+def _counts(event: HistoryEvent, asked: int) -> bool:
+    """Tell whether an event after the failure happened whatever followed from that."""
+    if event.type is EventType.ACTIVITY_FAILED and event.retry_at is UNSET:
+        return False  # to be tried again as well, or given up because of the failure
+    return event.type is EventType.SIGNAL_RECEIVED or 0 < (event.seq or 0) <= asked
 
 
 def _answer(events: list[HistoryEvent], key: str | int, state: WorkflowState) -> int:

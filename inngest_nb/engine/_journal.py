@@ -25,6 +25,7 @@ class Journal:
         self.events: list[HistoryEvent] = list(state.history)
         self.saved = len(self.events)
         self.seen = 0
+        self.retries = 0  # of the whole run, as far as it was seen
         self.owned = False
         self.time: datetime | None = None
         self._state = state
@@ -52,10 +53,12 @@ class Journal:
         while self.seen < self.saved:
             event = self.events[self.seen]
             self.seen += 1
-            if event.superseded is not True:
-                if event.timestamp is not None:
-                    self.time = max(self.time or event.timestamp, event.timestamp)
-                return event
+            if event.superseded is True:
+                self.retries += event.type is EventType.WORKFLOW_FAILED
+                continue
+            if event.timestamp is not None:
+                self.time = max(self.time or event.timestamp, event.timestamp)
+            return event
         return None
 
     def is_saved(self, event: HistoryEvent) -> bool:
