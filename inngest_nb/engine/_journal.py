@@ -67,7 +67,7 @@ class Journal:
 
     def state(self, **outcome: Any) -> WorkflowState:
         """Return the whole state, with the given status, result and error."""
-        lease: dict[str, Any] = {"owner": self._owner, "fence": self._fence}
+        lease: dict[str, Any] = {"owner": self._holder, "fence": self._fence}
         if self._lease_until is not None:
             lease["lease_until"] = self._lease_until
         first, last = (self.events[0], self.events[-1]) if self.events else (None, None)
@@ -105,6 +105,11 @@ class Journal:
         return self._lease_until is not None and self._lease_until - now < self._lease * 2 / 3
 
     @property
+    def _holder(self) -> str:
+        # Nobody, once released: another machine's clock may be behind the lease's end.
+        return "" if self._released else self._owner
+
+    @property
     def _fence(self) -> int:
         return (self._state.fence or 0) + 1
 
@@ -122,8 +127,8 @@ class Journal:
             head: dict[str, Any] = {"updated_at": last}
             if renewed:
                 head["lease_until"] = self._lease_until
-            if not self.owned:
-                head |= {"owner": self._owner, "fence": self._fence}
+            if not self.owned or self._released:
+                head |= {"owner": self._holder, "fence": self._fence}
             if status is not WorkflowStatus.RUNNING:
                 head |= {"status": status, **outcome}
             document = wire.encode_part(new, **head)

@@ -220,7 +220,7 @@ def test_a_retry_that_dies_in_a_pause_goes_on_at_that_attempt(
     with Executor(store, clock=clock) as executor:
         handle = executor.resume(workflow, "w")
         assert clock.wait_for_timers(1) == [pytest.approx(30, abs=0.01)]
-        clock.advance(30)
+        clock.advance(31)
         with pytest.raises(WorkflowFailedError, match="after 6 attempts"):
             handle.result(20)
     assert world.done == {"first": 1, "second": 6}
