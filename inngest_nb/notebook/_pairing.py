@@ -94,10 +94,14 @@ def activities_of(history: Iterable[HistoryEvent]) -> list[Activity]:
     running: dict[str, list[Activity]] = {}
     failed: dict[str, _Failed] = {}
     numbered: dict[int, Activity] = {}
+    undone: dict[int, Activity] = {}  # a retried run counts its calls anew from where it goes on
     for place, event in enumerate(history):
         name = event.activity_name
-        if event.seq is not UNSET:
-            _put(event, place, event.seq, numbered, found)
+        if event.superseded is True and event.type is EventType.WORKFLOW_FAILED:
+            undone = {}
+        elif event.seq is not UNSET:
+            known = undone if event.superseded is True else numbered
+            _put(event, place, event.seq, known, found)
         elif event.type is _STARTED:
             activity = failed[name].take(event.input) if name in failed else None
             if activity is None:

@@ -199,6 +199,25 @@ def test_an_end_without_a_start_is_a_row_with_the_recorded_duration() -> None:
     assert seconds(frame) == [2, None]
 
 
+def test_calls_that_a_retry_of_the_run_undid_keep_apart_from_those_with_their_numbers() -> None:
+    undone = {"superseded": True}
+    frame = rows(
+        (START, "charge", 1, {"seq": 1, "attempt": 1}),
+        (FAIL, "charge", 2, {"seq": 1, "attempt": 1, "retry_at": after(5)}),
+        (START, "refund", 2, {"seq": 2, "attempt": 1, **undone}),
+        (DONE, "refund", 3, {"seq": 2, "attempt": 1, **undone}),
+        ("workflow_failed", "", 4, undone),
+        (START, "charge", 5, {"seq": 1, "attempt": 2}),
+        (DONE, "charge", 6, {"seq": 1, "attempt": 2}),
+        (START, "ship", 6, {"seq": 2, "attempt": 1}),
+        (DONE, "ship", 8, {"seq": 2, "attempt": 1}),
+        status="completed",
+    )
+    assert list(frame["activity"]) == ["charge", "refund", "ship"]
+    assert list(frame["outcome"]) == ["completed"] * 3
+    assert list(frame["attempt_count"]) == [2, 1, 1]
+
+
 def test_events_without_times_or_names_do_not_break_the_frame() -> None:
     kinds = [START, START, DONE, DONE, FAIL, START]
     events = tuple(
