@@ -1,4 +1,4 @@
-"""The state server's routes: the contract's three, a list, and a health check.
+"""The state server's routes: the contract's three, what is appended, a list, and a health check.
 
 Plain ASGI: the route is taken from the path as it was sent and decoded once, so that `a%2Fb` and
 `a/b` are two ids.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from urllib.parse import unquote_to_bytes
 
@@ -19,13 +19,15 @@ from starlette.types import Receive, Scope, Send
 
 from inngest_nb import wire
 from inngest_nb._version import __version__
-from inngest_nb.errors import StoreDecodeError, StoreFileError
+from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError
+from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known
 from inngest_nb.server._guard import Guard, Refused
 from inngest_nb.server._wakeups import Wakeups
+from inngest_nb.store._appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
 from inngest_nb.store._ids import check_id
 from inngest_nb.store._operations import FIRST_SAVED_HEADER, LIST_PATH, Listed, Listing
 from inngest_nb.store._table import Position, Row, StateTable
-from inngest_nb.store._writes import Deletion, Work, Write, new_etag
+from inngest_nb.store._writes import Deletion, Outcome, Work, Write, checked, sift
 
 MAX_BODY_BYTES = 16 * 2**20
 _PAGE, _LARGEST_PAGE, _PAGE_BYTES = 100, 1000, 8 * 2**20
@@ -53,9 +55,8 @@ class App:
             response = await self._answer(request)
         except Refused as refused:
             response = _refusal(refused)
-        except StoreFileError as error:
-            full = "full" in str(error)
-            response = _refusal(Refused(507 if full else 503, str(error)))
+        except StoreError as error:
+            response = _refusal(_refused(error))
         except ClientDisconnect:
             return
         except Exception:  # noqa: BLE001  # logged; the client gets an answer all the same
@@ -70,40 +71,72 @@ class App:
             return await _dispatch(request, {"GET": self._health})
         self._guard.check_key(request.headers)
         if path == LIST_PATH.encode():
-            return await _dispatch(request, {"GET": self._list})
+            return await _dispatch(request, {"GET": self._list, "POST": self._save_many})
         if path.startswith(_ITEM_PREFIX):
-            workflow_id = _id_of(path[len(_ITEM_PREFIX) :])
+            item, _, rest = path[len(_ITEM_PREFIX) :].partition(b"/")
             verbs = {"GET": self._load, "PUT": self._save, "DELETE": self._delete}
+            if rest == b"history":
+                verbs = {"POST": self._append}
+            elif b"/" in path[len(_ITEM_PREFIX) :]:
+                raise Refused(404, "no such path; write a slash within an id as %2F")
+            workflow_id = _id_of(item)
             handlers = {method: partial(verb, workflow_id) for method, verb in verbs.items()}
             return await _dispatch(request, handlers)
         raise Refused(404, f"no such path; workflows are at {LIST_PATH}/{{id}}")
 
     async def _health(self, request: Request) -> Response:
-        return _json({"status": "ok", "server": "inngest-nb", "version": __version__})
-
-    async def _save(self, workflow_id: str, request: Request) -> Response:
-        _check_media_type(request)
-        body = await self._body(request)
-        try:
-            head = wire.head(body)
-        except StoreDecodeError as error:
-            raise Refused(400, str(error)) from error
-        if head.workflow_id != workflow_id:
-            raise Refused(400, "WorkflowID is not the id of the path; encode the id in the path")
-        updated_us = wire.microseconds(head.updated_at)
-        await self._do(Write(workflow_id, body, True, head.status, updated_us, new_etag()))
-        return Response(status_code=204)
+        return _json(
+            {"status": "ok", "server": "inngest-nb", "version": __version__, "appends": True}
+        )
 
     async def _load(self, workflow_id: str, request: Request) -> Response:
         row = self._table.get(workflow_id)
         if row is None:
             raise Refused(404, "no workflow has this id")
-        headers = {FIRST_SAVED_HEADER: _time_text(row.first_saved_us)}
+        headers = etag_header(row.etag) | {FIRST_SAVED_HEADER: _time_text(row.first_saved_us)}
+        if is_known(request.headers, row.etag):
+            return Response(status_code=304, headers=headers)
         return Response(row.document, media_type=_JSON, headers=headers)
 
+    async def _save(self, workflow_id: str, request: Request) -> Response:
+        return await self._write(workflow_id, request, whole=True)
+
+    async def _append(self, workflow_id: str, request: Request) -> Response:
+        try:
+            return await self._write(workflow_id, request, whole=False)
+        except StoreConflictError as error:
+            if self._etag(workflow_id) is None:
+                raise Refused(404, "no workflow has this id; PUT the whole state first") from error
+            raise
+
+    async def _write(self, workflow_id: str, request: Request, *, whole: bool) -> Response:
+        _check_media_type(request)
+        body = await self._body(request)
+        etag = chosen_etag(request.headers)
+        if_match = condition(request.headers, etag, partial(self._etag, workflow_id))
+        write = _checked(Write(workflow_id, body, whole, etag=etag, if_match=if_match))
+        (error,) = await self._do([write])
+        if error is not None:
+            raise error
+        return Response(status_code=204, headers=etag_header(etag))
+
     async def _delete(self, workflow_id: str, request: Request) -> Response:
-        await self._do(Deletion(workflow_id))
+        if_match = condition(request.headers, "", partial(self._etag, workflow_id))
+        (error,) = await self._do([Deletion(workflow_id, if_match)])
+        if error is not None:
+            raise error
         return Response(status_code=204)
+
+    async def _save_many(self, request: Request) -> Response:
+        _check_media_type(request)
+        writes, outcomes = sift(
+            Write(item.id, bytes(item.document), item.whole, etag=item.etag, if_match=item.if_match)
+            for item in _batch_of(await self._body(request))
+        )
+        results = await self._do([*writes.values()])
+        for place, result in zip(writes, results, strict=True):
+            outcomes[place] = result
+        return _json(BatchOutcomes([_said(error) for error in outcomes]))
 
     async def _list(self, request: Request) -> Response:
         query = request.query_params
@@ -113,16 +146,21 @@ class App:
         )
         size = sum(len(row.document) for row in rows)
         more = len(rows) == limit or size >= _PAGE_BYTES
-        listed = [Listed(msgspec.Raw(r.document), _time_text(r.first_saved_us)) for r in rows]
+        listed = [
+            Listed(msgspec.Raw(row.document), _time_text(row.first_saved_us), row.etag)
+            for row in rows
+        ]
         return _json(Listing(listed, _cursor_of(rows[-1]) if more else ""))
 
-    async def _do(self, work: Work) -> None:
-        """Do a work of the table, and come back when it is durable."""
+    async def _do(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        """Do works of the table, and come back when they are durable."""
         future, done = self._wakeups.expect()
-        self._table.apply_soon([work], done)
-        (error,) = await future
-        if error is not None:
-            raise error
+        self._table.apply_soon(works, done)
+        return await future
+
+    def _etag(self, workflow_id: str) -> str | None:
+        row = self._table.get(workflow_id)
+        return row.etag if row else None
 
     async def _body(self, request: Request) -> bytes:
         announced = request.headers.get("content-length", "")
@@ -136,7 +174,7 @@ class App:
                 if size > self._max_body:
                     break
         if size > self._max_body:
-            raise Refused(413, f"a state has at most {self._max_body:,} bytes here")
+            raise Refused(413, f"a body has at most {self._max_body:,} bytes here")
         return b"".join(chunks)
 
 
@@ -149,15 +187,27 @@ async def _dispatch(request: Request, handlers: Mapping[str, Handler]) -> Respon
 
 
 def _id_of(raw: bytes) -> str:
-    """Decode an id once; a slash that was not encoded belongs to no id."""
-    if b"/" in raw:
-        raise Refused(404, "no such path; write a slash within an id as %2F")
+    """Decode an id once."""
     try:
         return check_id(unquote_to_bytes(raw).decode())
     except UnicodeDecodeError:
         raise Refused(400, "the id in the path is not UTF-8") from None
     except ValueError as error:
         raise Refused(400, str(error)) from error
+
+
+def _checked(write: Write) -> Write:
+    try:
+        return checked(write)
+    except (StoreDecodeError, ValueError) as error:
+        raise _refused(error) from error
+
+
+def _batch_of(body: bytes) -> list[BatchItem]:
+    try:
+        return batch_of(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, f"not a batch of writes: {error}") from error
 
 
 def _check_media_type(request: Request) -> None:
@@ -196,6 +246,24 @@ def _time_text(us: int | None) -> str:
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(_encode(value), status, headers, _JSON)
+
+
+def _refused(error: BaseException) -> Refused:
+    """Say what came of a write in the words of HTTP."""
+    if isinstance(error, StoreConflictError):
+        return Refused(412, str(error).partition(": ")[2])
+    if isinstance(error, StoreDecodeError | ValueError):
+        return Refused(400, str(error))
+    if isinstance(error, StoreError):
+        return Refused(507 if "full" in str(error) else 503, str(error))
+    raise error
+
+
+def _said(error: Outcome) -> BatchOutcome | None:
+    if error is None:
+        return None
+    refused = _refused(error)
+    return BatchOutcome(refused.status, refused.reason)
 
 
 def _refusal(refused: Refused) -> Response:

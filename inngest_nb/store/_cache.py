@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from inngest_nb import wire
 from inngest_nb.store._table import Row, order
+from inngest_nb.store._writes import Write
 
 
 class Cache:
@@ -13,6 +15,7 @@ class Cache:
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
+        self._parts: dict[str, list[bytes]] = {}
         self._touched: dict[str, int] = {}
         self._clock = 0
         self._lock = threading.Lock()
@@ -25,12 +28,27 @@ class Cache:
             if before and row.first_saved_us is None:
                 row = row._replace(first_saved_us=before.first_saved_us)
             self._rows[row.workflow_id] = row
+            self._parts.pop(row.workflow_id, None)
+
+    def append(self, write: Write) -> None:
+        """Remember what was appended, if the version before it is at hand."""
+        with self._lock:
+            key = write.workflow_id
+            self._touch(key)
+            row = self._rows.get(key)
+            if row is None or row.etag != write.if_match:
+                return
+            self._parts.setdefault(key, []).append(write.document)
+            status = row.status if write.status is None else write.status
+            updated_us = row.updated_us if write.updated_us is None else write.updated_us
+            self._rows[key] = row._replace(status=status, updated_us=updated_us, etag=write.etag)
 
     def forget(self, workflow_id: str) -> None:
         """Drop a row, if it is there."""
         with self._lock:
             self._touch(workflow_id)
             self._rows.pop(workflow_id, None)
+            self._parts.pop(workflow_id, None)
 
     def now(self) -> int:
         """Tell the moment at which a refresh begins, for `fill`."""
@@ -47,13 +65,27 @@ class Cache:
                 kept = {key: row for key, row in kept.items() if key in newer}
                 self._touched = {key: self._touched[key] for key in newer}
             self._rows = kept | fresh
+            self._parts = {
+                key: parts
+                for key, parts in self._parts.items()
+                if key in self._rows and key not in fresh
+            }
 
     def rows(self, status: str | None, limit: int) -> list[Row]:
         """Return rows, newest update first and then by id, at most `limit` (0: all)."""
         with self._lock:
-            rows = list(self._rows.values())
-        rows = sorted((row for row in rows if status is None or row.status == status), key=order)
-        return rows[:limit] if limit else rows
+            rows = [row for row in self._rows.values() if status is None or row.status == status]
+            rows.sort(key=order)
+            return [self._whole(row) for row in (rows[:limit] if limit else rows)]
+
+    def _whole(self, row: Row) -> Row:
+        """Join a row with what was appended to it since."""
+        parts = self._parts.pop(row.workflow_id, None)
+        if parts is None:
+            return row
+        whole = row._replace(document=wire.splice(row.document, parts))
+        self._rows[row.workflow_id] = whole
+        return whole
 
     def _touch(self, workflow_id: str) -> None:
         self._clock += 1

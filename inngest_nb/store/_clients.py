@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Sequence
 from typing import Self
 
 import httpx
@@ -19,6 +20,7 @@ from inngest_nb.store._operations import (
     T,
     resume,
 )
+from inngest_nb.store._writes import Outcome, Write
 
 __all__ = ["AsyncInngestStore", "InngestStore"]
 
@@ -61,6 +63,17 @@ class InngestStore(HttpStore):
     def delete(self, workflow_id: str) -> None:
         """Forget a workflow; one that is not there is no error."""
         self._run(self._delete(workflow_id))
+
+    def can_append(self) -> bool:
+        """Tell whether the server is one of ours, to which `append_history` can write.
+
+        It is asked once; `StoreConnectionError` if nobody answers.
+        """
+        return self._run(self._can_append())
+
+    def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Do writes in one request; return what went wrong with each, or None. All are durable."""
+        return self._run(self._append_history(writes))
 
     def fetch(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
@@ -160,6 +173,14 @@ class AsyncInngestStore(HttpStore):
     async def delete(self, workflow_id: str) -> None:
         """Forget a workflow; one that is not there is no error."""
         await self._run(self._delete(workflow_id))
+
+    async def can_append(self) -> bool:
+        """Tell whether the server is one of ours, to which `append_history` can write."""
+        return await self._run(self._can_append())
+
+    async def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Do writes in one request; return what went wrong with each, or None. All are durable."""
+        return await self._run(self._append_history(writes))
 
     async def fetch(
         self, status: WorkflowStatus | str | None = None, limit: int = 0

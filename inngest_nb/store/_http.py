@@ -6,15 +6,16 @@ effect on what the client has at hand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from http.cookiejar import CookieJar
 from typing import Any
 
 import httpx
 
-from inngest_nb.errors import StoreConnectionError, StoreDecodeError
+from inngest_nb.errors import StoreConnectionError, StoreDecodeError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store import _operations
+from inngest_nb.store import _appending, _operations
 from inngest_nb.store._cache import Cache
 from inngest_nb.store._config import (
     check_carriage,
@@ -29,7 +30,7 @@ from inngest_nb.store._operations import (
     Response,
 )
 from inngest_nb.store._table import Row, check_limit, states_of, status_text, write_of
-from inngest_nb.store._writes import Write
+from inngest_nb.store._writes import Outcome, Write, sift
 
 # What sending may raise; RuntimeError is httpx's word for a closed client.
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
@@ -75,6 +76,7 @@ class HttpStore:
         self._extensions = {"timeout": seconds.as_dict()}
         self._own_client = own_client
         self._cache = Cache()
+        self._appends: bool | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r}, event_key={self._key!r})"
@@ -86,6 +88,7 @@ class HttpStore:
 
     def _request(self, request: Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         headers = self._key.headers() if request.keyed else {}
+        headers |= request.headers
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         if self._own_client:
@@ -170,6 +173,28 @@ class HttpStore:
         rows = yield from _operations.fetch(self.base_url, status_text(status), check_limit(limit))
         self._cache.fill(rows, since, replace=status is None and not limit)
         return len(rows)
+
+    def _can_append(self) -> Operation[bool]:
+        if self._appends is None:
+            self._appends = yield from _appending.can_append(self.base_url)
+        return self._appends
+
+    def _append_history(self, given: Sequence[Write]) -> Operation[list[Outcome]]:
+        writes, outcomes = sift(given)
+        try:
+            able = yield from self._can_append()
+            if not able:
+                raise _appending.cannot_append(self.base_url)
+            results = yield from _appending.write_all(self.base_url, [*writes.values()])
+        except StoreError as error:
+            results = [error] * len(writes)
+        for (place, write), result in zip(writes.items(), results, strict=True):
+            outcomes[place] = result
+            if result is None and write.whole:
+                self._remember(write, write.etag)
+            elif result is None:
+                self._cache.append(write)
+        return outcomes
 
     def _remember(self, write: Write, etag: str) -> None:
         entries = write.workflow_id, write.status or "", write.updated_us or 0, None

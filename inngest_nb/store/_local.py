@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self, TypeVar
 
 from inngest_nb.errors import StoreError
@@ -19,7 +19,7 @@ from inngest_nb.store._table import (
     status_text,
     write_of,
 )
-from inngest_nb.store._writes import Deletion, Outcome, Work, Write, checked
+from inngest_nb.store._writes import Deletion, Outcome, Work, Write, sift
 
 __all__ = ["MemoryStore", "SqliteStore"]
 
@@ -39,7 +39,7 @@ class _TableStore:
 
     def save_all(self, states: Iterable[WorkflowState]) -> list[Outcome]:
         """Keep states as `save` does, in one commit; return what went wrong with each, or None."""
-        return self._apply(states, write_of)
+        return self.append_history([write_of(state) for state in states])
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""
@@ -56,7 +56,14 @@ class _TableStore:
 
     def append_history(self, writes: Sequence[Write]) -> list[Outcome]:
         """Do writes in one commit; return what went wrong with each, or None. All are durable."""
-        return self._apply(writes, lambda write: write)
+        works, outcomes = sift(writes)
+        try:
+            results = self._table.apply([*works.values()])
+        except StoreError as error:
+            results = [error] * len(works)
+        for place, result in zip(works, results, strict=True):
+            outcomes[place] = result
+        return outcomes
 
     def fetch(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
@@ -82,24 +89,6 @@ class _TableStore:
         (error,) = self._table.apply([work])
         if error is not None:
             raise error
-
-    def _apply(self, given: Iterable[T], write: Callable[[T], Write]) -> list[Outcome]:
-        """Write what can be written; what cannot takes nothing else along."""
-        outcomes: list[Outcome] = []
-        works: dict[int, Write] = {}
-        for place, one in enumerate(given):
-            outcomes.append(None)
-            try:
-                works[place] = checked(write(one))
-            except (StoreError, TypeError, ValueError) as error:
-                outcomes[place] = error
-        try:
-            results = self._table.apply([*works.values()])
-        except StoreError as error:
-            results = [error] * len(works)
-        for place, result in zip(works, results, strict=True):
-            outcomes[place] = result
-        return outcomes
 
     def list(
         self, status: WorkflowStatus | str | None = None, limit: int = 0

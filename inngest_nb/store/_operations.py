@@ -43,6 +43,7 @@ class Request(NamedTuple):
     body: bytes | None = None
     workflow_id: str | None = None
     keyed: bool = True
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Response(NamedTuple):
@@ -92,16 +93,16 @@ _listing_of = msgspec.json.Decoder(Listing).decode
 def save(base: str, workflow_id: str, document: bytes) -> Operation[str]:
     """Put a document, and return its etag, empty from a server that tells none."""
     request = Request("save", "PUT", base + path_of(workflow_id), document, workflow_id)
-    return _etag((yield from _exchange(request)))
+    return _etag((yield from exchange(request)))
 
 
 def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
     """Get a state; None if the server does not know the id."""
     request = Request("load", "GET", base + path_of(workflow_id), workflow_id=workflow_id)
-    response = yield from _exchange(request, absent=True)
+    response = yield from exchange(request, absent=True)
     if response.status == 404:
         return None
-    with _naming(request):
+    with naming(request):
         first_saved_at = _time(response.headers.get(FIRST_SAVED_HEADER, ""))
         state = wire.decode(response.body, first_saved_at=first_saved_at, etag=_etag(response))
     if state.workflow_id != workflow_id:
@@ -110,7 +111,7 @@ def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
             place="$.WorkflowID",
             operation="load",
             workflow_id=workflow_id,
-            target=_target(request),
+            target=target_of(request),
         )
     return state
 
@@ -118,7 +119,7 @@ def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
 def delete(base: str, workflow_id: str) -> Operation[None]:
     """Delete a document; an unknown id is no error."""
     request = Request("delete", "DELETE", base + path_of(workflow_id), workflow_id=workflow_id)
-    yield from _exchange(request, absent=True)
+    yield from exchange(request, absent=True)
 
 
 def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
@@ -130,7 +131,7 @@ def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
         query = {"status": status, "limit": size, "cursor": cursor or None}
         given = {name: value for name, value in query.items() if value is not None}
         request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
-        response = yield from _exchange(request, absent=True, unlisted=True)
+        response = yield from exchange(request, absent=True, unlisted=True)
         listing = _listing(response, request)
         rows += [_row(one, request) for one in listing.workflows]
         cursor = listing.next_cursor
@@ -147,14 +148,14 @@ def _listing(response: Response, request: Request) -> Listing:
     raise ListingUnsupportedError(
         "inngest/refresh: this server keeps states but cannot list them",
         operation="refresh",
-        target=_target(request),
+        target=target_of(request),
         hint="list() has what this client saved; `inngest-nb serve` runs a server that can list",
     )
 
 
 def _row(one: Listed, request: Request) -> Row:
     document = bytes(one.state)
-    with _naming(request):
+    with naming(request):
         head = wire.head(document)
         first = _time(one.first_saved_at)
     updated_us = wire.microseconds(head.updated_at)
@@ -173,18 +174,18 @@ def _time(text: str) -> datetime | None:
 
 
 @contextlib.contextmanager
-def _naming(request: Request) -> Iterator[None]:
+def naming(request: Request) -> Iterator[None]:
     """Add to an unreadable document's error where it came from."""
     try:
         yield
     except StoreDecodeError as error:
         error.operation, error.workflow_id = request.operation, request.workflow_id
-        error.target = _target(request)
+        error.target = target_of(request)
         error.add_note(f"{error.target} answered with it; is a state server really there?")
         raise
 
 
-def _exchange(
+def exchange(
     request: Request, *, absent: bool = False, unlisted: bool = False
 ) -> Operation[Response]:
     """Send a request until an answer stands; refuse the answers that mean failure.
@@ -196,11 +197,11 @@ def _exchange(
         response = yield from _answer(request)
         if "x-inngest-server-kind" in response.headers:
             raise NotAStateServerError(
-                f"inngest/{request.operation}: {_target(request)} is an Inngest server, "
+                f"inngest/{request.operation}: {target_of(request)} is an Inngest server, "
                 "which keeps no workflow state",
                 operation=request.operation,
                 workflow_id=request.workflow_id,
-                target=_target(request),
+                target=target_of(request),
                 hint="start a state server with `inngest-nb serve --port 8290`, or inb.local() in "
                 "a notebook, and give its address as base_url or INNGEST_BASE_URL",
             )
@@ -212,7 +213,7 @@ def _exchange(
                 status=response.status,
                 reason=_reason(response),
                 workflow_id=request.workflow_id,
-                target=_target(request),
+                target=target_of(request),
             )
         location = response.headers.get("location")
         if not (300 <= response.status < 400 and location):
@@ -246,10 +247,10 @@ def _redirected(request: Request, status: int, location: str, origin: str) -> Re
 
 def _unreachable(request: Request, why: str) -> StoreConnectionError:
     return StoreConnectionError(
-        f"inngest/{request.operation}: no answer from {_target(request)}: {why}",
+        f"inngest/{request.operation}: no answer from {target_of(request)}: {why}",
         operation=request.operation,
         workflow_id=request.workflow_id,
-        target=_target(request),
+        target=target_of(request),
     )
 
 
@@ -259,7 +260,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
-def _target(request: Request) -> str:
+def target_of(request: Request) -> str:
     """Name the server without what a URL may hide: user names, queries."""
     parts = urlsplit(request.url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import UNSET
 
 from inngest_nb import wire
-from inngest_nb.errors import StoreConflictError
+from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.store._ids import check_id
 
 # What came of a write: None, or the error.
@@ -57,9 +58,14 @@ def new_etag() -> str:
     return secrets.token_urlsafe(12)
 
 
+def is_etag(text: str) -> bool:
+    """Tell whether a text can name a version: a header has to carry it."""
+    return text != ANY and _ETAG.fullmatch(text) is not None
+
+
 def check_etag(etag: str) -> str:
-    """Return an etag, or raise `ValueError` for one that no header could carry."""
-    if etag == ANY or not _ETAG.fullmatch(etag):
+    """Return an etag, or raise `ValueError` for what can be none."""
+    if not is_etag(etag):
         raise ValueError(
             "an etag is 1 to 200 printable ASCII characters without spaces and quotes, and not *; "
             f"got {etag[:50]!r}"
@@ -95,6 +101,19 @@ def checked(write: Write) -> Write:
         write.etag or new_etag(),
         write.if_match,
     )
+
+
+def sift(writes: Iterable[Write]) -> tuple[dict[int, Write], list[Outcome]]:
+    """Check writes: those that can be done by their places, and for each place what is wrong."""
+    sound: dict[int, Write] = {}
+    outcomes: list[Outcome] = []
+    for place, write in enumerate(writes):
+        outcomes.append(None)
+        try:
+            sound[place] = checked(write)
+        except (StoreError, TypeError, ValueError) as error:
+            outcomes[place] = error
+    return sound, outcomes
 
 
 def is_done(work: Work, etag: str | None) -> bool:

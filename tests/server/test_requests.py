@@ -146,7 +146,8 @@ def test_a_charset_with_the_media_type_is_fine(client: httpx.Client) -> None:
     [
         ("POST", "/v1/workflows/x", "GET, PUT, DELETE"),
         ("PATCH", "/v1/workflows/x", "GET, PUT, DELETE"),
-        ("PUT", "/v1/workflows", "GET"),
+        ("PUT", "/v1/workflows", "GET, POST"),
+        ("GET", "/v1/workflows/x/history", "POST"),
         ("OPTIONS", "/v1/workflows/x", "GET, PUT, DELETE"),
         ("DELETE", "/health", "GET"),
     ],

@@ -14,6 +14,7 @@ import pytest
 from small_servers import plain_server
 
 from inngest_nb import (
+    AppendingStore,
     AsyncInngestStore,
     InngestStore,
     MemoryStore,
@@ -105,5 +106,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkflowSt
 @pytest.fixture(params=LISTING, ids=lambda make: make.__name__)
 def listing_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkflowStore]:
     """Any store that can list what others saved."""
+    with request.param(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=LISTING, ids=lambda make: make.__name__)
+def appending_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AppendingStore]:
+    """Any store to which history can be appended."""
     with request.param(tmp_path) as made:
         yield made

@@ -1,0 +1,163 @@
+"""What our state server does beyond the contract's writes: parts, versions, batches.
+
+Written once for every client, as the contract's operations are. A repeat is harmless, because
+each write carries the name of the version that it makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, StoreStatusError
+from inngest_nb.store._ids import path_of
+from inngest_nb.store._operations import LIST_PATH, Operation, Request, exchange, target_of
+from inngest_nb.store._writes import Outcome, Write
+
+# Half of what the server takes, since the rest of the request needs room too.
+_BATCH_BYTES = 8 * 2**20
+
+
+class BatchItem(msgspec.Struct):
+    """One write of a batch."""
+
+    id: str
+    document: msgspec.Raw
+    whole: bool
+    etag: str = ""
+    if_match: str | None = None
+
+
+class BatchOutcome(msgspec.Struct):
+    """What went wrong with a write of a batch."""
+
+    status: int
+    error: str
+
+
+class BatchOutcomes(msgspec.Struct):
+    """The answer to a batch: for each write what went wrong with it, or null."""
+
+    outcomes: list[BatchOutcome | None]
+
+
+_encode = msgspec.json.Encoder().encode
+batch_of = msgspec.json.Decoder(list[BatchItem]).decode
+_outcomes_of = msgspec.json.Decoder(BatchOutcomes).decode
+
+
+def can_append(base: str) -> Operation[bool]:
+    """Ask whether a state server of ours is there, one that can append."""
+    try:
+        response = yield from exchange(Request("append", "GET", f"{base}/health"))
+    except StoreStatusError as error:
+        if error.status == 429 or error.status >= 500:
+            raise  # in trouble: ask again later
+        return False
+    try:
+        health = msgspec.json.decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return (
+        isinstance(health, Mapping)
+        and health.get("server") == "inngest-nb"
+        and health.get("appends") is True
+    )
+
+
+def cannot_append(base: str) -> StoreError:
+    """Make the error for a write that a plain contract server would not understand."""
+    return StoreError(
+        "inngest/append: this server follows the plain contract and cannot append",
+        operation="append",
+        target=base,
+        hint="save whole states there; `inngest-nb serve` runs a server that can append",
+    )
+
+
+def write_all(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]:
+    """Do checked writes, in one request unless they are very long; return what came of each."""
+    outcomes: list[Outcome] = []
+    for batch in _batches(writes):
+        try:
+            if len(batch) == 1:
+                yield from _write(base, batch[0])
+                outcomes.append(None)
+            else:
+                outcomes += yield from _write_batch(base, batch)
+        except StoreError as error:
+            outcomes += [error] * len(batch)
+    return outcomes
+
+
+def _batches(writes: Sequence[Write]) -> Iterator[list[Write]]:
+    batch: list[Write] = []
+    size = 0
+    for write in writes:
+        size += len(write.document)
+        if batch and size > _BATCH_BYTES:
+            yield batch
+            batch, size = [], len(write.document)
+        batch.append(write)
+    if batch:
+        yield batch
+
+
+def _write(base: str, write: Write) -> Operation[None]:
+    path = base + path_of(write.workflow_id)
+    headers = [("Idempotency-Key", f'"{write.etag}"')]
+    if write.if_match == "":
+        headers.append(("If-None-Match", "*"))
+    elif write.if_match is not None:
+        tag = write.if_match if write.if_match == "*" else f'"{write.if_match}"'
+        headers.append(("If-Match", tag))
+    how = ("save", "PUT", path) if write.whole else ("append", "POST", f"{path}/history")
+    request = Request(*how, write.document, write.workflow_id, headers=tuple(headers))
+    try:
+        yield from exchange(request)
+    except StoreStatusError as error:
+        raise _failure(error.status, error.reason, write, request) from error
+
+
+def _write_batch(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]:
+    body = _encode(
+        [
+            BatchItem(w.workflow_id, msgspec.Raw(w.document), w.whole, w.etag, w.if_match)
+            for w in writes
+        ]
+    )
+    request = Request("append", "POST", base + LIST_PATH, body)
+    response = yield from exchange(request)
+    try:
+        outcomes = _outcomes_of(response.body).outcomes
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        outcomes = []
+    if len(outcomes) != len(writes):
+        raise StoreDecodeError(
+            "inngest/append: the answer does not say what came of each write",
+            operation="append",
+            target=target_of(request),
+        )
+    return [
+        None if one is None else _failure(one.status, one.error, write, request)
+        for one, write in zip(outcomes, writes, strict=True)
+    ]
+
+
+def _failure(status: int, reason: str, write: Write, request: Request) -> StoreError:
+    operation = "save" if write.whole else "append"
+    if status == 412 or (status == 404 and not write.whole):
+        return StoreConflictError(
+            f"inngest/{operation}: {reason}",
+            operation=operation,
+            workflow_id=write.workflow_id,
+            target=target_of(request),
+        )
+    return StoreStatusError(
+        operation=operation,
+        status=status,
+        reason=reason,
+        workflow_id=write.workflow_id,
+        target=target_of(request),
+    )
