@@ -6,15 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from awkward_ids import AWKWARD_IDS
 
 from inngest_nb import WorkflowState, WorkflowStore, wire
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-AWKWARD_IDS = [
-    "a/b", "a%2Fb", "a%252Fb", "a?b", "a#b", "a b", " ", "../x", "...", "%", "+", "a\nb", "\x00", "\u2028",
-    "é", "e\u0301", "日本語", "🧑‍🚀", "<script>", "'; DROP TABLE workflows; --", "x" * 4096,
-]  # fmt: skip
 
 
 def state(workflow_id: str, minutes: float = 0, status: str = "running") -> WorkflowState:

@@ -19,7 +19,11 @@ from inngest_nb.state import ForkOrigin
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 payloads = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -27,7 +31,8 @@ events = st.builds(
     HistoryEvent,
     id=st.integers(0, 2**40),
     type=st.sampled_from(["activity_completed", "timer_fired", "made_up"]),
-    timestamp=st.none() | st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC)),
+    timestamp=st.none()
+    | st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC)),
     activity_name=st.text(),
     input=payloads,
     result=payloads,
@@ -144,7 +149,9 @@ def test_what_would_make_a_document_unreadable_is_refused_with_its_place(
     assert place in str(refused.value)
 
 
-def test_a_part_that_is_let_in_leaves_a_document_that_can_be_read(go_documents: list[bytes]) -> None:
+def test_a_part_that_is_let_in_leaves_a_document_that_can_be_read(
+    go_documents: list[bytes],
+) -> None:
     part = b'{"History":null,"Owner":null,"Fence":null,"LeaseUntil":null,"ForkedFrom":null,"CreatedAt":null,"UpdatedAt":null}'
     wire.part_head(part)
     for document in go_documents:
