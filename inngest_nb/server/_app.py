@@ -205,9 +205,12 @@ def _checked(write: Write) -> Write:
 
 def _batch_of(body: bytes) -> list[BatchItem]:
     try:
-        return batch_of(body)
+        items = batch_of(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"not a batch of writes: {error}") from error
+    if len({item.id for item in items}) < len(items):
+        raise Refused(400, "a workflow twice in a batch: repeating that could not be harmless")
+    return items
 
 
 def _check_media_type(request: Request) -> None:

@@ -250,39 +250,35 @@ def test_a_path_below_a_workflow_that_is_none(client: httpx.Client) -> None:
 
 
 def test_a_batch_has_an_outcome_for_each_write(client: httpx.Client) -> None:
+    put(client, Idempotency_Key="x0")
+    one: dict[str, Any] = {"id": "x", "etag": "x1", "if_match": "x0", "whole": False}
     batch = [
         {"id": "a", "etag": "a0", "if_match": "", "whole": True, "document": {"WorkflowID": "a"}},
-        {
-            "id": "a",
-            "etag": "a1",
-            "if_match": "a0",
-            "whole": False,
-            "document": {"History": [{"ID": 1}]},
-        },
-        {"id": "a", "etag": "a2", "if_match": "a0", "whole": False, "document": {}},
+        one | {"document": {"History": [{"ID": 1}]}},
         {"id": "b", "whole": False, "document": {}},
         {"id": "..", "whole": True, "document": {"WorkflowID": ".."}},
         {"id": "c", "whole": True, "document": {"WorkflowID": "d"}},
-        {"id": "c", "whole": True, "document": {"WorkflowID": "c", "Status": 5}},
-        {"id": "c", "whole": True, "document": {"WorkflowID": "c", "Status": "failed"}},
+        {"id": "d", "whole": True, "document": {"WorkflowID": "d", "Status": 5}},
+        {"id": "e", "whole": True, "document": {"WorkflowID": "e", "Status": "failed"}},
     ]
     answer = client.post("/v1/workflows", json=batch)
     assert answer.status_code == 200
     outcomes = answer.json()["outcomes"]
-    assert [one and one["status"] for one in outcomes] == [
-        None,
-        None,
-        412,
-        412,
-        400,
-        400,
-        400,
-        None,
-    ]
-    assert "$.Status" in outcomes[6]["error"]
-    assert client.get("/v1/workflows/a").headers["etag"] == '"a1"'
-    assert client.get("/v1/workflows/a").json()["History"] == [{"ID": 1}]
+    assert [one and one["status"] for one in outcomes] == [None, None, 412, 400, 400, 400, None]
+    assert "$.Status" in outcomes[5]["error"]
+    assert client.get("/v1/workflows/a").headers["etag"] == '"a0"'
+    assert client.get(PATH).headers["etag"] == '"x1"'
+    assert client.get(PATH).json()["History"] == [{"ID": 1}]
+    again = client.post("/v1/workflows", json=[one | {"etag": "x2", "document": {}}])
+    assert [one["status"] for one in again.json()["outcomes"]] == [412]
     assert client.post("/v1/workflows", content=b"[]").json() == {"outcomes": []}
+
+
+def test_a_batch_has_no_workflow_twice(client: httpx.Client) -> None:
+    item = {"id": "a", "whole": True, "document": {"WorkflowID": "a"}}
+    refused = client.post("/v1/workflows", json=[item, item])
+    assert refused.status_code == 400
+    assert "twice" in why(refused)
 
 
 @pytest.mark.parametrize(
