@@ -274,6 +274,7 @@ def test_a_notebook_opened_again_has_the_table_that_was_saved(
 
 def test_it_can_be_read_in_either_theme_narrow_and_wide(lab: LabPage, store: InngestStore) -> None:
     store.save(state_of(1, workflow_id="a-very-long-id-" * 12, updated_at=NOW))
+    store.save(state_of(2, workflow_id="approval-000123", updated_at=NOW))
     cell = show(lab, store)
     cell.get_by_text("order-0005").click()
     expect(cell.locator(".inb-summary")).to_contain_text("card declined")
@@ -284,6 +285,8 @@ def test_it_can_be_read_in_either_theme_narrow_and_wide(lab: LabPage, store: Inn
             expect(rows(cell)).to_have_count(25)
             wider = "node => node.scrollWidth > node.clientWidth + 1"
             assert not cell.locator(".jp-OutputArea-output").evaluate(wider), "it is cut off"
+            name = cell.locator("td", has_text="approval-000123")
+            assert not name.evaluate(wider), f"an id of usual length is cut off at {width} px"
             assert crowded_ticks(cell.locator(".inb-chart")) == [], f"at {width} px"
             lab.screenshot(f"explore-{theme}-{width}", whole=True)
     button(cell, "Edit").click()

@@ -74,6 +74,8 @@ def test_a_timeline_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
     lab.run_all()
     expect(lab.cell(0).locator(".inb-chart")).to_have_count(4)
     expect(lab.cell(0)).to_contain_text("Go's executor drops it")
+    name = lab.page.locator(".inb-chart code").first
+    expect(name).to_have_css("background-color", "rgba(0, 0, 0, 0)")  # as in a widget
     for theme, width in (("light", 700), ("dark", 700), ("light", 1600), ("dark", 1600)):
         lab.theme(theme)
         lab.resize(width)
