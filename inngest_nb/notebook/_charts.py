@@ -123,7 +123,7 @@ def plot_activity(frame: pd.DataFrame, ax: Axes | None = None, limit: int = 20) 
         (len(every) - len(timed), "that never ended"),
     )
     below = f"duration with retries{scale}: dot p50, bar to p90, line to p99"
-    drawing.entitle(ax, say.where_time_goes(timed), below, notes)
+    drawing.entitle(ax, say.where_time_goes(timed), below, notes, heads=True)
     return ax
 
 

@@ -36,6 +36,7 @@ _FILLS = {
 _UNKNOWN_FILLS = (("#4d4d4d", "oo"), ("#6b8e23", "||"), ("#9c6b4f", "--"), ("#c7c7c7", "**"))
 _DOT, _BAR = "#2f6db5", "#8fbfde"
 _STEPS = (1, 2, 5, 10)
+_ABOVE_HEADS = 20  # points
 _SKEWED = 20  # durations this many times apart want a log scale
 
 _SECONDS = (1, 10, 60, 600, 3_600, 36_000, 86_400)
@@ -63,13 +64,16 @@ def begin(ax: Axes | None, width: float, height: float) -> Axes:
     return ax
 
 
-def entitle(ax: Axes, title: str, below: str, notes: Sequence[str] = ()) -> None:
+def entitle(
+    ax: Axes, title: str, below: str, notes: Sequence[str] = (), *, heads: bool = False
+) -> None:
     """Write what is seen above the axes, and below them the unit and what is not seen.
 
-    Comes last, when it is known how much room there is.
+    Comes last, when it is known how much room there is. `heads` tells that columns have theirs
+    above the axes too.
     """
     figure = ax.figure.figure
-    heading = ax.set_title(" ", loc="left", **_LITERAL)
+    heading = ax.set_title(" ", loc="left", pad=_ABOVE_HEADS if heads else None, **_LITERAL)
     label = ax.set_xlabel(" \n" * (1 + len(notes)), **_LITERAL)
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()

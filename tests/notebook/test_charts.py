@@ -66,6 +66,10 @@ def title(ax: Any) -> str:
     return ax.get_title(loc="left").replace("\n", " ")
 
 
+def heading(ax: Any) -> Text:
+    return next(text for text in ax.findobj(Text) if text.get_text() == ax.get_title("left"))
+
+
 def below(ax: Any) -> str:
     return ax.get_xlabel().replace("\n", " ")
 
@@ -334,6 +338,15 @@ def test_a_row_says_how_long_an_activity_takes_and_how_often_it_is_retried() -> 
     assert title(ax).endswith("send is retried most, 2 % of the times")
 
 
+def test_the_heads_of_the_columns_stand_below_the_title() -> None:
+    ax = inb.plot_activity(ACTIVITIES)
+    drawn(ax)
+    heads = [text for text in ax.texts if text.get_text() in ("count", "of time", "retried")]
+    assert len(heads) == 3
+    lowest = heading(ax).get_window_extent().y0
+    assert max(text.get_window_extent().y1 for text in heads) < lowest
+
+
 def test_many_activities_are_limited_with_words_on_what_was_left_out() -> None:
     frame = ran(*((f"step-{place}", 100 + place, 1, "completed") for place in range(60)))
     ax = inb.plot_activity(frame)
@@ -395,7 +408,7 @@ def test_it_draws_on_the_axes_it_is_given_and_on_no_other(plot: Any, frame: pd.D
     assert pyplot.get_fignums() == [figure.number]
     assert not right.has_data()
     drawn(left)
-    assert left.title.get_window_extent().x1 < right.get_window_extent().x0
+    assert heading(left).get_window_extent().x1 < right.get_window_extent().x0
 
 
 @each_chart
