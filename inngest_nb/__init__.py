@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         plot_status,
         run,
         save_form,
+        signal_form,
         start,
         timeline,
     )
@@ -67,7 +68,7 @@ _ROOMS = {
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
         "activity_frame compare delete_form explore frame history_frame plot_activity "
-        "plot_durations plot_status run save_form start timeline"
+        "plot_durations plot_status run save_form signal_form start timeline"
     ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -117,6 +118,7 @@ __all__ = [
     "run",
     "samples",
     "save_form",
+    "signal_form",
     "start",
     "timeline",
     "workflow",

@@ -10,6 +10,7 @@ from inngest_nb.notebook._frames import frame, history_frame
 from inngest_nb.notebook._live import LiveRun, run, start
 from inngest_nb.notebook._magics import WorkflowMagics
 from inngest_nb.notebook._save_form import save_form
+from inngest_nb.notebook._signal_form import signal_form
 from inngest_nb.notebook._timeline import Timeline, timeline
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "plot_status",
     "run",
     "save_form",
+    "signal_form",
     "start",
     "timeline",
 ]

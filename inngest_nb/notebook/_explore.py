@@ -42,6 +42,7 @@ class Explore(Form):
     """A table over a store; `explore` makes one."""
 
     title = "Workflows"
+    queues = True
 
     def __init__(self, store: WorkflowStore) -> None:
         super().__init__(store)
@@ -101,19 +102,6 @@ class Explore(Form):
     def _turner(self, text: str, by: int) -> Any:
         button = widgets.Button(description=text, layout=widgets.Layout(width="auto"))
         button.on_click(lambda _: self._step(by))
-        return button
-
-    def _enable(self, on: bool) -> None:
-        """Leave the buttons alone: one that is switched off loses the keyboard."""
-
-    def _button(
-        self, text: str, doing: str, work: Callable[[], None], area: Area, style: str = ""
-    ) -> Any:
-        """Make a button whose click waits its turn."""
-        button = widgets.Button(description=text, button_style=style)
-        button.layout = widgets.Layout(width="auto", flex="0 0 auto")
-        button.add_class(f"inb-{text.lower().replace(' ', '-')}")
-        button.on_click(lambda _: self._start(doing, work, area, again=True))
         return button
 
     # The table

@@ -6,7 +6,7 @@ import contextvars
 import inspect
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from inngest_nb.errors import StoreError
 from inngest_nb.notebook._diff import Change
+from inngest_nb.notebook._hearing import keep_heard
 from inngest_nb.notebook._html import fragment, output
 from inngest_nb.notebook._words import visible_lines
 from inngest_nb.state import WorkflowState
@@ -88,11 +89,12 @@ class Form(widgets.VBox):  # type: ignore[misc]
     """What the forms share.
 
     A handler's work runs in a thread of its own, one at a time; a click that comes meanwhile is
-    dropped. An error is shown in the form, and kept in `last_error` so that it can be raised in
-    a cell for its traceback.
+    dropped, or waits its turn where a form `queues` clicks. An error is shown in the form, and kept
+    in `last_error` so that it can be raised in a cell for its traceback.
     """
 
     title = "Form"
+    queues = False
 
     def __init__(self, store: WorkflowStore) -> None:
         if inspect.iscoroutinefunction(getattr(store, "load", None)):
@@ -133,6 +135,8 @@ class Form(widgets.VBox):  # type: ignore[misc]
         title = output("heading", title=self.title, store=repr(self._store))
         above = (Area("inb-heading", title),) if heading else ()
         self.children = (*above, *children, self._progress)
+        for field in _fields_in(self):
+            keep_heard(field, "chosen" if "chosen" in field.keys else "value")
 
     def _button(
         self, text: str, doing: str, work: Callable[[], None], area: Area, style: str = ""
@@ -141,7 +145,10 @@ class Form(widgets.VBox):  # type: ignore[misc]
         button = widgets.Button(description=text, button_style=style)
         button.layout = widgets.Layout(width="auto", flex="0 0 auto")
         button.add_class(f"inb-{text.lower().replace(' ', '-')}")
-        button.on_click(lambda _: self._start(doing, work, area, clicked=button))
+        clicked = None if self.queues else button
+        button.on_click(
+            lambda _: self._start(doing, work, area, clicked=clicked, again=self.queues)
+        )
         self._buttons.append(button)
         return button
 
@@ -186,6 +193,8 @@ class Form(widgets.VBox):  # type: ignore[misc]
                     self._idle.set()
 
     def _enable(self, on: bool) -> None:
+        if self.queues:  # a button that is switched off loses the keyboard
+            return
         for button in self._buttons:
             button.disabled = not on
 
@@ -227,6 +236,15 @@ class Form(widgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._store!r})"
+
+
+def _fields_in(widget: Any) -> Iterator[Any]:
+    for child in widget.children:
+        if isinstance(child, widgets.Box):
+            if not isinstance(child, Form):  # which looks after its own
+                yield from _fields_in(child)
+        elif not isinstance(child, Area) and {"value", "chosen"} & set(child.keys):
+            yield child
 
 
 def complaint(doing: str, error: Exception) -> Markup:

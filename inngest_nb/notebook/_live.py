@@ -19,7 +19,7 @@ from inngest_nb.notebook._screens import screen_here
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 
-__all__ = ["LiveRun", "run", "start"]
+__all__ = ["LiveRun", "executor_of", "run", "start"]
 
 # How long the stop button waits for the run to be saved as canceled, and the end of a run for its
 # last picture, in seconds. Both go on by themselves.
@@ -187,7 +187,7 @@ def run(
     The stop button cancels the run within a second. A blocking cell hears of no click in some
     kernels: for a run that waits for a button, `await start(...)`. Arguments as for `start`.
     """
-    executor = _executor(store)
+    executor = executor_of(store)
     stop = _Stop(executor)
 
     def begin() -> None:
@@ -224,12 +224,12 @@ def start(
     run has ended; outside of notebooks there is a line on stderr. `await` the handle for the
     result: the stop button then cancels the run. Raises what `Executor.execute` raises.
     """
-    executor = _executor(store)
+    executor = executor_of(store)
     return LiveRun(executor, executor.execute(fn, id=id, input=input, timeout=timeout))
 
 
-def _executor(store: WorkflowStore | None) -> Executor:
-    """Give the executor of a store: the same for all runs that are alive."""
+def executor_of(store: WorkflowStore | None) -> Executor:
+    """Give the executor of a store: the same as long as anyone holds it."""
     if store is None:
         return Executor()
     with _LOCK:

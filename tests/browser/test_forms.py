@@ -252,3 +252,50 @@ def test_the_keyboard_alone_mends_a_workflow(lab: LabPage, store: SqliteStore) -
     state = store.load("order-7")
     assert state is not None
     assert state.status == "failed"
+
+
+ASK = """
+import inngest_nb as inb
+
+store = inb.SqliteStore("states.db")
+
+async def ask(ctx):
+    return [await ctx.receive_signal("approve"), await ctx.receive_signal("approve")]
+
+request = inb.start(ask, store=store, id="request-7")
+"""
+
+
+def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
+    lab.open_cells(ASK.strip(), "inb.signal_form(request)", "await request")
+    lab.start_run_all()
+    form = lab.cell(1)
+    expect(form.locator(".inb-summary")).to_contain_text("running")
+    assert lab.is_running
+    form.get_by_label("Signal").fill("approve")
+    form.get_by_label("Payload").fill("{'by': 'Ada'}")
+    press(form, "Approve")
+    expect(form.locator(".inb-trouble")).to_contain_text("the payload is not JSON yet")
+    pictures(lab, "signal-flaw")
+    form.get_by_label("Payload").fill('{"by": "Ada"}')
+    form.get_by_role("button", name="Approve", exact=True).dblclick()
+    expect(form.locator(".inb-outcome")).to_contain_text("Saved as event 2")
+    expect(form.locator(".inb-summary")).to_contain_text("the last: signal_received")
+    expect(form.locator(".widget-button")).to_have_text(["Another signal"])
+    expect(form.get_by_role("button", name="Another signal")).to_be_focused()
+    pictures(lab, "signal-sent")
+    lab.page.keyboard.press("Enter")
+    expect(form.get_by_label("Signal")).to_be_focused()
+    for _ in range(3):  # the payload, Approve, Reject
+        lab.page.keyboard.press("Tab")
+    expect(form.get_by_role("button", name="Reject")).to_be_focused()
+    lab.page.keyboard.press("Enter")
+    expect(form.locator(".inb-ended")).to_contain_text("request-7 has ended: ✓ completed")
+    lab.wait_run_all()
+    answers = "[{'approved': True, 'by': 'Ada'}, {'approved': False, 'by': 'Ada'}]"
+    expect(lab.cell(2).locator(".jp-OutputArea-output")).to_have_text(answers)
+    pictures(lab, "signal-ended")
+    lab.open_cells("import inngest_nb as inb", "inb.signal_form(inb.SqliteStore('states.db'))")
+    lab.run_all()
+    lab.wait_for_widgets()
+    pictures(lab, "signal-choice")

@@ -21,6 +21,7 @@ from inngest_nb import (
     WorkflowStore,
     delete_form,
     save_form,
+    signal_form,
 )
 
 KEY = "planted-key-5f0c"
@@ -76,7 +77,18 @@ def filled_delete_form(store: WorkflowStore) -> Any:
     return form
 
 
-each_form = pytest.mark.parametrize("make", [filled_save_form, filled_delete_form])
+def filled_signal_form(store: WorkflowStore) -> Any:
+    form = signal_form(store)
+    type_into(form, form.workflow_id, form.workflow_id.options[0])
+    type_into(form, form.name, "<b>")
+    type_into(form, form.payload, '{"<b>": ')
+    press(form, form.send)
+    return form
+
+
+each_form = pytest.mark.parametrize(
+    "make", [filled_save_form, filled_delete_form, filled_signal_form]
+)
 
 
 def test_an_executed_notebook_reads_without_a_kernel_and_holds_no_key(

@@ -1,0 +1,31 @@
+"""Fields that are heard also while a cell awaits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+__all__ = ["keep_heard"]
+
+
+def keep_heard(field: Any, trait: str) -> None:
+    """Tell the page when a change of a field was handled, where the kernel doesn't.
+
+    A page keeps a change back until it hears that the one before was handled. ipykernel 7.4 handles
+    changes while a cell awaits, and never says so: all but the first would be lost, for good.
+    """
+    field.observe(lambda _: _say_handled(), trait)
+
+
+def _say_handled() -> None:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a thread of ours, or of an older kernel
+        return
+    # Only a message that is handled beside a cell has a task of its own.
+    if task is None or getattr(task.get_coro(), "__name__", "") != "dispatch_shell":
+        return
+    from IPython import get_ipython
+
+    kernel = get_ipython().kernel
+    kernel.send_response(kernel.iopub_socket, "status", {"execution_state": "idle"})

@@ -1,0 +1,257 @@
+"""The form that answers a run which waits for somebody, used by the messages of a page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from form_driver import choose, click, press, type_into, words  # noqa: F401
+from small_servers import plain_server
+
+import inngest_nb as inb
+from inngest_nb import AsyncInngestStore, Executor, InngestStore, MemoryStore, WorkflowStore
+from inngest_nb.notebook import LiveRun
+
+PATIENCE = 20
+
+
+async def asking(ctx: Any, questions: int = 1) -> list[Any]:
+    """Wait for so many answers."""
+    return [await ctx.receive_signal("approve") for _ in range(questions)]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def run(store: MemoryStore) -> Iterator[LiveRun]:
+    """A run that waits for one answer."""
+    live = inb.start(asking, 1, store=store, id="order-7")
+    yield live
+    live.cancel()
+
+
+def until(area: Any, text: str) -> None:
+    """Wait until a text stands in an area."""
+    there = threading.Event()
+    area.observe(lambda _: there.set() if text in words(area) else None, "value")
+    if text not in words(area):
+        assert there.wait(PATIENCE), f"{text!r} is not in {words(area)!r}"
+
+
+def payloads(store: WorkflowStore, workflow_id: str = "order-7") -> list[Any]:
+    state = store.load(workflow_id)
+    assert state is not None
+    return [event.signal_payload for event in state.history if event.type == "signal_received"]
+
+
+def name(form: Any, text: str = "approve") -> None:
+    type_into(form, form.name, text)
+
+
+@pytest.mark.parametrize(("button", "approved"), [("approve", True), ("reject", False)])
+def test_a_run_that_waits_is_approved_or_rejected(
+    run: LiveRun, store: MemoryStore, button: str, approved: bool
+) -> None:
+    form = inb.signal_form(run)
+    assert "Status ◐ running" in words(form.summary)
+    name(form)
+    type_into(form, form.payload, '{"by": "Ada", "total": 12345678901234567890123}')
+    press(form, getattr(form, button))
+    answer = {"approved": approved, "by": "Ada", "total": 12345678901234567890123}
+    assert run.result(PATIENCE) == [answer]
+    assert "✓ approve is sent Saved as event 2, " in words(form.outcome)
+    assert payloads(store) == [answer]
+
+
+def test_what_is_typed_may_be_nothing_or_anything(store: MemoryStore) -> None:
+    live = inb.start(asking, 5, store=store, id="order-7")
+    form = inb.signal_form(live)
+    name(form)
+    press(form, form.approve)
+    for typed in ("", "[1.0, null]", '"text"', '{"approved": "later"}'):
+        press(form, form.another)
+        type_into(form, form.payload, typed)
+        press(form, form.send)
+    assert live.result(PATIENCE) == [
+        {"approved": True},
+        None,
+        [1.0, None],
+        "text",
+        {"approved": "later"},
+    ]
+
+
+def test_a_second_click_sends_nothing_until_one_asks_for_another(store: MemoryStore) -> None:
+    live = inb.start(asking, 2, store=store, id="order-7")
+    form = inb.signal_form(live)
+    name(form)
+    click(form.approve)
+    click(form.approve)
+    form.wait()
+    assert form.choices.children == (form.another,)
+    assert payloads(store) == [{"approved": True}]
+    press(form, form.another)
+    assert form.choices.children == (form.approve, form.reject, form.send)
+    press(form, form.reject)
+    assert live.result(PATIENCE) == [{"approved": True}, {"approved": False}]
+
+
+def test_a_payload_that_is_not_json_is_marked_and_not_sent(
+    run: LiveRun, store: MemoryStore
+) -> None:
+    form = inb.signal_form(run)
+    name(form)
+    type_into(form, form.payload, "{'by': 1}")
+    assert "Payload is not JSON: text stands in double quotes, line 1, column 2" in words(form.flaw)
+    for button in (form.approve, form.send):
+        press(form, button)
+        assert "Could not send the signal" in words(form.trouble)
+        assert "the payload is not JSON yet" in words(form.trouble)
+    assert payloads(store) == []
+    type_into(form, form.payload, '{"by": 1}')
+    assert words(form.flaw) == ""
+    press(form, form.approve)
+    assert run.result(PATIENCE) == [{"approved": True, "by": 1}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("[1]", "Approve and Reject add to an object"),
+        ("0", "Approve and Reject add to an object"),
+        ('{"approved": false}', 'the payload says "approved" itself'),
+    ],
+)
+def test_an_answer_that_says_two_things_is_refused(
+    run: LiveRun, store: MemoryStore, typed: str, complaint: str
+) -> None:
+    form = inb.signal_form(run)
+    name(form)
+    type_into(form, form.payload, typed)
+    press(form, form.approve)
+    assert complaint in words(form.trouble)
+    assert payloads(store) == []
+
+
+def test_a_signal_without_a_name_is_refused(run: LiveRun) -> None:
+    form = inb.signal_form(run)
+    type_into(form, form.name, "")
+    press(form, form.approve)
+    assert "type the name of the signal first" in words(form.trouble)
+
+
+def test_names_that_came_before_are_offered_the_last_first(store: MemoryStore) -> None:
+    live = inb.start(asking, 3, store=store, id="order-7")
+    for each in ("hello", "bad\u202ename", "approve"):
+        live.signal(each)
+    form = inb.signal_form(live)
+    assert list(form.name.options) == ["approve", "bad\\u202ename", "hello"]
+    assert form.name.value == "approve"
+    name(form, "bad\\u202ename")
+    press(form, form.send)
+    state = store.load("order-7")
+    assert state is not None
+    assert state.history[-1].signal_name == "bad\u202ename"
+    live.cancel()
+
+
+def test_the_form_hears_of_the_end_of_the_run(run: LiveRun) -> None:
+    form = inb.signal_form(run)
+    run.signal("approve", "elsewhere")
+    until(form.ended, "order-7 has ended: ✓ completed It takes no more signals.")
+    assert all(each.disabled for each in (form.name, form.payload, form.approve, form.send))
+
+
+def test_a_run_that_has_ended_takes_nothing(run: LiveRun, store: MemoryStore) -> None:
+    run.cancel()
+    form = inb.signal_form(store, "order-7")
+    assert "order-7 has ended: ⊘ canceled" in words(form.ended)
+    assert form.approve.disabled
+    click(form.approve)
+    form.wait()
+    assert payloads(store) == []
+
+
+def test_a_run_that_ended_unseen_refuses_in_place(store: MemoryStore) -> None:
+    with Executor(store) as executor:
+        handle = executor.execute(asking, "order-7", 1)
+        form = inb.signal_form(executor, "order-7")
+        form._left.set()  # nobody follows it
+        executor.cancel(handle.id)
+        name(form)
+        press(form, form.approve)
+        assert "Could not send the signal" in words(form.trouble)
+        assert "it is canceled" in words(form.trouble)
+        assert "order-7 has ended" in words(form.ended)
+        assert form.approve.disabled
+
+
+def test_a_run_of_another_process_is_refused_with_words(store: MemoryStore) -> None:
+    store.save(inb.WorkflowState(workflow_id="order-7", status="running"))
+    form = inb.signal_form(store, "order-7")
+    name(form)
+    press(form, form.approve)
+    assert "no run of it is alive in this executor" in words(form.trouble)
+    assert form.choices.children == (form.approve, form.reject, form.send)
+    form.close()
+
+
+def test_the_workflow_is_chosen_among_those_that_run(store: MemoryStore) -> None:
+    live = inb.start(asking, 1, store=store, id="order-7")
+    store.save(inb.WorkflowState(workflow_id="order-1", status="completed"))
+    form = inb.signal_form(store)
+    assert list(form.workflow_id.options) == ["order-7"]
+    assert form.fields.layout.display == "none"
+    type_into(form, form.workflow_id, "order-2")
+    assert "The store has no workflow order-2" in words(form.summary)
+    type_into(form, form.workflow_id, "order-1")
+    assert "order-1 has ended" in words(form.ended)
+    type_into(form, form.workflow_id, "order-7")
+    assert words(form.ended) == ""
+    name(form)
+    press(form, form.approve)
+    assert live.result(PATIENCE) == [{"approved": True}]
+    type_into(form, form.workflow_id, "")
+    assert "type or choose a workflow id first" in words(form.trouble)
+
+
+def test_what_the_run_made_of_it_is_told_to_who_listens(run: LiveRun) -> None:
+    form = inb.signal_form(run)
+    told: list[Any] = []
+    form.on_write(lambda workflow_id, state: told.append((workflow_id, state.history[1].type)))
+    name(form)
+    press(form, form.approve)
+    assert told == [("order-7", "signal_received")]
+
+
+def test_a_store_that_fails_is_said_to(tmp_path: Path) -> None:
+    with plain_server() as server, InngestStore(base_url=server.url) as store:
+        live = inb.start(asking, 1, store=store, id="order-7")
+        form = inb.signal_form(live)
+        name(form)
+    press(form, form.approve)
+    assert "Could not send the signal" in words(form.trouble)
+    assert form.last_error is not None
+    form.close()
+
+
+def test_a_form_that_is_closed_follows_nobody(run: LiveRun) -> None:
+    form = inb.signal_form(run)
+    followers = [each for each in threading.enumerate() if each.name == "inngest-nb-signals"]
+    assert followers
+    form.close()
+    for each in followers[-1:]:
+        each.join(PATIENCE)
+        assert not each.is_alive()
+
+
+def test_a_store_that_is_awaited_is_refused() -> None:
+    store: Any = AsyncInngestStore(base_url="http://127.0.0.1:9")
+    with pytest.raises(TypeError, match="wants a blocking store"):
+        inb.signal_form(store, "order-7")
