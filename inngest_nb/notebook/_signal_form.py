@@ -11,13 +11,12 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from inngest_nb import wire
-from inngest_nb.engine import Executor
+from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.notebook._form import Area, Form, filling, notice, row
 from inngest_nb.notebook._html import fragment
 from inngest_nb.notebook._listing import Listing, newest
 from inngest_nb.notebook._live import LiveRun, executor_of
-from inngest_nb.notebook._payload import BadJsonError, read_payload
+from inngest_nb.notebook._payload_field import PayloadField
 from inngest_nb.notebook._words import is_finished, short, status_text, time_text, visible
 from inngest_nb.state import EventType, Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
@@ -42,7 +41,7 @@ def signal_form(
     Without an id one chooses or types it. It follows the run until that has ended.
     """
     if isinstance(source, LiveRun):
-        return SignalForm(source.executor, workflow_id or source.id)
+        return SignalForm(source.executor, source.id, source.handle)
     executor = source if isinstance(source, Executor) else executor_of(source)
     return SignalForm(executor, workflow_id)
 
@@ -57,11 +56,19 @@ class SignalForm(Form):
     title = "Send a signal"
     queues = True
 
-    def __init__(self, executor: Executor, workflow_id: str | None = None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        workflow_id: str | None = None,
+        handle: WorkflowHandle | None = None,
+    ) -> None:
         super().__init__(executor.store)
         self._executor = executor
+        self._handle = handle  # where there is one, it knows what the run waits for
         self._state: WorkflowState | None = None
+        self._waiting: tuple[str, ...] = ()
         self._names: list[str] = []
+        self._offered = ""  # the name that was put into the field
         self._listing = Listing()
         self._sent = False
         self._left = threading.Event()  # set when the workflow is followed no more
@@ -73,6 +80,7 @@ class SignalForm(Form):
             *((row(self.workflow_id, self.load),) if choosing else ()),
             self.summary,
             self.ended,
+            self.waiting,
             self.fields,
             self.outcome,
             self.trouble,
@@ -93,21 +101,15 @@ class SignalForm(Form):
         super().close()
 
     def _make_fields(self) -> None:
-        self.workflow_id = _field(widgets.Combobox, "Workflow id", "inb-id")
-        self.workflow_id.placeholder = "choose or type an id"
-        self.name = _field(widgets.Combobox, "Signal", "inb-signal")
-        self.name.placeholder = "the name that the workflow waits for"
-        self.payload = _field(
-            widgets.Textarea, "Payload (JSON; empty is null)", "inb-payload", rows=3
-        )
-        self.payload.placeholder = '{"by": "Ada"}'
-        self.payload.add_class("inb-json")
-        self.payload.observe(lambda _: self._mark(), "value")
-        self.summary, self.flaw = Area("inb-summary"), Area("inb-payload-flaw")
+        self.workflow_id = _combobox("Workflow id", "inb-id", "choose or type an id")
+        self.name = _combobox("Signal", "inb-signal", "the name that the workflow waits for")
+        self.payload = PayloadField("Payload", '{"by": "Ada"}')
+        self.summary = Area("inb-summary")
         self.trouble, self.outcome = Area("inb-trouble"), Area("inb-outcome")
-        self.ended, self.watching = Area("inb-ended"), Area("inb-watching")
+        self.ended, self.waiting = Area("inb-ended"), Area("inb-waiting")
+        self.watching = Area("inb-watching")
         hint = Area("inb-hint", fragment("remark", lines=[_HINT]))
-        self.fields = widgets.VBox((row(self.name), self.payload, self.flaw, hint))
+        self.fields = widgets.VBox((row(self.name), self.payload, hint))
 
     def _make_buttons(self) -> None:
         button, doing, trouble = self._button, "send the signal", self.trouble
@@ -161,14 +163,15 @@ class SignalForm(Form):
         """Show the workflow anew if something has happened to it."""
         with self._showing:  # so that nobody shows something newer meanwhile
             state = self._store.load(workflow_id)
-            if not left.is_set() and _moment(state) != _moment(self._state):
+            news = _moment(state) != _moment(self._state) or self._waits_for() != self._waiting
+            if not left.is_set() and news:
                 self._show(workflow_id, state)
 
     def _show(self, workflow_id: str, state: WorkflowState | None) -> None:
         """Show a workflow as it is now, and what one can do."""
         with self._showing:
-            self._state = state
-            name, words = short(workflow_id), Markup()
+            self._state, self._waiting = state, self._waits_for()
+            name, words, waits = short(workflow_id), Markup(), Markup()
             if state is None:
                 self.summary.show(notice("note", f"The store has no workflow {name}"))
             else:
@@ -177,16 +180,22 @@ class SignalForm(Form):
                 if is_finished(state.status):
                     headline = f"{name} has ended: {status_text(state.status)}"
                     words = notice("note", headline, "It takes no more signals.")
+                elif self._handle is not None:
+                    waits = fragment("remark", lines=[_waits(self._waiting)])
             self.ended.show(words)
+            self.waiting.show(waits)
             self._arrange()
+
+    def _waits_for(self) -> tuple[str, ...]:
+        return () if self._handle is None else self._handle.waiting_for
 
     def _offer(self, state: WorkflowState) -> None:
         """Offer the names that the run is known for, and begin with the first."""
         past = (event.signal_name for event in reversed(state.history) if event.signal_name)
-        self._names = list(dict.fromkeys(past))
+        self._names = list(dict.fromkeys([*self._waiting, *past]))
         self.name.options = [visible(name) for name in self._names]
-        if not self.name.value and self._names:
-            self.name.value = visible(self._names[0])
+        if self.name.value in ("", self._offered) and self._names:
+            self._offered = self.name.value = visible(self._names[0])
 
     def _is_over(self) -> bool:
         return self._state is None or is_finished(self._state.status)
@@ -195,7 +204,7 @@ class SignalForm(Form):
         """Let one do what can be done now."""
         off = self._sent or self._is_over()
         self.fields.layout.display = "none" if self._state is None else ""
-        for control in (self.name, self.payload, self.approve, self.reject, self.send):
+        for control in (self.name, self.payload.text, self.approve, self.reject, self.send):
             control.disabled = off
         if self._state is None or (self._sent and self._is_over()):
             choices: tuple[Any, ...] = ()
@@ -208,7 +217,7 @@ class SignalForm(Form):
 
     def _answer(self, approved: bool) -> None:
         """Send what is typed, with a word of whether it is approved."""
-        typed = self._typed()
+        typed = self.payload.read()
         if not isinstance(typed, dict | None):
             raise ValueError(
                 "Approve and Reject add to an object: put braces around the payload, as in "
@@ -221,7 +230,7 @@ class SignalForm(Form):
         self._give({"approved": approved} | (typed or {}))
 
     def _send_typed(self) -> None:
-        self._give(self._typed())
+        self._give(self.payload.read())
 
     def _give(self, payload: Any) -> None:
         """Send a signal, once, and say when it was saved."""
@@ -249,37 +258,27 @@ class SignalForm(Form):
         with self._showing:
             self._arrange()
 
-    def _typed(self) -> Any:
-        """Read the payload. Raises `ValueError` where it is not JSON."""
-        if self._mark():
-            raise ValueError("the payload is not JSON yet; the place is marked above")
-        self.flaw.show()
-        return wire.decode_json(bytes(read_payload(self.payload.value)))
-
-    def _mark(self) -> bool:
-        """Mark the place where the payload is not JSON, and tell whether there is one."""
-        try:
-            read_payload(self.payload.value)
-        except BadJsonError as flaw:
-            self.flaw.show(fragment("flaw", label="Payload", flaw=flaw))
-            return True
-        self.flaw.fade()
-        return False
-
     # What a notebook keeps
 
     def _facts(self) -> list[tuple[str, str]]:
-        fields = (self.workflow_id, self.name, self.payload)
-        labels = ("Workflow id", "Signal", "Payload")
-        return [(label, field.value) for label, field in zip(labels, fields, strict=True)]
+        texts = (self.workflow_id.value, self.name.value, self.payload.text.value)
+        return list(zip(("Workflow id", "Signal", "Payload"), texts, strict=True))
 
     def _areas(self) -> tuple[list[Area], list[Area]]:
-        return [self.summary, self.ended], [self.flaw, self.outcome, self.trouble, self.watching]
+        below = [self.payload.flaw, self.outcome, self.trouble, self.watching]
+        return [self.summary, self.ended, self.waiting], below
 
 
 def _moment(state: WorkflowState | None) -> tuple[Any, ...]:
     """Tell a state of a run from every later one."""
     return () if state is None else (state.run_id, state.status, len(state.history))
+
+
+def _waits(names: tuple[str, ...]) -> str:
+    if not names:
+        return "It waits for no signal right now. One that is sent is kept until it asks for it."
+    listed = " and for ".join(short(name) for name in names)
+    return f"It waits for the signal {listed}."
 
 
 def _receipt(name: str, state: WorkflowState) -> Markup:
@@ -292,8 +291,8 @@ def _receipt(name: str, state: WorkflowState) -> Markup:
     return notice("done", headline, f"Saved before {time_text(datetime.now(UTC))}")
 
 
-def _field(kind: Any, label: str, hook: str, **more: Any) -> Any:
-    layout = filling("200px") if kind is widgets.Combobox else widgets.Layout(width="auto")
-    field = kind(description=label, continuous_update=False, layout=layout, **more)
+def _combobox(label: str, hook: str, placeholder: str) -> Any:
+    field = widgets.Combobox(description=label, continuous_update=False, layout=filling("200px"))
+    field.placeholder = placeholder
     field.add_class(hook)
     return field

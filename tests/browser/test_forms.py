@@ -275,7 +275,7 @@ def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
     form.get_by_label("Signal").fill("approve")
     form.get_by_label("Payload").fill("{'by': 'Ada'}")
     press(form, "Approve")
-    expect(form.locator(".inb-trouble")).to_contain_text("the payload is not JSON yet")
+    expect(form.locator(".inb-trouble")).to_contain_text("Payload is not JSON yet")
     pictures(lab, "signal-flaw")
     form.get_by_label("Payload").fill('{"by": "Ada"}')
     form.get_by_role("button", name="Approve", exact=True).dblclick()

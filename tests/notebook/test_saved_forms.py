@@ -81,7 +81,7 @@ def filled_signal_form(store: WorkflowStore) -> Any:
     form = signal_form(store)
     type_into(form, form.workflow_id, form.workflow_id.options[0])
     type_into(form, form.name, "<b>")
-    type_into(form, form.payload, '{"<b>": ')
+    type_into(form, form.payload.text, '{"<b>": ')
     press(form, form.send)
     return form
 

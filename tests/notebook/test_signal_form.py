@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from form_driver import choose, click, press, type_into, words  # noqa: F401
+from form_driver import click, press, type_into, words
+from frame_states import NOON
 from small_servers import plain_server
 
 import inngest_nb as inb
 from inngest_nb import AsyncInngestStore, Executor, InngestStore, MemoryStore, WorkflowStore
+from inngest_nb.errors import WorkflowLeasedError
 from inngest_nb.notebook import LiveRun
 
 PATIENCE = 20
@@ -61,7 +63,7 @@ def test_a_run_that_waits_is_approved_or_rejected(
     form = inb.signal_form(run)
     assert "Status ◐ running" in words(form.summary)
     name(form)
-    type_into(form, form.payload, '{"by": "Ada", "total": 12345678901234567890123}')
+    type_into(form, form.payload.text, '{"by": "Ada", "total": 12345678901234567890123}')
     press(form, getattr(form, button))
     answer = {"approved": approved, "by": "Ada", "total": 12345678901234567890123}
     assert run.result(PATIENCE) == [answer]
@@ -76,7 +78,7 @@ def test_what_is_typed_may_be_nothing_or_anything(store: MemoryStore) -> None:
     press(form, form.approve)
     for typed in ("", "[1.0, null]", '"text"', '{"approved": "later"}'):
         press(form, form.another)
-        type_into(form, form.payload, typed)
+        type_into(form, form.payload.text, typed)
         press(form, form.send)
     assert live.result(PATIENCE) == [
         {"approved": True},
@@ -107,15 +109,17 @@ def test_a_payload_that_is_not_json_is_marked_and_not_sent(
 ) -> None:
     form = inb.signal_form(run)
     name(form)
-    type_into(form, form.payload, "{'by': 1}")
-    assert "Payload is not JSON: text stands in double quotes, line 1, column 2" in words(form.flaw)
+    type_into(form, form.payload.text, "{'by': 1}")
+    assert "Payload is not JSON: text stands in double quotes, line 1, column 2" in words(
+        form.payload.flaw
+    )
     for button in (form.approve, form.send):
         press(form, button)
         assert "Could not send the signal" in words(form.trouble)
-        assert "the payload is not JSON yet" in words(form.trouble)
+        assert "Payload is not JSON yet" in words(form.trouble)
     assert payloads(store) == []
-    type_into(form, form.payload, '{"by": 1}')
-    assert words(form.flaw) == ""
+    type_into(form, form.payload.text, '{"by": 1}')
+    assert words(form.payload.flaw) == ""
     press(form, form.approve)
     assert run.result(PATIENCE) == [{"approved": True, "by": 1}]
 
@@ -133,7 +137,7 @@ def test_an_answer_that_says_two_things_is_refused(
 ) -> None:
     form = inb.signal_form(run)
     name(form)
-    type_into(form, form.payload, typed)
+    type_into(form, form.payload.text, typed)
     press(form, form.approve)
     assert complaint in words(form.trouble)
     assert payloads(store) == []
@@ -161,11 +165,44 @@ def test_names_that_came_before_are_offered_the_last_first(store: MemoryStore) -
     live.cancel()
 
 
+async def asking_twice(ctx: Any, _: Any) -> list[Any]:
+    return [await ctx.receive_signal("first"), await ctx.receive_signal("second")]
+
+
+def test_what_a_run_waits_for_is_offered_and_said(store: MemoryStore) -> None:
+    live = inb.start(asking_twice, 1, store=store, id="order-7")
+    form = inb.signal_form(live)
+    until(form.waiting, "It waits for the signal first.")
+    assert form.name.value == "first"
+    press(form, form.approve)
+    until(form.waiting, "It waits for the signal second.")
+    press(form, form.another)
+    assert form.name.value == "second"
+    assert list(form.name.options) == ["second", "first"]
+    press(form, form.reject)
+    assert live.result(PATIENCE) == [{"approved": True}, {"approved": False}]
+    until(form.ended, "has ended")
+    assert words(form.waiting) == ""
+
+
+def test_a_name_that_somebody_typed_stays(store: MemoryStore) -> None:
+    live = inb.start(asking_twice, 1, store=store, id="order-7")
+    form = inb.signal_form(live)
+    until(form.waiting, "It waits for the signal first.")
+    name(form, "second")
+    live.signal("first")
+    until(form.waiting, "It waits for the signal second.")
+    name(form, "mine")
+    live.signal("second")
+    until(form.ended, "has ended")
+    assert form.name.value == "mine"
+
+
 def test_the_form_hears_of_the_end_of_the_run(run: LiveRun) -> None:
     form = inb.signal_form(run)
     run.signal("approve", "elsewhere")
     until(form.ended, "order-7 has ended: ✓ completed It takes no more signals.")
-    assert all(each.disabled for each in (form.name, form.payload, form.approve, form.send))
+    assert all(each.disabled for each in (form.name, form.payload.text, form.approve, form.send))
 
 
 def test_a_run_that_has_ended_takes_nothing(run: LiveRun, store: MemoryStore) -> None:
@@ -192,14 +229,29 @@ def test_a_run_that_ended_unseen_refuses_in_place(store: MemoryStore) -> None:
         assert form.approve.disabled
 
 
-def test_a_run_of_another_process_is_refused_with_words(store: MemoryStore) -> None:
-    store.save(inb.WorkflowState(workflow_id="order-7", status="running"))
+def test_a_run_whose_process_died_finds_the_signal_when_it_is_resumed(store: MemoryStore) -> None:
+    begun = inb.HistoryEvent(id=1, type="workflow_started", timestamp=NOON, input=1)
+    store.save(inb.WorkflowState(workflow_id="order-7", status="running", history=[begun]))
     form = inb.signal_form(store, "order-7")
     name(form)
     press(form, form.approve)
-    assert "no run of it is alive in this executor" in words(form.trouble)
-    assert form.choices.children == (form.approve, form.reject, form.send)
-    form.close()
+    assert "✓ approve is sent Saved as event 2, " in words(form.outcome)
+    with Executor(store) as executor:
+        assert executor.resume(asking, "order-7").result(PATIENCE) == [{"approved": True}]
+    until(form.ended, "order-7 has ended: ✓ completed")
+
+
+def test_a_run_of_another_executor_is_refused_with_words(store: MemoryStore) -> None:
+    with Executor(store) as executor:
+        executor.execute(asking, "order-7", 1)
+        form = inb.signal_form(store, "order-7")
+        name(form)
+        press(form, form.approve)
+        assert "Could not send the signal" in words(form.trouble)
+        assert isinstance(form.last_error, WorkflowLeasedError)
+        assert form.choices.children == (form.approve, form.reject, form.send)
+        assert payloads(store) == []
+        form.close()
 
 
 def test_the_workflow_is_chosen_among_those_that_run(store: MemoryStore) -> None:

@@ -1,0 +1,49 @@
+"""A field into which one types a payload as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+from inngest_nb import wire
+from inngest_nb.notebook._form import Area
+from inngest_nb.notebook._html import fragment
+from inngest_nb.notebook._payload import BadJsonError, read_payload
+
+__all__ = ["PayloadField"]
+
+
+class PayloadField(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A text field, and below it the place where what is typed is not JSON."""
+
+    def __init__(self, label: str, placeholder: str = "") -> None:
+        self._label = label
+        # Sent when the field is left, so that it comes before the click that follows.
+        self.text = widgets.Textarea(
+            description=f"{label} (JSON; empty is null)", rows=3, continuous_update=False
+        )
+        self.text.placeholder = placeholder
+        self.text.layout = widgets.Layout(width="auto")
+        self.text.add_class("inb-json")
+        hook = f"inb-{label.lower()}"
+        self.text.add_class(hook)
+        self.flaw = Area(f"{hook}-flaw")
+        super().__init__((self.text, self.flaw))
+        self.text.observe(lambda _: self._mark(), "value")
+
+    def read(self) -> Any:
+        """Return what is typed. Raises `ValueError` where it is not JSON."""
+        if self._mark():
+            raise ValueError(f"{self._label} is not JSON yet; the place is marked above")
+        self.flaw.show()
+        return wire.decode_json(bytes(read_payload(self.text.value)))
+
+    def _mark(self) -> bool:
+        try:
+            read_payload(self.text.value)
+        except BadJsonError as flaw:
+            self.flaw.show(fragment("flaw", label=self._label, flaw=flaw))
+            return True
+        self.flaw.fade()
+        return False
