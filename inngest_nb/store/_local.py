@@ -39,7 +39,16 @@ class _TableStore:
 
     def save_all(self, states: Iterable[WorkflowState]) -> list[Outcome]:
         """Keep states as `save` does, in one commit; return what went wrong with each, or None."""
-        return self.append_history([write_of(state) for state in states])
+        writes: list[Write] = []
+        outcomes: list[Outcome] = []
+        for state in states:
+            try:
+                writes.append(write_of(state))
+                outcomes.append(None)
+            except (TypeError, ValueError) as error:
+                outcomes.append(error)
+        written = iter(self.append_history(writes))
+        return [error if error is not None else next(written) for error in outcomes]
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""
