@@ -120,7 +120,7 @@ class InngestStore(HttpStore):
             try:
                 answer = self._send(request)
             except TRANSPORT_ERRORS as error:
-                answer = self._dropped(error, request)
+                answer = self._failed(error, request)
 
     def _send(self, request: Request) -> Response:
         response = self._client.send(
@@ -221,7 +221,7 @@ class AsyncInngestStore(HttpStore):
             try:
                 answer = await self._send(request)
             except TRANSPORT_ERRORS as error:
-                answer = self._dropped(error, request)
+                answer = self._failed(error, request)
 
     async def _send(self, request: Request) -> Response:
         response = await self._client.send(

@@ -24,6 +24,7 @@ from inngest_nb.store._config import (
     resolve_key,
 )
 from inngest_nb.store._operations import (
+    Answer,
     ConnectionDroppedError,
     Operation,
     Request,
@@ -116,8 +117,8 @@ class HttpStore:
         own = self._own_client or not request.keyed
         return _NO_AUTH if own else httpx.USE_CLIENT_DEFAULT
 
-    def _dropped(self, error: Exception, request: Request) -> ConnectionDroppedError:
-        """Turn a transport's error into ours; a dropped connection is the operation's to judge."""
+    def _failed(self, error: Exception, request: Request) -> Answer:
+        """Turn a transport's error into ours, for the operation to judge."""
         said = self._key.hidden(str(error))
         if isinstance(error, _DROPPED):
             return ConnectionDroppedError(said or "the connection broke off")
@@ -133,13 +134,15 @@ class HttpStore:
             why, hint = said, "make a new store; this one was closed"
         else:
             why, hint = said, "check base_url and what answers there with `inngest-nb doctor`"
-        raise StoreConnectionError(
+        failure = StoreConnectionError(
             f"inngest/{request.operation}: no answer from {self.base_url}: {why}",
             operation=request.operation,
             workflow_id=request.workflow_id,
             target=self.base_url,
             hint=hint,
-        ) from error
+        )
+        failure.__cause__ = error
+        return failure
 
     def _response(self, response: httpx.Response, body: bytes) -> Response:
         if response.status_code >= 400:  # shown to people; elsewhere a body stays as it is

@@ -59,7 +59,7 @@ class ConnectionDroppedError(Exception):
 
 
 # What a driver hands in: nothing at first, then a response or what broke.
-Answer = Response | ConnectionDroppedError | None
+Answer = Response | ConnectionDroppedError | StoreConnectionError | None
 Operation = Generator[Request, Response, T]
 
 
@@ -67,7 +67,7 @@ def resume(operation: Operation[T], answer: Answer) -> Request:
     """Take an operation to its next request; `StopIteration` carries its result."""
     if answer is None:
         return next(operation)
-    if isinstance(answer, ConnectionDroppedError):
+    if isinstance(answer, Exception):
         return operation.throw(answer)
     return operation.send(answer)
 
