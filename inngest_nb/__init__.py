@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         plot_activity,
         plot_durations,
         plot_status,
+        replay,
         run,
         save_form,
         signal_form,
@@ -68,7 +69,7 @@ _ROOMS = {
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
         "activity_frame compare delete_form explore frame history_frame plot_activity "
-        "plot_durations plot_status run save_form signal_form start timeline"
+        "plot_durations plot_status replay run save_form signal_form start timeline"
     ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -115,6 +116,7 @@ __all__ = [
     "plot_activity",
     "plot_durations",
     "plot_status",
+    "replay",
     "run",
     "samples",
     "save_form",

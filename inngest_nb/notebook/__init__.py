@@ -9,6 +9,7 @@ from inngest_nb.notebook._explore import explore
 from inngest_nb.notebook._frames import frame, history_frame
 from inngest_nb.notebook._live import LiveRun, run, start
 from inngest_nb.notebook._magics import WorkflowMagics
+from inngest_nb.notebook._replay import Replay, replay
 from inngest_nb.notebook._save_form import save_form
 from inngest_nb.notebook._signal_form import signal_form
 from inngest_nb.notebook._timeline import Timeline, timeline
@@ -16,6 +17,7 @@ from inngest_nb.notebook._timeline import Timeline, timeline
 __all__ = [
     "Comparison",
     "LiveRun",
+    "Replay",
     "Timeline",
     "WorkflowAccessor",
     "WorkflowMagics",
@@ -28,6 +30,7 @@ __all__ = [
     "plot_activity",
     "plot_durations",
     "plot_status",
+    "replay",
     "run",
     "save_form",
     "signal_form",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 
@@ -17,15 +19,22 @@ OUTCOME_WORDS = (*columns.STATUS_WORDS, "abandoned")
 
 @uncollected()
 def activity_frame(
-    source: Source, status: WorkflowStatus | str | None = None, limit: int = 0
+    source: Source,
+    status: WorkflowStatus | str | None = None,
+    limit: int = 0,
+    *,
+    now: datetime | None = None,
 ) -> pd.DataFrame:
     """Return one row per activity of the workflows of a store, or of states.
 
     Retries are attempts of one row, whose `duration` runs from its first start to its last end,
-    or to `fetched_at` while it is running. An activity that was open when its run ended is
-    `canceled` with the run, or `abandoned`. `status` and `limit` choose workflows, as in `frame`.
+    or to `fetched_at` while it is running; `now` stands in for that. An activity that was open when
+    its run ended is `canceled` with the run, or `abandoned`. `status` and `limit` choose workflows,
+    as in `frame`.
     """
     taken = take(source, status, limit)
+    if now is not None:
+        taken = taken._replace(fetched_at=now, attrs=taken.attrs | {"fetched_at": now})
     found = [
         (state, activity) for state in taken.states for activity in activities_of(state.history)
     ]

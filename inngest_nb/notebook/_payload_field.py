@@ -18,19 +18,23 @@ class PayloadField(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     """A text field, and below it the place where what is typed is not JSON."""
 
     def __init__(self, label: str, placeholder: str = "") -> None:
-        self._label = label
         # Sent when the field is left, so that it comes before the click that follows.
-        self.text = widgets.Textarea(
-            description=f"{label} (JSON; empty is null)", rows=3, continuous_update=False
-        )
+        self.text = widgets.Textarea(rows=3, continuous_update=False)
         self.text.placeholder = placeholder
         self.text.layout = widgets.Layout(width="auto")
-        self.text.add_class("inb-json")
-        hook = f"inb-{label.lower()}"
-        self.text.add_class(hook)
-        self.flaw = Area(f"{hook}-flaw")
+        for hook in ("inb-json", "inb-payload"):
+            self.text.add_class(hook)
+        self.flaw = Area("inb-payload-flaw")
         super().__init__((self.text, self.flaw))
+        self.fill(label, "")
         self.text.observe(lambda _: self._mark(), "value")
+
+    def fill(self, label: str, text: str) -> None:
+        """Ask for something, and begin with a text."""
+        self._label = label
+        self.text.description = f"{label} (JSON; empty is null)"
+        self.text.value = text
+        self.flaw.show()
 
     def read(self) -> Any:
         """Return what is typed. Raises `ValueError` where it is not JSON."""

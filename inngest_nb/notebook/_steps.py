@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Raw
 
-from inngest_nb.notebook._pairing import activities_of
+from inngest_nb.notebook._pairing import Activity, activities_of
 from inngest_nb.notebook._payload import event_parts, payload_text, pretty
 from inngest_nb.notebook._picture import picture_of
 from inngest_nb.notebook._tracks import Track, track_of, track_of_moment
-from inngest_nb.state import HistoryEvent, WorkflowState
+from inngest_nb.state import EventType, HistoryEvent, WorkflowState
 
 __all__ = ["Step", "Value", "run_as_step", "steps_of"]
 
 _NULL = "null"
+_MOMENTS = (EventType.SIGNAL_RECEIVED, EventType.TIMER_FIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,23 @@ class Step:
     last: int | None = None
 
 
-def steps_of(state: WorkflowState, now: datetime) -> list[Step]:
-    """Give the steps of a run in the order of the events that began them."""
-    found = [*_activities(state, now), *_moments(state)]
-    return [step for _, step in sorted(found, key=lambda item: item[0])]
+def steps_of(state: WorkflowState, now: datetime, newest: int = 0) -> list[Step]:
+    """Give the steps of a run in the order of the events that began them; only the newest if so.
+
+    What is open lasts until `now`.
+    """
+    history, parts = state.history, event_parts(state)
+    found: list[tuple[int, Activity | None]] = [
+        (activity.first, activity) for activity in activities_of(history)
+    ]
+    found += [(place, None) for place, event in enumerate(history) if event.type in _MOMENTS]
+    found.sort(key=lambda item: item[0])
+    return [
+        _moment(history[place], parts[place])
+        if activity is None
+        else _activity(activity, state, parts, now)
+        for place, activity in found[-newest:]
+    ]
 
 
 def run_as_step(state: WorkflowState, now: datetime) -> Step:
@@ -69,24 +83,22 @@ def run_as_step(state: WorkflowState, now: datetime) -> Step:
     )
 
 
-def _activities(state: WorkflowState, now: datetime) -> Iterator[tuple[int, Step]]:
-    history, parts = state.history, event_parts(state)
-    for activity in activities_of(history):
-        begin, last = activity.first, activity.last
-        track = track_of(activity, state, now)
-        given = _value(parts[begin], "Input", history[begin].input)
-        result = Value() if last is None else _value(parts[last], "Result", history[last].result)
-        end = None if last is None or activity.outcome is None else history[last]
-        yield begin, _step(track, history[begin], end, given, result, activity.seq)
+def _activity(
+    activity: Activity, state: WorkflowState, parts: Sequence[Mapping[str, Raw]], now: datetime
+) -> Step:
+    history, begin, last = state.history, activity.first, activity.last
+    result = Value() if last is None else _value(parts[last], "Result", history[last].result)
+    end = None if last is None or activity.outcome is None else history[last]
+    given = _value(parts[begin], "Input", history[begin].input)
+    track = track_of(activity, state, now)
+    return _step(track, history[begin], end, given, result, activity.seq)
 
 
-def _moments(state: WorkflowState) -> Iterator[tuple[int, Step]]:
-    parts = event_parts(state)
-    for place, event in enumerate(state.history):
-        if (track := track_of_moment(event)) is not None:
-            payload = _value(parts[place], "SignalPayload", event.signal_payload)
-            seq = event.seq if isinstance(event.seq, int) else None
-            yield place, _step(track, event, event, Value(), payload, seq)
+def _moment(event: HistoryEvent, part: Mapping[str, Raw]) -> Step:
+    track = track_of_moment(event) or Track("", "", "")
+    payload = _value(part, "SignalPayload", event.signal_payload)
+    seq = event.seq if isinstance(event.seq, int) else None
+    return _step(track, event, event, Value(), payload, seq)
 
 
 def _step(

@@ -89,6 +89,17 @@ def status_choice(word: str) -> str:
     return f"{short(word, 40) or 'not set'} {status_mark(word)}"
 
 
+def event_word(kind: str) -> str:
+    """Give the word of an event that has a mark: how what it tells of stands now."""
+    word = kind.rpartition("_")[2]
+    return "running" if word == "started" else word
+
+
+def folded(text: str) -> str:
+    """Write a text on one line, with its spaces and line breaks folded."""
+    return " ".join(text.split())
+
+
 def is_finished(word: str) -> bool:
     """Tell whether a status is one that a workflow ends with."""
     return word in _FINISHED

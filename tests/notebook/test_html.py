@@ -20,6 +20,7 @@ from inngest_nb.notebook._comparison_lines import Line as ComparisonLine
 from inngest_nb.notebook._detail import Happening
 from inngest_nb.notebook._diff import Change, Line
 from inngest_nb.notebook._html import fragment, output
+from inngest_nb.notebook._moments import CodeLine, Moment
 from inngest_nb.notebook._payload import BadJsonError
 from inngest_nb.notebook._picture import Picture
 from inngest_nb.notebook._steps import Step, Value
@@ -54,16 +55,27 @@ def picture_with(text: str) -> Picture:
     return Picture(state_with(text), chart, None, None, culprit=text)
 
 
+def step_with(text: str) -> Step:
+    return Step(text, text, text, 2, timedelta(1), text, Value(text), Value(text))
+
+
 def comparison_with(text: str) -> list[ComparisonLine]:
-    step = Step(text, text, text, 2, timedelta(1), text, Value(text), Value(text))
+    step = step_with(text)
     pairs = (Pair(step, step, moved=True), Pair(step, None), Pair(None, step))
     filled = {"changes": changes_with(text), "same": [(text, text)], "change": timedelta(1)}
     return [ComparisonLine(None, text), *(ComparisonLine(pair, **filled) for pair in pairs)]
 
 
+def moment_with(text: str) -> Moment:
+    line = CodeLine(text, text, text)
+    event = state_with(text).history[0].replace(duration=1)
+    return Moment(1, event, timedelta(1), [(text, text)], line, [line], [text])
+
+
 # What each template needs, full of one text. A template that has no entry here fails below.
 CONTEXTS: dict[str, Any] = {
     "chart": lambda text: {"chart": picture_with(text).chart},
+    "code": lambda text: {"line": CodeLine(text, text, text), "asks": True},
     "compare": lambda text: {
         "sides": SimpleNamespace(a=state_with(text), b=state_with(text)),
         "kind": "note",
@@ -89,10 +101,20 @@ CONTEXTS: dict[str, Any] = {
         "above": [fragment("heading", title=text, store=text)],
         "below": [fragment("heading", title=text, store=text)],
     },
+    "happening": lambda text: {
+        "event": state_with(text).history[0],
+        "payloads": [(text, text)],
+    },
     "heading": lambda text: {"title": text, "store": text},
     "history": lambda text: {
         "happenings": [Happening(event, [(text, text)]) for event in state_with(text).history],
         "before": 3,
+    },
+    "moment": lambda text: {
+        "moment": moment_with(text),
+        "count": 2,
+        "known": [step_with(text)],
+        "more": True,
     },
     "notice": lambda text: {
         "kind": "error",
@@ -104,6 +126,13 @@ CONTEXTS: dict[str, Any] = {
     "output": lambda text: {"body": fragment("heading", title=text, store=text)},
     "payload": lambda text: {"label": text, "text": text},
     "remark": lambda text: {"lines": [text]},
+    "replay": lambda text: {
+        "state": state_with(text),
+        "moments": [moment_with(text)],
+        "more": 1,
+        "messages": [fragment("heading", title=text, store=text)],
+    },
+    "replay_heading": lambda text: {"state": state_with(text)},
     "status": lambda text: {"status": text},
     "timeline": lambda text: {"picture": picture_with(text)},
     "workflow": lambda text: {
