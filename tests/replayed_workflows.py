@@ -100,7 +100,7 @@ WORKFLOWS: dict[str, tuple[Callable[..., Any], Any, list[Signal]]] = {
     "order": (samples.order, FAST, []),
     "approval": (samples.approval, FAST, [Signal("approve", {"approved": True})]),
     "fan_out": (samples.fan_out, FAST, []),
-    "import_rows": (samples.import_rows, FAST, []),
+    "import_rows": (samples.import_rows, FAST | {"rows": 3000}, []),
     "broken": (samples.broken, FAST, []),
 }
 
@@ -109,7 +109,7 @@ def outcome(handle: WorkflowHandle) -> Any:
     try:
         return handle.result(20)
     except WorkflowFailedError as error:
-        return str(error)
+        return str(error).removeprefix(f"workflow {handle.id!r} failed: ")
 
 
 def ended(state: WorkflowState | None) -> set[tuple[int, int]]:
