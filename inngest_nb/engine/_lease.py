@@ -55,7 +55,8 @@ def _machine() -> str:
 def _started(pid: int) -> str:
     """Return a word for when a process began, "" if it is gone: its id may be another's by now."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state in "ZX" else others[18]  # dead, but its parent has not looked yet
     except OSError:
         if Path("/proc/self/stat").exists():
             return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
 import re
 import subprocess
@@ -15,16 +16,19 @@ from pathlib import Path
 import pytest
 from mortal_runs import Life, Mortals, death, effects, mortals, send_the_rest, signals_of
 from replayed_workflows import WORKFLOWS, alike, ended, outcome
+from small_workflows import waits_and_returns
 
 from inngest_nb import (
     Executor,
     InngestStore,
+    Signal,
     SqliteStore,
     WorkflowState,
     WorkflowStore,
 )
 from inngest_nb.errors import (
     LeaseLostError,
+    WorkflowLeasedError,
     WorkflowNotHereError,
     WorkflowNotRunningError,
 )
@@ -188,3 +192,36 @@ def test_a_process_that_dies_within_a_commit_leaves_what_was_committed_before(
             check("order", before, store.load(log.stem), log)
         sizes.append(sizes[-1] + 4567 if died else sizes[-1])
     assert len(sizes) > 20
+
+
+WAITS = """
+import sys
+import inngest_nb as inb
+
+async def waits(ctx):
+    return await ctx.receive_signal("go")
+
+executor = inb.Executor(inb.SqliteStore(sys.argv[1]))
+executor.execute(waits, id="w")
+executor.signal("w", inb.Signal("hello"))
+print("waiting", flush=True)
+executor.execute(waits).result()
+"""
+
+
+def test_a_killed_process_that_nobody_has_waited_for_holds_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WAITS, str(tmp_path / "states.db")]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+        SqliteStore(tmp_path / "states.db") as store,
+        Executor(store) as executor,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        with pytest.raises(WorkflowLeasedError, match=f"process {process.pid} "):
+            executor.resume(waits_and_returns, "w")
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        handle = executor.resume(waits_and_returns, "w")
+        executor.signal("w", Signal("go", 7))
+        assert handle.result(10) == 7
