@@ -77,7 +77,7 @@ def recover(workflow: str, where: str) -> None:
         for handle in handles:
             assert handle.result(600) == 7
         print(perf_counter() - begun)
-    assert handles[0].id.startswith(workflow.replace("_", ""))
+    assert handles[0].id.startswith(workflow)
 
 
 if __name__ == "__main__":
