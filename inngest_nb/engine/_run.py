@@ -271,11 +271,11 @@ class Run:
         with self.lock:
             return self.journal.write(self.engine.clock.now(), self.status, self._outcome)
 
-    def on_saved(self, events: int | None = None) -> None:
-        """Go on: the last write, or so many events in a whole state, are durable."""
+    def on_saved(self, events: int | None = None) -> bool:
+        """Go on, if there is more to do: the last write, or so many events, are durable."""
         with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError):
-                return
+                return False
             journal = self.journal
             if events is None:
                 journal.written()
@@ -291,6 +291,7 @@ class Run:
             self._resolve()
         elif not self.ended:
             self._advance()
+        return not over
 
     def on_unsaved(self, error: BaseException) -> None:
         """Stop: what was recorded last could not be saved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from inngest_nb.store import AppendingStore, WorkflowStore, Write
 # Waits between attempts at a save that got no answer. Every save can be repeated.
 _PAUSES = (0.05, 0.2, 0.8)
 _RUNS_AT_ONCE = 512
+# How long to wait for runs that may come at once, as a part of what the last save took, in seconds.
+_PATIENCE, _MOST_PATIENCE = 0.5, 0.005
 
 
 class Savable(Protocol):
@@ -24,8 +27,11 @@ class Savable(Protocol):
     def next_write(self) -> Write:
         """Return what a store that can append has not got yet."""
 
-    def on_saved(self, events: int | None = None) -> None:
-        """Hear that what was written last, or a state with so many events, is durable."""
+    def on_saved(self, events: int | None = None) -> bool:
+        """Hear that what was written last, or a state with so many events, is durable.
+
+        Returns whether more is to be expected of the run.
+        """
 
     def on_unsaved(self, error: BaseException) -> None:
         """Hear that a save failed."""
@@ -45,6 +51,9 @@ class Writer:
         self._due = due
         self._every = every
         self._waiting: dict[Savable, None] = {}
+        self._going_on: set[Savable] = set()
+        self._enough = 1
+        self._patience = 0.0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -65,13 +74,14 @@ class Writer:
         """
         with self._changed:
             self._waiting[run] = None
-            if wake:
+            if wake and len(self._waiting) >= self._enough:
                 self._changed.notify()
 
     def wake(self) -> None:
         """Save what is waiting."""
         with self._changed:
-            self._changed.notify()
+            if len(self._waiting) >= self._enough:
+                self._changed.notify()
 
     def close(self) -> None:
         """Save what is waiting, then end."""
@@ -89,10 +99,16 @@ class Writer:
         tries: dict[Savable, int] = {}
         while batch := self._next():
             again: list[Savable] = []
+            begun = time.monotonic()
+            self._going_on.clear()
             for run, events, error in self._save(batch):
+                if begun:
+                    taken, begun = time.monotonic() - begun, 0.0
+                    self._patience = min(_PATIENCE * taken, _MOST_PATIENCE)
                 tried = tries.pop(run, 0)
                 if error is None:
-                    run.on_saved(events)
+                    if run.on_saved(events):
+                        self._going_on.add(run)
                 elif tried < len(_PAUSES) and not self._closed and _may_pass(error):
                     tries[run] = tried + 1
                     again.append(run)
@@ -106,6 +122,7 @@ class Writer:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed, self._every)
+                self._wait_for_more()
                 if self._frozen or (self._closed and not self._waiting):
                     return []
                 batch = list(self._waiting)[:_RUNS_AT_ONCE]
@@ -114,6 +131,14 @@ class Writer:
             batch = batch or list(self._due())
             if batch:
                 return batch
+
+    def _wait_for_more(self) -> None:
+        """Wait a little for runs that have just heard of a save: they save again together."""
+        self._enough = len(self._going_on.union(self._waiting))
+        self._changed.wait_for(
+            lambda: len(self._waiting) >= self._enough or self._closed, self._patience
+        )
+        self._enough = 1
 
     def _repeat(self, runs: list[Savable], pause: float) -> None:
         with self._changed:
