@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from form_driver import Reading
+
 from inngest_nb import HistoryEvent, WorkflowState, wire
-from inngest_nb.notebook._diff import Change, changes
+from inngest_nb.notebook._diff import Change, Line, changes
+from inngest_nb.notebook._html import fragment
 
 
 def document(**fields: Any) -> bytes:
@@ -96,3 +100,13 @@ def test_many_long_payloads_are_compared_within_a_moment() -> None:
     after = f'{{"WorkflowID":"a","Input":{other}}}'.encode()
     (found,) = changes(before, after)
     assert len(found.lines) == 201
+
+
+def test_a_comparison_reads_without_its_colours() -> None:
+    lines = (Line("…", "3 lines"), Line(" ", "same"), Line("-", "old"), Line("+", "new"))
+    found = [Change("input", None, None, lines), Change("status", "running", "")]
+    html = fragment("diff", changes=found)
+    read = [line.strip() for line in Reading(html).text.splitlines() if line.strip()]
+    assert read == ["input", "… 3 lines", "same", "- old", "+ new", "status", "running → not set"]
+    marked = re.findall(r"<(ins|del)>(.*?)</\1>", html)
+    assert marked == [("del", "- old"), ("ins", "+ new"), ("del", "running"), ("ins", "not set")]

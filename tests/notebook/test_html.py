@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from form_driver import Reading
 from hostile_strings import HOSTILE_STRINGS
+from markupsafe import Markup
 
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
@@ -29,118 +31,151 @@ TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "templates"
 NAMES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.j2"))
 
 
-def state_with(text: str) -> WorkflowState:
+Text = Callable[[], str]
+
+
+def state_with(text: Text, *history: HistoryEvent) -> WorkflowState:
     begin = datetime(2025, 7, 14, 9, 8, 7, tzinfo=UTC)
-    event = HistoryEvent(type=text, activity_name=text, error=text)
     return WorkflowState(
-        workflow_id=text,
-        run_id=text,
-        status=text,
-        error=text,
-        history=[event],
+        workflow_id=text(),
+        run_id=text(),
+        status=text(),
+        error=text(),
+        history=history,
         created_at=begin,
         updated_at=begin + timedelta(seconds=3),
     )
 
 
-def changes_with(text: str) -> list[Change]:
-    lines = (Line("-", text), Line("+", text), Line(" ", text), Line("…", text))
-    return [Change(text, text, text), Change(text, None, None, lines)]
+def changes_with(text: Text) -> list[Change]:
+    lines = (Line("-", text()), Line("+", text()), Line(" ", text()), Line("…", text()))
+    return [Change(text(), text(), text()), Change(text(), None, None, lines)]
 
 
-def picture_with(text: str) -> Picture:
-    bars = (Bar(1, 2, text, text), Bar(1, 2, "received", text))
-    row = Row(text, text, text, bars, text, text, text, lane=1, lanes=1)
-    chart = Chart((row,), (Tick(1, text),), frozenset([text, "failed"]), (text,))
-    return Picture(state_with(text), chart, None, None, culprit=text)
+def chart_with(text: Text, word: Text) -> Chart:
+    bars = (Bar(1, 2, word(), text()), Bar(1, 2, "received"))
+    row = Row(text(), text(), text(), bars, word(), text(), text(), lane=1, lanes=1)
+    return Chart((row,), (Tick(1, text()),), frozenset([word(), "failed"]), (text(),))
 
 
-def step_with(text: str) -> Step:
-    return Step(text, text, text, 2, timedelta(1), text, Value(text), Value(text))
+def step_with(text: Text, word: Text) -> Step:
+    """Make a step whose kind, name, outcome, error and result count as texts."""
+    return Step(text(), text(), text(), 2, timedelta(1), text(), Value(word()), Value(text()))
 
 
-def comparison_with(text: str) -> list[ComparisonLine]:
-    step = step_with(text)
+def comparison_with(text: Text, word: Text) -> list[ComparisonLine]:
+    """Make lines of which two show their step's outcome, and all its kind and name."""
+    step = Step(text(), text(), text(), 2, timedelta(1), word(), Value(word()), Value(word()))
     pairs = (Pair(step, step, moved=True), Pair(step, None), Pair(None, step))
-    filled = {"changes": changes_with(text), "same": [(text, text)], "change": timedelta(1)}
-    return [ComparisonLine(None, text), *(ComparisonLine(pair, **filled) for pair in pairs)]
+    lines = [
+        ComparisonLine(
+            pair, changes=changes_with(text), same=[(text(), text())], change=timedelta(1)
+        )
+        for pair in pairs
+    ]
+    return [ComparisonLine(None, text()), *lines]
 
 
-def moment_with(text: str) -> Moment:
-    line = CodeLine(text, text, text)
-    event = state_with(text).history[0].replace(duration=1)
-    return Moment(1, event, timedelta(1), [(text, text)], line, [line], [text])
+def happens(text: Text) -> HistoryEvent:
+    return HistoryEvent(type=text(), activity_name=text(), error=text(), duration=1)
 
 
-# What each template needs, full of one text. A template that has no entry here fails below.
-CONTEXTS: dict[str, Any] = {
-    "chart": lambda text: {"chart": picture_with(text).chart},
-    "code": lambda text: {"line": CodeLine(text, text, text), "asks": True},
-    "compare": lambda text: {
-        "sides": SimpleNamespace(a=state_with(text), b=state_with(text)),
+def moment_with(text: Text, elsewhere: Text | None = None) -> Moment:
+    """Make a moment; what only the moment by itself shows may come from elsewhere."""
+    own = elsewhere or text
+    line = CodeLine(own(), own(), "")
+    then = [CodeLine(text(), text(), text())]
+    return Moment(1, happens(text), timedelta(1), [(text(), text())], line, then, [own()])
+
+
+def picture_with(text: Text, word: Text) -> Picture:
+    return Picture(state_with(text), chart_with(text, word), None, None, culprit=text())
+
+
+# What each template needs, full of texts; a `word` only tells how something looks. A template that
+# has no entry here fails below.
+CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
+    "chart": lambda text, word: {"chart": chart_with(text, word)},
+    "code": lambda text, word: {"line": CodeLine(text(), text(), text()), "asks": True},
+    "compare": lambda text, word: {
+        "sides": SimpleNamespace(
+            a=WorkflowState(workflow_id=text()), b=WorkflowState(workflow_id=text())
+        ),
         "kind": "note",
-        "headline": text,
-        "lines": [text],
-        "rows": comparison_with(text),
+        "headline": text(),
+        "lines": [text()],
+        "rows": comparison_with(text, word),
     },
-    "diff": lambda text: {"changes": changes_with(text)},
-    "error": lambda text: {"error": text},
-    "explore": lambda text: {
-        "title": text,
-        "store": text,
-        "caption": text,
-        "columns": [["status", text], ["workflow", text]],
-        "rows": [{"tone": "good", "mark": text, "cells": [text, text]}],
-        "messages": [fragment("heading", title=text, store=text)],
+    "diff": lambda text, word: {"changes": changes_with(text)},
+    "error": lambda text, word: {"error": text()},
+    "explore": lambda text, word: {
+        "title": text(),
+        "store": text(),
+        "caption": text(),
+        "columns": [["status", text()], ["workflow", text()]],
+        "rows": [{"tone": "good", "mark": text(), "cells": [text(), text()]}],
+        "messages": [fragment("heading", title=text(), store=text())],
     },
-    "flaw": lambda text: {"label": text, "flaw": BadJsonError(text, text, 3)},
-    "form": lambda text: {
-        "title": text,
-        "store": text,
-        "facts": [(text, text), (text, f"{text}\n{text}")],
-        "above": [fragment("heading", title=text, store=text)],
-        "below": [fragment("heading", title=text, store=text)],
+    "flaw": lambda text, word: {"label": text(), "flaw": BadJsonError(text(), text(), 3)},
+    "form": lambda text, word: {
+        "title": text(),
+        "store": text(),
+        "facts": [(text(), text()), (text(), "\n" + text())],
+        "above": [fragment("heading", title=text(), store=text())],
+        "below": [fragment("heading", title=text(), store=text())],
     },
-    "happening": lambda text: {
-        "event": state_with(text).history[0],
-        "payloads": [(text, text)],
+    "happening": lambda text, word: {
+        "event": happens(text),
+        "payloads": [(text(), text())],
     },
-    "heading": lambda text: {"title": text, "store": text},
-    "history": lambda text: {
-        "happenings": [Happening(event, [(text, text)]) for event in state_with(text).history],
+    "heading": lambda text, word: {"title": text(), "store": text()},
+    "history": lambda text, word: {
+        "happenings": [
+            Happening(
+                HistoryEvent(type=text(), activity_name=text(), error=text()), [(text(), text())]
+            ),
+            Happening(HistoryEvent(type=text(), signal_name=text()), []),
+        ],
         "before": 3,
     },
-    "moment": lambda text: {
+    "moment": lambda text, word: {
         "moment": moment_with(text),
         "count": 2,
-        "known": [step_with(text)],
+        "known": [step_with(text, word)],
         "more": True,
     },
-    "notice": lambda text: {
+    "notice": lambda text, word: {
         "kind": "error",
-        "headline": text,
-        "lines": [text],
+        "headline": text(),
+        "lines": [text()],
         "changes": changes_with(text),
-        "hints": [text],
+        "hints": [text(), text()],
     },
-    "output": lambda text: {"body": fragment("heading", title=text, store=text)},
-    "payload": lambda text: {"label": text, "text": text},
-    "remark": lambda text: {"lines": [text]},
-    "replay": lambda text: {
-        "state": state_with(text),
-        "moments": [moment_with(text)],
+    "output": lambda text, word: {"body": fragment("heading", title=text(), store=text())},
+    "payload": lambda text, word: {"label": text(), "text": text()},
+    "remark": lambda text, word: {"lines": [text()]},
+    "replay": lambda text, word: {
+        "state": WorkflowState(workflow_id=text(), status=text()),
+        "moments": [moment_with(text, word)],
         "more": 1,
-        "messages": [fragment("heading", title=text, store=text)],
+        "messages": [fragment("heading", title=text(), store=text())],
     },
-    "replay_heading": lambda text: {"state": state_with(text)},
-    "status": lambda text: {"status": text},
-    "timeline": lambda text: {"picture": picture_with(text)},
-    "workflow": lambda text: {
-        "state": state_with(text),
-        "payloads": [(text, text)],
+    "replay_heading": lambda text, word: {
+        "state": WorkflowState(workflow_id=text(), status=text()),
+    },
+    "status": lambda text, word: {"status": text()},
+    "timeline": lambda text, word: {"picture": picture_with(text, word)},
+    "workflow": lambda text, word: {
+        "state": state_with(text, HistoryEvent(type=text(), activity_name=text())),
+        "payloads": [(text(), text())],
         "brief": False,
     },
 }
+
+
+def drawn(name: str, text: str) -> Markup:
+    """Render a template with one text in every place."""
+    return fragment(name, **CONTEXTS[name](lambda: text, lambda: text))
 
 
 def test_every_template_is_tried_here() -> None:
@@ -150,15 +185,44 @@ def test_every_template_is_tried_here() -> None:
 @pytest.mark.parametrize("hostile", HOSTILE_STRINGS)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hostile_string_adds_no_tag_and_no_attribute(name: str, hostile: str) -> None:
-    harmless = Reading(fragment(name, **CONTEXTS[name]("x" * len(hostile))))
-    reading = Reading(fragment(name, **CONTEXTS[name](hostile)))
+    harmless = Reading(drawn(name, "x" * len(hostile)))
+    reading = Reading(drawn(name, hostile))
     assert reading.shape == harmless.shape
     assert hostile[:40] in reading.text, "the template did not show it at all"
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_text_that_a_template_is_given_is_shown(name: str) -> None:
+    given: list[str] = []
+
+    def text() -> str:
+        given.append(f"<text {len(given)}>")
+        return given[-1]
+
+    shown = Reading(fragment(name, **CONTEXTS[name](text, lambda: "failed"))).text
+    assert [each for each in given if each not in shown] == []
+
+
+# After how many characters a long text ends, in each template that cuts one.
+CUTS = [
+    ("error", 600),
+    ("form", 1_999),  # after a line break
+    ("history", 400),
+    ("payload", 2_000),
+    ("timeline", 600),
+    ("workflow", 300),
+]
+
+
+@pytest.mark.parametrize(("name", "size"), CUTS)
+def test_what_is_cut_off_a_long_text_is_counted(name: str, size: int) -> None:
+    assert "more character" not in Reading(drawn(name, "x" * size)).text
+    assert f"… {7:,} more characters" in Reading(drawn(name, "x" * (size + 7))).text
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_text_cannot_turn_its_direction_or_hide(name: str) -> None:
-    html = fragment(name, **CONTEXTS[name]("a\u202ebc\u2066\x00d\ud800"))
+    html = drawn(name, "a\u202ebc\u2066\x00d\ud800")
     assert not {"\u202e", "\u2066", "\x00", "\ud800"} & set(html)
 
 
