@@ -22,8 +22,9 @@ from inngest_nb.store import WorkflowStore
 __all__ = ["LiveRun", "executor_of", "run", "start"]
 
 # How long the stop button waits for the run to be saved as canceled, and the end of a run for its
-# last picture, in seconds. Both go on by themselves.
-_STOP_PATIENCE = 0.7
+# last picture, in seconds. Both go on by themselves. Hearing of the button, waiting for the store
+# and then for the picture must all fit into a second.
+_STOP_PATIENCE = 0.5
 _PICTURE_PATIENCE = 2.0
 
 # One executor for each store, as long as anyone holds it: it knows which ids are alive.
