@@ -283,8 +283,15 @@ def test_what_the_run_made_of_it_is_told_to_who_listens(run: LiveRun) -> None:
 
 
 def test_a_store_that_fails_is_said_to(tmp_path: Path) -> None:
+    reached = threading.Event()
+
+    async def asking_once_it_is_saved(ctx: Any) -> Any:
+        reached.set()
+        return await ctx.receive_signal("approve")
+
     with plain_server() as server, InngestStore(base_url=server.url) as store:
-        live = inb.start(asking, 1, store=store, id="order-7")
+        live = inb.start(asking_once_it_is_saved, store=store, id="order-7")
+        assert reached.wait(PATIENCE)
         form = inb.signal_form(live)
         name(form)
     press(form, form.approve)
