@@ -125,11 +125,13 @@ class SaveForm(Form):
         """Load what was typed or chosen, unless edits are in the way; then the button asks."""
         if self._typed_id() != self._draft.root.workflow_id:
             self._withdraw()
-            if self._typed_id() and not self.edited:
-                self._start("load the workflow", self._load, self.load_trouble, again=True)
+            if (typed := self._typed_id()) and not self.edited:
+                # What is being loaded meanwhile will write its own id into the field.
+                load = partial(self._load, typed)
+                self._start("load the workflow", load, self.load_trouble, again=True)
 
-    def _load(self) -> None:
-        workflow_id = self._typed_id()
+    def _load(self, workflow_id: str = "") -> None:
+        workflow_id = workflow_id or self._typed_id()
         if not workflow_id:
             raise ValueError("type or choose a workflow id first")
         stored = self._store.load(workflow_id)

@@ -269,12 +269,22 @@ def test_what_is_typed_while_a_save_is_under_way_stays(slow: SlowStore) -> None:
 
 
 def test_a_choice_made_while_the_form_works_is_followed_up() -> None:
-    store = MemoryStore()
+    loading, go_on = threading.Event(), threading.Event()
+
+    class SlowToLoad(MemoryStore):
+        def load(self, workflow_id: str) -> WorkflowState | None:
+            loading.set()
+            assert go_on.wait(30)
+            return super().load(workflow_id)
+
+    store = SlowToLoad()
     store.save(STUCK)
     store.save(STUCK.replace(workflow_id="order-8", error="eight"))
     form = save_form(store)
-    for workflow_id in ("order-7", "order-8"):
-        form.workflow_id.set_state({"value": workflow_id})
+    form.workflow_id.set_state({"value": "order-7"})
+    assert loading.wait(30)
+    form.workflow_id.set_state({"value": "order-8"})
+    go_on.set()
     form.wait()
     assert form.fields.error.value == "eight"
 

@@ -83,6 +83,17 @@ def test_a_copy_under_another_id_is_a_new_workflow(store: WorkflowStore) -> None
     assert (copy.input, copy.history) == (STUCK.input, STUCK.history)
 
 
+def test_a_copy_over_another_workflow_brings_all_it_has(store: WorkflowStore) -> None:
+    store.save(STUCK)
+    store.save(WorkflowState(workflow_id="order-8", status="failed", run_id="run-8"))
+    state = store.load("order-7")
+    assert state is not None
+    save(save_form(store, state.replace(workflow_id="order-8")))
+    copy = store.load("order-8")
+    assert copy is not None
+    assert copy == STUCK.replace(workflow_id="order-8", updated_at=copy.updated_at)
+
+
 def test_what_json_cannot_hold_is_said_in_the_form() -> None:
     form = save_form(MemoryStore(), WorkflowState(workflow_id="a", input=object()))
     assert "input cannot be written as JSON" in words(form.load_trouble)
