@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from explore_driver import choose, press, state_of, type_into
@@ -45,6 +46,24 @@ def test_a_saved_table_says_what_it_shows() -> None:
     assert lines[1].startswith(caption)
     assert lines[3].split()[:2] == ["failed", "order-0001"]
     assert len(lines) == 13
+
+
+def test_a_saved_table_looks_like_the_one_that_it_was() -> None:
+    store = MemoryStore()
+    store.save(state_of(1))
+    explorer = explore(store)
+    explorer.wait()
+    html = explorer._repr_mimebundle_()["text/html"]
+    page = ElementTree.fromstring(f"<html>{html}</html>")  # noqa: S314  # our own
+    heads, cells = list(page.iter("th")), list(page.iter("td"))
+    names = ["status", "workflow", "updated", "took", "events", "error"]
+    for row in (heads, cells):
+        assert [cell.attrib["class"] for cell in row] == [f"inb-col-{name}" for name in names]
+    row = page.find(".//tbody/tr")
+    assert row is not None
+    assert row.attrib["class"] == "inb-bad"
+    marks = [cell.findtext("span") for cell in cells]
+    assert marks == ["✕", *[None] * 5]
 
 
 def test_a_saved_table_of_many_says_that_there_are_more_or_how_many() -> None:
