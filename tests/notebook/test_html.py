@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from form_driver import Reading
 from hostile_strings import HOSTILE_STRINGS
+from jinja2 import UndefinedError
 from markupsafe import Markup
 
 import inngest_nb.notebook
@@ -246,6 +247,10 @@ def test_the_stylesheet_is_small_and_follows_the_theme() -> None:
     assert [name for name in classes if not name.startswith(".inb")] == []
 
 
-def test_a_template_that_misses_something_says_so() -> None:
-    with pytest.raises(Exception, match="'store' is undefined"):
-        fragment("heading", title="a")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_that_misses_something_says_so(name: str) -> None:
+    whole = CONTEXTS[name](lambda: "text", lambda: "failed")
+    for missing in whole:
+        context = {key: value for key, value in whole.items() if key != missing}
+        with pytest.raises(UndefinedError, match=f"'{missing}' is undefined"):
+            fragment(name, **context)
