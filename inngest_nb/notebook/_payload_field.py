@@ -19,7 +19,7 @@ class PayloadField(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     def __init__(self, label: str, placeholder: str = "") -> None:
         # Sent when the field is left, so that it comes before the click that follows.
-        self.text = widgets.Textarea(rows=3, continuous_update=False)
+        self.text = widgets.Textarea(rows=4, continuous_update=False)
         self.text.placeholder = placeholder
         self.text.layout = widgets.Layout(width="auto")
         for hook in ("inb-json", "inb-payload"):

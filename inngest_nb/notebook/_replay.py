@@ -73,7 +73,7 @@ class Replay(Form):
         self._make_controls()
         heading = Area("inb-heading", output("replay_heading", state=state))
         shown = (
-            row(self.previous, self.slider, self.next, align="center"),
+            row(self.slider, self.previous, self.next, align="center"),
             self.moment_area,
             self.edit,
             row(self.fork),
@@ -122,9 +122,9 @@ class Replay(Form):
         return [ReplayStep(event, ()) for event in events]
 
     def _make_controls(self) -> None:
-        self.slider = widgets.IntSlider(
-            description="Event", min=1, max=max(1, len(self.moments)), layout=filling("200px")
-        )
+        last = max(1, len(self.moments))
+        self.slider = widgets.IntSlider(description="Event", min=1, max=last, readout=False)
+        self.slider.layout = filling("200px")
         self.slider.add_class("inb-scrubber")
         if isinstance(self.last_error, NonDeterminismError):
             ids = [moment.event.id for moment in self.moments]
