@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
 Work = Callable[[], object]
+_FEWEST_ROUNDS = 3
 
 
 def compare(
@@ -29,11 +30,18 @@ def compare(
 
 
 def measure(
-    works: Mapping[str, Work], *, rounds: int, calls: int = 1, units: int = 1
+    works: Mapping[str, Work], *, rounds: int, calls: int = 1, units: int = 1, seconds: float = 40
 ) -> dict[str, list[float]]:
-    """Return the seconds of each work in each round, for one of the units that a call does."""
+    """Return the seconds of each work in each round, for one of the units that a call does.
+
+    On a machine that is busy there are fewer rounds than asked for, but three at least: none
+    begins when so many `seconds` are over.
+    """
     times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds):
+    begun = perf_counter()
+    for done in range(rounds):
+        if done >= _FEWEST_ROUNDS and perf_counter() - begun > seconds:
+            break
         for name, work in works.items():
             times[name].append(_seconds(work, calls) / units)
     return times

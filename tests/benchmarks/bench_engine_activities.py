@@ -42,7 +42,7 @@ def main() -> None:
     ):
         floor = Floor(folder / "floor.db")
         executors = {"SqliteStore": on_file, "HTTP": over_http}
-        compare(executors, floor, runs=1, activities=100, rounds=9)
+        compare(executors, floor, runs=1, activities=100, rounds=11)
         compare(executors, floor, runs=32, activities=50, rounds=7)
         floor.close()
         check(file, folder / "dbos.db")
@@ -51,16 +51,10 @@ def main() -> None:
 def compare(
     executors: dict[str, Executor], floor: Floor, *, runs: int, activities: int, rounds: int
 ) -> None:
-    works: dict[str, Callable[[], object]] = {
-        "DBOS": lambda: dbos_peer.run(runs, activities),
-        "bare Python and sqlite3": lambda: floor.activities(runs, activities),
-    }
-    for store, executor in executors.items():
-        for kind, workflow in FUNCTIONS.items():
-            works[f"{kind} functions, {store}"] = run(executor, workflow, runs, activities)
-    for work in works.values():
+    for work in works(executors, floor, runs, 2).values():
         work()  # the first time is another: threads, connections and tables are new
-    times = measure(works, rounds=rounds, units=runs * activities)
+    measured = works(executors, floor, runs, activities)
+    times = measure(measured, rounds=rounds, units=runs * activities)
     several = f"{runs} runs at once" if runs > 1 else "one run"
     print(f"An activity, with {runs * activities} in {several}")
     show(times)
@@ -71,6 +65,19 @@ def compare(
             print(f"{name}: {near:.1f} times what the floor takes")
             benchmark = f"engine: activities per second, {several}, {name}"
             judge(benchmark, times[name], times["DBOS"], goal=goal)
+
+
+def works(
+    executors: dict[str, Executor], floor: Floor, runs: int, activities: int
+) -> dict[str, Callable[[], object]]:
+    made: dict[str, Callable[[], object]] = {
+        "DBOS": lambda: dbos_peer.run(runs, activities),
+        "bare Python and sqlite3": lambda: floor.activities(runs, activities),
+    }
+    for store, executor in executors.items():
+        for kind, workflow in FUNCTIONS.items():
+            made[f"{kind} functions, {store}"] = run(executor, workflow, runs, activities)
+    return made
 
 
 def run(

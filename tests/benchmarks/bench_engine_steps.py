@@ -100,7 +100,7 @@ def compare(executor: Executor, workflow: Callable[..., Any], what: str) -> None
             rounds=ROUNDS,
             units=TURN,
         )
-        done = place + ROUNDS * TURN
+        done = place + len(times[late_name]) * TURN
         for run in early:
             run.end()
         print(f"A step, {what}")
