@@ -310,7 +310,7 @@ class Activity:
                 activity_name=self.name,
                 result=result,
                 error=text,
-                duration=self._time_since_start(),
+                duration=self._time_since_start(now),
                 seq=self.seq,
                 attempt=number,
                 retry_at=UNSET if again is None else again,
@@ -335,10 +335,10 @@ class Activity:
         wanted = not self._dropped and self.last_event is None and not self._run.ended
         return wanted and self._attempt == number and self._over != number
 
-    def _time_since_start(self) -> timedelta:
+    def _time_since_start(self, now: datetime | None = None) -> timedelta:
         if self._started is None:
             return timedelta()
-        return max(self._run.engine.clock.now() - self._started, timedelta())
+        return max((now or self._run.engine.clock.now()) - self._started, timedelta())
 
     def _let_go(self) -> None:
         timer, task = self._timer, self._task

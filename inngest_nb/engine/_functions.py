@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 from inngest_nb import wire
 from inngest_nb.errors import ActivityError
 
 _LONGEST_ERROR = 10_000
+_YIELDS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def name_of(fn: Callable[..., Any]) -> str:
@@ -23,8 +24,8 @@ def name_of(fn: Callable[..., Any]) -> str:
 
 def is_async(fn: Callable[..., Any]) -> bool:
     """Tell an `async def` function, or an object that is called like one."""
-    if type(fn) is FunctionType and fn.__code__.co_flags & inspect.CO_COROUTINE:
-        return True  # a short way for most
+    if _is_simple(fn):
+        return bool(fn.__code__.co_flags & inspect.CO_COROUTINE)
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
         getattr(fn, "__call__", None)  # noqa: B004  # asks what kind of call, not whether
     )
@@ -34,8 +35,15 @@ def check_function(fn: Any, what: str) -> None:
     """Refuse what cannot be run as a workflow or an activity."""
     if not callable(fn):
         raise TypeError(f"{what} is a function, got {type(fn).__name__}")
+    if _is_simple(fn) and not fn.__code__.co_flags & _YIELDS:
+        return
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise TypeError(f"{what} {name_of(fn)!r} is a generator: return a value, do not yield")
+
+
+def _is_simple(fn: Any) -> TypeGuard[FunctionType]:
+    """Tell a function about which its code says everything: nothing was noted on it."""
+    return type(fn) is FunctionType and not fn.__dict__
 
 
 def takes_arguments(fn: Callable[..., Any], count: int) -> bool:

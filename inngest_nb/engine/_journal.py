@@ -48,17 +48,19 @@ class Journal:
         self.events.append(event)
         return event
 
-    def next(self) -> HistoryEvent | None:
-        """Return the next saved event that the code has not seen."""
+    def next(self, passing_over: EventType | None = None) -> HistoryEvent | None:
+        """Return the next saved event that the code has not seen, and that is of another kind."""
         while self.seen < self.saved:
             event = self.events[self.seen]
             self.seen += 1
             if event.superseded is True:
                 self.retries += event.type is EventType.WORKFLOW_FAILED
                 continue
-            if event.timestamp is not None:
-                self.time = max(self.time or event.timestamp, event.timestamp)
-            return event
+            time = event.timestamp
+            if time is not None and (self.time is None or time > self.time):
+                self.time = time
+            if event.type is not passing_over:
+                return event
         return None
 
     def is_saved(self, event: HistoryEvent) -> bool:

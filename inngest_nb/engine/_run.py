@@ -329,8 +329,12 @@ class Run:
     def _next_event(self) -> HistoryEvent | None:
         """Return the next saved event that the code has not seen."""
         with self.lock:
-            event = None if self.ended else self.journal.next()
-            if event is not None and self.past is not None:
+            if self.ended:
+                return None
+            if self.past is None:  # that an activity began says nothing to the code
+                return self.journal.next(EventType.ACTIVITY_STARTED)
+            event = self.journal.next()
+            if event is not None:
                 self.past.see(event)
             return event
 

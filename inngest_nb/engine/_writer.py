@@ -48,6 +48,8 @@ class Writer:
         self, store: WorkflowStore, due: Callable[[], Iterable[Savable]], every: float
     ) -> None:
         self._store = store
+        # Asked once, because it takes as long as many an activity.
+        self._appending = store if isinstance(store, AppendingStore) else None
         self._due = due
         self._every = every
         self._waiting: dict[Savable, None] = {}
@@ -148,14 +150,13 @@ class Writer:
     def _save(
         self, batch: list[Savable]
     ) -> Iterable[tuple[Savable, int | None, BaseException | None]]:
-        store = self._store
         try:
-            appends = isinstance(store, AppendingStore) and store.can_append()
+            appends = self._appending is not None and self._appending.can_append()
         except BaseException as error:  # noqa: BLE001  # the runs tell it
             return [(run, None, error) for run in batch]
-        if isinstance(store, AppendingStore) and appends:
-            return _append(store, batch)
-        return (_save_whole(store, run) for run in batch)
+        if self._appending is not None and appends:
+            return _append(self._appending, batch)
+        return (_save_whole(self._store, run) for run in batch)
 
 
 def _append(
