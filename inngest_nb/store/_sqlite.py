@@ -43,7 +43,8 @@ _ADVANCE = """
 UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?
 WHERE number = ?
 """
-_SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body) VALUES (?, ?)"
+_ADD_DOCUMENT = "INSERT INTO documents (body, number) VALUES (?, ?)"
+_SET_DOCUMENT = "UPDATE documents SET body = ? WHERE number = ?"
 _APPEND = "INSERT INTO parts (workflow, body) VALUES (?, ?)"
 _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
 _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
@@ -203,10 +204,11 @@ def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> Non
     entries = write.status, write.updated_us, now_us, write.etag
     if number is None:
         number = database.execute(_ADD, (write.workflow_id, *entries)).lastrowid
+        database.execute(_ADD_DOCUMENT, (write.document, number))
     else:
         database.execute(_REPLACE, (*entries, number))
+        database.execute(_SET_DOCUMENT, (write.document, number))
         database.execute(_DROP_PARTS, (number,))
-    database.execute(_SET_DOCUMENT, (number, write.document))
 
 
 def _row(database: sqlite3.Connection, line: Any) -> Row:

@@ -76,7 +76,7 @@ def test_a_listing_follows_what_was_appended(appending_store: AppendingStore) ->
         done(appending_store, whole(name, f"{name}0", "", status="running", updated_at=at))
     late = NOON + timedelta(hours=1)
     done(appending_store, part("a", [1], "a1", "a0", status="failed", updated_at=late))
-    done(appending_store, part("b", [1], "b1", "b0"))
+    done(appending_store, part("c", [1], "c1", "c0"))
 
     for read in (appending_store.list, appending_store.fetch):
         assert [state.workflow_id for state in read()] == ["a", "c", "b"]
