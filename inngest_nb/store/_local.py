@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Self, TypeVar
 
 from inngest_nb.errors import StoreError
@@ -36,19 +36,6 @@ class _TableStore:
         """Keep a state under its id, over what was there; it is durable on return."""
         check_id(state.workflow_id)
         self._do(write_of(state))
-
-    def save_all(self, states: Iterable[WorkflowState]) -> list[Outcome]:
-        """Keep states as `save` does, in one commit; return what went wrong with each, or None."""
-        writes: list[Write] = []
-        outcomes: list[Outcome] = []
-        for state in states:
-            try:
-                writes.append(write_of(state))
-                outcomes.append(None)
-            except (TypeError, ValueError) as error:
-                outcomes.append(error)
-        written = iter(self.append_history(writes))
-        return [error if error is not None else next(written) for error in outcomes]
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""

@@ -51,6 +51,11 @@ _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
 
 
+# SQLite's connections must not be used in a forked process, nor be closed there.
+_tables: weakref.WeakSet[SqliteTable] = weakref.WeakSet()
+_inherited: list[object] = []
+
+
 class SqliteTable:
     """The rows of one file. Safe to use from many threads, and by many processes at once."""
 
@@ -59,12 +64,9 @@ class SqliteTable:
         make_private(self.path)
         with words_for(self.path):
             open_file(self.path).close()  # says now, and here, what is wrong with the file
-        writer = _Writer(self.path)
-        self._commits = Commits(writer.commit, writer.close, writer.closed_error)
-        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._closed = threading.Event()
-        self._finalizer = weakref.finalize(self, _let_go, self._commits, self._idle)
-        self._finalizer.atexit = False  # a daemon thread and the system do it faster
+        self._connect()
+        _tables.add(self)
 
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works in one commit, and come back when they are on disk."""
@@ -109,6 +111,20 @@ class SqliteTable:
         self._finalizer.detach()
         self._commits.close()
         _close_all(self._idle)
+
+    def _connect(self) -> None:
+        writer = _Writer(self.path)
+        self._commits = Commits(writer.commit, writer.close, writer.closed_error)
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._finalizer = weakref.finalize(self, _let_go, self._commits, self._idle)
+        self._finalizer.atexit = False  # a daemon thread and the system do it faster
+
+    def connect_anew(self) -> None:
+        """Begin with connections of this process, which was forked off that of the old ones."""
+        if not self._closed.is_set():
+            self._finalizer.detach()
+            _inherited.append((self._commits, self._idle))
+            self._connect()
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
@@ -234,3 +250,12 @@ def _close_all(idle: queue.SimpleQueue[sqlite3.Connection]) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
             idle.get_nowait().close()
+
+
+def _after_fork() -> None:
+    for table in _tables:
+        table.connect_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from appended_parts import NOON, done, event, part, refused, whole
 from awkward_ids import AWKWARD_IDS
 from msgspec import UNSET
 
-from inngest_nb import AppendingStore, WorkflowState, Write, wire
-from inngest_nb.errors import StoreConflictError, StoreDecodeError
+from inngest_nb import AppendingStore, SqliteStore, WorkflowState, Write, wire
+from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreFileError
 
 
 def numbers(store: AppendingStore, workflow_id: str) -> list[int]:
@@ -297,3 +298,11 @@ def test_a_long_history_is_written_in_one_go_and_one_by_one(
         *(part("x", [n], f"e{n}", "*" if not n else f"e{n - 1}", error=filler) for n in range(12)),
     )
     assert numbers(appending_store, "x") == list(range(12))
+
+
+def test_a_closed_store_says_so_for_each_write(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "states.db")
+    store.close()
+    errors = store.append_history([whole("x"), part("y", [1])])
+    assert [type(error) for error in errors] == [StoreFileError] * 2
+    assert "closed" in str(errors[0])

@@ -15,7 +15,7 @@ from appended_parts import done, part, whole
 
 from inngest_nb import SqliteStore, WorkflowState, Write
 from inngest_nb.errors import StoreFileError
-from inngest_nb.store._commits import Commits
+from inngest_nb.store._commits import Commits, _Waiting
 from inngest_nb.store._writes import Outcome, Work
 
 W = Write("x", b"{}", False)
@@ -130,6 +130,21 @@ def test_closing_finishes_what_was_begun_and_lets_go() -> None:
     for use in (lambda: queue.now([W]), lambda: queue.soon([W], told.append)):
         with pytest.raises(ValueError, match="closed"):
             use()
+
+
+def test_the_connection_is_given_back_after_the_last_commit() -> None:
+    """Also where a thread waits for its turn while another one closes."""
+    happened: list[str] = []
+
+    def commit(works: Sequence[Work]) -> list[Outcome]:
+        happened.append("commit")
+        return [None] * len(works)
+
+    queue = Commits(commit, lambda: happened.append("release"), lambda: ValueError("closed"))
+    waiting = queue._enqueue(_Waiting([W]))
+    queue.close()
+    assert waiting.outcomes == [None]
+    assert happened == ["commit", "release"]
 
 
 def test_an_interrupt_leaves_the_work_of_others_to_them() -> None:

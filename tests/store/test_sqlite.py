@@ -8,6 +8,8 @@ import os
 import queue
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,6 +149,44 @@ def test_an_unclosed_table_ends_its_thread_with_the_last_reference(tmp_path: Pat
     writer.join(10)
     assert not writer.is_alive()
     assert open_files(tmp_path) == []
+
+
+FORKING = """
+import os, sys, threading
+from inngest_nb import SqliteStore, WorkflowState
+store = SqliteStore(sys.argv[1])
+store.save(WorkflowState(workflow_id="before"))
+store.list()
+entered, leave = threading.Event(), threading.Event()
+def hold():  # the child's copy of this lock is never released
+    with store._table._commits._turn:
+        entered.set()
+        leave.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+entered.wait()
+child = os.fork()
+if not child:
+    store.save(WorkflowState(workflow_id="child"))
+    print(sorted(state.workflow_id for state in store.list()), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+leave.set()
+thread.join()
+store.save(WorkflowState(workflow_id="parent"))
+print(sorted(state.workflow_id for state in store.list()))
+store.close()
+"""
+
+
+def test_a_forked_process_has_connections_of_its_own(tmp_path: Path) -> None:
+    """F18: it neither hangs on a lock of its parent's nor disturbs the parent."""
+    path = tmp_path / "s.db"
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["['before', 'child']", "['before', 'child', 'parent']"]
+    assert execute(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 def open_files(folder: Path) -> list[str]:
