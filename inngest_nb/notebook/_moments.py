@@ -142,8 +142,9 @@ def _first_and_count(calls: Iterator[Call]) -> tuple[Call, int]:
 
 def _line(call: Call, count: int) -> CodeLine:
     folder, file = os.path.split(call.file)
-    name = "a cell" if os.path.basename(folder).startswith("ipykernel_") else file
-    return CodeLine(f"{name}:{call.line}", call.text, _times(_asks(call), count))
+    in_cell = os.path.basename(folder).startswith("ipykernel_")
+    place = f"line {call.line} of a cell" if in_cell else f"{file}:{call.line}"
+    return CodeLine(place, call.text, _times(_asks(call), count))
 
 
 def _times(asks: str, count: int) -> str:

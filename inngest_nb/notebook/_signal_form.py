@@ -64,7 +64,7 @@ class SignalForm(Form):
     ) -> None:
         super().__init__(executor.store)
         self._executor = executor
-        self._handle = handle  # where there is one, it knows what the run waits for
+        self._handle = handle  # where there is one, the run itself is asked, not the store
         self._state: WorkflowState | None = None
         self._waiting: tuple[str, ...] = ()
         self._names: list[str] = []
@@ -93,7 +93,8 @@ class SignalForm(Form):
             self._guard("load the workflow", partial(self._turn_to, workflow_id), self.trouble)
         else:
             self._guard("list the workflows", self._suggest, self.trouble)
-            self.workflow_id.observe(lambda _: self._id_typed(), "value")
+            load = partial(self._start, "load the workflow", self._load, self.trouble, again=True)
+            self.workflow_id.observe(lambda _: load(), "value")
 
     def close(self) -> None:
         """Take the form away, and follow the run no more."""
@@ -129,9 +130,6 @@ class SignalForm(Form):
         self._listing = listing._replace(states=running)
         self.workflow_id.options = [visible(state.workflow_id) for state in running]
 
-    def _id_typed(self) -> None:
-        self._start("load the workflow", self._load, self.trouble, again=True)
-
     def _load(self) -> None:
         workflow_id = self._listing.id_of(self.workflow_id.value)
         if not workflow_id:
@@ -144,25 +142,28 @@ class SignalForm(Form):
         self._left, self._sent = threading.Event(), False
         self.outcome.show()
         self.name.value = ""
-        self._show(workflow_id, self._store.load(workflow_id))
+        self._show(workflow_id, self._now(workflow_id))
         if self._state is not None and self._state.status is WorkflowStatus.RUNNING:
             run = contextvars.copy_context().run  # in which the kernel knows the cell
             watch = partial(run, self._follow, workflow_id, self._left)
             threading.Thread(target=watch, name="inngest-nb-signals", daemon=True).start()
 
+    def _now(self, workflow_id: str) -> WorkflowState | None:
+        return self._store.load(workflow_id) if self._handle is None else self._handle.state
+
     def _follow(self, workflow_id: str, left: threading.Event) -> None:
         """Look at the workflow until it has ended, or nobody wants to know any more."""
-        pause = _QUICK
+        pause, calm = _QUICK, _CALM if self._handle is None else _QUICK
         while not left.wait(pause) and not self._is_over():
             before = self._state
             look = partial(self._look, workflow_id, left)
             self._guard("look at the workflow", look, self.watching)
-            pause = _QUICK if self._state is not before else min(_CALM, pause * 1.5)
+            pause = _QUICK if self._state is not before else min(calm, pause * 1.5)
 
     def _look(self, workflow_id: str, left: threading.Event) -> None:
         """Show the workflow anew if something has happened to it."""
         with self._showing:  # so that nobody shows something newer meanwhile
-            state = self._store.load(workflow_id)
+            state = self._now(workflow_id)
             news = _moment(state) != _moment(self._state) or self._waits_for() != self._waiting
             if not left.is_set() and news:
                 self._show(workflow_id, state)
@@ -246,7 +247,7 @@ class SignalForm(Form):
             self.outcome.show(notice("done", f"{short(name)} is sent and saved"))
         finally:
             with self._showing:
-                state = self._store.load(workflow_id)
+                state = self._now(workflow_id)
                 self._show(workflow_id, state)
         if state is not None:
             self.outcome.show(_receipt(name, state))
