@@ -74,6 +74,8 @@ def test_a_stuck_workflow_is_mended(lab: LabPage, store: SqliteStore) -> None:
     form = opened(lab, "inb.save_form(store)")
     load(form, "order-7")
     form.get_by_label("Status").select_option("failed ✕")
+    # Else its arrow is ipywidgets' own, which is black in dark themes too.
+    expect(form.get_by_label("Status")).to_have_css("background-image", "none")
     form.get_by_label("Error").fill("gave up")
     field = form.get_by_label("Input")
     right = field.input_value().replace('"count": 2', '"count": 3')
