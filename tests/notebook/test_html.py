@@ -286,3 +286,23 @@ def test_a_field_of_several_lines_keeps_them() -> None:
         "<pre>{\n}</pre>",
         "not set",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark", "tone", "role"),
+    [
+        ("done", "✓", "good", "status"),
+        ("note", "i", "busy", "status"),
+        ("ask", "?", "busy", "status"),
+        ("warn", "!", "bad", "alert"),
+        ("error", "✕", "bad", "alert"),
+    ],
+)
+def test_each_kind_of_notice_has_its_mark_and_tone_and_is_read_out(
+    kind: str, mark: str, tone: str, role: str
+) -> None:
+    html = fragment("notice", kind=kind, headline="h", lines=[], changes=[], hints=[])
+    box = ElementTree.fromstring(str(html))  # noqa: S314  # our own
+    assert (box.attrib["class"], box.attrib["role"]) == (f"inb-note inb-{tone}", role)
+    assert box.findtext(".//span") == mark
+    assert "What to try" not in html
