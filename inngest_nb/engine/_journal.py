@@ -39,7 +39,8 @@ class Journal:
         self._etag = state.etag
         self._nonce = uuid.uuid4().hex[:12]
         self._writes = 0
-        self._pending: tuple[Write, int] | None = None
+        self._pending: tuple[Write, int, bool] | None = None
+        self._let_go = False
 
     def add(self, kind: EventType, now: datetime, fields: dict[str, Any]) -> HistoryEvent:
         """Append an event that happens now."""
@@ -86,21 +87,32 @@ class Journal:
     def write(self, now: datetime, status: WorkflowStatus, outcome: dict[str, Any]) -> Write:
         """Return what to write next; one without an answer comes again as it was."""
         if self._pending is None:
-            self._pending = self._next_write(now, status, outcome), len(self.events)
+            write = self._next_write(now, status, outcome)
+            self._pending = write, len(self.events), self._released
         return self._pending[0]
 
     def written(self) -> int:
         """Note that the last write succeeded, and return how many events it had."""
         if self._pending is None:
             return self.saved
-        write, self.saved = self._pending
+        write, self.saved, self._let_go = self._pending
         self._etag, self._stored, self.owned, self._pending = write.etag, True, True, None
         return self.saved
 
+    def is_behind(self, wanted: int) -> bool:
+        """Tell whether something is still to be written, if so many events are to be saved.
+
+        What came up while a write was repeated is not in that write.
+        """
+        return self.saved < wanted or self._released != self._let_go
+
     def release(self) -> bool:
-        """Let the lease end with the next write; False if there is none."""
-        self._released = self.owned and self._lease_until is not None
-        return self._released
+        """Let the lease end with the next write; tell whether there has to be one for that.
+
+        What is being written now, and has a lease, is followed by another write.
+        """
+        self._released = True
+        return self.owned and self._lease_until is not None
 
     def lease_is_short(self, now: datetime) -> bool:
         """Tell whether it is time to renew the lease."""

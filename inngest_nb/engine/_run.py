@@ -66,6 +66,7 @@ class Run:
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
         self._untold: list[tuple[str, HistoryEvent]] = []
+        self._wanted = 0  # how many events are to be saved
         self._seq = 0
         self._versions: dict[str, int] = {}
         self._new_versions: dict[str, int] = {}
@@ -202,6 +203,7 @@ class Run:
             now = fields.pop("timestamp", None) or self.engine.clock.now()
             event = self.journal.add(kind, now, fields)
             if save:
+                self._wanted = len(self.journal.events)
                 self.engine.save(self)
             if hook and not save:
                 self.engine.hooks.tell(hook, self.workflow_id, event)
@@ -283,6 +285,8 @@ class Run:
                 journal.saved, journal.owned = max(journal.saved, events), True
             told = [call for call in self._untold if journal.is_saved(call[1])]
             del self._untold[: len(told)]
+            if journal.is_behind(self._wanted):
+                self.engine.writer.put(self)
             over = self.ended and journal.saved == len(journal.events)
             self.changed.notify_all()
         for hook, event in told:

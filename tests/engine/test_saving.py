@@ -6,11 +6,13 @@ import asyncio
 import itertools
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from executor_stores import CheckedStore
+from small_workflows import types, waits_and_returns
 from strict_documents import check_document
 
 from inngest_nb import (
@@ -20,9 +22,11 @@ from inngest_nb import (
     Signal,
     WorkflowContext,
     WorkflowStatus,
+    Write,
     wire,
 )
 from inngest_nb.errors import (
+    ExecutorClosedError,
     StoreConnectionError,
     StoreStatusError,
     WorkflowNotSavedError,
@@ -204,6 +208,76 @@ def test_a_save_without_an_answer_is_repeated(error: Callable[[], Exception]) ->
     with Unreachable(error, each=2) as store, Executor(store) as executor:
         assert executor.execute(short, id="w").result(20) == 2
         assert store.asked == 2 * store.saves
+
+
+def test_what_happens_while_a_save_is_repeated_is_saved_right_after_it() -> None:
+    """And does not wait until the lease is renewed, which may be a minute."""
+    begun, saving = threading.Event(), threading.Event()
+
+    class Slow(CheckedStore):
+        def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+            outcomes = super().append_history(writes)
+            if self.saves != 2:
+                return outcomes
+            saving.set()
+            deadline = time.monotonic() + 10
+            while types(handle.state).count("activity_completed") < 2:
+                assert time.monotonic() < deadline
+            return [StoreConnectionError("no answer")]
+
+    async def workflow(ctx: AsyncWorkflowContext) -> list[bool]:
+        waits = (ctx.execute_activity(event.wait, 10) for event in (begun, saving))
+        return await asyncio.gather(*waits)
+
+    with Slow() as store, Executor(store) as executor:
+        handle = executor.execute(workflow)
+        begun.set()
+        assert handle.result(5) == [True, True]
+
+
+def test_closing_lets_go_of_a_run_whose_first_save_is_under_way() -> None:
+    saving, closing = threading.Event(), threading.Event()
+
+    class Slow(CheckedStore):
+        def before_write(self, workflow_id: str) -> None:
+            super().before_write(workflow_id)
+            saving.set()
+            assert closing.wait(10)
+
+    with Slow() as store:
+        executor = Executor(store)
+        handle = executor.execute(waits_and_returns, id="w")
+        assert saving.wait(10)
+        other = threading.Thread(target=executor.close)
+        other.start()
+        with pytest.raises(ExecutorClosedError):
+            handle.result(10)
+        closing.set()
+        other.join(10)
+        with Executor(store) as second:
+            second.signal("w", Signal("go", 5))
+            assert second.resume(waits_and_returns, "w").result(10) == 5
+
+
+def test_closing_lets_go_of_a_run_also_while_a_save_is_repeated() -> None:
+    failed = threading.Event()
+
+    class Slow(CheckedStore):
+        def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+            outcomes = super().append_history(writes)
+            if self.saves > 1:
+                return outcomes
+            failed.set()  # the close comes within the pause, most likely
+            return [StoreConnectionError("no answer")]
+
+    with Slow() as store:
+        executor = Executor(store)
+        executor.execute(waits_and_returns, id="w")
+        assert failed.wait(10)
+        executor.close()
+        with Executor(store) as second:
+            second.signal("w", Signal("go", 5))
+            assert second.resume(waits_and_returns, "w").result(10) == 5
 
 
 def test_a_store_that_stays_unreachable_stops_the_run_after_a_few_attempts() -> None:
