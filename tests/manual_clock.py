@@ -31,8 +31,12 @@ class ManualClock:
     def advance(self, seconds: float, *, waiting: int = 1) -> None:
         """Wait until so many timers are armed, then move on and call those that are due."""
         self.wait_for_timers(waiting)
+        self.set(self._now + timedelta(seconds=seconds))
+
+    def set(self, now: datetime) -> None:
+        """Make it any time, also an earlier one, and call the timers that are due by then."""
         with self._changed:
-            self._now += timedelta(seconds=seconds)
+            self._now = now
             due = sorted((t for t in self._timers if t.when <= self._now), key=lambda t: t.when)
             self._timers = [timer for timer in self._timers if timer not in due]
         for timer in due:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import datetime
 from typing import Any
 
 from inngest_nb import wire
 from inngest_nb.engine._lease import holder
+from inngest_nb.engine._writer import PAUSES, may_pass
 from inngest_nb.errors import (
+    StoreConflictError,
     WorkflowLeasedError,
     WorkflowNotFoundError,
     WorkflowNotHereError,
@@ -66,18 +69,23 @@ def add(
         history = (*state.history, event)
         store.save(state.replace(history=history, updated_at=now, **head))
         return
-    _write(
-        store,
-        Write(
-            workflow_id=state.workflow_id,
-            document=wire.encode_part([event], updated_at=now, **head),
-            whole=False,
-            status=str(head.get("status", state.status)),
-            updated_us=wire.microseconds(now),
-            etag=uuid.uuid4().hex,
-            if_match=state.etag,
-        ),
+    write = Write(
+        workflow_id=state.workflow_id,
+        document=wire.encode_part([event], updated_at=now, **head),
+        whole=False,
+        status=str(head.get("status", state.status)),
+        updated_us=wire.microseconds(now),
+        etag=uuid.uuid4().hex,
+        if_match=state.etag,
     )
+    try:
+        _write(store, write)
+    except StoreConflictError:
+        # Perhaps it was done, but its answer was lost, and somebody else has written since then.
+        stored = store.load(state.workflow_id)
+        mine = event.id, event.type, now
+        if stored is None or mine not in [(e.id, e.type, e.timestamp) for e in stored.history]:
+            raise
 
 
 def replace(store: WorkflowStore, state: WorkflowState) -> WorkflowState:
@@ -115,6 +123,11 @@ def not_here(state: WorkflowState) -> WorkflowNotHereError:
 
 
 def _write(store: AppendingStore, write: Write) -> None:
-    (error,) = store.append_history([write])
-    if error is not None:
-        raise error
+    """Write, and repeat what gets no answer: that does no harm."""
+    for pause in (*PAUSES, None):
+        (error,) = store.append_history([write])
+        if error is None:
+            return
+        if pause is None or not may_pass(error):
+            raise error
+        time.sleep(pause)

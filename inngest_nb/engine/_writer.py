@@ -12,7 +12,7 @@ from inngest_nb.state import WorkflowState
 from inngest_nb.store import AppendingStore, WorkflowStore, Write
 
 # Waits between attempts at a save that got no answer. Every save can be repeated.
-_PAUSES = (0.05, 0.2, 0.8)
+PAUSES = (0.05, 0.2, 0.8)
 _RUNS_AT_ONCE = 512
 # How long to wait for runs that may come at once, as a part of what the last save took, in seconds.
 _PATIENCE, _MOST_PATIENCE = 0.5, 0.005
@@ -111,13 +111,13 @@ class Writer:
                 if error is None:
                     if run.on_saved(events):
                         self._going_on.add(run)
-                elif tried < len(_PAUSES) and not self._closed and _may_pass(error):
+                elif tried < len(PAUSES) and not self._closed and may_pass(error):
                     tries[run] = tried + 1
                     again.append(run)
                 else:
                     run.on_unsaved(error)
             if again:
-                self._repeat(again, _PAUSES[max(tries[run] for run in again) - 1])
+                self._repeat(again, PAUSES[max(tries[run] for run in again) - 1])
 
     def _next(self) -> list[Savable]:
         """Return the runs to save, at least one; none when it is time to end."""
@@ -188,7 +188,7 @@ def _save_whole(store: WorkflowStore, run: Savable) -> tuple[Savable, int, BaseE
     return run, events, None
 
 
-def _may_pass(error: BaseException) -> bool:
+def may_pass(error: BaseException) -> bool:
     """Tell a failure that the next attempt may not meet: no answer, or a server in trouble."""
     if isinstance(error, StoreStatusError):
         return error.status == 429 or error.status >= 500

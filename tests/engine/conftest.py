@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from crashes import Lives
+from crashes import lives as new_lives
 from executor_stores import STORES, CheckedStore
 from manual_clock import ManualClock
 
@@ -40,6 +42,12 @@ def clock() -> ManualClock:
 def timed(store: CheckedStore, clock: ManualClock) -> Iterator[Executor]:
     """An executor whose time is the manual clock's."""
     with Executor(store, clock=clock) as made:
+        yield made
+
+
+@pytest.fixture
+def lives() -> Iterator[Lives]:
+    with new_lives() as made:
         yield made
 
 
