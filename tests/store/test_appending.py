@@ -287,17 +287,19 @@ def test_an_etag_that_no_header_carries_is_refused(appending_store: AppendingSto
     assert numbers(appending_store, "x") == [1]
 
 
-def test_a_long_history_is_written_in_one_go_and_one_by_one(
-    appending_store: AppendingStore,
-) -> None:
-    """More than the server takes in one request, so that a client has to make several of it."""
-    appending_store.save(WorkflowState(workflow_id="x"))
+def test_more_can_be_written_at_once_than_a_server_takes(appending_store: AppendingStore) -> None:
     filler = "y" * 2_000_000
-    done(
-        appending_store,
-        *(part("x", [n], f"e{n}", "*" if not n else f"e{n - 1}", error=filler) for n in range(12)),
-    )
+    done(appending_store, *(whole(f"x{n}", "e0", "") for n in range(12)))
+    done(appending_store, *(part(f"x{n}", [n], "e1", "e0", error=filler) for n in range(12)))
+    for n in range(12):
+        assert numbers(appending_store, f"x{n}") == [n]
+
+
+def test_one_workflow_can_be_written_many_times_at_once(appending_store: AppendingStore) -> None:
+    first, *others = (part("x", [n], f"e{n}", f"e{n - 1}") for n in range(12))
+    done(appending_store, whole("x", "e-1", ""), first, *others, whole("y"))
     assert numbers(appending_store, "x") == list(range(12))
+    assert isinstance(refused(appending_store, first), StoreConflictError)
 
 
 def test_a_closed_store_says_so_for_each_write(tmp_path: Path) -> None:
