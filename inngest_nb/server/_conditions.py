@@ -54,6 +54,8 @@ def condition(headers: Headers, chosen: str, stored: Callable[[], str | None]) -
             return ANY
         if len(match.strong) == 1 and is_etag(tag := next(iter(match.strong))):
             return tag
+    if match is None and none_match is not None and none_match.anything:
+        return ""
     etag = stored()
     if etag == chosen:
         return chosen  # it was written before, and the answer was lost
