@@ -205,14 +205,12 @@ def test_a_run_without_a_history_is_said_to_have_none() -> None:
     assert "without its history" in words(view._repr_mimebundle_()["text/html"])
 
 
-def test_what_a_retry_undid_is_passed_over(store: MemoryStore) -> None:
-    order = run(store, inb.samples.order, FAST)
+@pytest.mark.parametrize("fn", [inb.samples.order, inb.samples.approval])
+def test_what_a_retry_undid_is_passed_over(order: WorkflowState, fn: Any) -> None:
     undone = HistoryEvent(id=99, type="workflow_failed", superseded=True)
-    view = inb.replay(
-        order.replace(history=(*order.history[:3], undone, *order.history[3:])), inb.samples.order
-    )
+    history = (*order.history[:3], undone, *order.history[3:])
+    view = inb.replay(order.replace(history=history), fn)
     assert [moment.event.id for moment in view.moments] == [event.id for event in order.history]
-    assert words(view.parting) == ""
 
 
 def test_of_a_long_run_the_last_steps_are_shown_and_the_rest_named() -> None:
