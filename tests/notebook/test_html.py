@@ -306,3 +306,8 @@ def test_each_kind_of_notice_has_its_mark_and_tone_and_is_read_out(
     assert (box.attrib["class"], box.attrib["role"]) == (f"inb-note inb-{tone}", role)
     assert box.findtext(".//span") == mark
     assert "What to try" not in html
+
+
+def test_a_folded_payload_tells_how_long_it_is() -> None:
+    text = Reading(fragment("payload", label="Input", text="x" * 1_234)).text
+    assert text.split()[:3] == ["Input", "1,234", "characters"]
