@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from form_driver import Reading
@@ -255,59 +254,3 @@ def test_a_template_that_misses_something_says_so(name: str) -> None:
         context = {key: value for key, value in whole.items() if key != missing}
         with pytest.raises(UndefinedError, match=f"'{missing}' is undefined"):
             fragment(name, **context)
-
-
-def test_a_history_tells_the_day_once_and_how_long_each_event_took() -> None:
-    times = [datetime(2025, 7, 14, 9, 8, 7), datetime(2025, 7, 14, 10), datetime(2025, 7, 15, 1)]
-    events = [HistoryEvent(type="a", timestamp=time.replace(tzinfo=UTC)) for time in times]
-    events += [HistoryEvent(type="b", duration=timedelta(seconds=3), error="no money")]
-    shown = [Happening(event, []) for event in events]
-    html = str(fragment("history", happenings=shown, before=1_000))
-    table = html[html.index("<table") : html.index("</table>") + len("</table>")]
-    rows = ElementTree.fromstring(table).findall("tbody/tr")  # noqa: S314  # our own
-    cells = [[" ".join("".join(cell.itertext()).split()) for cell in row] for row in rows]
-    assert cells == [
-        ["2025-07-14 09:08:07", "a", ""],
-        ["10:00:00", "a", ""],
-        ["2025-07-15 01:00:00", "a", ""],
-        ["not set", "✕ b no money", "3 s"],
-    ]
-    assert [row.attrib.get("class") for row in rows] == [None, None, None, "inb-bad"]
-    text = " ".join(Reading(html).text.split())
-    assert text.startswith("History 1,004 events The last 4; 1,000 earlier events not shown here")
-    assert "earlier" not in fragment("history", happenings=[], before=0)
-
-
-def test_a_field_of_several_lines_keeps_them() -> None:
-    facts = [("Error", "one line"), ("Input", "{\n}"), ("Result", "")]
-    html = fragment("form", title="a", store="b", facts=facts, above=["", "above"], below=["below"])
-    assert re.findall(r"<dd>(.*?)</dd>", html, re.DOTALL) == [
-        "one line",
-        "<pre>{\n}</pre>",
-        "not set",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("kind", "mark", "tone", "role"),
-    [
-        ("done", "✓", "good", "status"),
-        ("note", "i", "busy", "status"),
-        ("ask", "?", "busy", "status"),
-        ("warn", "!", "bad", "alert"),
-        ("error", "✕", "bad", "alert"),
-    ],
-)
-def test_each_kind_of_notice_has_its_mark_and_tone_and_is_read_out(
-    kind: str, mark: str, tone: str, role: str
-) -> None:
-    html = fragment("notice", kind=kind, headline="h", lines=[], changes=[], hints=[])
-    box = ElementTree.fromstring(str(html))  # noqa: S314  # our own
-    assert (box.attrib["class"], box.attrib["role"]) == (f"inb-note inb-{tone}", role)
-    assert box.findtext(".//span") == mark
-    assert "What to try" not in html
-
-
-def test_a_folded_payload_tells_how_long_it_is() -> None:
-    text = Reading(fragment("payload", label="Input", text="x" * 1_234)).text
-    assert text.split()[:3] == ["Input", "1,234", "characters"]
