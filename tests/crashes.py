@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from executor_stores import CheckedStore
 from manual_clock import ManualClock
 
-from inngest_nb import Executor
+from inngest_nb import Executor, WorkflowHandle
 
 
 class Lives:
@@ -30,6 +32,26 @@ class Lives:
         self.clock.advance(down, waiting=0)
         self.executor = Executor(self.store, clock=self.clock)
         return self.executor
+
+    def crash_and_resume(
+        self, handle: WorkflowHandle, fn: Callable[..., Any], down: float = 120
+    ) -> WorkflowHandle:
+        """Crash once all is saved that a run is to remember, and go on with it."""
+        wait_until_saved(self.store, handle)
+        # By its clock, which may have been set back, the dead one may still have a lease.
+        return self.crash(down).resume(fn, handle.id, take_over=True)
+
+
+def wait_until_saved(store: CheckedStore, handle: WorkflowHandle) -> None:
+    """Wait for all events but starts of activities, which are saved with the next of the others."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        stored = store.load(handle.id)
+        saved = len(stored.history) if stored else 0
+        rest = handle.state.history[saved:]
+        if saved and all(event.type == "activity_started" for event in rest):
+            return
+    raise AssertionError(f"not saved: {rest}")
 
 
 @contextmanager

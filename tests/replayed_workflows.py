@@ -98,7 +98,11 @@ WORKFLOWS: dict[str, tuple[Callable[..., Any], Any, list[Signal]]] = {
     "everything": (everything, None, [Signal("go", 1), Signal("go", 2)]),
     "plainly": (everything_plainly, None, [Signal("go", 1), Signal("go", 2)]),
     "order": (samples.order, FAST, []),
-    "approval": (samples.approval, FAST, [Signal("approve", {"approved": True})]),
+    "approval": (
+        samples.approval,
+        FAST | {"patience": 10**6},
+        [Signal("approve", {"approved": True})],
+    ),
     "fan_out": (samples.fan_out, FAST, []),
     "import_rows": (samples.import_rows, FAST | {"rows": 3000}, []),
     "broken": (samples.broken, FAST, []),
