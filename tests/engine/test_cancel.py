@@ -8,8 +8,9 @@ import threading
 from typing import Any
 
 import pytest
+from crashes import Lives, wait_until_saved
 from executor_stores import CheckedStore
-from manual_clock import ManualClock
+from small_workflows import waits_and_returns
 from strict_documents import check_document
 
 from inngest_nb import (
@@ -20,13 +21,21 @@ from inngest_nb import (
     WorkflowContext,
     WorkflowStatus,
 )
-from inngest_nb.errors import WorkflowCanceledError, WorkflowNotFoundError, WorkflowNotRunningError
+from inngest_nb.errors import (
+    WorkflowCanceledError,
+    WorkflowNotFoundError,
+    WorkflowNotRunningError,
+    WorkflowNotSavedError,
+)
 
 
 class Gate:
     """An activity that says it has begun and then never ends by itself."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
         self.begun = threading.Event()
         self.canceled = threading.Event()
         self.open = threading.Event()
@@ -127,9 +136,10 @@ AWAITS = {
 
 
 @pytest.mark.parametrize("swallow", [False, True], ids=["lets go", "swallows"])
+@pytest.mark.parametrize("crash", [False, True], ids=["in its first life", "after a crash"])
 @pytest.mark.parametrize("place", AWAITS)
 def test_a_run_can_be_canceled_wherever_it_waits(
-    store: CheckedStore, timed: Executor, clock: ManualClock, place: str, swallow: bool
+    lives: Lives, place: str, crash: bool, swallow: bool
 ) -> None:
     gate = Gate()
     code = AWAITS[place]
@@ -168,27 +178,42 @@ def test_a_run_can_be_canceled_wherever_it_waits(
                 after.append(type(error).__name__)
         return "swallowed"
 
-    handle = timed.execute(plain_workflow if "plainly" in place else workflow, id="w")
-    assert reached.wait(10)
-    if "activity" in place or place in ("gather", "task group", "shield"):
-        assert gate.begun.wait(10)
-    if "retry" in place or "timeout" in place or place in ("sleep", "plainly: sleep"):
-        clock.wait_for_timers(1)
+    def wait_until_it_is_there() -> None:
+        assert reached.wait(10)
+        if "activity" in place or place in ("gather", "task group", "shield"):
+            assert gate.begun.wait(10)
+        if "retry" in place or "timeout" in place or place in ("sleep", "plainly: sleep"):
+            lives.clock.wait_for_timers(1)
 
-    assert timed.cancel("w")
-    assert not_running(timed)
+    fn = plain_workflow if "plainly" in place else workflow
+    handle = lives.executor.execute(fn, id="w")
+    wait_until_it_is_there()
+    if crash:
+        wait_until_saved(lives.store, handle)
+        lives.store.fail_from = 1
+        gate.open.set()  # what the activity returns comes too late
+        executor = lives.crash()
+        for event in (reached, left):
+            event.clear()
+        after.clear()
+        gate.renew()
+        handle = executor.resume(fn, "w")
+        wait_until_it_is_there()
+
+    assert lives.executor.cancel("w")
+    assert not_running(lives.executor)
     with pytest.raises(WorkflowCanceledError, match="'w' was canceled") as caught:
         handle.result(10)
     assert caught.value.run_id == handle.run_id
-    document = check_document(store.documents["w"][-1])
+    document = check_document(lives.store.documents["w"][-1])
     assert (document["Status"], document["Error"]) == ("canceled", "canceled")
     if gate.begun.is_set() and "plain activity" not in place:
         assert gate.canceled.wait(10)
     gate.open.set()
     assert left.wait(10)
-    timed.close()  # waits for the code to end
+    lives.executor.close()  # waits for the code to end
     assert handle.status is WorkflowStatus.CANCELED
-    assert len(store.documents["w"]) == document_count(store)
+    assert len(lives.store.documents["w"]) == document_count(lives.store)
     name = "StopRun" if "plainly" in place else "CancelledError"
     assert after == ([name] * 2 if swallow else [])
 
@@ -339,3 +364,67 @@ def test_an_activity_that_nobody_awaits_ends_with_the_run(executor: Executor) ->
     assert gate.begun.wait(10)
     executor.signal("w", Signal("go"))
     assert gate.canceled.wait(10)
+
+
+def test_a_cancel_between_a_crash_and_the_next_life_is_the_end(lives: Lives) -> None:
+    ran = threading.Event()
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        ran.set()
+        await ctx.receive_signal("go")
+
+    handle = lives.executor.execute(workflow, id="w")
+    wait_until_saved(lives.store, handle)
+    second = lives.crash()
+    ran.clear()
+    assert second.cancel("w")
+    assert not_running(second)
+    with pytest.raises(WorkflowNotRunningError, match="cannot be resumed: it is canceled"):
+        second.resume(workflow, "w")
+    third = lives.crash()
+    assert not_running(third)
+    assert third.query("w", "status") == "canceled"
+    assert not ran.is_set()
+    document = check_document(lives.store.documents["w"][-1])
+    assert [event["Type"] for event in document["History"]] == [
+        *("workflow_started", "workflow_canceled")
+    ]
+
+
+def test_a_cancel_that_died_before_it_was_saved_was_none(lives: Lives) -> None:
+    handle = lives.executor.execute(waits_and_returns, id="w")
+    wait_until_saved(lives.store, handle)
+    lives.store.fail_from = 1
+    with pytest.raises(WorkflowNotSavedError):
+        lives.executor.cancel("w")
+    handle = lives.crash().resume(waits_and_returns, "w")
+    lives.executor.signal("w", Signal("go", 7))
+    assert handle.result(10) == 7
+
+
+@pytest.mark.parametrize("place", ["plain workflow", "async workflow"])
+def test_a_cancel_by_another_executor_reaches_the_running_activity(
+    lives: Lives, place: str
+) -> None:
+    """It is stopped at its next write, which the store refuses."""
+    gate = Gate()
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(gate.wait)
+
+    def plain_workflow(ctx: WorkflowContext) -> None:
+        ctx.execute_activity(gate.wait)
+
+    fn = plain_workflow if place == "plain workflow" else workflow
+    handle = lives.executor.execute(fn, id="w")
+    assert gate.begun.wait(10)
+    wait_until_saved(lives.store, handle)
+    with Executor(lives.store, clock=lives.clock) as other:
+        assert other.cancel("w")
+        with pytest.raises(WorkflowCanceledError):
+            lives.executor.signal("w", Signal("anything"))
+        assert gate.canceled.wait(10)
+        with pytest.raises(WorkflowCanceledError):
+            handle.result(10)
+        assert handle.status is WorkflowStatus.CANCELED
+        assert not_running(other)
