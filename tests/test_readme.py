@@ -1,0 +1,26 @@
+"""The README promises nothing that no test shows: the tests that it names are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# A test's name with spaces, as a link to its file.
+NAMED = re.findall(r"\[([a-z0-9 ]+)\]\((tests/[\w/]+\.py)\)", README)
+
+
+def test_each_row_of_what_is_durable_names_its_tests() -> None:
+    table = README.partition("| When the process dies |")[2].partition("\n\n")[0]
+    rows = table.splitlines()[2:]
+    assert len(rows) >= 13
+    assert [row for row in rows if "](tests/" not in row.rpartition(" | ")[2]] == []
+
+
+@pytest.mark.parametrize(("name", "file"), NAMED)
+def test_a_test_that_the_readme_names_is_there(name: str, file: str) -> None:
+    source = (ROOT / file).read_text(encoding="utf-8")
+    assert f"\ndef test_{name.replace(' ', '_')}(" in source
