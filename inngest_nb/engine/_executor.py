@@ -226,6 +226,11 @@ class Executor:
         state = run.state if run is not None else self._load(id, "query")
         return state.status if what == "status" else state.result
 
+    def waiting_for(self, id: str) -> tuple[str, ...]:
+        """Return the names of the signals that a run waits for; none if it is not alive here."""
+        run = self._engine.alive(id)
+        return () if run is None else run.waiting_for
+
     def cancel(self, id: str) -> bool:
         """End a run as canceled and return True once that is saved; False if it had ended.
 

@@ -52,7 +52,7 @@ class WorkflowHandle:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """The names of the signals that the code waits for right now."""
-        return tuple(sorted(name for name, count in self._run.listening.items() if count > 0))
+        return self._run.waiting_for
 
     def result(self, timeout: Duration | None = None) -> Any:
         """Wait for the run and return its result as JSON reads it back.

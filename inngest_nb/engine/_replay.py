@@ -39,9 +39,16 @@ class Call(NamedTuple):
         """The line of code, if its source can be read."""
         return linecache.getline(self.file, self.line).strip()
 
+    @property
+    def place(self) -> str:
+        """Where the line is, for people: a notebook's cells have files that nobody knows."""
+        folder, file = os.path.split(self.file)
+        in_cell = os.path.basename(folder).startswith("ipykernel_")
+        return f"line {self.line} of a cell" if in_cell else f"{file}:{self.line}"
+
     def __str__(self) -> str:
         what = f"{self.kind} {self.name!r}" if self.name else f"a {self.kind}"
-        return f"{what} ({os.path.basename(self.file)}:{self.line})"
+        return f"{what} ({self.place})"
 
 
 class Past:

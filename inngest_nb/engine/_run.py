@@ -62,7 +62,7 @@ class Run:
         self.ended = False
         self.past: Past | None = Past(state) if state.history else None
         self.journal = Journal(state, engine.owner, engine.lease)
-        self.listening: Counter[str] = Counter()
+        self._listening: Counter[str] = Counter()
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
         self._untold: list[tuple[str, HistoryEvent]] = []
@@ -134,6 +134,11 @@ class Run:
         """The run as it is now, whether saved or not."""
         return self.snapshot()[0]
 
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """The names of the signals that the code waits for right now."""
+        return tuple(sorted(name for name, count in self._listening.items() if count > 0))
+
     # What the context asks of it, always from the code
 
     def call(self, kind: str, name: str = "") -> int:
@@ -155,11 +160,11 @@ class Run:
         """Let others know that the code waits for a signal."""
         if self.past is not None:
             self.past.note(0, "signal", name)
-        self.listening[name] += 1
+        self._listening[name] += 1
         try:
             yield
         finally:
-            self.listening[name] -= 1
+            self._listening[name] -= 1
 
     def version(self, name: str, latest: int) -> int:
         """Return which version of a piece of code this run goes by, 0 for that before any."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -141,10 +140,7 @@ def _first_and_count(calls: Iterator[Call]) -> tuple[Call, int]:
 
 
 def _line(call: Call, count: int) -> CodeLine:
-    folder, file = os.path.split(call.file)
-    in_cell = os.path.basename(folder).startswith("ipykernel_")
-    place = f"line {call.line} of a cell" if in_cell else f"{file}:{call.line}"
-    return CodeLine(place, call.text, _times(_asks(call), count))
+    return CodeLine(call.place, call.text, _times(_asks(call), count))
 
 
 def _times(asks: str, count: int) -> str:

@@ -171,7 +171,8 @@ class SignalForm(Form):
     def _show(self, workflow_id: str, state: WorkflowState | None) -> None:
         """Show a workflow as it is now, and what one can do."""
         with self._showing:
-            self._state, self._waiting = state, self._waits_for()
+            self._state = state
+            self._waiting = self._waits_for()
             name, words, waits = short(workflow_id), Markup(), Markup()
             if state is None:
                 self.summary.show(notice("note", f"The store has no workflow {name}"))
@@ -181,14 +182,16 @@ class SignalForm(Form):
                 if is_finished(state.status):
                     headline = f"{name} has ended: {status_text(state.status)}"
                     words = notice("note", headline, "It takes no more signals.")
-                elif self._handle is not None:
+                elif self._handle is not None or self._waiting:
                     waits = fragment("remark", lines=[_waits(self._waiting)])
             self.ended.show(words)
             self.waiting.show(waits)
             self._arrange()
 
     def _waits_for(self) -> tuple[str, ...]:
-        return () if self._handle is None else self._handle.waiting_for
+        if self._handle is not None:
+            return self._handle.waiting_for
+        return () if self._state is None else self._executor.waiting_for(self._state.workflow_id)
 
     def _offer(self, state: WorkflowState) -> None:
         """Offer the names that the run is known for, and begin with the first."""

@@ -214,3 +214,18 @@ def test_an_error_in_code_that_was_woken_by_a_signal_fails_the_run(executor: Exe
     executor.signal("w", Signal("item", "boom"))
     with pytest.raises(WorkflowFailedError, match="LookupError: boom"):
         handle.result(10)
+
+
+def test_one_can_ask_which_signals_a_run_waits_for(executor: Executor) -> None:
+    def ask() -> list[str]:
+        return list(executor.waiting_for("w"))
+
+    async def workflow(ctx: AsyncWorkflowContext) -> list[str]:
+        waits = [asyncio.ensure_future(ctx.receive_signal(name)) for name in ("b", "a")]
+        asked: list[str] = await ctx.execute_activity(ask)
+        for wait in waits:
+            wait.cancel()
+        return asked + await ctx.execute_activity(ask)
+
+    assert executor.execute(workflow, id="w").result(10) == ["a", "b"]
+    assert executor.waiting_for("w") == ()
