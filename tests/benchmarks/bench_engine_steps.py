@@ -1,7 +1,7 @@
 """What a step at 1,000 and at 10,000 of one long run costs, beside a step at 10.
 
 The other side is the same workflow on the same store, a new run for each round. Both take turns of
-40 steps. On a SqliteStore, and over HTTP to a state server in a process of its own.
+20 steps. On a SqliteStore, and over HTTP to a state server in a process of its own.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from inngest_nb import (
 
 EARLY = 10
 GOALS = {1_000: 0.8, 10_000: 0.5}
-TURN = 40
-ROUNDS = 15
+TURN = 20
+ROUNDS = 31
 
 
 class SteppedRun:

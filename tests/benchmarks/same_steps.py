@@ -50,6 +50,17 @@ class Floor:
         self.activities(runs, 1)
         self._commit([(str(run), 1, "end") for run in range(runs)])
 
+    def recovery(self, runs: int, done: int, count: int) -> None:
+        """Read what runs have done, and do what they have not, 32 of them at a time."""
+        rows = self._database.execute("SELECT run, count(*) FROM events GROUP BY run").fetchall()
+        pending = [run for run, steps in rows if steps == done]
+        assert len(pending) == runs
+        for first in range(0, runs, 32):
+            group = pending[first : first + 32]
+            for step in range(done, count):
+                self._commit([(run, step, str(add_one(step))) for run in group])
+            self._commit([(run, count, "end") for run in group])
+
     def close(self) -> None:
         self._database.close()
 
