@@ -123,7 +123,7 @@ class AsyncRun(Run):
     def _take_turns(self) -> None:
         try:
             while True:
-                if self.past is not None and self.journal.owned:
+                if self.past is not None and self.journal.owned and self._past_is_over():
                     self._go_live()
                 if (event := self._next_event()) is None:
                     break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import Counter
 
 import pytest
@@ -75,3 +76,36 @@ def test_a_run_whose_store_died_at_any_write_goes_on_where_it_was(name: str) -> 
         )
         assert set(once.values()) == {1}
     assert deaths >= 4
+
+
+def test_a_signal_that_is_saved_in_the_middle_of_a_replay_begins_nothing() -> None:
+    again, replaying, gate = threading.Event(), threading.Event(), threading.Event()
+    third_saved = threading.Event()
+    hooks = Hooks(on_activity_complete=lambda _, e: e.result == 3 and third_saved.set())
+    begun: list[int] = []
+
+    def note(number: int) -> int:
+        begun.append(number)
+        return number
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        first = await ctx.execute_activity(note, 1)
+        if again.is_set():  # takes its time, as code may
+            replaying.set()
+            assert gate.wait(10)
+        second = await ctx.execute_activity(note, 2)
+        third = await ctx.execute_activity(note, 3)
+        return [first, second, third, await ctx.receive_signal("go")]
+
+    with CheckedStore() as store:
+        with Executor(store, hooks) as executor:
+            executor.execute(workflow, id="w")
+            assert third_saved.wait(10)
+        again.set()
+        with Executor(store) as executor:
+            handle = executor.resume(workflow, "w")
+            assert replaying.wait(10)
+            executor.signal("w", Signal("go", 4))
+            gate.set()
+            assert handle.result(10) == [1, 2, 3, 4]
+    assert begun == [1, 2, 3]
