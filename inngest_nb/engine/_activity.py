@@ -247,6 +247,9 @@ class Activity:
             self._finish(number, task.result(), None)
 
     def _work(self, number: int) -> None:
+        with self._run.changed:
+            if not self._is_current(number):  # given up while it waited for a free worker
+                return
         again = self._attempt_here(number)
         if again is not None:
             self._try_again_at(again)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from crashes import Lives, wait_until_saved
 from executor_stores import CheckedStore
-from small_workflows import waits_and_returns
+from small_workflows import add_one, waits_and_returns
 from strict_documents import check_document
 
 from inngest_nb import (
@@ -428,3 +428,29 @@ def test_a_cancel_by_another_executor_reaches_the_running_activity(
             handle.result(10)
         assert handle.status is WorkflowStatus.CANCELED
         assert not_running(other)
+
+
+def test_a_canceled_run_does_not_begin_what_waits_for_a_free_worker(store: CheckedStore) -> None:
+    began, gate = threading.Event(), threading.Event()
+    begun: list[int] = []
+
+    def slow(number: int) -> None:
+        begun.append(number)
+        began.set()
+        assert gate.wait(10)
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        await ctx.map(slow, range(5))
+
+    with Executor(store, workers=1) as executor:
+        executor.execute(workflow, id="w")
+        assert began.wait(10)
+        executor.cancel("w")
+        gate.set()
+        other = executor.execute(waits_for_worker, id="other")  # behind them all
+        assert other.result(10) == 1
+    assert begun == [0]
+
+
+async def waits_for_worker(ctx: AsyncWorkflowContext) -> int:
+    return await ctx.execute_activity(add_one, 0)
