@@ -45,7 +45,8 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._host = host
         self._ready: deque[asyncio.Handle] = deque()
         self._now = 0.0
-        self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        # Held, unlike on other loops: when a forgotten task goes must not be up to the collector.
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
         self._ending = False
         self._thread = 0
@@ -91,6 +92,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
             self.turn(self._now)
         for task in self._tasks:  # code that will not end; it is never run again
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+        self._tasks.clear()
         self._ready.clear()
 
     def is_turning(self) -> bool:
@@ -130,6 +132,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[Any]:
         task = asyncio.Task(coro, loop=self, name=name, context=context)
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     def call_soon(

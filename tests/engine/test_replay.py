@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
+from typing import Any
 
 import pytest
 from executor_stores import CheckedStore
 from replayed_workflows import WORKFLOWS, alike, ended, outcome
 
-from inngest_nb import Executor, HistoryEvent, Hooks
+from inngest_nb import AsyncWorkflowContext, Executor, HistoryEvent, Hooks, Signal
 from inngest_nb.errors import EngineError, WorkflowNotSavedError
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import Any
 
@@ -229,3 +230,29 @@ def test_one_can_ask_which_signals_a_run_waits_for(executor: Executor) -> None:
 
     assert executor.execute(workflow, id="w").result(10) == ["a", "b"]
     assert executor.waiting_for("w") == ()
+
+
+def test_a_task_that_nobody_holds_goes_on(executor: Executor) -> None:
+    collected = threading.Event()
+
+    def collect_garbage(_: Any) -> None:
+        gc.collect()
+        collected.set()
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        heard: list[Any] = []
+
+        async def hear() -> None:
+            async for payload in ctx.signals("item"):
+                heard.append(payload)
+
+        asyncio.ensure_future(hear())  # noqa: RUF006  # as code does that should know better
+        await ctx.execute_activity(collect_garbage)
+        await receive(ctx, 2)
+        return heard
+
+    handle = executor.execute(workflow, id="w")
+    assert collected.wait(10)
+    executor.signal("w", Signal("item", 1))
+    executor.signal("w", Signal("item", 2))
+    assert handle.result(10) == [1, 2]
