@@ -20,7 +20,7 @@ ALL = [samples.order, samples.approval, samples.fan_out, samples.import_rows, sa
 def test_200_runs_of_all_samples_end_with_the_right_statuses(tmp_path: Path, seed: int) -> None:
     with (
         StateServer(tmp_path / "states.db", port=0) as server,
-        cutting_proxy(server.url, percent=10, seed=seed) as proxy,
+        cutting_proxy(server.url, percent=12, seed=seed) as proxy,
         InngestStore(proxy.url) as store,
         Executor(store) as executor,
     ):
@@ -36,7 +36,7 @@ def test_200_runs_of_all_samples_end_with_the_right_statuses(tmp_path: Path, see
                     handle.result(60)
             else:
                 handle.result(60)
-        assert proxy.cuts > 20  # each of them hit many runs, whose writes go together
+        assert proxy.cuts > 10  # each of them hit many runs, whose writes go together
 
         with httpx.Client(base_url=server.url) as plain:  # what the server has, to the byte
             documents = [
