@@ -48,8 +48,10 @@ class AsyncRun(Run):
     ) -> asyncio.Future[Any]:
         """Start an activity, and return the future of its result."""
         turns = self.check_turn()
-        activity = Activity(self, fn, given, retry, timeout)
         future: asyncio.Future[Any] = turns.create_future()
+        if turns.is_ending():
+            return future
+        activity = Activity(self, fn, given, retry, timeout)
         self._activities[activity.seq] = activity, future
         future.add_done_callback(lambda done: activity.drop() if done.cancelled() else None)
         self.when_live(activity.go_on)
@@ -57,20 +59,26 @@ class AsyncRun(Run):
 
     def mailbox(self, name: str) -> asyncio.Queue[Any]:
         """Return the queue of a signal's payloads that no one took."""
-        self.check_turn()
+        if self.check_turn().is_ending():
+            return asyncio.Queue()
         return self._mailboxes.setdefault(name, asyncio.Queue())
 
     def subscribe(self, name: str) -> asyncio.Queue[Any]:
         """Return a new queue of all of a signal's payloads, those of the past included."""
-        self.check_turn()
         queue: asyncio.Queue[Any] = asyncio.Queue()
+        if self.check_turn().is_ending():
+            return queue
         for payload in self._received.get(name, ()):
             queue.put_nowait(fresh(payload))
         self._subscribers.append((name, weakref.ref(queue)))
         return queue
 
     def check_turn(self) -> TurnLoop:
-        """Return the loop; raise outside of a turn, and `CancelledError` once the run has ended."""
+        """Return the loop, or raise outside of a turn.
+
+        Once the run has ended, what its code waits for never comes, and each wait is canceled: if
+        the calls raised by themselves, code that goes on after it would never let go of the thread.
+        """
         turns = self._turns
         if turns is None or not turns.is_turning():
             raise WorkflowCodeError(
@@ -79,8 +87,6 @@ class AsyncRun(Run):
                 workflow_id=self.workflow_id,
                 run_id=self.run_id,
             )
-        if turns.is_ending():
-            raise asyncio.CancelledError
         return turns
 
     # What the turn loop asks of it

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol, TypeVarTuple
 from inngest_nb.errors import WorkflowCodeError
 
 _MOST_TURNS_TO_END = 100
+_MOST_CALLS_TO_END = 10_000  # in each of these turns
 
 _log = logging.getLogger("inngest_nb.engine")
 _Args = TypeVarTuple("_Args")
@@ -60,7 +61,9 @@ class TurnLoop(asyncio.AbstractEventLoop):
         sys.set_asyncgen_hooks(self._generators.add, self._close_generator)
         _set_running_loop(self)
         try:
-            while self._ready:
+            calls = 0
+            while self._ready and not (self._ending and calls > _MOST_CALLS_TO_END):
+                calls += 1
                 handle = self._ready.popleft()
                 if handle.cancelled():
                     continue
@@ -158,10 +161,10 @@ class TurnLoop(asyncio.AbstractEventLoop):
         *args: *_Args,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        if self._ending:
-            raise asyncio.CancelledError
         handle = asyncio.TimerHandle(when, callback, args, self, context)
-        if when <= self._now:
+        if self._ending:
+            pass  # it never comes: code that is being ended waits for nothing but its end
+        elif when <= self._now:
             self._ready.append(handle)
         else:
             self._host.start_timer(handle)

@@ -22,6 +22,7 @@ from inngest_nb import (
     WorkflowStatus,
 )
 from inngest_nb.errors import (
+    ActivityError,
     WorkflowCanceledError,
     WorkflowNotFoundError,
     WorkflowNotRunningError,
@@ -231,20 +232,49 @@ def document_count(store: CheckedStore) -> int:
     return statuses.index("canceled") + 1
 
 
-def test_code_that_will_not_end_is_left_behind(executor: Executor) -> None:
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda ctx: asyncio.get_running_loop().create_future(),
+        lambda ctx: ctx.receive_signal("never"),
+        lambda ctx: ctx.execute_activity(fail),
+        lambda ctx: ctx.signals("never").__anext__(),
+        lambda ctx: ctx.sleep(1000),
+        lambda ctx: asyncio.sleep(1000),
+    ],
+    ids=["future", "signal", "activity", "signals", "sleep", "asyncio.sleep"],
+)
+def test_code_that_will_not_end_is_left_behind(executor: Executor, wait: Any) -> None:
     begun = threading.Event()
 
     async def stubborn(ctx: AsyncWorkflowContext) -> None:
         while True:
             begun.set()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.get_running_loop().create_future()
+            with contextlib.suppress(asyncio.CancelledError, ActivityError):
+                await wait(ctx)
 
     handle = executor.execute(stubborn, id="w")
     assert begun.wait(10)
     assert executor.cancel("w")
     with pytest.raises(WorkflowCanceledError):
         handle.result(10)
+    assert executor.execute(in_time, id="w").result(10) == "fine"
+
+
+def test_code_that_only_yields_is_left_behind_too(executor: Executor) -> None:
+    begun = threading.Event()
+
+    async def yields(ctx: AsyncWorkflowContext) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            begun.set()
+            await ctx.receive_signal("never")
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+    executor.execute(yields, id="w")
+    assert begun.wait(10)
+    assert executor.cancel("w")
     assert executor.execute(in_time, id="w").result(10) == "fine"
 
 

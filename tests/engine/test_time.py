@@ -180,12 +180,11 @@ def test_an_async_activity_is_canceled_at_its_timeout(
 def test_a_plain_activity_is_left_alone_at_its_timeout_and_its_result_dropped(
     store: CheckedStore, clock: ManualClock, kind: int
 ) -> None:
-    gate = threading.Event()
-    calls: list[int] = []
+    begun, gate = threading.Event(), threading.Event()
 
     def slow_at_first(given: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 1:
+        if not begun.is_set():
+            begun.set()
             assert gate.wait(10)
             return "too late"
         return given
@@ -194,6 +193,7 @@ def test_a_plain_activity_is_left_alone_at_its_timeout_and_its_result_dropped(
     # With one worker, the second attempt waits until the first has come to its late end.
     with Executor(store, clock=clock, workers=1) as executor:
         handle = executor.execute(workflow)
+        assert begun.wait(10)
         clock.advance(3)
         clock.advance(1)
         gate.set()
