@@ -6,6 +6,7 @@ import atexit
 import concurrent.futures
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -52,16 +53,27 @@ class Engine:
         self._claimed: set[str] = set()
         self._lock = threading.Lock()
         self._waking = False
+        self._pid = os.getpid()
         self._started = self._closed = self._abandoned = False
+
+    def check_process(self) -> None:
+        """Raise in a process that was forked: the threads stayed behind, perhaps holding locks."""
+        if self._is_forked():
+            raise ExecutorClosedError(
+                f"the executor runs in process {self._pid}, from which this one was forked; open "
+                "its store anew here, and make a new executor"
+            )
 
     def alive(self, workflow_id: str) -> Run | None:
         """Return the run of an id, if one is alive here."""
+        self.check_process()
         with self._lock:
             return self._runs.get(workflow_id)
 
     @contextlib.contextmanager
     def claim(self, workflow_id: str) -> Iterator[None]:
         """Keep an id for the run that is about to begin; raise if it is taken."""
+        self.check_process()
         with self._lock:
             self._check_open()
             if workflow_id in self._runs or workflow_id in self._claimed:
@@ -120,6 +132,8 @@ class Engine:
 
     def close(self, wait: timedelta = timedelta()) -> None:
         """Stop: runs that have not ended in time stay stored as running."""
+        if self._is_forked():
+            return
         if self.loop.is_current():
             raise EngineError("an executor cannot be closed by one of its own activities")
         with self._lock:
@@ -145,7 +159,7 @@ class Engine:
     def abandon(self) -> None:
         """Close as soon as no run is alive: nobody holds the executor any more."""
         self._abandoned = True
-        if self._runs or self._closed:
+        if self._runs or self._closed or self._is_forked():
             return
         with contextlib.suppress(RuntimeError):  # no new threads any more: the process is ending
             threading.Thread(target=self.close, name="inngest-nb-close", daemon=True).start()
@@ -160,12 +174,17 @@ class Engine:
             runs = list(self._runs.values())
         return [run for run in runs if run.lease_is_short(now)]
 
+    def _is_forked(self) -> bool:
+        return os.getpid() != self._pid
+
     def _check_open(self) -> None:
         if self._closed:
             raise ExecutorClosedError("the executor is closed; make a new one for new runs")
 
     def _at_exit(self) -> None:
         """Say which runs are open; they are daemons' work and will not be waited for."""
+        if self._is_forked():
+            return
         self.writer.freeze()
         self._closed = True
         if self._runs:

@@ -78,6 +78,8 @@ class WorkflowHandle:
 
     def __await__(self) -> Generator[Any, None, Any]:
         loop = asyncio.get_running_loop()
+        if not self._run.done.done():
+            self._run.engine.check_process()
         if isinstance(loop, TurnLoop):
             raise refusal("waiting for another run")
         ended = loop.create_future()
@@ -95,7 +97,10 @@ class WorkflowHandle:
         return fresh(self._run.done.result())
 
     def _check_place(self) -> None:
-        if not self._run.engine.loop.is_current() or self._run.done.done():
+        if self._run.done.done():
+            return
+        self._run.engine.check_process()
+        if not self._run.engine.loop.is_current():
             return
         if isinstance(running_loop(), TurnLoop):
             raise refusal("waiting for another run")

@@ -132,6 +132,7 @@ class Run:
     @property
     def state(self) -> WorkflowState:
         """The run as it is now, whether saved or not."""
+        self.engine.check_process()
         return self.snapshot()[0]
 
     @property
