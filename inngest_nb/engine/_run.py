@@ -138,7 +138,7 @@ class Run:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """The names of the signals that the code waits for right now."""
-        return tuple(sorted(name for name, count in self._listening.items() if count > 0))
+        return tuple(sorted(name for name, count in list(self._listening.items()) if count > 0))
 
     # What the context asks of it, always from the code
 

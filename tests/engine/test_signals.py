@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 from typing import Any
@@ -256,3 +257,15 @@ def test_a_task_that_nobody_holds_goes_on(executor: Executor) -> None:
     executor.signal("w", Signal("item", 1))
     executor.signal("w", Signal("item", 2))
     assert handle.result(10) == [1, 2]
+
+
+def test_one_may_ask_what_a_run_waits_for_while_that_changes(executor: Executor) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        for number in range(30_000):
+            with contextlib.suppress(TimeoutError):
+                await ctx.receive_signal(f"name {number}", timeout=0)
+
+    handle = executor.execute(workflow, id="w")
+    while handle.status == "running":
+        assert len(handle.waiting_for) <= 1
+    handle.result()
