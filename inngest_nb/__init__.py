@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         plot_durations,
         plot_status,
         replay,
+        resume,
         run,
         save_form,
         signal_form,
@@ -69,7 +70,7 @@ _ROOMS = {
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
         "activity_frame compare delete_form explore frame history_frame plot_activity "
-        "plot_durations plot_status replay run save_form signal_form start timeline"
+        "plot_durations plot_status replay resume run save_form signal_form start timeline"
     ),
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -117,6 +118,7 @@ __all__ = [
     "plot_durations",
     "plot_status",
     "replay",
+    "resume",
     "run",
     "samples",
     "save_form",

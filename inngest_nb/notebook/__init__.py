@@ -7,7 +7,7 @@ from inngest_nb.notebook._compare import Comparison, compare
 from inngest_nb.notebook._delete_form import delete_form
 from inngest_nb.notebook._explore import explore
 from inngest_nb.notebook._frames import frame, history_frame
-from inngest_nb.notebook._live import LiveRun, run, start
+from inngest_nb.notebook._live import LiveRun, resume, run, start
 from inngest_nb.notebook._magics import WorkflowMagics
 from inngest_nb.notebook._replay import Replay, replay
 from inngest_nb.notebook._save_form import save_form
@@ -31,6 +31,7 @@ __all__ = [
     "plot_durations",
     "plot_status",
     "replay",
+    "resume",
     "run",
     "save_form",
     "signal_form",

@@ -1,4 +1,4 @@
-"""`run` and `start`: a workflow that runs in a cell, where one watches it."""
+"""`run`, `start` and `resume`: a workflow that runs in a cell, where one watches it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inngest_nb.notebook._screens import screen_here
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 
-__all__ = ["LiveRun", "executor_of", "run", "start"]
+__all__ = ["LiveRun", "executor_of", "resume", "run", "start"]
 
 # How long the stop button waits for the run to be saved as canceled, and the end of a run for its
 # last picture, in seconds. Both go on by themselves. Hearing of the button, waiting for the store
@@ -227,6 +227,19 @@ def start(
     """
     executor = executor_of(store)
     return LiveRun(executor, executor.execute(fn, id=id, input=input, timeout=timeout))
+
+
+def resume(
+    fn: Callable[..., Any], id: str, *, store: WorkflowStore, take_over: bool = False
+) -> LiveRun:
+    """Go on with a workflow that is stored as running, show it live, and return a handle at once.
+
+    What its history has is not done again. The handle is that of `start`; with `.wait()` the cell
+    blocks until the run has ended, as with `run`. Raises what `Executor.resume` raises, such as
+    `WorkflowLeasedError` while another executor runs it, unless told to `take_over`.
+    """
+    executor = executor_of(store)
+    return LiveRun(executor, executor.resume(fn, id, take_over=take_over))
 
 
 def executor_of(store: WorkflowStore | None) -> Executor:
