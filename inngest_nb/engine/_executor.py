@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import weakref
 from collections.abc import Callable
@@ -141,7 +142,10 @@ class Executor:
         """
         check_function(fn, "a workflow")
         with self._engine.claim(workflow_id):
-            return self._go_on(fn, self._load(workflow_id, "resume"), take_over=take_over)
+            state = self._load(workflow_id, "resume")
+            if take_over:
+                state = self._take_away(state)
+            return self._go_on(fn, state)
 
     def recover(self) -> Recovery:
         """Resume all workflows of the store that are stored as running and that nobody runs.
@@ -286,9 +290,17 @@ class Executor:
     def _load(self, workflow_id: str, operation: str) -> WorkflowState:
         return _stored.load(self._engine.store, workflow_id, operation)
 
-    def _go_on(
-        self, fn: Callable[..., Any], state: WorkflowState, *, take_over: bool = False
-    ) -> WorkflowHandle:
+    def _take_away(self, state: WorkflowState) -> WorkflowState:
+        """Take a workflow from its holder, who may be writing at this very moment."""
+        for _ in range(_ATTEMPTS):
+            if state.status is not WorkflowStatus.RUNNING:
+                break
+            with contextlib.suppress(StoreConflictError):
+                return _stored.take_away(self._engine.store, state)
+            state = self._load(state.workflow_id, "resume")
+        return state
+
+    def _go_on(self, fn: Callable[..., Any], state: WorkflowState) -> WorkflowHandle:
         """Replay a stored run and go on with it; its id is claimed."""
         name = state.workflow_id
         if state.status is not WorkflowStatus.RUNNING:
@@ -306,8 +318,7 @@ class Executor:
                 workflow_id=name,
                 run_id=state.run_id,
             )
-        if not take_over:
-            _stored.check_free(state, self._engine.owner, self._engine.clock.now())
+        _stored.check_free(state, self._engine.owner, self._engine.clock.now())
         return self._begin(fn, state)
 
     def _begin(

@@ -138,7 +138,8 @@ class Run:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """The names of the signals that the code waits for right now."""
-        return tuple(sorted(name for name, count in list(self._listening.items()) if count > 0))
+        with self.lock:
+            return tuple(sorted(name for name, count in self._listening.items() if count > 0))
 
     # What the context asks of it, always from the code
 
@@ -161,11 +162,13 @@ class Run:
         """Let others know that the code waits for a signal."""
         if self.past is not None:
             self.past.note(0, "signal", name)
-        self._listening[name] += 1
+        with self.lock:
+            self._listening[name] += 1
         try:
             yield
         finally:
-            self._listening[name] -= 1
+            with self.lock:
+                self._listening[name] -= 1
 
     def version(self, name: str, latest: int) -> int:
         """Return which version of a piece of code this run goes by, 0 for that before any."""

@@ -16,7 +16,7 @@ from inngest_nb.errors import (
     WorkflowNotFoundError,
     WorkflowNotHereError,
 )
-from inngest_nb.state import EventType, HistoryEvent, WorkflowState
+from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
 from inngest_nb.store import AppendingStore, WorkflowStore, Write
 
 
@@ -48,6 +48,21 @@ def check_free(state: WorkflowState, me: str, now: datetime) -> None:
             workflow_id=name,
             run_id=state.run_id,
         )
+
+
+def take_away(store: WorkflowStore, state: WorkflowState) -> WorkflowState:
+    """Take a running workflow from whoever runs it, and return it as it is stored then.
+
+    His next write is refused, where the store can tell. Raises `StoreConflictError` if he has
+    written since the state was loaded.
+    """
+    if not state.owner or not isinstance(store, AppendingStore) or not store.can_append():
+        return state
+    free: dict[str, Any] = {"owner": UNSET, "fence": (state.fence or 0) + 1, "lease_until": UNSET}
+    etag = uuid.uuid4().hex
+    document = wire.encode_part([], **free)
+    _write(store, Write(state.workflow_id, document, whole=False, etag=etag, if_match=state.etag))
+    return state.replace(**free, etag=etag)
 
 
 def add(

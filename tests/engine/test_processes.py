@@ -82,18 +82,22 @@ def test_a_forked_process_is_told_that_the_executor_is_not_its_own(tmp_path: Pat
 
 
 DROPPED = """
-import gc, sys
+import gc, sys, threading
 import inngest_nb as inb
+
+saved = [threading.Event(), threading.Event()]  # the activity of each
 
 async def add(ctx, number):
     return await ctx.execute_activity(abs, number)
 
 def add_plainly(ctx, number):
     ctx.execute_activity(int, number)
+    saved[number].set()
     return ctx.receive_signal("never")
 
 async def waits(ctx, number):
     await ctx.execute_activity(abs, number)
+    saved[number].set()
     await ctx.receive_signal("never")
 
 def lives():
@@ -103,6 +107,7 @@ def lives():
     for number, fn in enumerate((waits, add_plainly)):
         executor.execute(fn, id=f"w{number}", input=number)
         executor.signal(f"w{number}", inb.Signal("x"))
+        assert saved[number].wait(9)
     for attempt in range(3):
         other = inb.Executor(store)
         for number, fn in enumerate((waits, add_plainly)):
