@@ -1,0 +1,425 @@
+"""What a random program has to do, said without the engine: it is told events and says what follows.
+
+Each part of a program waits for its own events and tells the part around it how it ended. Nothing
+here knows of tasks, futures or replay; only the order of events counts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from random_programs import Node
+
+from inngest_nb import HistoryEvent, WorkflowState
+
+End = Callable[[Any, str | None], None]
+
+
+class Part:
+    """A piece of a program that has begun, until it ends or is given up."""
+
+    def __init__(self, model: Model, end: End) -> None:
+        self.model = model
+        self.over = False
+        self._end = end
+
+    def finish(self, value: Any, error: str | None = None) -> None:
+        if not self.over:
+            self.over = True
+            self._end(value, error)
+
+    def cancel(self) -> None:
+        if not self.over:
+            self.over = True
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Stop what runs inside."""
+
+
+class Act(Part):
+    """A call of an activity."""
+
+    def __init__(self, model: Model, end: End, act: dict[str, Any], shape: Callable[[Any], Any]):
+        super().__init__(model, end)
+        self.act = act
+        self.attempts = 0  # that ended
+        self.retry_at: datetime | None = None
+        self.answered = False
+        self._shape = shape
+        model.acts[act["k"]] = self
+
+    def take(self, event: HistoryEvent) -> None:
+        k, attempt = self.act["k"], event.attempt
+        assert not self.answered, f"a second end of call {k}: {event}"
+        if event.error == "canceled":
+            assert self.over, f"call {k} was given up, but is waited for"
+            self.answered = True
+            return
+        assert attempt == self.attempts + 1, f"attempt {attempt} after {self.attempts}: {event}"
+        self.attempts += 1
+        works = self.attempts > self.act["fails"]
+        late = self.act["limit"] and event.error.startswith("TimeoutError")
+        text = f"TimeoutError: not finished within {self.act['limit']} s"
+        text = text if late else f"ValueError: no {k}.{attempt}"
+        if event.type == "activity_completed":
+            assert works, event
+            assert event.result[:2] == [k, attempt], event
+            self.answered = True
+            self.finish(self._shape(event.result))
+            return
+        assert event.error == text, event
+        assert late or not works, event
+        if self.attempts < self.act["attempts"]:
+            pause = min(self.act["pause"] * 2 ** (self.attempts - 1), 60)
+            assert isinstance(event.retry_at, datetime), event
+            assert event.timestamp is not None
+            assert near(event.retry_at, event.timestamp + timedelta(seconds=pause)), event
+            self.retry_at = event.retry_at
+            return
+        assert not event.retry_at, event
+        times = f" after {self.attempts} attempts" if self.attempts > 1 else ""
+        self.answered = True
+        self.finish(None, f"activity {self.act['kind']!r} failed{times}: {text}")
+
+
+class Timer(Part):
+    """Something that ends at its time."""
+
+    def __init__(self, model: Model, end: End, seconds: float) -> None:
+        super().__init__(model, end)
+        self.due = model.now + timedelta(seconds=seconds)
+        model.timers[f"{seconds:.3f}"] = self
+
+
+class Receive(Part):
+    """A call that takes one payload of a signal."""
+
+    def __init__(self, model: Model, end: End, name: str) -> None:
+        super().__init__(model, end)
+        self.name = name
+
+    def begin(self) -> None:
+        if self.model.mailboxes[self.name]:
+            self.finish(self.model.mailboxes[self.name].pop(0))
+        else:
+            self.model.receivers[self.name].append(self)
+
+    def give_up(self) -> None:
+        self.model.receivers[self.name].remove(self)
+
+
+class Iterate(Part):
+    """A loop over so many payloads of a signal, from the run's first one."""
+
+    def __init__(self, model: Model, end: End, name: str, count: int) -> None:
+        super().__init__(model, end)
+        self.name, self.count = name, count
+
+    def look(self) -> None:
+        seen = self.model.received[self.name][: self.count]
+        if len(seen) == self.count:
+            self.finish(seen)
+
+
+class Several(Part):
+    """Parts that run side by side; how they end together is up to `kind`."""
+
+    def __init__(self, model: Model, end: End, kind: str) -> None:
+        super().__init__(model, end)
+        self.kind = kind
+        self.parts: list[Part] = []
+        self.values: dict[int, Any] = {}
+        self.count = 0
+
+    def begin(self, nodes: list[Node]) -> None:
+        self.count = len(nodes)
+        for number, node in enumerate(nodes):
+            self.parts.append(self.model.begin(node, self._ender(number)))
+
+    def _ender(self, number: int) -> End:
+        def end(value: Any, error: str | None) -> None:
+            if error is not None:
+                self._fail(number, error)
+                return
+            self.values[number] = value
+            self._check()
+
+        return end
+
+    def _fail(self, number: int, error: str) -> None:
+        if self.over:
+            return
+        if self.kind != "gather":  # whose other parts go on
+            self.give_up()
+        self.finish(None, error)
+
+    def _check(self) -> None:
+        if self.over:
+            return
+        if self.kind == "race":
+            ((first, value),) = self.values.items()
+            self.give_up()
+            self.finish([first, value])
+        elif len(self.values) == self.count:
+            self.finish([self.values[number] for number in range(self.count)])
+
+    def give_up(self) -> None:
+        for part in self.parts:
+            part.cancel()
+
+
+class Map(Part):
+    """Calls for items, so many at a time."""
+
+    def __init__(self, model: Model, end: End, acts: list[Any], most: int | None) -> None:
+        super().__init__(model, end)
+        self.acts, self.open = acts, {}
+        self.values: dict[int, Any] = {}
+        self.next = 0
+        for _ in range(min(most or len(acts), len(acts))):
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        number, self.next = self.next, self.next + 1
+
+        def end(value: Any, error: str | None) -> None:
+            self.open.pop(number)
+            if error is not None:
+                self.give_up()
+                self.finish(None, error)
+                return
+            self.values[number] = value
+            if self.next < len(self.acts):
+                self._begin_next()
+            elif len(self.values) == len(self.acts):
+                self.finish([self.values[n] for n in range(len(self.acts))])
+
+        self.open[number] = Act(self.model, end, self.acts[number], lambda result: result)
+
+    def give_up(self) -> None:
+        for act in self.open.values():
+            act.cancel()
+
+
+class Within(Part):
+    """A part with a limit, or a `try` around it."""
+
+    inner: Part | None = None
+    timer: Part | None = None
+
+    def give_up(self) -> None:
+        for part in (self.inner, self.timer):
+            if part is not None:
+                part.cancel()
+
+
+class Model:
+    """A run of a program, as far as its history goes."""
+
+    def __init__(self, program: Node, *, plain: bool) -> None:
+        self.program, self.plain = program, plain
+        self.now = datetime.min
+        self.acts: dict[int, Act] = {}
+        self.timers: dict[str, Timer] = {}
+        self.mailboxes: dict[str, list[Any]] = defaultdict(list)
+        self.receivers: dict[str, list[Receive]] = defaultdict(list)
+        self.received: dict[str, list[Any]] = defaultdict(list)
+        self.iterators: list[Iterate] = []
+        self.inputs: dict[int, dict[str, Any]] = {}
+        self.numbers: dict[int, int] = {}
+        self.outcome: tuple[Any, str | None] | None = None
+        self.ended = ""
+        self.deadline: datetime | None = None
+
+    @classmethod
+    def of(cls, state: WorkflowState | None, program: Node, *, plain: bool) -> Model:
+        model = cls(program, plain=plain)
+        for event in state.history if state else ():
+            model.take(event)
+        return model
+
+    # What the machine asks
+
+    def expected_open(self) -> dict[int, Act]:
+        """Return the calls that are not answered and still waited for."""
+        if self.outcome or self.ended:
+            return {}
+        return {k: act for k, act in self.acts.items() if not act.over and not act.answered}
+
+    def expected_timers(self) -> list[datetime]:
+        """Return when the timers of the code are due, those of activities left out."""
+        return sorted(timer.due for timer in self.timers.values() if not timer.over)
+
+    def expected_signals(self) -> set[str]:
+        waiting = {name for name, parts in self.receivers.items() if parts}
+        return waiting | {part.name for part in self.iterators if not part.over}
+
+    # What the machine tells
+
+    def take(self, event: HistoryEvent) -> None:
+        """Let an event happen."""
+        assert not self.ended, f"an event after the end: {event}"
+        assert event.timestamp is not None
+        if self.plain or self._wakes(event):
+            self.now = max(self.now, event.timestamp) if self.now.tzinfo else event.timestamp
+        kind = event.type
+        if kind == "workflow_started":
+            self.deadline = event.timestamp + event.timeout if event.timeout else None
+            self.begin(self.program, lambda *outcome: setattr(self, "outcome", outcome))
+        elif kind == "activity_started":
+            self._note_start(event)
+        elif kind in ("activity_completed", "activity_failed"):
+            self.acts[self.numbers[int(event.seq or 0)]].take(event)
+        elif kind == "signal_received":
+            self._deliver(event.signal_name, event.signal_payload)
+        elif kind == "timer_fired":
+            self._fire(event)
+        else:
+            self.ended = str(kind).removeprefix("workflow_")
+
+    def _wakes(self, event: HistoryEvent) -> bool:
+        """Tell whether the code gets a turn, whose time then is the event's."""
+        if event.type in ("workflow_started", "signal_received"):
+            return True
+        if event.type == "timer_fired":
+            timer = self.timers.get(f"{event.duration.total_seconds():.3f}")
+            return timer is not None and not timer.over
+        if event.type in ("activity_completed", "activity_failed"):
+            act = self.acts[self.numbers[int(event.seq or 0)]]
+            return not act.over and not event.retry_at
+        return False
+
+    def _note_start(self, event: HistoryEvent) -> None:
+        k = event.input["k"]
+        assert k in self.acts, f"call {k} was begun, but never asked for: {event}"
+        assert self.numbers.setdefault(int(event.seq or 0), k) == k, f"a number used twice: {event}"
+        assert self.inputs.setdefault(k, event.input) == event.input, f"not as before: {event}"
+        assert event.attempt == self.acts[k].attempts + 1, event
+
+    def _deliver(self, name: str, payload: Any) -> None:
+        self.received[name].append(payload)
+        if self.receivers[name]:
+            self.receivers[name].pop(0).finish(payload)
+        else:
+            self.mailboxes[name].append(payload)
+        for iterator in list(self.iterators):
+            if iterator.name == name and not iterator.over:
+                iterator.look()
+
+    def _fire(self, event: HistoryEvent) -> None:
+        timer = self.timers[f"{event.duration.total_seconds():.3f}"]
+        assert event.timestamp is not None
+        assert event.timestamp >= timer.due - timedelta(microseconds=5), (event, timer.due)
+        timer.finish(None)
+
+    # The program
+
+    def begin(self, node: Node, end: End) -> Part:
+        return getattr(self, f"_begin_{node[0]}")(end, *node[1:])
+
+    def _begin_act(self, end: End, act: dict[str, Any]) -> Part:
+        return Act(self, end, act, lambda result: result)
+
+    def _begin_answer(self, end: End, what: str, number: int, act: Node) -> Part:
+        k = act[1]["k"]
+        return Act(self, end, act[1], lambda result: [self.inputs[k]["answer"], result])
+
+    def _begin_map(self, end: End, acts: list[Any], most: int | None) -> Part:
+        return Map(self, end, acts, most)
+
+    def _begin_sleep(self, end: End, seconds: float) -> Part:
+        return Timer(self, lambda *_: end("slept", None), seconds)
+
+    def _begin_recv(self, end: End, name: str, within: float | None) -> Part:
+        if within is None:
+            receive = Receive(self, end, name)
+            receive.begin()
+            return receive
+        return self._limited(end, within, ["recv", name, None], "nothing")
+
+    def _begin_timeout(self, end: End, seconds: float, part: Node) -> Part:
+        return self._limited(end, seconds, part, "too late")
+
+    def _limited(self, end: End, seconds: float, node: Node, late: str) -> Part:
+        whole = Within(self, end)
+
+        def over(value: Any, error: str | None) -> None:
+            if whole.timer is not None:
+                whole.timer.cancel()
+            whole.finish(value, error)
+
+        def fired(*_: Any) -> None:
+            assert whole.inner is not None
+            whole.inner.cancel()
+            whole.finish(late)
+
+        whole.inner = self.begin(node, over)
+        if not whole.over:
+            whole.timer = Timer(self, fired, seconds)
+        return whole
+
+    def _begin_iter(self, end: End, name: str, count: int) -> Part:
+        iterator = Iterate(self, end, name, count)
+        self.iterators.append(iterator)
+        iterator.look()
+        return iterator
+
+    def _begin_seq(self, end: End, parts: list[Node]) -> Part:
+        whole = Within(self, end)
+        values: list[Any] = []
+
+        def step(value: Any, error: str | None) -> None:
+            if whole.over:
+                return
+            if error is not None:
+                whole.finish(None, error)
+                return
+            values.append(value)
+            if len(values) == len(parts):
+                whole.finish(values)
+                return
+            self._next(whole, parts[len(values)], step)
+
+        self._next(whole, parts[0], step)
+        return whole
+
+    def _next(self, whole: Within, node: Node, step: End) -> None:
+        part = self.begin(node, step)
+        if not part.over:
+            whole.inner = part
+
+    def _begin_try(self, end: End, part: Node) -> Part:
+        whole = Within(self, end)
+
+        def over(value: Any, error: str | None) -> None:
+            whole.finish(value if error is None else ["failed", error])
+
+        whole.inner = self.begin(part, over)
+        return whole
+
+    def _begin_raise(self, end: End, text: str) -> Part:
+        part = Part(self, end)
+        part.finish(None, f"ProgramError: {text}")
+        return part
+
+    def _begin_gather(self, end: End, parts: list[Node]) -> Part:
+        return self._several("gather", end, parts)
+
+    def _begin_group(self, end: End, parts: list[Node]) -> Part:
+        return self._several("group", end, parts)
+
+    def _begin_race(self, end: End, parts: list[Node]) -> Part:
+        return self._several("race", end, parts)
+
+    def _several(self, kind: str, end: End, parts: list[Node]) -> Part:
+        whole = Several(self, end, kind)
+        whole.begin(parts)
+        return whole
+
+
+def near(one: datetime, other: datetime) -> bool:
+    return abs(one - other) < timedelta(microseconds=5)

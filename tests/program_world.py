@@ -1,0 +1,307 @@
+"""The world of random programs: a clock, activities that end when they are told to, dying stores."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from program_model import Model
+from random_programs import Activities, Node
+
+from inngest_nb import ActivityContext, MemoryStore, WorkflowState, WorkflowStore, Write
+from inngest_nb.store import AppendingStore
+
+
+class KilledError(Exception):
+    """What an activity raises whose process is no more."""
+
+
+class Time:
+    """Moves on by a microsecond at each look, and further when it is told to."""
+
+    def __init__(self) -> None:
+        self.value = datetime(2030, 1, 1, tzinfo=UTC)
+        self.lock = threading.Lock()
+
+    def move(self, seconds: float) -> None:
+        with self.lock:
+            self.value += timedelta(seconds=seconds)
+
+    def reach(self, when: datetime) -> None:
+        with self.lock:
+            self.value = max(self.value, when)
+
+
+class ProcessClock:
+    """The clock as one executor sees it, with the timers that are its own."""
+
+    def __init__(self, time: Time, changed: Callable[[], None]) -> None:
+        self._time = time
+        self._changed = changed
+        self._timers: list[_Timer] = []
+
+    def now(self) -> datetime:
+        self._time.move(0.000001)
+        return self._time.value
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> _Timer:
+        timer = _Timer(self, when, callback)
+        with self._time.lock:
+            self._timers.append(timer)
+        self._changed()
+        return timer
+
+    def due(self) -> list[datetime]:
+        with self._time.lock:
+            return sorted(timer.when for timer in self._timers)
+
+    def fire(self) -> None:
+        """Call the timer that is due first, at its time or now if that is over."""
+        with self._time.lock:
+            timer = min(self._timers, key=lambda timer: timer.when)
+            self._timers.remove(timer)
+        self._time.reach(timer.when)
+        timer.callback()
+
+    def drop(self, timer: _Timer) -> None:
+        with self._time.lock:
+            if timer in self._timers:
+                self._timers.remove(timer)
+        self._changed()
+
+
+class _Timer:
+    def __init__(self, clock: ProcessClock, when: datetime, callback: Callable[[], None]) -> None:
+        self.when = when
+        self.callback = callback
+        self._clock = clock
+
+    def cancel(self) -> None:
+        self._clock.drop(self)
+
+
+class WholeStore(MemoryStore):
+    """A store like a plain server of the contract: it keeps whole states only."""
+
+    def can_append(self) -> bool:
+        return False
+
+
+class Gate:
+    """One process's way to the store, which can be cut at any write, before or after it is done."""
+
+    def __init__(self, store: WorkflowStore, changed: Callable[[], None]) -> None:
+        self._store = store
+        self._changed = changed
+        self._lock = threading.Lock()
+        self.writes_left: int | None = None
+        self.answer_only = False
+        self.dead = False
+
+    def die(self, after: int = 0, *, answer_only: bool = False) -> None:
+        self.writes_left, self.answer_only = after, answer_only
+
+    def can_append(self) -> bool:
+        return isinstance(self._store, AppendingStore) and self._store.can_append()
+
+    def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+        assert isinstance(self._store, AppendingStore)
+        append = self._store.append_history
+        outcomes: list[BaseException | None] = []
+        outcome: BaseException | None
+        for write in writes:
+            try:
+                (outcome,) = self._pass(lambda write=write: append([write]))
+            except OSError as error:
+                outcome = error
+            outcomes.append(outcome)
+        self._changed()
+        return outcomes
+
+    def save(self, state: WorkflowState) -> None:
+        self._pass(lambda: self._store.save(state))
+        self._changed()
+
+    def cut(self) -> None:
+        """Let no write through any more."""
+        with self._lock:
+            self.dead = True
+
+    def _pass(self, write: Callable[[], Any]) -> Any:
+        with self._lock:
+            return self._write(write)
+
+    def _write(self, write: Callable[[], Any]) -> Any:
+        last = self.writes_left == 0
+        if self.dead or (last and not self.answer_only):
+            self.dead = True
+            raise OSError("the process is gone")
+        done = write()
+        if last:
+            self.dead = True
+            raise OSError("the process is gone, and never knew that this was written")
+        if self.writes_left is not None:
+            self.writes_left -= 1
+        return done
+
+    def load(self, workflow_id: str) -> WorkflowState | None:
+        return self._store.load(workflow_id)
+
+    def delete(self, workflow_id: str) -> None:
+        self._store.delete(workflow_id)
+
+    def fetch(self, status: Any = None, limit: int = 0) -> list[WorkflowState]:
+        return self._store.fetch(status, limit)
+
+    def refresh(self, status: Any = None, limit: int = 0) -> int:
+        return self._store.refresh(status, limit)
+
+    def list(self, status: Any = None, limit: int = 0) -> list[WorkflowState]:
+        return self._store.list(status, limit)
+
+    def close(self) -> None:
+        """The store is shared."""
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """The store is shared."""
+
+
+class World:
+    """Where activities run: each is open until it is told to end, in the process that began it.
+
+    Each beginning is held against what is saved at that moment.
+    """
+
+    def __init__(self, store: WorkflowStore, program: Node, *, plain: bool) -> None:
+        self.store, self.program, self.plain = store, program, plain
+        self.time = Time()
+        self.changed = threading.Condition()
+        self.changes = self.newest = 0
+        self.problems: list[BaseException] = []
+        self.closed = False
+        self._open: dict[tuple[int, int, int], Callable[[bool], None]] = {}
+        self._begun: Counter[tuple[int, int, int]] = Counter()
+        self._answers: dict[int, Any] = {}
+
+    def notify(self) -> None:
+        with self.changed:
+            self.changes += 1
+            self.changed.notify_all()
+
+    def wait_for_change(self, seen: int) -> None:
+        """Wait until something has happened since; a little only, not everything tells."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.changes != seen, 0.005)
+
+    def model(self) -> Model:
+        """Return the model of what is saved now."""
+        return Model.of(self.store.load("w"), self.program, plain=self.plain)
+
+    def open(self, process: int) -> set[tuple[int, int]]:
+        """Return the calls and attempts that run in a process."""
+        with self.changed:
+            return {(k, attempt) for number, k, attempt in self._open if number == process}
+
+    def end(self, process: int, k: int, attempt: int, *, killed: bool = False) -> None:
+        """Let an attempt end by itself, or with its process."""
+        with self.changed:
+            let_go = self._open.pop((process, k, attempt), None)
+        if let_go is not None:
+            let_go(killed)
+
+    def kill(self, process: int) -> None:
+        for k, attempt in self.open(process):
+            self.end(process, k, attempt, killed=True)
+
+    def processes(self) -> set[int]:
+        with self.changed:
+            return {number for number, _, _ in self._open}
+
+    def activities(self, process: int) -> Activities:
+        """Return the activities as they are in one process."""
+
+        async def work(ctx: ActivityContext, given: dict[str, Any]) -> list[Any]:
+            loop, ended = asyncio.get_running_loop(), asyncio.Event()
+            killed: list[bool] = []
+
+            def let_go(kill: bool) -> None:
+                killed.append(kill)
+                loop.call_soon_threadsafe(ended.set)
+
+            key = self._begin(process, ctx, given, let_go)
+            try:
+                await ended.wait()
+            finally:
+                with self.changed:
+                    self._open.pop(key, None)
+                self.notify()
+            return self._result(ctx, given, killed)
+
+        def work_plainly(ctx: ActivityContext, given: dict[str, Any]) -> list[Any]:
+            ended = threading.Event()
+            killed: list[bool] = []
+
+            def let_go(kill: bool) -> None:
+                killed.append(kill)
+                ended.set()
+
+            self._begin(process, ctx, given, let_go)
+            assert ended.wait(60)
+            return self._result(ctx, given, killed)
+
+        return {"work": work, "work_plainly": work_plainly}
+
+    def _begin(
+        self,
+        process: int,
+        ctx: ActivityContext,
+        given: dict[str, Any],
+        let_go: Callable[[bool], None],
+    ) -> tuple[int, int, int]:
+        key = (process, given["k"], ctx.attempt)
+        try:
+            self._check(key, ctx, given)
+        except BaseException as problem:  # noqa: BLE001  # told by the machine
+            self.problems.append(problem)
+        with self.changed:
+            self._open[key] = let_go
+            closed = self.closed
+        self.notify()
+        if closed:
+            self.end(*key, killed=True)
+        return key
+
+    def _check(self, key: tuple[int, int, int], ctx: ActivityContext, given: Any) -> None:
+        """Raise if this attempt must not begin now, after all that is saved."""
+        now = self.time.value
+        process, k, attempt = key
+        model = self.model()
+        if process != self.newest:
+            return  # of a process that has lost the run, or will have at its next write
+        assert k in model.acts, f"call {k} has begun before that which leads to it was saved"
+        act = model.acts[k]
+        assert not act.answered, f"call {k} has begun after its end was saved"
+        assert attempt == act.attempts + 1, f"attempt {attempt} of call {k} after {act.attempts}"
+        assert act.retry_at is None or now >= act.retry_at, f"call {k} has begun before its pause"
+        with self.changed:
+            self._begun[key] += 1
+            assert self._begun[key] == 1, f"attempt {attempt} of call {k} has begun twice"
+            answer = self._answers.setdefault(k, given.get("answer"))
+        asked = model.inputs.get(k, {}).get("answer", given.get("answer"))
+        assert asked == given.get("answer"), f"call {k} asked with {asked}, now with {given}"
+        versioned = isinstance(answer, int)  # and another one as long as none is saved
+        assert versioned or answer == given.get("answer"), f"call {k}: {answer}, now {given}"
+
+    def _result(self, ctx: ActivityContext, given: dict[str, Any], killed: list[bool]) -> list[Any]:
+        if any(killed):
+            raise KilledError
+        if ctx.attempt <= given["fails"]:
+            raise ValueError(f"no {given['k']}.{ctx.attempt}")
+        return [given["k"], ctx.attempt, given.get("answer")]
