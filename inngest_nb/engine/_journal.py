@@ -10,7 +10,8 @@ from inngest_nb import wire
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.store import Write
 
-_LONG = 1000
+# What a renewal of the lease writes again at most; a server's requests have a limit too.
+_LONG_BYTES = 2**20
 
 
 class Journal:
@@ -34,6 +35,7 @@ class Journal:
         self._lease = lease
         self._lease_until: datetime | None = None
         self._released = False
+        self._long = False
         self._last_id = max((event.id for event in self.events), default=0)
         self._offset = self._last_id - len(self.events)
         self._etag = state.etag
@@ -131,13 +133,16 @@ class Journal:
         new = self.events[self.saved :]
         last = self.events[-1].timestamp
         # A renewal writes all of a history that is not long, so that renewals don't pile up.
-        whole = not self._stored or (self.owned and not new and len(self.events) < _LONG)
+        renewal = self.owned and not new and not self._long
+        whole = not self._stored or renewal
         renewed = whole or not self.owned or self._released or self.lease_is_short(now)
         if renewed:
             self._lease_until = now if self._released else now + self._lease
         if whole:
             document = wire.encode(self.state(status=status, **outcome))
-        else:
+            self._long = len(document) > _LONG_BYTES
+            whole = not (renewal and self._long)
+        if not whole:
             head: dict[str, Any] = {"updated_at": last}
             if renewed:
                 head["lease_until"] = self._lease_until
