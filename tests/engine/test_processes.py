@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -128,8 +129,11 @@ gc.collect()
 def test_executors_and_stores_that_nobody_has_closed_leave_no_complaint(tmp_path: Path) -> None:
     done = run(DROPPED, str(tmp_path / "states.db"))
     assert (done.returncode, done.stdout) == (0, "")
-    (line,) = set(done.stderr.splitlines())  # of each executor whose runs still wait
-    assert line.startswith("Python exits with 2 runs open, stored as running"), done.stderr
+    # Each executor tells of its runs; one that was taken away ends when it would be written.
+    last = re.compile(r"Python exits with [12] runs? open, stored as running up to .*: 'w[01]'.*")
+    lines = done.stderr.splitlines()
+    assert lines
+    assert [line for line in lines if not last.fullmatch(line)] == []
 
 
 START = """
