@@ -79,6 +79,7 @@ class PrivateLoop:
         finally:
             asyncio.set_event_loop(None)
             loop.close()
+            self._ident = 0  # the next thread that begins may get the number of this one
 
     def _drain(self) -> None:
         with self._lock:

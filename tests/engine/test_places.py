@@ -319,3 +319,21 @@ def test_a_loop_that_was_closed_before_the_run_ended_does_no_harm(
     # Who waits later is woken later: by then the closed loop has been tried.
     assert asyncio.run(wait_longer())["outcome"].startswith("published")
     assert caplog.records == []
+
+
+def test_a_closed_executor_takes_no_later_thread_for_its_own() -> None:
+    with Executor() as executor:
+        executor.execute(samples.order, input=GIVEN).result(10)
+    errors: list[BaseException] = []
+
+    def close_again() -> None:
+        try:
+            executor.close()
+        except BaseException as error:  # noqa: BLE001  # judged below
+            errors.append(error)
+
+    for _ in range(20):  # one of them gets the number that the loop's thread had
+        thread = threading.Thread(target=close_again)
+        thread.start()
+        thread.join(10)
+    assert errors == []
