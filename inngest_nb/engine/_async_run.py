@@ -129,6 +129,7 @@ class AsyncRun(Run):
     def _take_turns(self) -> None:
         try:
             while True:
+                # A signal may have been saved, and the run be claimed by that, in mid-replay.
                 if self.past is not None and self.journal.owned and self._past_is_over():
                     self._go_live()
                 if (event := self._next_event()) is None:

@@ -276,3 +276,43 @@ def test_a_burst_from_many_senders_keeps_the_order_of_each() -> None:
             thread.join()
     for k in range(senders):
         assert [n for sender, n in got if sender == k] == list(range(each))
+
+
+@pytest.mark.parametrize("kind", ["async workflow", "plain workflow"])
+def test_a_signal_that_is_saved_in_mid_replay_does_not_cut_it_short(
+    lives: Lives, kind: str
+) -> None:
+    done: list[int] = []
+    replaying, go_on = threading.Event(), threading.Event()
+
+    def work(number: int) -> int:
+        done.append(number)
+        return number
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        await ctx.execute_activity(work, 1)
+        replaying.set()
+        assert go_on.wait(10)
+        await ctx.execute_activity(work, 2)
+        return await ctx.receive_signal("go")
+
+    def plain_workflow(ctx: WorkflowContext) -> Any:
+        ctx.execute_activity(work, 1)
+        replaying.set()
+        assert go_on.wait(10)
+        ctx.execute_activity(work, 2)
+        return ctx.receive_signal("go")
+
+    fn = workflow if kind == "async workflow" else plain_workflow
+    go_on.set()
+    handle = lives.executor.execute(fn, id="w")
+    while not handle.waiting_for:
+        assert handle.status == "running"
+    go_on.clear()
+    replaying.clear()
+    handle = lives.crash().resume(fn, "w")
+    assert replaying.wait(10)
+    lives.executor.signal("w", Signal("go", 7))
+    go_on.set()
+    assert handle.result(10) == 7
+    assert done == [1, 2]
