@@ -70,7 +70,6 @@ class Activity:
         timeout: timedelta | None,
     ) -> None:
         self.name = name_of(fn)
-        self.seq = run.call("activity", self.name)
         self.cause: BaseException | None = None
         self.last_event: int | None = None
         self._run = run
@@ -78,6 +77,7 @@ class Activity:
         self._given = as_json(given, f"the input of activity {self.name!r}")
         self._before = (None,) if wants_context(fn) else ()
         arguments(fn, "activity", *self._before, given=self._given)  # says now what does not fit
+        self.seq = run.call("activity", self.name)  # a call that was refused is none
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0
