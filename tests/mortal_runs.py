@@ -292,7 +292,8 @@ class Mortals:
 @contextmanager
 def mortals() -> Any:
     command = [sys.executable, __file__]
-    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+    same = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env=same) as process:
         yield Mortals(process)
         assert process.stdin is not None
         process.stdin.close()
