@@ -8,7 +8,7 @@ from typing import Any
 
 from inngest_nb import wire
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
-from inngest_nb.store import Write
+from inngest_nb.store import SoundWrite, Write
 
 # What a renewal of the lease writes again at most; a server's requests have a limit too.
 _LONG_BYTES = 2**20
@@ -33,6 +33,7 @@ class Journal:
         self._stored = bool(self.events)
         self._owner = owner
         self._lease = lease
+        self._short = lease * 2 / 3
         self._lease_until: datetime | None = None
         self._released = False
         self._long = False
@@ -118,7 +119,7 @@ class Journal:
 
     def lease_is_short(self, now: datetime) -> bool:
         """Tell whether it is time to renew the lease."""
-        return self._lease_until is not None and self._lease_until - now < self._lease * 2 / 3
+        return self._lease_until is not None and self._lease_until < now + self._short
 
     @property
     def _holder(self) -> str:
@@ -152,7 +153,7 @@ class Journal:
                 head |= {"status": status, **outcome}
             document = wire.encode_part(new, **head)
         self._writes += 1
-        return Write(
+        return (Write if whole else SoundWrite)(
             workflow_id=self._state.workflow_id,
             document=document,
             whole=whole,

@@ -3,7 +3,7 @@
 from inngest_nb.store._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store._local import MemoryStore, SqliteStore
 from inngest_nb.store._protocol import AppendingStore, AsyncWorkflowStore, WorkflowStore
-from inngest_nb.store._writes import Write
+from inngest_nb.store._writes import SoundWrite, Write
 
 __all__ = [
     "AppendingStore",
@@ -11,6 +11,7 @@ __all__ = [
     "AsyncWorkflowStore",
     "InngestStore",
     "MemoryStore",
+    "SoundWrite",
     "SqliteStore",
     "WorkflowStore",
     "Write",

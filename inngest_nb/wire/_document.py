@@ -10,7 +10,7 @@ import contextlib
 import gc
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, NoReturn
@@ -279,7 +279,7 @@ def _without(parts: dict[str, Any], value: Struct, changed: Sequence[str]) -> di
     return {key: part for key, part in parts.items() if key not in gone} if gone else parts
 
 
-def fields(value: object, names: Sequence[str]) -> dict[str, Any]:
+def fields(value: object, names: Iterable[str]) -> dict[str, Any]:
     """Give the named fields as the wire has them, each ready for the encoder."""
     parts: dict[str, Any] = {}
     for name in names:

@@ -82,9 +82,12 @@ def encode_part(events: Sequence[HistoryEvent], **changes: Any) -> bytes:
             raise TypeError(f"a partial document has no field {name!r}")
         if value is UNSET and name not in _REMOVABLE:
             raise ValueError(f"{name} cannot be removed from a document")
-    written = fields(SimpleNamespace(**changes), list(changes))
-    written |= {KEYS[name]: None for name, value in changes.items() if value is UNSET}
-    return _json({**written, "History": Raw(_history(events))})
+    written = fields(SimpleNamespace(**changes), changes)
+    for name, value in changes.items():
+        if value is UNSET:
+            written[KEYS[name]] = None
+    written["History"] = Raw(_history(events))
+    return _json(written)
 
 
 def _history(events: Sequence[HistoryEvent]) -> bytes:
@@ -93,10 +96,11 @@ def _history(events: Sequence[HistoryEvent]) -> bytes:
         text = _events(events)
     except (TypeError, ValueError, RecursionError):
         text = b""
-    empty = sum(
-        (event.input is None) + (event.result is None) + (event.signal_payload is None)
-        for event in events
-    )
+    empty = 3 * len(events)
+    for event in events:
+        empty -= event.input is not None
+        empty -= event.result is not None
+        empty -= event.signal_payload is not None
     # More nulls than empty payloads: a time that is not set, NaN, or just a null somewhere inside.
     if text and text.count(b"null") == empty:
         return text
