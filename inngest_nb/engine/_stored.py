@@ -58,7 +58,7 @@ def take_away(store: WorkflowStore, state: WorkflowState) -> WorkflowState:
     """
     if not state.owner or not isinstance(store, AppendingStore) or not store.can_append():
         return state
-    free: dict[str, Any] = {"owner": UNSET, "fence": (state.fence or 0) + 1, "lease_until": UNSET}
+    free: dict[str, Any] = {"owner": UNSET, "lease_until": UNSET}
     etag = uuid.uuid4().hex
     document = wire.encode_part([], **free)
     _write(store, Write(state.workflow_id, document, whole=False, etag=etag, if_match=state.etag))
