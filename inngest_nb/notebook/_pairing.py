@@ -71,7 +71,9 @@ class Activity:
     last: int | None = None
 
     def begin_again(self, at: datetime | None) -> None:
-        """Start the next attempt."""
+        """Start the next attempt; one that is open has been cut off by the end of its process."""
+        if self.outcome is None:
+            self.ended_at, self.outcome = at, "abandoned"
         self.earlier += (self.attempt(),)
         self.attempts += 1
         self.attempt_at = at

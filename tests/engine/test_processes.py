@@ -16,7 +16,7 @@ SECONDS = 30  # far more than any of this takes
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     # From Python 3.12 on, a fork beside threads is warned of.
-    warnings = ("-W", "error", "-W", "ignore:This process.*is multi-threaded:DeprecationWarning")
+    warnings = ("-W", "error", "-W", "ignore:This process (pid=:DeprecationWarning")
     command = [sys.executable, *warnings, "-X", "dev", "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
 

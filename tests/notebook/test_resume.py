@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from inngest_nb.errors import (
     WorkflowNotFoundError,
     WorkflowNotRunningError,
 )
+from inngest_nb.notebook._pairing import activities_of
+from inngest_nb.notebook._tracks import track_of
 
 
 def double(number: int) -> int:
@@ -86,3 +90,40 @@ def test_code_that_does_not_fit_the_history_is_told_in_the_picture_and_by_wait(
         live.wait()
     assert "cannot be replayed: its history and its code part" in capfd.readouterr().err
     assert store.load("w") == before
+
+
+async def two_at_once(ctx: inb.AsyncWorkflowContext) -> Any:
+    both = (ctx.execute_activity(fn, 4) for fn in (double, never_ends_at_first))
+    return await asyncio.gather(*both)
+
+
+async def never_ends_at_first(number: int) -> int:
+    lives.append(number)
+    if len(lives) == 1:
+        await asyncio.get_running_loop().create_future()
+    return number
+
+
+lives: list[int] = []
+
+
+def test_an_attempt_that_a_crash_cut_off_is_drawn_as_such() -> None:
+    lives.clear()
+    store = inb.MemoryStore()
+    with inb.Executor(store) as executor:
+        executor.execute(two_at_once, id="w")
+        executor.signal("w", inb.Signal("x"))
+        while not types_of(store.load("w")) >= {"activity_completed", "signal_received"}:
+            pass
+    state = inb.resume(two_at_once, "w", store=store).wait().state
+    (cut,) = (activity for activity in activities_of(state.history) if len(activity.earlier))
+    (first,) = cut.earlier
+    assert (cut.name, cut.attempts, cut.outcome) == ("never_ends_at_first", 2, "completed")
+    assert (first.outcome, first.ended_at) == ("abandoned", cut.attempt_at)
+    track = track_of(cut, state, datetime.now(UTC))
+    assert [span.word for span in track.spans] == ["abandoned", "completed"]
+    assert track.spans[0].end == track.spans[1].start
+
+
+def types_of(state: inb.WorkflowState | None) -> set[str]:
+    return {str(event.type) for event in state.history} if state else set()
