@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +14,16 @@ import pytest
 from inngest_nb import (
     AsyncWorkflowContext,
     Executor,
+    Hooks,
     InngestStore,
     MemoryStore,
     Signal,
+    SqliteStore,
     WorkflowContext,
     WorkflowState,
     WorkflowStore,
 )
+from inngest_nb.engine import Workflows
 from inngest_nb.errors import WorkflowAlreadyRunningError
 
 
@@ -55,6 +60,37 @@ def test_many_runs_at_once_all_end_with_their_own_result(
         assert [handle.result(60) for handle in handles] == [n + 102 for n in range(runs)]
     statuses = {state.status for state in any_store.list()}
     assert (len(any_store.list()), statuses) == (runs, {"completed"})
+
+
+def test_2000_waiting_runs_are_resumed_and_all_wake(tmp_path: Path) -> None:
+    runs, begun = 2000, Counter[int]()
+    code = Workflows()
+
+    def note(number: int) -> int:
+        begun[number] += 1
+        return number
+
+    async def waits(ctx: AsyncWorkflowContext, number: int) -> list[int]:
+        noted = await ctx.execute_activity(note, number)
+        return [noted, await ctx.receive_signal("go"), await ctx.execute_activity(note, -1 - noted)]
+
+    code.add(waits, "waits", 1)
+    with SqliteStore(tmp_path / "states.db") as store:
+        saved = threading.Semaphore(0)
+        hooks = Hooks(on_activity_complete=lambda *_: saved.release())
+        with Executor(store, hooks) as executor:
+            for number in range(runs):
+                executor.execute(waits, id=f"w{number}", input=number)
+            assert all(saved.acquire(timeout=60) for _ in range(runs))
+        with Executor(store, workflows=code) as executor:
+            handles, left = executor.recover()
+            assert (len(handles), left) == (runs, {})
+            for handle in handles:
+                executor.signal(handle.id, Signal("go", int(handle.id[1:]) + 10_000))
+            results = sorted(handle.result(60) for handle in handles)
+        assert results == [[n, n + 10_000, -1 - n] for n in range(runs)]
+        assert {state.status for state in store.list()} == {"completed"}
+    assert begun == dict.fromkeys(range(-runs, runs), 1)
 
 
 @pytest.mark.parametrize("timeout", [None, 60], ids=["right there", "in workers"])
