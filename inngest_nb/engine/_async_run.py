@@ -129,11 +129,12 @@ class AsyncRun(Run):
     def _take_turns(self) -> None:
         try:
             while True:
-                # A signal may have been saved, and the run be claimed by that, in mid-replay.
-                if self.past is not None and self.journal.owned and self._past_is_over():
-                    self._go_live()
                 if (event := self._next_event()) is None:
-                    break
+                    # Not earlier: a signal that is saved in mid-replay claims the run, too.
+                    if self.past is None or not self.journal.owned or self.ended:
+                        break
+                    self._go_live()
+                    continue
                 if self._apply(event) and self._turns is not None:
                     self._turns.turn(self._seconds(event))
                 if self._main is not None and self._main.done() and self._past_is_over():
