@@ -116,6 +116,8 @@ class Writer:
                     again.append(run)
                 else:
                     run.on_unsaved(error)
+                    with self._changed:  # what it recorded while this went wrong
+                        self._waiting.pop(run, None)
             if again:
                 self._repeat(again, PAUSES[max(tries[run] for run in again) - 1])
 

@@ -8,11 +8,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from executor_stores import CheckedStore
-from small_workflows import types, waits_and_returns
+from small_workflows import types, waits_and_returns, waits_for_ever
 from strict_documents import check_document
 
 from inngest_nb import (
@@ -93,6 +94,31 @@ def test_a_save_that_fails_stops_the_run_and_says_what_is_durable(workflow: Any)
             assert store.saves == n, "it went on saving"
             failed += 1
     assert failed >= 5  # fewer than events, because saves that wait are made together
+
+
+def test_what_happens_while_a_save_fails_is_not_saved_after_it() -> None:
+    with CheckedStore() as store, ThreadPoolExecutor(1) as threads:
+        sent: list[Future[None]] = []
+        with Executor(store) as executor:
+            handle = executor.execute(waits_for_ever, id="w")
+            executor.signal("w", Signal("saved"))
+            document = store.documents["w"][-1]
+
+            def fails() -> Exception:
+                if not sent:
+                    sent.append(threads.submit(executor.signal, "w", Signal("meanwhile")))
+                    deadline = time.monotonic() + 10
+                    while handle.state.history[-1].signal_name != "meanwhile":
+                        assert time.monotonic() < deadline
+                return OSError("the disk is full")
+
+            store.error, store.fail_from = fails, store.saves + 1
+            saves = store.saves
+            for each in (lambda: executor.signal("w", Signal("lost")), lambda: sent[0].result()):
+                with pytest.raises(WorkflowNotSavedError):
+                    each()
+        assert store.saves == saves + 1
+        assert store.documents["w"][-1] == document
 
 
 def test_code_does_not_go_on_from_what_is_not_saved() -> None:
