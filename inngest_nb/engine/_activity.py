@@ -86,6 +86,7 @@ class Activity:
         self._spent = 0  # attempts before the run was retried: the policy counts anew
         self._again_at: datetime | None = None
         self._started: datetime | None = None
+        self._failed: HistoryEvent | None = None
         self._dropped = False
         self._timer: Timer | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -285,7 +286,14 @@ class Activity:
     def _try_again_at(self, when: datetime) -> None:
         with self._run.lock:
             if not self._dropped:
-                self._timer = self._run.engine.clock.call_at(when, self.start)
+                self._timer = self._run.engine.clock.call_at(when, self._start_again)
+
+    def _start_again(self) -> None:
+        """Make the next attempt once the last one's failure is durable, so that it counts."""
+        if self._failed is None:
+            self.start()
+        else:
+            self._run.when_saved(self._failed, self.start)
 
     def _ended(self, number: int, result: Any, error: BaseException | None) -> datetime | None:
         """Record how an attempt ended, and return when to make another, if so."""
@@ -325,7 +333,7 @@ class Activity:
             if event is None:
                 return None
             if again is not None:
-                self._over = number
+                self._over, self._failed = number, event
                 return again
             self.cause = error
             self.last_event = event.id

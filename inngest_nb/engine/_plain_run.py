@@ -223,7 +223,9 @@ class PlainRun(Run):
                 self.record(EventType.TIMER_FIRED, seq=seq, duration=duration)
 
     def _pause_until(self, when: datetime) -> None:
+        """Return at that time, and not before all that is to be saved is."""
         over: list[bool] = []
+        wanted = self._wanted
 
         def wake() -> None:
             with self.lock:
@@ -232,7 +234,7 @@ class PlainRun(Run):
 
         timer = self.engine.clock.call_at(when, wake)
         try:
-            self._wait_for(lambda: bool(over))
+            self._wait_for(lambda: bool(over) and self.journal.saved >= wanted)
         finally:
             timer.cancel()
 

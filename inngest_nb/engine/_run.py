@@ -66,6 +66,7 @@ class Run:
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
         self._untold: list[tuple[str, HistoryEvent]] = []
+        self._held: list[tuple[Callable[[], object], HistoryEvent]] = []
         self._wanted = 0  # how many events are to be saved
         self._seq = 0
         self._versions: dict[str, int] = {}
@@ -156,6 +157,14 @@ class Run:
             start()
         else:
             self._parked.append(start)
+
+    def when_saved(self, event: HistoryEvent, begin: Callable[[], object]) -> None:
+        """Begin something now, or as soon as an event is durable."""
+        with self.lock:
+            if not self.journal.is_saved(event):
+                self._held.append((begin, event))
+                return
+        begin()
 
     @contextmanager
     def listen(self, name: str) -> Iterator[None]:
@@ -294,12 +303,16 @@ class Run:
                 journal.saved, journal.owned = max(journal.saved, events), True
             told = [call for call in self._untold if journal.is_saved(call[1])]
             del self._untold[: len(told)]
+            free = [call for call in self._held if journal.is_saved(call[1])]
+            self._held = [call for call in self._held if call not in free]
             if journal.is_behind(self._wanted):
                 self.engine.writer.put(self)
             over = self.ended and journal.saved == len(journal.events)
             self.changed.notify_all()
         for hook, event in told:
             self.engine.hooks.tell(hook, self.workflow_id, event)
+        for begin, _ in free:
+            begin()
         if over:
             self._resolve()
         elif not self.ended:

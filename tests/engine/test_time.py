@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from inngest_nb import (
     RetryPolicy,
     WorkflowContext,
     WorkflowState,
+    Write,
 )
 from inngest_nb.errors import ActivityError, WorkflowFailedError
 
@@ -133,6 +135,35 @@ def test_a_failed_attempt_is_stored_while_the_next_is_waited_for(
             assert state is not None
             assert attempts(state)[-1] == ("failed", 1, state.history[-1].error)
             assert state.status == "running"
+
+
+@KINDS
+@FUNCTIONS
+def test_an_attempt_begins_only_once_the_failure_before_it_is_saved(
+    clock: ManualClock, kind: int, function: str
+) -> None:
+    """So whatever dies, no more attempts are made than the policy says."""
+    failed, gate = threading.Event(), threading.Event()
+
+    class Slow(CheckedStore):
+        def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+            if b"activity_failed" in b"".join(write.document for write in writes):
+                failed.set()
+                assert gate.wait(10)
+            return super().append_history(writes)
+
+    flaky = Flaky(1)
+    workflow = workflows_of(getattr(flaky, function), RetryPolicy(initial_interval=1))[kind]
+    with Slow() as store, Executor(store, clock=clock) as executor:
+        handle = executor.execute(workflow, id="w")
+        assert failed.wait(10)
+        clock.advance(1)
+        with pytest.raises(TimeoutError):
+            handle.result(0.1)
+        assert attempts(handle.state)[-1][:2] == ("failed", 1)
+        gate.set()
+        assert handle.result(10) == "x"
+    assert flaky.calls == 2
 
 
 def test_the_policy_of_retries_by_numbers() -> None:
