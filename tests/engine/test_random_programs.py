@@ -261,6 +261,10 @@ class Programs(RuleBasedStateMachine):
             self.process = None
             self.check_end()
             return
+        except OSError:  # it has died in taking the run over
+            assert process.gate.dead
+            self.bury()
+            return
         for name in signals:  # while it replays
             self.send(name)
         self.settle()
