@@ -1,0 +1,208 @@
+"""One run of a random program, in one process after the other, and held against its model."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+import time
+from typing import Any
+
+import pytest
+from program_checks import SECONDS, CheckedRun, Process
+from program_world import ProcessClock, WholeStore, World
+from random_programs import Node, names_in, workflow_of
+
+from inngest_nb import (
+    Executor,
+    HistoryEvent,
+    MemoryStore,
+    Signal,
+    SqliteStore,
+    WorkflowState,
+    WorkflowStore,
+)
+from inngest_nb.errors import (
+    EngineError,
+    WorkflowLeasedError,
+    WorkflowNotHereError,
+    WorkflowNotRunningError,
+)
+
+
+class ProgramRun(CheckedRun):
+    """The store and the acknowledged signals are all that is left when a process dies."""
+
+    plain = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.process: Process | None = None
+        self.gone: list[Process] = []
+        self.acknowledged: list[int] = []
+        self.sent = 0
+        self.history: tuple[HistoryEvent, ...] = ()
+        self.state: WorkflowState | None = None
+        self.threads = set(threading.enumerate())
+        self.folder = tempfile.TemporaryDirectory()
+        self.store: WorkflowStore = MemoryStore()
+        self.begun = self.broken = False
+
+    def begin(self, program: Node, kind: str, timeout: float | None, dies: Any) -> None:
+        """Execute a program on a new store."""
+        self.program, self.kind = program, kind
+        self.names = [*names_in(program), "s", "nobody listens"]
+        if kind == "whole":
+            self.store = WholeStore()
+        elif kind == "sqlite":
+            self.store = SqliteStore(f"{self.folder.name}/states.db")
+        self.world = World(self.store, program, plain=self.plain)
+        self.begun = True
+        self.execute(timeout, dies)
+        if self.store.load("w") is None:  # it died before it began: there is nothing to go on with
+            self.execute(timeout, None)
+
+    def execute(self, timeout: float | None, dies: tuple[int, bool] | None) -> None:
+        process = self.new_process(dies)
+        assert process.executor is not None
+        process.handle = process.executor.execute(
+            self.code(process), id="w", input=self.program, timeout=timeout
+        )
+        self.settle()
+
+    @property
+    def running(self) -> Process:
+        assert self.process is not None
+        return self.process
+
+    def runs(self) -> bool:
+        """Tell whether the run is alive, after resuming it if its process is no more."""
+        if self.process is None and not self.ended():
+            self.resume([])
+        return self.process is not None and not self.ended()
+
+    def ended(self) -> bool:
+        return self.state is not None and self.state.status != "running"
+
+    def resume(self, signals: list[str], dies: tuple[int, bool] | None = None) -> None:
+        process = self.new_process(dies)
+        assert process.executor is not None
+        try:
+            process.handle = process.executor.resume(
+                self.code(process), "w", take_over=self.is_leased()
+            )
+        except WorkflowNotRunningError:  # its end was its last write
+            self.process = None
+            self.check_end()
+            return
+        except OSError:  # it has died in taking the run over
+            assert process.gate.dead
+            self.bury()
+            return
+        for name in signals:  # while it replays
+            self.send(name)
+        self.settle()
+
+    def bury(self) -> None:
+        """Let go of the process, which may go on without anybody to hold it."""
+        process, self.process = self.running, None
+        process.executor = None
+        self.gone.append(process)
+
+    def code(self, process: Process) -> Any:
+        """Return the workflow's code, of a later version in each process."""
+        activities = self.world.activities(process.number)
+        return workflow_of(activities, process.number, plain=self.plain)
+
+    def new_process(self, dies: tuple[int, bool] | None) -> Process:
+        self.process = Process(len(self.gone) + 1, self.world, self.store)
+        self.world.newest = self.process.number
+        if dies is not None:
+            self.process.gate.die(dies[0], answer_only=dies[1])
+        return self.process
+
+    def next_payload(self) -> int:
+        self.sent += 1
+        return self.sent
+
+    def send(self, name: str, *, twice: bool = False) -> None:
+        if self.process is None:
+            return
+        assert self.process.executor is not None
+        signal = Signal(name, self.next_payload())
+        with contextlib.suppress(EngineError, OSError):  # it has died, or ended: not acknowledged
+            for _ in range(1 + twice):
+                self.process.executor.signal("w", signal)
+                self.acknowledged.append(signal.payload)
+
+    def send_from_elsewhere(self, name: str) -> None:
+        """Give a signal to the run that nobody runs."""
+        signal = Signal(name, self.next_payload())
+        with Executor(self.store, clock=ProcessClock(self.world.time, self.world.notify)) as other:
+            if self.kind == "whole":
+                with pytest.raises((WorkflowNotHereError, WorkflowNotRunningError)):
+                    other.signal("w", signal)
+                return
+            if self.is_leased():
+                with pytest.raises(WorkflowLeasedError):
+                    other.signal("w", signal)
+                return
+            with contextlib.suppress(WorkflowNotRunningError):  # its end was its last write
+                other.signal("w", signal)
+                self.acknowledged.append(signal.payload)
+
+    def is_leased(self) -> bool:
+        state = self.store.load("w")
+        until = state.lease_until if state and state.owner else None
+        return bool(until and until > self.world.time.value)
+
+    # The end
+
+    def drive_to_the_end(self) -> None:
+        """Do whatever the program waits for, until it has ended."""
+        for _ in range(500):
+            state = self.store.load("w")
+            assert state is not None
+            if state.status != "running":
+                break
+            if self.process is None:
+                self.resume([])
+                continue
+            self.process.gate.writes_left = None
+            open_ = sorted(self.world.open(self.process.number))
+            if open_:
+                self.world.end(self.process.number, *open_[0])
+            elif self.process.clock.due():
+                self.process.clock.fire()
+            else:
+                assert self.process.handle is not None
+                self.send(self.process.handle.waiting_for[0])
+            self.settle()
+        self.check_end()
+
+    def close(self, process: Process) -> None:
+        """Close an executor; activities that are plain functions end once they count no more."""
+        assert process.handle is not None
+        closing = threading.Thread(target=process.engine.close)
+        closing.start()
+        deadline = time.monotonic() + SECONDS
+        while not process.over:
+            assert time.monotonic() < deadline
+            self.world.wait_for_change(self.world.changes)
+        self.world.kill(process.number)
+        closing.join(SECONDS)
+
+    def clean_up(self) -> None:
+        if self.begun:
+            with self.world.changed:
+                self.world.closed = True
+            for process in [*self.gone, *([self.process] if self.process else [])]:
+                process.gate.cut()
+                if process.handle is not None:
+                    self.close(process)
+                process.executor = None
+        self.store.close()
+        self.folder.cleanup()
+        deadline = time.monotonic() + SECONDS
+        for thread in set(threading.enumerate()) - self.threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
