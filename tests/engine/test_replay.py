@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from crashes import Lives
 from executor_stores import CheckedStore
 from replayed_workflows import WORKFLOWS, alike, ended, outcome
 
@@ -110,3 +111,44 @@ def test_a_signal_that_is_saved_in_the_middle_of_a_replay_begins_nothing() -> No
             gate.set()
             assert handle.result(10) == [1, 2, 3, 4]
     assert begun == [1, 2, 3]
+
+
+def keep(drawn: Any) -> Any:
+    return drawn
+
+
+def draw(ctx: AsyncWorkflowContext | WorkflowContext) -> list[Any]:
+    return [str(ctx.uuid()), ctx.random().random(), ctx.now().isoformat()]
+
+
+async def draws(ctx: AsyncWorkflowContext) -> list[Any]:
+    drawn, kept = [], []
+    for _ in range(3):
+        drawn.append(draw(ctx))
+        kept.append(await ctx.execute_activity(keep, drawn[-1]))
+        await ctx.receive_signal("go")
+    return [drawn, kept]
+
+
+def draws_plainly(ctx: WorkflowContext) -> list[Any]:
+    drawn, kept = [], []
+    for _ in range(3):
+        drawn.append(draw(ctx))
+        kept.append(ctx.execute_activity(keep, drawn[-1]))
+        ctx.receive_signal("go")
+    return [drawn, kept]
+
+
+@pytest.mark.parametrize("fn", [draws, draws_plainly])
+def test_random_numbers_and_times_are_the_same_in_every_life(
+    lives: Lives, fn: Callable[..., Any]
+) -> None:
+    handle = lives.executor.execute(fn, id="w")
+    for _ in range(3):
+        while not handle.waiting_for:
+            assert handle.status == "running"
+        handle = lives.crash_and_resume(handle, fn)
+        lives.executor.signal("w", Signal("go"))
+    drawn, kept = handle.result(10)
+    assert drawn == kept
+    assert len({repr(each) for each in drawn}) == 3
