@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from crashes import Lives
 from executor_stores import CheckedStore
 from replayed_workflows import WORKFLOWS, alike, ended, outcome
 
-from inngest_nb import AsyncWorkflowContext, Executor, HistoryEvent, Hooks, Signal
+from inngest_nb import AsyncWorkflowContext, Executor, HistoryEvent, Hooks, Signal, WorkflowContext
 from inngest_nb.errors import EngineError, WorkflowNotSavedError
 
 
