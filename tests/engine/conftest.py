@@ -14,6 +14,9 @@ from manual_clock import ManualClock
 
 from inngest_nb import Executor, WorkflowStore
 
+# What they assert is to be shown in full, as in the tests themselves.
+pytest.register_assert_rewrite("program_checks", "program_parts", "program_model")
+
 
 @pytest.fixture(params=STORES, ids=lambda make: make.__name__)
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkflowStore]:

@@ -26,7 +26,7 @@ from inngest_nb import (
     fork,
     wire,
 )
-from inngest_nb.errors import NonDeterminismError, WorkflowFailedError
+from inngest_nb.errors import ActivityError, NonDeterminismError, WorkflowFailedError
 from inngest_nb.state import UNSET, ForkOrigin
 
 TWICE = RetryPolicy(max_attempts=2, initial_interval=0)
@@ -288,20 +288,27 @@ def check_fork_of_a_retried_run(executor: Executor, world: World) -> None:
     limit = [101]
 
     async def workflow(ctx: AsyncWorkflowContext) -> Any:
-        return await ctx.execute_activity(world.charge, limit[0])
+        try:
+            paid = await ctx.execute_activity(world.charge, limit[0])
+        except ActivityError:
+            await ctx.execute_activity(world.pack, 0)
+            raise
+        return [paid, await ctx.execute_activity(world.pack, 1)]
 
     with pytest.raises(WorkflowFailedError):
         executor.execute(workflow, id="w").result(20)
     limit[0] = 5
-    assert executor.retry("w", workflow).result(20) == 5
+    assert executor.retry("w", workflow).result(20) == [5, 10]
     original = load(executor.store, "w")
-    assert any(event.superseded is True for event in original.history)
+    gone = [event for event in original.history if event.superseded is True]
+    assert [event.activity_name for event in gone] == ["pack", "pack", ""]
     forked = fork(original)
     assert not any(event.superseded is True for event in forked.history)
-    assert go_on(executor, workflow, forked) == 5
-    gone = next(event for event in original.history if event.superseded is True)
-    with pytest.raises(ValueError, match=f"has no event {gone.id} to fork at"):
-        fork(original, gone.id)
+    world.done.clear()
+    assert go_on(executor, workflow, forked) == [5, 10]
+    assert not world.done
+    with pytest.raises(ValueError, match=f"has no event {gone[0].id} to fork at"):
+        fork(original, gone[0].id)
 
 
 def test_a_fork_is_free_while_the_run_that_it_comes_from_goes_on(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -263,10 +264,16 @@ def test_a_run_that_failed_of_its_code_goes_on_when_that_is_mended(
 def test_signals_that_came_after_the_failure_are_not_lost(
     executor: Executor, world: World, kind: str
 ) -> None:
+    has_failed = threading.Event()
+
+    def note_failure(_: Any) -> None:
+        has_failed.set()
+
     async def workflow(ctx: AsyncWorkflowContext) -> Any:
         try:
             await ctx.execute_activity(world.work, "first")
         except EngineError:
+            await ctx.execute_activity(note_failure)
             await ctx.receive_signal("give up")
             raise
         return [await ctx.receive_signal("go"), await ctx.receive_signal("go")]
@@ -275,6 +282,7 @@ def test_signals_that_came_after_the_failure_are_not_lost(
         try:
             ctx.execute_activity(world.work, "first")
         except EngineError:
+            ctx.execute_activity(note_failure)
             ctx.receive_signal("give up")
             raise
         return [ctx.receive_signal("go"), ctx.receive_signal("go")]
@@ -282,6 +290,7 @@ def test_signals_that_came_after_the_failure_are_not_lost(
     fn = {"async": workflow, "plain": plain_workflow}[kind]
     world.broken = {"first"}
     handle = executor.execute(fn, id="w")
+    assert has_failed.wait(10)
     for name, payload in (("go", 1), ("go", 2), ("give up", None)):
         executor.signal("w", Signal(name, payload))
     with pytest.raises(WorkflowFailedError):
