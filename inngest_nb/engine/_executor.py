@@ -173,7 +173,8 @@ class Executor:
         That activity is tried anew, by its whole retry policy; what has completed is not done
         again. A run that failed by its own code goes on where it raised: mend the code first. What
         followed from the failure stays in the history, marked as superseded; signals still count.
-        Without `fn` the workflow is found by its name, as `recover` does.
+        Without `fn` the workflow is found by its name, as `recover` does. Of two retries at once
+        the second raises `StoreConflictError`.
         """
         with self._engine.claim(id):
             stored = self._load(id, "retry")
