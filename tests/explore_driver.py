@@ -7,13 +7,15 @@ from typing import Any
 
 from inngest_nb import HistoryEvent, WorkflowState
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+# A day old, so that only what a test saves itself was updated within the last hour,
+# however long after this import the test may begin.
+NEWEST = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 STATUSES = ("completed", "failed", "running", "completed")
 
 
 def state_of(number: int, **fields: Any) -> WorkflowState:
     """Make the n-th newest workflow."""
-    updated = NOW - timedelta(minutes=10 * number)
+    updated = NEWEST - timedelta(minutes=10 * number)
     status = STATUSES[number % 4]
     event = HistoryEvent(
         id=1,

@@ -78,7 +78,7 @@ class LabPage:
         self._screenshots = screenshots
         page.context.route(_BEYOND_LOOPBACK, self._refuse)
         page.on("websocket", self._on_websocket)
-        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
+        page.on("pageerror", lambda error: self.page_errors.append(error.stack or str(error)))
         page.on("dialog", self._on_dialog)
 
     def open(self, notebook: Path) -> None:
@@ -168,9 +168,9 @@ class LabPage:
 
     def assert_undisturbed(self) -> None:
         """Fail when the page wanted to leave loopback, had an error, or ran a hostile script."""
-        assert self.external == [], "the page asked for addresses beyond loopback"
-        assert self.page_errors == [], "the page had uncaught errors"
-        assert self.dialogs == [], "a script in the page opened a dialog"
+        assert not self.external, f"the page asked for addresses beyond loopback: {self.external}"
+        assert not self.page_errors, f"the page had uncaught errors: {self.page_errors}"
+        assert not self.dialogs, f"a script in the page opened a dialog: {self.dialogs}"
 
     def _show(self, notebook: Path) -> None:
         self.page.goto(self._server.address(notebook))

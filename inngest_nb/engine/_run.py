@@ -140,7 +140,7 @@ class Run:
     def waiting_for(self) -> tuple[str, ...]:
         """The names of the signals that the code waits for right now."""
         with self.lock:
-            return tuple(sorted(name for name, count in self._listening.items() if count > 0))
+            return tuple(sorted(self._listening))
 
     # What the context asks of it, always from the code
 
@@ -178,6 +178,8 @@ class Run:
         finally:
             with self.lock:
                 self._listening[name] -= 1
+                if not self._listening[name]:
+                    del self._listening[name]
 
     def version(self, name: str, latest: int) -> int:
         """Return which version of a piece of code this run goes by, 0 for that before any."""

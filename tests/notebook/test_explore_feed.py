@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from explore_driver import NOW, state_of
+from explore_driver import NEWEST, state_of
 
 from inngest_nb import MemoryStore, WorkflowState
 from inngest_nb.notebook._feed import Feed
@@ -47,7 +47,7 @@ def known(feed: Feed) -> set[str]:
 
 def test_a_look_at_a_large_store_reads_the_newest_only() -> None:
     store, feed = ready(1_500)
-    store.save(state_of(700, updated_at=NOW + timedelta(seconds=1), error="new"))
+    store.save(state_of(700, updated_at=NEWEST + timedelta(seconds=1), error="new"))
     feed.look()
     assert store.asked == [100]
     assert [entry.workflow_id for entry in feed.entries() if entry.error == "new"] == ["order-0700"]
@@ -57,7 +57,7 @@ def test_a_look_at_a_large_store_reads_the_newest_only() -> None:
 def test_a_look_reaches_further_until_it_meets_what_is_known() -> None:
     store, feed = ready(1_500)
     for number in range(300):
-        store.save(state_of(number, workflow_id=f"new-{number}", updated_at=NOW + timedelta(1)))
+        store.save(state_of(number, workflow_id=f"new-{number}", updated_at=NEWEST + timedelta(1)))
     feed.look()
     assert store.asked == [100, 1_000]
     assert len(known(feed)) == 1_800
