@@ -78,7 +78,7 @@ class LabPage:
         self._screenshots = screenshots
         page.context.route(_BEYOND_LOOPBACK, self._refuse)
         page.on("websocket", self._on_websocket)
-        page.on("pageerror", lambda error: self.page_errors.append(error.stack or str(error)))
+        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
         page.on("dialog", self._on_dialog)
 
     def open(self, notebook: Path) -> None:
@@ -134,13 +134,17 @@ class LabPage:
         return self.folder.parent / str(self.page.evaluate(f"() => {shown}"))
 
     def theme(self, name: Literal["light", "dark"]) -> None:
-        """Switch JupyterLab's theme."""
+        """Switch JupyterLab's theme, and wait until its splash is gone.
+
+        Switched again while the last one still fades, JupyterLab removes it twice and throws.
+        """
         change = (
             "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
         )
         self.page.evaluate(change, _THEMES[name])
         is_light = json.dumps(name == "light")
         self.page.locator(f'body[data-jp-theme-light="{is_light}"]').wait_for(state="attached")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the browser's window this size in CSS pixels."""

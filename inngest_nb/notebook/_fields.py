@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from inngest_nb.notebook._form import Area, filling, row
+from inngest_nb.notebook._form import Area, FlawArea, filling, row
 from inngest_nb.notebook._html import fragment
 from inngest_nb.notebook._payload import BadJsonError, payload_text, read_payload, same_json
 from inngest_nb.notebook._words import status_choice
@@ -40,7 +40,7 @@ class StateFields:
         self.result = _textarea("result", rows=8)
         self._inputs = {name: getattr(self, name) for name in _LABELS}
         self._filled: dict[str, str] = {}  # what the fields were last filled with
-        self._flaws = {name: Area(f"inb-{name}-flaw") for name in _PAYLOADS}
+        self._flaws = {name: FlawArea(f"inb-{name}-flaw") for name in _PAYLOADS}
         for name, field in self._inputs.items():
             field.add_class(f"inb-{name}")
         for name in _PAYLOADS:

@@ -20,7 +20,7 @@ from inngest_nb.notebook._words import visible_lines
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
-__all__ = ["Area", "Form", "filling", "notice", "row"]
+__all__ = ["Area", "FlawArea", "Form", "filling", "notice", "row"]
 
 # How long a click waits for its work, in seconds. What takes longer goes on by itself, and the
 # kernel is free for other cells.
@@ -75,12 +75,20 @@ class Area(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
         self.layout.display = "" if content else "none"
         self.layout.visibility = None
 
-    def fade(self) -> None:
-        """Take the words away and leave their room: nothing may move under a pressed mouse.
 
-        A field is left by pressing the mouse on a button, and the button that moves away before
-        the mouse is let go was not clicked.
-        """
+class FlawArea(Area):
+    """A place below a field for what is wrong in it.
+
+    While the mouse is pressed, as on the button by which the field was left, the stylesheet holds
+    it back: a button that moved away before the mouse is let go was not clicked.
+    """
+
+    def __init__(self, hook: str) -> None:
+        super().__init__(hook)
+        self.add_class("inb-flaw")
+
+    def fade(self) -> None:
+        """Take the words away and leave their room, for the same reason."""
         self.markup = Markup("")
         self.layout.visibility = "hidden"
 

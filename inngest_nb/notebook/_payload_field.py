@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from inngest_nb import wire
-from inngest_nb.notebook._form import Area
+from inngest_nb.notebook._form import FlawArea
 from inngest_nb.notebook._html import fragment
 from inngest_nb.notebook._payload import BadJsonError, read_payload
 
@@ -24,7 +24,7 @@ class PayloadField(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         self.text.layout = widgets.Layout(width="auto")
         for hook in ("inb-json", "inb-payload"):
             self.text.add_class(hook)
-        self.flaw = Area("inb-payload-flaw")
+        self.flaw = FlawArea("inb-payload-flaw")
         super().__init__((self.text, self.flaw))
         self.fill(label, "")
         self.text.observe(lambda _: self._mark(), "value")

@@ -225,6 +225,22 @@ def test_a_mended_field_moves_no_button_away_from_a_pressed_mouse(
     expect(form.locator(".inb-question")).to_contain_text("Save order-7?")
 
 
+def test_a_flawed_field_moves_no_button_away_from_a_pressed_mouse(
+    lab: LabPage, store: SqliteStore
+) -> None:
+    form = opened(lab, "inb.save_form(store)")
+    load(form, "order-7")
+    flaw, review = form.locator(".inb-result-flaw"), form.get_by_role("button", name="Review")
+    form.get_by_label("Result").fill("[1,")
+    review.hover()
+    lab.page.mouse.down()
+    expect(flaw).to_contain_text("is not JSON")
+    expect(flaw).to_be_hidden()
+    lab.page.mouse.up()
+    expect(flaw).to_be_visible()
+    expect(form.locator(".inb-trouble")).to_contain_text("is not JSON")
+
+
 def test_the_keyboard_alone_mends_a_workflow(lab: LabPage, store: SqliteStore) -> None:
     form = opened(lab, "inb.save_form(store)")
     keys = lab.page.keyboard
