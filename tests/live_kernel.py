@@ -45,9 +45,11 @@ class LiveKernel:
     def run_all(self, cells: Sequence[str], timeout: float = 60) -> list[Outcome]:
         """Send every cell at once, as Run All does, and return what came of each.
 
-        As JupyterLab does, it answers each widget that a cell opens while that cell still runs.
+        As JupyterLab does, it answers each widget that a cell opens while that cell still runs, and
+        an error ends the run; but not one that a single cell was asked for.
         """
-        asked = [self.client.execute(cell) for cell in cells]
+        several = len(cells) > 1
+        asked = [self.client.execute(cell, stop_on_error=several) for cell in cells]
         outcomes = {message_id: Outcome() for message_id in asked}
         waiting = set(asked)
         deadline = time.monotonic() + timeout

@@ -302,7 +302,7 @@ def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
     expect(form.locator(".widget-button")).to_have_text(["Another signal"])
     expect(form.get_by_role("button", name="Another signal")).to_be_focused()
     pictures(lab, "signal-sent")
-    lab.page.keyboard.press("Enter")
+    form.get_by_role("button", name="Another signal").press("Enter")
     expect(form.get_by_label("Signal")).to_be_focused()
     for _ in range(3):  # the payload, Approve, Reject
         lab.page.keyboard.press("Tab")

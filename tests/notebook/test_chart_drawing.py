@@ -70,8 +70,8 @@ def test_each_end_of_a_bar_looks_different_without_its_colour() -> None:
     tones = [bar.attrib["class"] for bar in page.iter("rect")]
     assert tones == ["inb-good", "inb-bad", "inb-busy", "inb-idle", "inb-idle", "inb-idle"]
     assert text_of(page.find(".//p")) == (
-        "Bars filled: completed; outlined: failed; pale: running; dashed: canceled; "
-        "dashed: abandoned; thin: until a timer fired."
+        "Key: filled = completed, outlined = failed, pale = running, dashed = canceled, "
+        "dashed = abandoned, thin = until a timer fired."
     )
 
 
@@ -80,7 +80,7 @@ def test_a_signal_is_a_dot() -> None:
     (dot,) = page.iter("circle")
     assert (dot.attrib["cx"], dot.attrib["class"]) == ("33%", "inb-busy")
     assert page.find(".//rect") is None
-    assert text_of(page.find(".//p")) == "Bars dot: a signal."
+    assert text_of(page.find(".//p")) == "Key: dot = a signal."
 
 
 def test_bars_that_all_completed_need_no_words_on_how_they_look() -> None:

@@ -48,7 +48,7 @@ def test_a_failed_run_reads_in_words_when_everything_else_is_stripped() -> None:
     assert "The activity charge failed activity charge: card declined" in words
     assert "reserve +0 ⊘ abandoned, 9 s" in words
     assert "charge +1 s ✕ failed, 2 attempts, 8 s card declined" in words
-    assert "Bars outlined: failed; dashed: abandoned." in words
+    assert "Key: outlined = failed, dashed = abandoned." in words
 
 
 def test_plain_text_tells_the_same_and_draws_bars() -> None:
