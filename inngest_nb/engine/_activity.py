@@ -75,8 +75,11 @@ class Activity:
         self._run = run
         self._fn = fn
         self._given = as_json(given, f"the input of activity {self.name!r}")
-        self._before = (None,) if wants_context(fn) else ()
-        arguments(fn, "activity", *self._before, given=self._given)  # says now what does not fit
+        self._wants_context = wants_context(fn)
+        before = (None,) if self._wants_context else ()
+        # Says now what does not fit.
+        takes = arguments(fn, "activity", *before, given=self._given)
+        self._takes_input = len(takes) > len(before)
         self.seq = run.call("activity", self.name)  # a call that was refused is none
         self._retry = retry
         self._timeout = timeout
@@ -212,6 +215,9 @@ class Activity:
             self._attempt = self._over
 
     def _arguments(self) -> tuple[Any, ...]:
+        given = (fresh(self._given),) if self._takes_input else ()
+        if not self._wants_context:
+            return given
         context = ActivityContext(
             self._run.workflow_id,
             self._run.run_id,
@@ -220,8 +226,7 @@ class Activity:
             self._attempt,
             self._retries or 0,
         )
-        before = (context,) if self._before else ()
-        return arguments(self._fn, "activity", *before, given=fresh(self._given))
+        return (context, *given)
 
     def _launch(self, number: int) -> None:
         # Named, because the running loop may be the workflow's own, in the turn that asks for this.

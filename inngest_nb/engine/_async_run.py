@@ -124,7 +124,7 @@ class AsyncRun(Run):
     # Events
 
     def _advance(self) -> None:
-        self.engine.loop.post(self._take_turns)
+        self.engine.loop.post(self._take_turns, wake=False)
 
     def _take_turns(self) -> None:
         try:

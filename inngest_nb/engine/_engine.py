@@ -45,7 +45,9 @@ class Engine:
         self.lease = lease
         self.loop = PrivateLoop()
         self.clock = clock or SystemClock(self.loop)
-        self.writer = Writer(store, self._leases_to_renew, lease.total_seconds() / 6)
+        self.writer = Writer(
+            store, self._leases_to_renew, lease.total_seconds() / 6, self.loop.wake
+        )
         self.hooks = HookThread(hooks)
         self.workers = Workers("inngest-nb-activity", workers)
         self.threads = Workers("inngest-nb-workflow")

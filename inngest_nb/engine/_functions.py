@@ -87,6 +87,8 @@ def fresh(value: Any) -> Any:
 
 def as_json(value: Any, whose: str) -> Any:
     """Return a value as JSON reads it back, or raise `TypeError` or `ValueError` saying whose."""
+    if value is None or type(value) is bool or (type(value) is str and value.isascii()):
+        return value  # as it is: text in between would be a detour
     try:
         return wire.decode_json(wire.encode_json(value))
     except (TypeError, ValueError) as error:
@@ -96,6 +98,8 @@ def as_json(value: Any, whose: str) -> Any:
 
 def clean(text: str) -> str:
     """Return text that can be written as UTF-8, and is not endless."""
+    if text.isascii() and len(text) <= _LONGEST_ERROR:
+        return text
     if len(text) > _LONGEST_ERROR:
         text = text[:_LONGEST_ERROR] + " …"
     return text.encode("utf-8", "backslashreplace").decode()

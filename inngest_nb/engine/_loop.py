@@ -36,6 +36,7 @@ class PrivateLoop:
         self._thread: threading.Thread | None = None
         self._ident = 0
         self._calls: deque[Callable[[], object]] = deque()
+        self._awake = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -51,14 +52,22 @@ class PrivateLoop:
         """Tell whether this is the loop's own thread."""
         return threading.get_ident() == self._ident
 
-    def post(self, call: Callable[[], object]) -> None:
-        """Make a call on the loop, from any thread; calls that come together cost one wake-up."""
+    def post(self, call: Callable[[], object], *, wake: bool = True) -> None:
+        """Make a call on the loop, from any thread; calls that come together cost one wake-up.
+
+        Without `wake` it waits for somebody to call `wake`, so that several come together.
+        """
+        self._calls.append(call)
+        if wake:
+            self.wake()
+
+    def wake(self) -> None:
+        """Make the calls that were posted."""
         with self._lock:
-            self._calls.append(call)
-            first = len(self._calls) == 1
-        if first and self.loop is not None:
-            with contextlib.suppress(RuntimeError):  # closed: nothing of it matters any more
-                self.loop.call_soon_threadsafe(self._drain)
+            if self._calls and not self._awake and self.loop is not None:
+                with contextlib.suppress(RuntimeError):  # closed: nothing of it matters any more
+                    self.loop.call_soon_threadsafe(self._drain)
+                self._awake = True  # last, lest an interrupt leave it so with nothing to come
 
     def stop(self, grace: float) -> None:
         """Cancel what runs there, wait so many seconds for it to end, and let go of the loop."""
@@ -83,10 +92,10 @@ class PrivateLoop:
 
     def _drain(self) -> None:
         with self._lock:
-            calls, self._calls = self._calls, deque()
-        for call in calls:
+            self._awake = False
+        for _ in range(len(self._calls)):  # what comes meanwhile wakes the loop again
             try:
-                call()
+                self._calls.popleft()()
             except Exception as error:  # noqa: BLE001  # told; the other runs' calls go on
                 if self.loop is not None:
                     message = "a call on the engine's loop failed; please report this"

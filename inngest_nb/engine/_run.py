@@ -82,6 +82,7 @@ class Run:
         """Record the start, and let the code begin once that is saved; or replay the past."""
         if self.past is not None:
             self._advance()
+            self.engine.loop.wake()
             return
         fields: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         name, version = definition_of(self.fn)
@@ -306,7 +307,8 @@ class Run:
             told = [call for call in self._untold if journal.is_saved(call[1])]
             del self._untold[: len(told)]
             free = [call for call in self._held if journal.is_saved(call[1])]
-            self._held = [call for call in self._held if call not in free]
+            if free:
+                self._held = [call for call in self._held if call not in free]
             if journal.is_behind(self._wanted):
                 self.engine.writer.put(self)
             over = self.ended and journal.saved == len(journal.events)
@@ -347,7 +349,7 @@ class Run:
     # What the two kinds of runs do in their own ways
 
     def _advance(self) -> None:
-        """Show saved events to the code; called from any thread."""
+        """Show saved events to the code, when the loop is woken; called from any thread."""
         raise NotImplementedError
 
     def _stop(self) -> None:

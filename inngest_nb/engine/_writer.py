@@ -37,21 +37,31 @@ class Savable(Protocol):
         """Hear that a save failed."""
 
 
+# A run that was to be saved, how many events that were if it was saved whole, what went wrong.
+_Outcome = tuple[Savable, int | None, BaseException | None]
+
+
 class Writer:
     """Saves runs: what is new of each, or where the store cannot append, each one whole.
 
     A failing save is told to its run and touches no other. Runs to which nothing happens are
     asked for now and then, so that their leases do not end: `due` gives those that want it.
+    `told` is called after all of those that were saved together have heard of it.
     """
 
     def __init__(
-        self, store: WorkflowStore, due: Callable[[], Iterable[Savable]], every: float
+        self,
+        store: WorkflowStore,
+        due: Callable[[], Iterable[Savable]],
+        every: float,
+        told: Callable[[], None],
     ) -> None:
         self._store = store
         # Asked once, because it takes as long as many an activity.
         self._appending = store if isinstance(store, AppendingStore) else None
         self._due = due
         self._every = every
+        self._told = told
         self._waiting: dict[Savable, None] = {}
         self._going_on: set[Savable] = set()
         self._enough = 1
@@ -103,21 +113,23 @@ class Writer:
             again: list[Savable] = []
             begun = time.monotonic()
             self._going_on.clear()
-            for run, events, error in self._save(batch):
+            for outcomes in self._save(batch):
                 if begun:
                     taken, begun = time.monotonic() - begun, 0.0
                     self._patience = min(_PATIENCE * taken, _MOST_PATIENCE)
-                tried = tries.pop(run, 0)
-                if error is None:
-                    if run.on_saved(events):
-                        self._going_on.add(run)
-                elif tried < len(PAUSES) and not self._closed and may_pass(error):
-                    tries[run] = tried + 1
-                    again.append(run)
-                else:
-                    run.on_unsaved(error)
-                    with self._changed:  # what it recorded while this went wrong
-                        self._waiting.pop(run, None)
+                for run, events, error in outcomes:
+                    tried = tries.pop(run, 0)
+                    if error is None:
+                        if run.on_saved(events):
+                            self._going_on.add(run)
+                    elif tried < len(PAUSES) and not self._closed and may_pass(error):
+                        tries[run] = tried + 1
+                        again.append(run)
+                    else:
+                        run.on_unsaved(error)
+                        with self._changed:  # what it recorded while this went wrong
+                            self._waiting.pop(run, None)
+                self._told()
             if again:
                 self._repeat(again, PAUSES[max(tries[run] for run in again) - 1])
 
@@ -149,39 +161,37 @@ class Writer:
             self._changed.wait_for(lambda: self._closed, pause)
             self._waiting = dict.fromkeys(runs) | self._waiting
 
-    def _save(
-        self, batch: list[Savable]
-    ) -> Iterable[tuple[Savable, int | None, BaseException | None]]:
+    def _save(self, batch: list[Savable]) -> Iterable[list[_Outcome]]:
+        """Save runs, and yield what came of those that were saved together."""
         try:
             appends = self._appending is not None and self._appending.can_append()
         except BaseException as error:  # noqa: BLE001  # the runs tell it
-            return [(run, None, error) for run in batch]
+            return [[(run, None, error) for run in batch]]
         if self._appending is not None and appends:
-            return _append(self._appending, batch)
-        return (_save_whole(self._store, run) for run in batch)
+            return [_append(self._appending, batch)]
+        return ([_save_whole(self._store, run)] for run in batch)
 
 
-def _append(
-    store: AppendingStore, batch: list[Savable]
-) -> Iterable[tuple[Savable, None, BaseException | None]]:
+def _append(store: AppendingStore, batch: list[Savable]) -> list[_Outcome]:
+    told: list[_Outcome] = []
     runs: list[Savable] = []
     writes: list[Write] = []
     for run in batch:
         try:
             writes.append(run.next_write())
         except BaseException as error:  # noqa: BLE001  # the run tells it
-            yield run, None, error
+            told.append((run, None, error))
         else:
             runs.append(run)
     try:
         outcomes = store.append_history(writes)
     except BaseException as error:  # noqa: BLE001  # the runs tell it
         outcomes = [error] * len(runs)
-    for run, outcome in zip(runs, outcomes, strict=True):
-        yield run, None, outcome
+    told += ((run, None, outcome) for run, outcome in zip(runs, outcomes, strict=True))
+    return told
 
 
-def _save_whole(store: WorkflowStore, run: Savable) -> tuple[Savable, int, BaseException | None]:
+def _save_whole(store: WorkflowStore, run: Savable) -> _Outcome:
     state, events = run.snapshot()
     try:
         store.save(state)

@@ -59,4 +59,6 @@ def _nothing_left_behind() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        assert thread.name in {"inngest-nb-writer"}, f"{thread.name} was left behind"
+        if thread.name != "inngest-nb-writer":  # which goes when its store is collected
+            thread.join(5)  # a test's own small server lets go of its connections when it can
+            assert not thread.is_alive(), f"{thread.name} was left behind"

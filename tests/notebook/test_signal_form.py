@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from frame_states import NOON
 from small_servers import plain_server
 
 import inngest_nb as inb
-from inngest_nb import AsyncInngestStore, Executor, InngestStore, MemoryStore, WorkflowStore
+from inngest_nb import AsyncInngestStore, Executor, Hooks, InngestStore, MemoryStore, WorkflowStore
 from inngest_nb.errors import WorkflowLeasedError
 from inngest_nb.notebook import LiveRun
 
@@ -54,6 +55,16 @@ def payloads(store: WorkflowStore, workflow_id: str = "order-7") -> list[Any]:
 
 def name(form: Any, text: str = "approve") -> None:
     type_into(form, form.name, text)
+
+
+@contextmanager
+def another_executor(store: WorkflowStore) -> Iterator[Executor]:
+    """Give an executor, not that of `run` and `start`, that has saved the start of order-7."""
+    saved = threading.Event()
+    with Executor(store, Hooks(on_workflow_start=lambda *_: saved.set())) as executor:
+        executor.execute(asking, "order-7", 1)
+        assert saved.wait(PATIENCE)
+        yield executor
 
 
 @pytest.mark.parametrize(("button", "approved"), [("approve", True), ("reject", False)])
@@ -216,11 +227,10 @@ def test_a_run_that_has_ended_takes_nothing(run: LiveRun, store: MemoryStore) ->
 
 
 def test_a_run_that_ended_unseen_refuses_in_place(store: MemoryStore) -> None:
-    with Executor(store) as executor:
-        handle = executor.execute(asking, "order-7", 1)
+    with another_executor(store) as executor:
         form = inb.signal_form(executor, "order-7")
         form._left.set()  # nobody follows it
-        executor.cancel(handle.id)
+        executor.cancel("order-7")
         name(form)
         press(form, form.approve)
         assert "Could not send the signal" in words(form.trouble)
@@ -242,8 +252,7 @@ def test_a_run_whose_process_died_finds_the_signal_when_it_is_resumed(store: Mem
 
 
 def test_a_run_of_another_executor_is_refused_with_words(store: MemoryStore) -> None:
-    with Executor(store) as executor:
-        executor.execute(asking, "order-7", 1)
+    with another_executor(store):
         form = inb.signal_form(store, "order-7")
         name(form)
         press(form, form.approve)
