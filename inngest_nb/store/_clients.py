@@ -11,6 +11,7 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store._direct import DirectClient
 from inngest_nb.store._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size, is_small
 from inngest_nb.store._operations import (
     Answer,
@@ -47,7 +48,11 @@ class InngestStore(HttpStore):
         super().__init__(
             base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
         )
-        self._client = client or httpx.Client(trust_env=not self._local, cookies=NoCookies())
+        self._client: httpx.Client | DirectClient
+        if client is not None:
+            self._client = client
+        else:
+            self._client = DirectClient() if self._local else httpx.Client(cookies=NoCookies())
         if client is None:
             # Collected without a close, it leaves no socket behind to be warned about.
             weakref.finalize(self, self._client.close)

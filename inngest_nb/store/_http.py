@@ -87,7 +87,7 @@ class HttpStore:
         """Whether the server is on this machine, where a proxy has no business."""
         return is_loopback(httpx.URL(self.base_url).host)
 
-    def _request(self, request: Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+    def _request(self, request: Request, client: Any) -> httpx.Request:
         headers = self._key.headers() if request.keyed else {}
         headers |= request.headers
         if request.body is not None:
@@ -101,7 +101,7 @@ class HttpStore:
                 content=request.body,
                 extensions=self._extensions,
             )
-        built = client.build_request(
+        built: httpx.Request = client.build_request(
             request.method,
             request.url,
             headers=headers,
