@@ -141,8 +141,9 @@ class HistoryEvent(
     def __post_init__(self) -> None:
         if type(self.type) is not EventType:
             force_setattr(self, "type", EventType(self.type))
-        if self.timestamp is not None:
-            force_setattr(self, "timestamp", _time(self.timestamp, "timestamp"))
+        time = self.timestamp
+        if time is not None and (time.tzinfo is None or time.year == 1):
+            force_setattr(self, "timestamp", _time(time, "timestamp"))
         if type(self.duration) is not Nanoseconds:
             force_setattr(self, "duration", _duration(self.duration))
         if self.timeout is not UNSET and type(self.timeout) is not Nanoseconds:

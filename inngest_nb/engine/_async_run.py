@@ -45,17 +45,16 @@ class AsyncRun(Run):
         given: Any,
         retry: RetryPolicy,
         timeout: timedelta | None,
-    ) -> asyncio.Future[Any]:
-        """Start an activity, and return the future of its result."""
+    ) -> tuple[Activity | None, asyncio.Future[Any]]:
+        """Start an activity, and return it with the future of its result."""
         turns = self.check_turn()
         future: asyncio.Future[Any] = turns.create_future()
         if turns.is_ending():
-            return future
+            return None, future
         activity = Activity(self, fn, given, retry, timeout)
         self._activities[activity.seq] = activity, future
-        future.add_done_callback(lambda done: activity.drop() if done.cancelled() else None)
         self.when_live(activity.go_on)
-        return future
+        return activity, future
 
     def mailbox(self, name: str) -> asyncio.Queue[Any]:
         """Return the queue of a signal's payloads that no one took."""

