@@ -11,7 +11,7 @@ class DirectClient:
     """Gives each request to httpx's transport as it is. Safe to use from many threads.
 
     The contract has no cookies, redirects and authentication flows, and no proxy stands before
-    this machine: looking for them takes `httpx.Client` about as long as the request itself.
+    this machine: looking for them was a fifth of the client's work for a request.
     """
 
     def __init__(self) -> None:
