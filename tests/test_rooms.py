@@ -28,12 +28,24 @@ FLOORS = {
     "__main__": 7,
 }
 
+# Rooms within a room have floors too. The room's own files are one of them, named "".
+INNER_FLOORS = {
+    ("engine", "basics"): 0,
+    ("engine", "history"): 1,
+    ("engine", "threads"): 2,
+    ("engine", "code"): 3,
+    ("engine", ""): 4,
+    ("store", ""): 0,
+    ("store", "tables"): 1,
+    ("store", "http"): 1,
+}
+
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
     "IPython": ["notebook/"],
     "anywidget": ["notebook/_table.py"],
     "click": ["cli/"],
-    "httpx": ["store/"],
+    "httpx": ["store/http/"],
     "ipykernel": ["checkup/"],
     "ipywidgets": ["notebook/"],
     "jinja2": ["notebook/"],
@@ -45,7 +57,7 @@ LIBRARIES = {
     "nest_asyncio2": ["nesting.py"],
     "numpy": ["notebook/"],
     "pandas": ["notebook/"],
-    "sqlite3": ["store/_sqlite"],
+    "sqlite3": ["store/tables/_sqlite"],
     "starlette": ["server/"],
     "traitlets": ["notebook/_table.py"],
     "uvicorn": ["server/"],
@@ -87,3 +99,54 @@ def room_of(name: str) -> str:
     """Return the room of a module; a name of the package itself comes from its door."""
     room = name.split(".")[1:2]
     return room[0] if room and room[0] in FLOORS else "__init__"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_of_an_inner_room_imports_lower_inner_rooms_only(file: str) -> None:
+    home = inner_room_of(file)
+    if home is None or file.endswith("__init__.py"):
+        return  # a door shows what lies behind it
+    above = [
+        name
+        for name in imported_files(file)
+        if (room := inner_room_of(name)) is not None
+        and room[0] == home[0]
+        and room != home
+        and INNER_FLOORS[room] >= INNER_FLOORS[home]
+    ]
+    assert above == []
+
+
+@pytest.mark.parametrize("room", sorted({"/".join(room) for room in INNER_FLOORS}))
+def test_a_room_has_ten_files_at_most(room: str) -> None:
+    files = [file for file in FILES if file.rpartition("/")[0] == room.rstrip("/")]
+    assert len([file for file in files if not file.endswith("__init__.py")]) <= 10
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = {file: set(imported_files(file)) for file in FILES if not file.endswith("__init__.py")}
+    while free := {file for file, wanted in graph.items() if not wanted & graph.keys()}:
+        for file in free:
+            del graph[file]
+    assert sorted(graph) == []
+
+
+def inner_room_of(file: str) -> tuple[str, str] | None:
+    """Return the room and the inner room of a file, if its room has inner ones."""
+    room, _, rest = file.partition("/")
+    inner = rest.rpartition("/")[0]
+    return (room, inner) if (room, inner) in INNER_FLOORS else None
+
+
+def imported_files(file: str) -> Iterator[str]:
+    """Yield the files of the package that a file imports, by their paths."""
+    for name in imports(file):
+        parts = name.split(".")[1:]
+        for length in (len(parts), len(parts) - 1):
+            for path in (
+                "/".join(parts[:length]) + ".py",
+                "/".join([*parts[:length], "__init__.py"]),
+            ):
+                if path in FILES and path != file:
+                    yield path
+                    break

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inngest_nb.checkup._findings import Finding, Level
-from inngest_nb.store._config import named_base_url, resolve_key
-from inngest_nb.store._probe import ServerKind, identify
+from inngest_nb.store.http import ServerKind, identify, named_base_url, resolve_key
 
 _OWN_SERVER = (
     "start a state server, `inngest-nb serve --port 8290`, and set "

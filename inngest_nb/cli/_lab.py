@@ -15,7 +15,7 @@ import click
 from inngest_nb.cli._signals import ended_by_signals
 from inngest_nb.cli._walkthroughs import Outcome, copy_walkthroughs, walkthroughs
 from inngest_nb.server import StateServer
-from inngest_nb.store._config import named_base_url
+from inngest_nb.store.http import named_base_url
 
 _STATES = Path(".inngest-nb") / "state.db"
 

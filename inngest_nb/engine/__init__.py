@@ -1,15 +1,15 @@
 """Runs workflows in this process, remembers what happened, and goes on after a crash."""
 
-from inngest_nb.engine._activity import ActivityContext
-from inngest_nb.engine._context import AsyncWorkflowContext, WorkflowContext
 from inngest_nb.engine._executor import Executor, Recovery
-from inngest_nb.engine._fork import fork
 from inngest_nb.engine._handle import WorkflowHandle
-from inngest_nb.engine._hooks import Hooks
-from inngest_nb.engine._policy import RetryPolicy
-from inngest_nb.engine._registry import Workflows, workflow
-from inngest_nb.engine._replay import Call
 from inngest_nb.engine._steps import ReplayStep, replay_steps
+from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.basics._registry import Workflows, workflow
+from inngest_nb.engine.code._activity import ActivityContext
+from inngest_nb.engine.code._context import AsyncWorkflowContext, WorkflowContext
+from inngest_nb.engine.history._fork import fork
+from inngest_nb.engine.history._replay import Call
+from inngest_nb.engine.threads._hooks import Hooks
 
 __all__ = [
     "ActivityContext",

@@ -11,17 +11,17 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
-from inngest_nb.engine import _stored
-from inngest_nb.engine._async_run import AsyncRun
-from inngest_nb.engine._engine import Engine
-from inngest_nb.engine._fork import retried
-from inngest_nb.engine._functions import arguments, as_json, check_function, is_async, name_of
 from inngest_nb.engine._handle import WorkflowHandle
-from inngest_nb.engine._hooks import Hooks
-from inngest_nb.engine._loop import Clock
-from inngest_nb.engine._plain_run import PlainRun
-from inngest_nb.engine._policy import Duration, duration_of
-from inngest_nb.engine._registry import Workflows, registered
+from inngest_nb.engine.basics._functions import arguments, as_json, check_function, name_of
+from inngest_nb.engine.basics._policy import Duration, duration_of
+from inngest_nb.engine.basics._registry import Workflows, registered
+from inngest_nb.engine.code._new_run import new_run
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.history import _stored
+from inngest_nb.engine.history._fork import retried
+from inngest_nb.engine.threads._hooks import Hooks
+from inngest_nb.engine.threads._loop import Clock
+from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,
     StoreConflictError,
@@ -82,7 +82,7 @@ class Executor:
             raise ValueError(f"lease is a second or more, got {lease!r}")
         self._workflows = registered if workflows is None else workflows
         store = MemoryStore() if store is None else store
-        self._engine = Engine(store, hooks, clock, workers, held)
+        self._engine: Services[Run] = Services(store, hooks, clock, workers, held)
         weakref.finalize(self, self._engine.abandon).atexit = False
 
     @property
@@ -325,7 +325,7 @@ class Executor:
     def _begin(
         self, fn: Callable[..., Any], state: WorkflowState, timeout: timedelta | None = None
     ) -> WorkflowHandle:
-        run = (AsyncRun if is_async(fn) else PlainRun)(self._engine, fn, state)
+        run = new_run(self._engine, fn, state)
         self._engine.begin(run, timeout)
         return WorkflowHandle(run)
 

@@ -8,11 +8,11 @@ import contextlib
 from collections.abc import Generator
 from typing import Any
 
-from inngest_nb.engine._functions import fresh
-from inngest_nb.engine._policy import Duration, duration_of
-from inngest_nb.engine._run import Run
-from inngest_nb.engine._turn_loop import TurnLoop, refusal, running_loop
-from inngest_nb.engine._workers import waiting
+from inngest_nb.engine.basics._functions import fresh
+from inngest_nb.engine.basics._policy import Duration, duration_of
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.code._turn_loop import TurnLoop, refusal, running_loop
+from inngest_nb.engine.threads._workers import waiting
 from inngest_nb.errors import EngineError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 

@@ -8,13 +8,12 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from inngest_nb.engine._async_run import AsyncRun
-from inngest_nb.engine._engine import Engine
-from inngest_nb.engine._functions import check_function, is_async
-from inngest_nb.engine._plain_run import PlainRun
-from inngest_nb.engine._replay import Call, Past
-from inngest_nb.engine._run import Run
-from inngest_nb.engine._writer import Savable, Writer
+from inngest_nb.engine.basics._functions import check_function
+from inngest_nb.engine.code._new_run import new_run
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.history._replay import Call, Past
+from inngest_nb.engine.threads._services import Services
+from inngest_nb.engine.threads._writer import Savable, Writer
 from inngest_nb.errors import EngineError, NonDeterminismError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.store import MemoryStore
@@ -42,9 +41,9 @@ def replay_steps(fn: Callable[..., Any], state: WorkflowState) -> list[ReplaySte
             workflow_id=state.workflow_id,
             run_id=state.run_id,
         )
-    engine = Engine(MemoryStore(), None, None, 1, timedelta(minutes=1))
+    engine: Services[Run] = Services(MemoryStore(), None, None, 1, timedelta(minutes=1))
     curtain = engine.writer = _Curtain()
-    run = (AsyncRun if is_async(fn) else PlainRun)(engine, fn, state)
+    run = new_run(engine, fn, state)
     past = run.past
     assert past is not None  # it has a history  # noqa: S101
     try:

@@ -23,11 +23,19 @@ from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError
 from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known
 from inngest_nb.server._guard import Guard, Refused
 from inngest_nb.server._wakeups import Wakeups
-from inngest_nb.store._appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
-from inngest_nb.store._ids import check_id
-from inngest_nb.store._operations import FIRST_SAVED_HEADER, LIST_PATH, Listed, Listing
-from inngest_nb.store._table import Position, Row, StateTable
-from inngest_nb.store._writes import Deletion, Outcome, Work, Write, checked, sift
+from inngest_nb.store.http import (
+    FIRST_SAVED_HEADER,
+    LIST_PATH,
+    BatchItem,
+    BatchOutcome,
+    BatchOutcomes,
+    Listed,
+    Listing,
+    batch_of,
+)
+from inngest_nb.store.ids import check_id
+from inngest_nb.store.rows import Position, Row, StateTable
+from inngest_nb.store.writes import Deletion, Outcome, Work, Write, checked, sift
 
 MAX_BODY_BYTES = 16 * 2**20
 _PAGE, _LARGEST_PAGE, _PAGE_BYTES = 100, 1000, 8 * 2**20

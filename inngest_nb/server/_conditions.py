@@ -9,7 +9,7 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 
 from inngest_nb.server._guard import Refused
-from inngest_nb.store._writes import ANY, check_etag, is_etag, new_etag
+from inngest_nb.store.writes import ANY, check_etag, is_etag, new_etag
 
 _TAG = re.compile(r'[ \t,]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from inngest_nb.errors import ServerStartError
-from inngest_nb.store._config import Key, is_loopback
+from inngest_nb.store.http import Key, is_loopback
 
 
 class Refused(Exception):  # noqa: N818  # an answer, not an error of ours

@@ -16,8 +16,8 @@ import uvicorn
 from inngest_nb.errors import ServerStartError
 from inngest_nb.server._app import App
 from inngest_nb.server._guard import Guard
-from inngest_nb.store._probe import identify
-from inngest_nb.store._sqlite import SqliteTable
+from inngest_nb.store.http import identify
+from inngest_nb.store.tables import SqliteTable
 
 __all__ = ["StateServer"]
 

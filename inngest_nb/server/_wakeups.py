@@ -8,8 +8,8 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from inngest_nb.store._table import Done
-from inngest_nb.store._writes import Outcome
+from inngest_nb.store.rows import Done
+from inngest_nb.store.writes import Outcome
 
 
 class Wakeups:

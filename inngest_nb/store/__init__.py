@@ -1,9 +1,9 @@
 """Where workflow states are kept: over HTTP, in a file, in memory."""
 
-from inngest_nb.store._clients import AsyncInngestStore, InngestStore
-from inngest_nb.store._local import MemoryStore, SqliteStore
-from inngest_nb.store._protocol import AppendingStore, AsyncWorkflowStore, WorkflowStore
-from inngest_nb.store._writes import SoundWrite, Write
+from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
+from inngest_nb.store.protocol import AppendingStore, AsyncWorkflowStore, WorkflowStore
+from inngest_nb.store.tables._local import MemoryStore, SqliteStore
+from inngest_nb.store.writes import SoundWrite, Write
 
 __all__ = [
     "AppendingStore",

@@ -20,7 +20,7 @@ from inngest_nb import (
     WorkflowContext,
     Write,
 )
-from inngest_nb.engine._hooks import HOOK_NAMES
+from inngest_nb.engine.threads._hooks import HOOK_NAMES
 
 Told = list[tuple[str, str, str]]
 

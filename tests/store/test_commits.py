@@ -15,8 +15,8 @@ from appended_parts import done, part, whole
 
 from inngest_nb import SqliteStore, WorkflowState, Write
 from inngest_nb.errors import StoreFileError
-from inngest_nb.store._commits import Commits, _Waiting
-from inngest_nb.store._writes import Outcome, Work
+from inngest_nb.store.tables._commits import Commits, _Waiting
+from inngest_nb.store.writes import Outcome, Work
 
 W = Write("x", b"{}", False)
 

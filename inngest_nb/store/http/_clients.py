@@ -11,9 +11,9 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store._direct import DirectClient
-from inngest_nb.store._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size, is_small
-from inngest_nb.store._operations import (
+from inngest_nb.store.http._direct import DirectClient
+from inngest_nb.store.http._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size, is_small
+from inngest_nb.store.http._operations import (
     Answer,
     Operation,
     Request,
@@ -21,7 +21,7 @@ from inngest_nb.store._operations import (
     T,
     resume,
 )
-from inngest_nb.store._writes import Outcome, Write
+from inngest_nb.store.writes import Outcome, Write
 
 __all__ = ["AsyncInngestStore", "InngestStore"]
 

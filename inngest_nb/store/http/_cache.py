@@ -6,8 +6,8 @@ import threading
 from collections.abc import Sequence
 
 from inngest_nb import wire
-from inngest_nb.store._table import Row, order
-from inngest_nb.store._writes import Write
+from inngest_nb.store.rows import Row, order
+from inngest_nb.store.writes import Write
 
 
 class Cache:

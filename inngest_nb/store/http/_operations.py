@@ -23,8 +23,8 @@ from inngest_nb.errors import (
     StoreStatusError,
 )
 from inngest_nb.state import WorkflowState
-from inngest_nb.store._ids import path_of
-from inngest_nb.store._table import Row
+from inngest_nb.store.ids import path_of
+from inngest_nb.store.rows import Row
 
 T = TypeVar("T")
 

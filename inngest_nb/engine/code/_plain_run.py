@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from inngest_nb.engine._activity import Activity
-from inngest_nb.engine._context import WorkflowContext
-from inngest_nb.engine._exit import process_ends
-from inngest_nb.engine._functions import arguments, as_json, fresh, is_async
-from inngest_nb.engine._loop import Timer
-from inngest_nb.engine._policy import RetryPolicy
-from inngest_nb.engine._run import Run
+from inngest_nb.engine.basics._exit import process_ends
+from inngest_nb.engine.basics._functions import arguments, as_json, fresh, is_async
+from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.code._activity import Activity
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
@@ -252,7 +251,7 @@ class PlainRun(Run):
         ended: Callable[[], object]
         try:
             self._next_event()  # the start
-            context = WorkflowContext(self)
+            context = self.context_of(self)
             result = self.fn(*arguments(self.fn, "workflow", context, given=fresh(self.given)))
             if inspect.isawaitable(result):
                 if inspect.iscoroutine(result):

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 
 from inngest_nb import wire
-from inngest_nb.store._table import Done, Position, Row, order, within
-from inngest_nb.store._writes import Deletion, Outcome, Work, conflict, is_done
+from inngest_nb.store.rows import Done, Position, Row, order, within
+from inngest_nb.store.writes import Deletion, Outcome, Work, conflict, is_done
 
 
 class MemoryTable:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from inngest_nb.engine._functions import as_json
+from inngest_nb.engine.basics._functions import as_json
 from inngest_nb.errors import EngineError
 from inngest_nb.state import (
     UNSET,

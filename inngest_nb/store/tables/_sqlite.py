@@ -19,10 +19,10 @@ from typing import Any
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreFileError
-from inngest_nb.store._commits import Commits
-from inngest_nb.store._sqlite_file import in_words, make_private, open_file, words_for
-from inngest_nb.store._table import Done, Position, Row, within
-from inngest_nb.store._writes import Deletion, Outcome, Work, Write, conflict, is_done
+from inngest_nb.store.rows import Done, Position, Row, within
+from inngest_nb.store.tables._commits import Commits
+from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
+from inngest_nb.store.writes import Deletion, Outcome, Work, Write, conflict, is_done
 
 _SELECT = """
 SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, d.body, w.etag,

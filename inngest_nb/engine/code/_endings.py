@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import Any, Protocol
 
-from inngest_nb.engine._functions import describe
+from inngest_nb.engine.basics._functions import describe
+from inngest_nb.engine.history._journal import Journal
+from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,
     LeaseLostError,
@@ -14,8 +17,15 @@ from inngest_nb.errors import (
 )
 from inngest_nb.state import WorkflowStatus
 
-if TYPE_CHECKING:
-    from inngest_nb.engine._run import Run
+
+class Run(Protocol):
+    """What is told of a run that ended."""
+
+    workflow_id: str
+    run_id: str
+    lock: threading.RLock
+    journal: Journal
+    engine: Services[Any]
 
 
 def canceled(run: Run) -> WorkflowCanceledError:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store._writes import Outcome, Write
+from inngest_nb.store.writes import Outcome, Write
 
 
 @runtime_checkable

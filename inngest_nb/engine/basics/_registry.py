@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, overload
 
-from inngest_nb.engine._functions import check_function, name_of
+from inngest_nb.engine.basics._functions import check_function, name_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__inngest_nb_workflow__"

@@ -7,16 +7,14 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from inngest_nb.engine._functions import check_function
-from inngest_nb.engine._policy import ONCE, Duration, RetryPolicy, duration_of
-
-if TYPE_CHECKING:
-    from inngest_nb.engine._activity import Activity
-    from inngest_nb.engine._async_run import AsyncRun
-    from inngest_nb.engine._plain_run import PlainRun
-    from inngest_nb.engine._run import Run
+from inngest_nb.engine.basics._functions import check_function
+from inngest_nb.engine.basics._policy import ONCE, Duration, RetryPolicy, duration_of
+from inngest_nb.engine.code._activity import Activity
+from inngest_nb.engine.code._async_run import AsyncRun
+from inngest_nb.engine.code._plain_run import PlainRun
+from inngest_nb.engine.code._run import Run
 
 
 class _Context:

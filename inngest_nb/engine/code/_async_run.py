@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from inngest_nb.engine._activity import Activity
-from inngest_nb.engine._context import AsyncWorkflowContext
-from inngest_nb.engine._functions import arguments, as_json, fresh
-from inngest_nb.engine._loop import Timer
-from inngest_nb.engine._policy import RetryPolicy
-from inngest_nb.engine._run import Run
-from inngest_nb.engine._turn_loop import TurnLoop
+from inngest_nb.engine.basics._functions import arguments, as_json, fresh
+from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.code._activity import Activity
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.code._turn_loop import TurnLoop
+from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
@@ -172,7 +171,7 @@ class AsyncRun(Run):
     def _start_code(self, event: HistoryEvent) -> None:
         self._begun = event.timestamp
         turns = self._turns = TurnLoop(self)  # type: ignore[abstract]  # the rest refuses
-        given = arguments(self.fn, "workflow", AsyncWorkflowContext(self), given=fresh(event.input))
+        given = arguments(self.fn, "workflow", self.context_of(self), given=fresh(event.input))
         self._main = turns.create_task(self.fn(*given), name=f"workflow {self.workflow_id}")
 
     def _answer(self, seq: int, event: HistoryEvent) -> bool:

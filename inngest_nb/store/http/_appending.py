@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, StoreStatusError
-from inngest_nb.store._ids import path_of
-from inngest_nb.store._operations import LIST_PATH, Operation, Request, exchange, target_of
-from inngest_nb.store._writes import Outcome, Write
+from inngest_nb.store.http._operations import LIST_PATH, Operation, Request, exchange, target_of
+from inngest_nb.store.ids import path_of
+from inngest_nb.store.writes import Outcome, Write
 
 # Half of what the server takes, since the rest of the request needs room too.
 _BATCH_BYTES = 8 * 2**20

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from inngest_nb import wire
-from inngest_nb.engine._lease import holder
-from inngest_nb.engine._writer import PAUSES, may_pass
+from inngest_nb.engine.basics._patience import PAUSES, may_pass
+from inngest_nb.engine.history._lease import holder
 from inngest_nb.errors import (
     StoreConflictError,
     WorkflowLeasedError,

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from inngest_nb.engine._exit import process_ends
-from inngest_nb.engine._functions import (
+from inngest_nb.engine.basics._exit import process_ends
+from inngest_nb.engine.basics._functions import (
     arguments,
     as_json,
     describe,
@@ -19,14 +19,11 @@ from inngest_nb.engine._functions import (
     name_of,
     wants_context,
 )
-from inngest_nb.engine._loop import Timer
-from inngest_nb.engine._policy import RetryPolicy
+from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import ActivityError
 from inngest_nb.state import UNSET, EventType, HistoryEvent
-
-if TYPE_CHECKING:
-    from inngest_nb.engine._run import Run
-
 
 # What history says of an attempt whose result the code did not wait for.
 _GIVEN_UP = "canceled"

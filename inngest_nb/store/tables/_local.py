@@ -8,10 +8,8 @@ from typing import Self, TypeVar
 
 from inngest_nb.errors import StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store._ids import check_id
-from inngest_nb.store._memory import MemoryTable
-from inngest_nb.store._sqlite import SqliteTable
-from inngest_nb.store._table import (
+from inngest_nb.store.ids import check_id
+from inngest_nb.store.rows import (
     StateTable,
     check_limit,
     state_of,
@@ -19,7 +17,9 @@ from inngest_nb.store._table import (
     status_text,
     write_of,
 )
-from inngest_nb.store._writes import Deletion, Outcome, Work, Write, sift
+from inngest_nb.store.tables._memory import MemoryTable
+from inngest_nb.store.tables._sqlite import SqliteTable
+from inngest_nb.store.writes import Deletion, Outcome, Work, Write, sift
 
 __all__ = ["MemoryStore", "SqliteStore"]
 

@@ -9,14 +9,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
 
-from inngest_nb.engine._hooks import Hooks, HookThread
-from inngest_nb.engine._lease import new_owner
-from inngest_nb.engine._loop import Clock, PrivateLoop, SystemClock
-from inngest_nb.engine._run import Run
-from inngest_nb.engine._workers import Workers
-from inngest_nb.engine._writer import Writer
+from inngest_nb.engine.history._lease import new_owner
+from inngest_nb.engine.threads._hooks import Hooks, HookThread
+from inngest_nb.engine.threads._loop import Clock, PrivateLoop, SystemClock
+from inngest_nb.engine.threads._workers import Workers
+from inngest_nb.engine.threads._writer import Savable, Writer
 from inngest_nb.errors import EngineError, ExecutorClosedError, WorkflowAlreadyRunningError
 from inngest_nb.store import WorkflowStore
 
@@ -25,7 +25,26 @@ _GRACE_SECONDS = 1.0
 _log = logging.getLogger("inngest_nb.engine")
 
 
-class Engine:
+class Alive(Savable, Protocol):
+    """A run, as what all runs share sees it."""
+
+    workflow_id: str
+    done: concurrent.futures.Future[Any]
+
+    def begin(self, timeout: timedelta | None = None) -> None:
+        """Begin, or go on after the past."""
+
+    def suspend(self, error: EngineError) -> bool:
+        """Stop without an end; False if it had ended."""
+
+    def lease_is_short(self, now: datetime) -> bool:
+        """Tell whether the run wants to be written."""
+
+
+_Run = TypeVar("_Run", bound=Alive)
+
+
+class Services(Generic[_Run]):
     """The machinery behind an executor. It starts with the first run, and is all daemon threads.
 
     Nothing here refers to the executor, so that one which nobody holds any more can go: its
@@ -51,7 +70,7 @@ class Engine:
         self.hooks = HookThread(hooks)
         self.workers = Workers("inngest-nb-activity", workers)
         self.threads = Workers("inngest-nb-workflow")
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, _Run] = {}
         self._claimed: set[str] = set()
         self._lock = threading.Lock()
         self._waking = False
@@ -66,7 +85,7 @@ class Engine:
                 "its store anew here, and make a new executor"
             )
 
-    def alive(self, workflow_id: str) -> Run | None:
+    def alive(self, workflow_id: str) -> _Run | None:
         """Return the run of an id, if one is alive here."""
         self.check_process()
         with self._lock:
@@ -91,7 +110,7 @@ class Engine:
             with self._lock:
                 self._claimed.discard(workflow_id)
 
-    def begin(self, run: Run, timeout: timedelta | None = None) -> None:
+    def begin(self, run: _Run, timeout: timedelta | None = None) -> None:
         """Let a run begin, or go on, under the id that was claimed for it."""
         with self._lock:
             self._check_open()
@@ -103,7 +122,7 @@ class Engine:
             self._runs[run.workflow_id] = run
             run.begin(timeout)
 
-    def forget(self, run: Run) -> None:
+    def forget(self, run: _Run) -> None:
         """Free the id of a run that is over."""
         with self._lock:
             if self._runs.get(run.workflow_id) is run:
@@ -112,7 +131,7 @@ class Engine:
         if last:
             self.abandon()
 
-    def save(self, run: Run) -> None:
+    def save(self, run: _Run) -> None:
         """Have a run saved soon, together with the others that the same round of the loop brings.
 
         The first of them would wake the writer before the second one is there.
@@ -170,7 +189,7 @@ class Engine:
         self._waking = False
         self.writer.wake()
 
-    def _leases_to_renew(self) -> list[Run]:
+    def _leases_to_renew(self) -> list[_Run]:
         now = self.clock.now()
         with self._lock:
             runs = list(self._runs.values())

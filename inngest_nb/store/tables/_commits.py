@@ -12,8 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from inngest_nb.store._table import Done
-from inngest_nb.store._writes import Outcome, Work
+from inngest_nb.store.rows import Done
+from inngest_nb.store.writes import Outcome, Work
 
 _WORKS_A_COMMIT = 512
 

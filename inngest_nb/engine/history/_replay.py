@@ -14,7 +14,7 @@ from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
 
 # Between the code's own line and here lie frames of these.
 _BETWEEN = (
-    os.path.dirname(__file__) + os.sep,
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,  # the engine
     os.path.dirname(asyncio.__file__) + os.sep,
     contextlib.__file__,
 )

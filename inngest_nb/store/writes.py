@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreConflictError, StoreError
-from inngest_nb.store._ids import check_id
+from inngest_nb.store.ids import check_id
 
 # What came of a write: None, or the error.
 Outcome = BaseException | None

@@ -15,23 +15,23 @@ import httpx
 
 from inngest_nb.errors import StoreConnectionError, StoreDecodeError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store import _appending, _operations
-from inngest_nb.store._cache import Cache
-from inngest_nb.store._config import (
+from inngest_nb.store.http import _appending, _operations
+from inngest_nb.store.http._cache import Cache
+from inngest_nb.store.http._config import (
     check_carriage,
     is_loopback,
     resolve_base_url,
     resolve_key,
 )
-from inngest_nb.store._operations import (
+from inngest_nb.store.http._operations import (
     Answer,
     ConnectionDroppedError,
     Operation,
     Request,
     Response,
 )
-from inngest_nb.store._table import Row, check_limit, states_of, status_text, write_of
-from inngest_nb.store._writes import Outcome, Write, sift
+from inngest_nb.store.rows import Row, check_limit, states_of, status_text, write_of
+from inngest_nb.store.writes import Outcome, Write, sift
 
 # What sending may raise; RuntimeError is httpx's word for a closed client.
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)

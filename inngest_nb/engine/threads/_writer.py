@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from inngest_nb.errors import StoreConnectionError, StoreStatusError
+from inngest_nb.engine.basics._patience import PAUSES, may_pass
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import AppendingStore, WorkflowStore, Write
 
-# Waits between attempts at a save that got no answer. Every save can be repeated.
-PAUSES = (0.05, 0.2, 0.8)
 _RUNS_AT_ONCE = 512
 # How long to wait for runs that may come at once, as a part of what the last save took, in seconds.
 _PATIENCE, _MOST_PATIENCE = 0.5, 0.005
@@ -198,10 +196,3 @@ def _save_whole(store: WorkflowStore, run: Savable) -> _Outcome:
     except BaseException as error:  # noqa: BLE001  # the run tells it
         return run, events, error
     return run, events, None
-
-
-def may_pass(error: BaseException) -> bool:
-    """Tell a failure that the next attempt may not meet: no answer, or a server in trouble."""
-    if isinstance(error, StoreStatusError):
-        return error.status == 429 or error.status >= 500
-    return isinstance(error, StoreConnectionError)

@@ -10,14 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from inngest_nb.engine._endings import canceled, not_saved
-from inngest_nb.engine._functions import describe, failed_activity
-from inngest_nb.engine._journal import Journal
-from inngest_nb.engine._loop import Timer
-from inngest_nb.engine._registry import definition_of
-from inngest_nb.engine._replay import Past
+from inngest_nb.engine.basics._functions import describe, failed_activity
+from inngest_nb.engine.basics._registry import definition_of
+from inngest_nb.engine.code._endings import canceled, not_saved
+from inngest_nb.engine.history._journal import Journal
+from inngest_nb.engine.history._replay import Past
+from inngest_nb.engine.threads._loop import Timer
+from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,
     LeaseLostError,
@@ -27,9 +28,6 @@ from inngest_nb.errors import (
 )
 from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import Write
-
-if TYPE_CHECKING:
-    from inngest_nb.engine._engine import Engine
 
 _log = logging.getLogger("inngest_nb.engine")
 
@@ -46,8 +44,15 @@ class Run:
     store, and goes on.
     """
 
-    def __init__(self, engine: Engine, fn: Callable[..., Any], state: WorkflowState) -> None:
+    def __init__(
+        self,
+        engine: Services[Run],
+        fn: Callable[..., Any],
+        state: WorkflowState,
+        context: Callable[[Any], Any],
+    ) -> None:
         self.engine = engine
+        self.context_of = context
         self.fn = fn
         self.workflow_id = state.workflow_id
         self.run_id = state.run_id

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from inngest_nb import wire
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store._writes import Outcome, Work, Write, new_etag
+from inngest_nb.store.writes import Outcome, Work, Write, new_etag
 
 
 class Row(NamedTuple):

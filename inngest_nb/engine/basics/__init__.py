@@ -1,0 +1,1 @@
+"""What the engine wants to know of functions, durations and failures."""

@@ -1,0 +1,17 @@
+"""Documents in rows, in memory or in an SQLite file: what the stores and the server stand on."""
+
+from inngest_nb.store.rows import Done, Position, Row, StateTable
+from inngest_nb.store.tables._local import MemoryStore, SqliteStore
+from inngest_nb.store.tables._memory import MemoryTable
+from inngest_nb.store.tables._sqlite import SqliteTable
+
+__all__ = [
+    "Done",
+    "MemoryStore",
+    "MemoryTable",
+    "Position",
+    "Row",
+    "SqliteStore",
+    "SqliteTable",
+    "StateTable",
+]
