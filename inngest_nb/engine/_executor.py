@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine.basics._functions import arguments, as_json, check_function, name_of
-from inngest_nb.engine.basics._policy import Duration, duration_of
+from inngest_nb.engine.basics._policy import Duration, duration_of, limit_of
 from inngest_nb.engine.basics._registry import Workflows, registered
 from inngest_nb.engine.code._new_run import new_run
 from inngest_nb.engine.code._run import Run
@@ -109,7 +109,7 @@ class Executor:
         check_function(fn, "a workflow")
         arguments(fn, "workflow", None, given=input)  # says now what does not fit
         given = as_json(input, "the input of the workflow")
-        limit = None if timeout is None else duration_of(timeout, "timeout")
+        limit = limit_of(timeout, "timeout")
         workflow_id = _new_id(fn) if id is None else id
         engine = self._engine
         with engine.claim(workflow_id):

@@ -39,7 +39,7 @@ class Guard:
         if self._loopback and not is_loopback(_hostname(host)):
             raise Refused(403, "this server answers to localhost only; see its --host")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _netloc(origin) != host.lower():
             raise Refused(403, "web pages of another origin may not use this server")
 
     def check_key(self, headers: Mapping[str, str]) -> None:
@@ -47,6 +47,13 @@ class Guard:
         given = headers.get("authorization", "").encode("latin-1", "replace")
         if self._expected and not hmac.compare_digest(given, self._expected):
             raise Refused(401, "the event key is missing or wrong", {"WWW-Authenticate": "Bearer"})
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _hostname(host: str) -> str | None:

@@ -60,6 +60,7 @@ class StateServer:
 
     def start(self) -> Self:
         """Start in a thread of its own, and return when requests are answered."""
+        self._check_idle()
         listener, table = self._prepare()
         self._server = server = _Server(App(table, self._guard))
         self._thread = threading.Thread(
@@ -73,12 +74,14 @@ class StateServer:
 
     def run(self, started: Callable[[], None] | None = None) -> None:
         """Serve in this thread until SIGINT or SIGTERM; `started` is called when it answers."""
+        self._check_idle()
         listener, table = self._prepare()
         self._server = server = _Server(App(table, self._guard), started)
         try:
             with asyncio.Runner(loop_factory=_fast_loop()) as runner:
                 runner.run(server.serve([listener]))
         finally:
+            self._server = None
             table.close()
 
     def stop_soon(self) -> None:
@@ -91,13 +94,23 @@ class StateServer:
         self.stop_soon()
         if self._thread is not None:
             self._thread.join()
-            self._thread = None
+            self._thread = self._server = None
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self if self._is_running() else self.start()
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _is_running(self) -> bool:
+        return self._server is not None and (self._thread is None or self._thread.is_alive())
+
+    def _check_idle(self) -> None:
+        """Refuse to start what runs: the first server would go on, with nobody left to end it."""
+        if self._is_running():
+            raise ServerStartError(
+                f"this state server runs already, at {self.url}; close() it before it starts again"
+            )
 
     def _prepare(self) -> tuple[socket.socket, SqliteTable]:
         """Take the port first: what is wrong with it must not touch the file."""

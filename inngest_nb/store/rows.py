@@ -15,7 +15,10 @@ from inngest_nb.store.writes import Outcome, Work, Write, new_etag
 
 
 class Row(NamedTuple):
-    """One document with its index entries. Times are microseconds since 1970."""
+    """One document with its index entries. Times are microseconds since 1970.
+
+    `number` grows with each workflow that is saved for the first time, and stays with it.
+    """
 
     workflow_id: str
     status: str
@@ -23,6 +26,7 @@ class Row(NamedTuple):
     first_saved_us: int | None
     document: bytes
     etag: str = ""
+    number: int = 0
 
 
 class Position(NamedTuple):
@@ -32,12 +36,16 @@ class Position(NamedTuple):
     workflow_id: str
 
 
+# Where a page ended in the order of the first saves: after the row with this number.
+Number = int
+
+
 # Called once with what came of each of some works.
 Done = Callable[[Sequence[Outcome]], None]
 
 
 class StateTable(Protocol):
-    """Documents by id. Rows come newest update first, then by id."""
+    """Documents by id. Rows come newest update first, then by id, unless one asks otherwise."""
 
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works together, and come back when they are durable, with what came of each."""
@@ -52,12 +60,14 @@ class StateTable(Protocol):
         self,
         status: str | None = None,
         limit: int = 0,
-        after: Position | None = None,
+        after: Position | Number | None = None,
         max_bytes: int = 0,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only.
 
-        With `max_bytes` the page ends with the row that reaches so many bytes of documents.
+        Behind a number (0: all of them) they come in the order of their first saves. An update
+        moves no row there, so that pages of it miss none. With `max_bytes` the page ends with the
+        row that reaches so many bytes of documents.
         """
 
     def close(self) -> None:

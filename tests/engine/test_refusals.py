@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -183,6 +184,35 @@ def test_wrong_arguments_are_refused_with_words(executor: Executor) -> None:
             call()
     with pytest.raises(WorkflowFailedError, match="cannot be negative"):
         executor.execute(wrong_policy).result(10)
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, timedelta()])
+def test_a_timeout_of_zero_is_no_limit_for_work_but_refused_and_no_wait_where_one_waits(
+    executor: Executor, zero: float | timedelta
+) -> None:
+    async def activity(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(add_one, 1, timeout=zero)
+
+    async def mapped(ctx: AsyncWorkflowContext) -> None:
+        await ctx.map(add_one, [1], timeout=zero)
+
+    def plain(ctx: WorkflowContext) -> None:
+        ctx.execute_activity(add_one, 1, timeout=zero)
+
+    async def waits(ctx: AsyncWorkflowContext) -> None:
+        await ctx.receive_signal("never", timeout=zero)
+
+    with pytest.raises(ValueError, match="no time to work; leave it out for no limit"):
+        executor.execute(async_sum, input=[1], timeout=zero)
+    for workflow in (activity, mapped, plain):
+        with pytest.raises(WorkflowFailedError, match="no time to work"):
+            executor.execute(workflow).result(10)
+    with pytest.raises(WorkflowFailedError, match="TimeoutError"):
+        executor.execute(waits).result(10)
+    handle = executor.execute(waits_for_ever)
+    with pytest.raises(TimeoutError):
+        handle.result(timeout=zero)
+    executor.cancel(handle.id)
 
 
 def test_a_plain_function_that_returns_a_promise_fails_with_words(executor: Executor) -> None:

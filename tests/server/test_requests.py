@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from inngest_nb import StateServer
+from inngest_nb import StateServer, wire
 from inngest_nb.server._app import MAX_BODY_BYTES
 
 KEY = "planted-key-4711"
@@ -27,6 +28,10 @@ def document(workflow_id: str, **more: Any) -> bytes:
 def client(state_server: StateServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=state_server.url, headers=JSON) as client:
         yield client
+
+
+def coded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 def put(client: httpx.Client, workflow_id: str, body: bytes | None = None) -> httpx.Response:
@@ -254,12 +259,47 @@ def test_a_list_is_filtered_by_any_status(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=-1", "limit=1001", "limit=x", "cursor=x", "cursor=eHg=", "cursor=%00"],
+    [
+        *("limit=0", "limit=-1", "limit=1001", "limit=x", "limit=" + "9" * 5000),
+        *("cursor=x", "cursor=eHg=", "cursor=%00", "cursor=" + coded("9" * 30 + " a")),
+        *("cursor=" + coded(text) for text in ("9" * 5000 + " a", "1_0 a", " 5 a", "5", "5 ..")),
+        *("order=x", "order=first-saved&cursor=" + coded("9" * 30)),
+    ],
 )
 def test_a_query_that_makes_no_sense_is_refused(client: httpx.Client, query: str) -> None:
     refused = client.get(f"/v1/workflows?{query}")
     assert refused.status_code == 400
-    assert query.partition("=")[0] in why(refused)
+    assert query.rpartition("&")[2].partition("=")[0] in why(refused)
+
+
+@pytest.mark.parametrize("status", ["%ED%A0%80", "%00", "%FF", "x" * 9000, "'; DROP TABLE x"])
+def test_a_status_that_nothing_has_lists_nothing(client: httpx.Client, status: str) -> None:
+    put(client, "x")
+    answer = client.get(f"/v1/workflows?status={status}")
+    assert (answer.status_code, answer.json()["workflows"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"id": "\\ud800", "document": {}, "whole": True},
+        {"id": "x", "document": {"WorkflowID": "x", "\\ud800": 1}, "whole": True},
+        {"id": "x", "document": {"WorkflowID": "x", "Status": "\\ud800"}, "whole": True},
+        {"id": "x", "document": {"WorkflowID": "x", "\\ud800": []}, "whole": False},
+        {"id": "x", "document": {"WorkflowID": "x"}, "whole": True, "etag": "é"},
+        {"id": "x", "document": {"WorkflowID": "x"}, "whole": True, "if_match": "\\u0000"},
+    ],
+)
+def test_a_batch_that_makes_no_sense_is_refused_and_breaks_nothing(
+    client: httpx.Client, item: dict[str, Any]
+) -> None:
+    body = json.dumps([item]).replace("\\\\", "\\")
+    answer = client.post("/v1/workflows", content=body)
+    assert answer.status_code < 500
+    listed = client.get("/v1/workflows")
+    assert listed.status_code == 200
+    for one in listed.json()["workflows"]:
+        assert wire.decode(json.dumps(one["state"]).encode()).workflow_id == "x"
 
 
 def test_a_page_of_long_documents_is_cut_by_its_size(client: httpx.Client) -> None:
@@ -320,7 +360,11 @@ def test_the_names_of_this_machine_are_fine(
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost"]
+    "origin",
+    [
+        *("https://evil.example", "null", "http://127.0.0.1:1", "http://localhost"),
+        *("http://[", "http://[::1", "//", "http://[x]:y"),
+    ],
 )
 def test_a_web_page_of_another_origin_cannot_write(client: httpx.Client, origin: str) -> None:
     refused = client.put("/v1/workflows/x", content=document("x"), headers={"Origin": origin})

@@ -173,6 +173,19 @@ def test_a_redirect_that_would_drop_the_state_is_no_success() -> None:
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "location", ["http://h:99999/x", "http://h:x/", "http://[::1/x", "http://[x]/", "http://:80/"]
+)
+def test_a_redirect_to_what_is_no_address_is_told(location: str) -> None:
+    with (
+        scripted_server(reply(307, Location=location)) as server,
+        InngestStore(server.url) as store,
+    ):
+        with pytest.raises(StoreConnectionError, match="redirected to") as failure:
+            store.load("x")
+    assert failure.value.target == server.url
+
+
 def test_a_redirect_loop_ends() -> None:
     with (
         scripted_server(reply(307, location="/again")) as server,

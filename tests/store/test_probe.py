@@ -96,6 +96,11 @@ def test_a_contract_server_that_lists_is_recognised() -> None:
         ),
         (Answer(301, (("location", "/app"),)), ServerKind.OTHER, "redirects to another path"),
         (
+            Answer(301, (("location", "http://[x"),)),
+            ServerKind.OTHER,
+            "redirects to what is no address",
+        ),
+        (
             Answer(200, JSON, b'{"server":"inngest-nb","version":"9\\u001b[31m"}'),
             ServerKind.STATE_SERVER,
             "the state server of inngest_nb 9 [31m",

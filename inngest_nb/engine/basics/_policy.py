@@ -23,6 +23,14 @@ def duration_of(given: Duration, name: str) -> timedelta:
     return duration
 
 
+def limit_of(given: Duration | None, name: str) -> timedelta | None:
+    """Return how long work may take, None for no limit; raise for what leaves it no time at all."""
+    limit = None if given is None else duration_of(given, name)
+    if limit is not None and not limit:
+        raise ValueError(f"{name}={given!r} leaves no time to work; leave it out for no limit")
+    return limit
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
     """How often a failing activity is tried, and how long to wait in between.

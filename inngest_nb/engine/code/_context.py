@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inngest_nb.engine.basics._functions import check_function
-from inngest_nb.engine.basics._policy import ONCE, Duration, RetryPolicy, duration_of
+from inngest_nb.engine.basics._policy import ONCE, Duration, RetryPolicy, duration_of, limit_of
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._async_run import AsyncRun
 from inngest_nb.engine.code._plain_run import PlainRun
@@ -96,7 +96,7 @@ class AsyncWorkflowContext(_Context):
         plain one cannot be, but nobody waits for it any more. Raises `ActivityError`.
         """
         check_function(fn, "an activity")
-        limit = None if timeout is None else duration_of(timeout, "timeout")
+        limit = limit_of(timeout, "timeout")
         return _result_of(*self._run.begin_activity(fn, input, retry or ONCE, limit))
 
     async def map(
@@ -214,7 +214,7 @@ class WorkflowContext(_Context):
         `ActivityError`.
         """
         check_function(fn, "an activity")
-        limit = None if timeout is None else duration_of(timeout, "timeout")
+        limit = limit_of(timeout, "timeout")
         return self._run.activity(fn, input, retry or ONCE, limit)
 
     def map(
@@ -232,7 +232,7 @@ class WorkflowContext(_Context):
         and raises its `ActivityError`.
         """
         check_function(fn, "an activity")
-        limit = None if timeout is None else duration_of(timeout, "timeout")
+        limit = limit_of(timeout, "timeout")
         most = _check_concurrency(concurrency)
         return self._run.activities(fn, list(items), most, retry or ONCE, limit)
 

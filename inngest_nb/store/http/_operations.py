@@ -24,7 +24,7 @@ from inngest_nb.errors import (
 )
 from inngest_nb.state import WorkflowState
 from inngest_nb.store.ids import path_of
-from inngest_nb.store.rows import Row
+from inngest_nb.store.rows import Row, order
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ LIST_PATH = "/v1/workflows"
 FIRST_SAVED_HEADER = "x-inngest-nb-first-saved"
 _PAGE = 500
 _REDIRECTS = 5
+# At what is updated while one lists: so many rows at once, so often at most.
+_LOOK, _LOOKS = 50, 10
 
 
 class Request(NamedTuple):
@@ -123,20 +125,60 @@ def delete(base: str, workflow_id: str) -> Operation[None]:
 
 
 def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
-    """Read our state server's list, page by page."""
-    rows: list[Row] = []
-    cursor = ""
-    while True:
-        size = min(_PAGE, limit - len(rows)) if limit else _PAGE
-        query = {"status": status, "limit": size, "cursor": cursor or None}
-        given = {name: value for name, value in query.items() if value is not None}
-        request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
-        response = yield from exchange(request, absent=True, unlisted=True)
-        listing = _listing(response, request)
-        rows += [_row(one, request) for one in listing.workflows]
-        cursor = listing.next_cursor
-        if not cursor or (limit and len(rows) >= limit):
-            return rows
+    """Read our state server's list, page by page: all of it, or the newest `limit` updates.
+
+    No workflow is missed because it is updated between two pages, and none comes twice.
+    """
+    found: dict[str, Row] = {}
+    if limit:
+        yield from _newest(base, status, limit, found)
+    else:
+        cursor = ""
+        while True:
+            rows, cursor = yield from _page(base, status, _PAGE, cursor, by="first-saved")
+            found.update((row.workflow_id, row) for row in rows)
+            if not cursor:
+                break
+    rows = sorted(found.values(), key=order)
+    return rows[:limit] if limit else rows
+
+
+def _newest(base: str, status: str | None, limit: int, found: dict[str, Row]) -> Operation[None]:
+    """Find the newest updates.
+
+    What was updated between two pages has moved to the front meanwhile: there one looks again,
+    down to what is known, until one page shows all that is new.
+    """
+    cursor, pages = "", 0
+    while len(found) < limit:
+        size = min(_PAGE, limit - len(found))
+        rows, cursor = yield from _page(base, status, size, cursor)
+        found.update((row.workflow_id, row) for row in rows)
+        pages += 1
+        if not cursor:
+            break
+    for _ in range(_LOOKS):
+        if pages == 1:
+            return
+        cursor, pages, known = "", 0, False
+        while not known:
+            rows, cursor = yield from _page(base, status, _LOOK, cursor)
+            fresh = [row for row in rows if found.get(row.workflow_id) != row]
+            known = len(fresh) < len(rows) or not cursor
+            found.update((row.workflow_id, row) for row in fresh)
+            pages += 1
+
+
+def _page(
+    base: str, status: str | None, limit: int, cursor: str, by: str = ""
+) -> Operation[tuple[list[Row], str]]:
+    """Read one page, and where the next one begins (empty: this was the last)."""
+    query = {"status": status, "order": by or None, "limit": limit, "cursor": cursor or None}
+    given = {name: value for name, value in query.items() if value is not None}
+    request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
+    response = yield from exchange(request, absent=True, unlisted=True)
+    listing = _listing(response, request)
+    return [_row(one, request) for one in listing.workflows], listing.next_cursor
 
 
 def _listing(response: Response, request: Request) -> Listing:
@@ -236,8 +278,13 @@ def _answer(request: Request) -> Operation[Response]:
 
 def _redirected(request: Request, status: int, location: str, origin: str) -> Request:
     """Follow a redirect with the same method, and with the key only to the same origin."""
-    url = urljoin(request.url, location)
-    if urlsplit(url).scheme not in ("http", "https"):
+    try:
+        url = urljoin(request.url, location)
+        parts = urlsplit(url)
+        _ = parts.port  # reading it checks it
+    except ValueError:
+        raise _unreachable(request, "redirected to what is no address") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _unreachable(request, "redirected to something that is not HTTP")
     if request.method != "GET" and status not in (307, 308):
         # Clients turn these into a GET, whose success would look like that of the save.

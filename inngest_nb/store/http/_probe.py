@@ -127,8 +127,7 @@ def _stranger(unknown: _Reply, listing: _Reply, *, keyed: bool) -> Identified:
     if unknown.status in (401, 403):
         return Identified(ServerKind.KEY_REFUSED, f"a server; {_refusal(keyed)}")
     if 300 <= unknown.status < 400:
-        goal = urlsplit(unknown.headers.get("location", ""))
-        place = _plain(f"{goal.scheme}://{goal.hostname}") if goal.hostname else "another path"
+        place = _redirect_goal(unknown.headers.get("location", ""))
         return Identified(ServerKind.OTHER, f"a server that redirects to {place}")
     if unknown.status == 404 and unknown.media_type != "text/html":
         listed = listing.json()
@@ -137,6 +136,14 @@ def _stranger(unknown: _Reply, listing: _Reply, *, keyed: bool) -> Identified:
         return Identified(ServerKind.CONTRACT_SERVER, "a plain contract server, it seems; no list")
     kind = _plain(unknown.media_type) or "no type"
     return Identified(ServerKind.OTHER, f"a web server of another kind ({unknown.status}, {kind})")
+
+
+def _redirect_goal(location: str) -> str:
+    try:
+        goal = urlsplit(location)
+        return _plain(f"{goal.scheme}://{goal.hostname}") if goal.hostname else "another path"
+    except ValueError:
+        return "what is no address"
 
 
 def _get(client: httpx.Client, url: str, key: dict[str, str] | None = None) -> _Reply:

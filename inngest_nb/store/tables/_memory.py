@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Sequence
 
 from inngest_nb import wire
-from inngest_nb.store.rows import Done, Position, Row, order, within
+from inngest_nb.store.rows import Done, Number, Position, Row, order, within
 from inngest_nb.store.writes import Deletion, Outcome, Work, conflict, is_done
 
 
@@ -17,6 +18,7 @@ class MemoryTable:
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
         self._parts: dict[str, list[bytes]] = {}
+        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
     def apply(self, works: Sequence[Work]) -> list[Outcome]:
@@ -39,19 +41,19 @@ class MemoryTable:
         self,
         status: str | None = None,
         limit: int = 0,
-        after: Position | None = None,
+        after: Position | Number | None = None,
         max_bytes: int = 0,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only."""
-        start = (-after.updated_us, after.workflow_id) if after else None
         with self._lock:
-            rows = [
-                row
-                for row in self._rows.values()
-                if (status is None or row.status == status)
-                and (start is None or order(row) > start)
-            ]
-            rows.sort(key=order)
+            rows = [row for row in self._rows.values() if status is None or row.status == status]
+            if isinstance(after, Number):  # the order in which they stand
+                rows = [row for row in rows if row.number > after]
+            else:
+                rows.sort(key=order)
+                if after is not None:
+                    start = -after.updated_us, after.workflow_id
+                    rows = [row for row in rows if order(row) > start]
             taken = [(row, self._parts_of(row)) for row in (rows[:limit] if limit else rows)]
         return within((_whole(row, parts) for row, parts in taken), max_bytes)
 
@@ -83,7 +85,9 @@ class MemoryTable:
             document = before.document
         else:
             self._parts.pop(key, None)
-        self._rows[key] = Row(key, status or "", updated_us or 0, first_us, document, work.etag)
+        number = before.number if before else next(self._numbers)
+        entries = key, status or "", updated_us or 0, first_us, document, work.etag
+        self._rows[key] = Row(*entries, number)
         return None
 
 

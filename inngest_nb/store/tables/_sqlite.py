@@ -19,7 +19,7 @@ from typing import Any
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreFileError
-from inngest_nb.store.rows import Done, Position, Row, within
+from inngest_nb.store.rows import Done, Number, Position, Row, within
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
 from inngest_nb.store.writes import Deletion, Outcome, Work, Write, conflict, is_done
@@ -87,7 +87,7 @@ class SqliteTable:
         self,
         status: str | None = None,
         limit: int = 0,
-        after: Position | None = None,
+        after: Position | Number | None = None,
         max_bytes: int = 0,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only."""
@@ -95,12 +95,16 @@ class SqliteTable:
         if status is not None:
             where.append("w.status = ?")
             values.append(status)
-        if after is not None:
+        if isinstance(after, Number):
+            where.append("w.number > ?")
+            values.append(after)
+        elif after is not None:
             # In these words SQLite goes straight to the place in the index.
             where.append("w.updated_us <= ? AND (w.updated_us < ? OR w.workflow_id > ?)")
             values += [after.updated_us, after.updated_us, after.workflow_id]
         sql = f"{_SELECT} {'WHERE ' + ' AND '.join(where) if where else ''}"
-        sql += " ORDER BY w.updated_us DESC, w.workflow_id LIMIT ?"
+        newest = "w.updated_us DESC, w.workflow_id"
+        sql += f" ORDER BY {'w.number' if isinstance(after, Number) else newest} LIMIT ?"
         with self._reader() as database:
             found = database.execute(sql, (*values, limit or -1))
             return within((_row(database, line) for line in found), max_bytes)
@@ -229,11 +233,11 @@ def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> Non
 
 def _row(database: sqlite3.Connection, line: Any) -> Row:
     """Make a row of what `_SELECT` found, with the parts that there are."""
-    *row, number, has_parts = line
+    *row, has_parts = line
     found = Row(*row)
     if not has_parts:
         return found
-    parts = [part for (part,) in database.execute(_PARTS, (number,))]
+    parts = [part for (part,) in database.execute(_PARTS, (found.number,))]
     return found._replace(document=wire.splice(found.document, parts))
 
 
