@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         fork,
         workflow,
     )
+    from inngest_nb.errors import NonRetryableError, RetryAfter
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook import (
         activity_frame,
@@ -67,6 +68,7 @@ _ROOMS = {
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork workflow"
     ),
+    "inngest_nb.errors": "NonRetryableError RetryAfter",
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
         "activity_frame compare delete_form explore frame history_frame plot_activity "
@@ -93,6 +95,8 @@ __all__ = [
     "Hooks",
     "InngestStore",
     "MemoryStore",
+    "NonRetryableError",
+    "RetryAfter",
     "RetryPolicy",
     "Signal",
     "SqliteStore",

@@ -24,11 +24,18 @@
     │   ├── WorkflowNotHereError    stored as running, but not alive in the executor
     │   ├── WorkflowNotRunningError the run has ended
     │   └── WorkflowNotSavedError   a save failed, so the run was stopped
+    ├── NonRetryableError           raised by an activity of yours: it is not tried again
+    ├── RetryAfter                  raised by an activity of yours: when to try it again
     ├── ServerStartError            the state server cannot start as asked
     └── NestedAsyncioError          the event loop is patched by a package that loses messages
 
 Bad arguments are plain `ValueError` and `TypeError`; an unknown id is `None` from `load`.
 """
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
 
 
 class InngestNbError(Exception):
@@ -267,3 +274,31 @@ class WorkflowNotSavedError(EngineError):
         super().__init__(message, workflow_id=workflow_id, run_id=run_id)
         self.saved_events = saved_events
         self.events = events
+
+
+class NonRetryableError(InngestNbError):
+    """To be raised by an activity: this failure is for good, whatever its retry policy says.
+
+    `raise inb.NonRetryableError("the card was declined") from error`
+    """
+
+
+class RetryAfter(InngestNbError):  # noqa: N818  # what is raised reads as what is meant
+    """To be raised by an activity: fail this attempt, and make the next one after `after`.
+
+    That is a timedelta or a number of seconds, and stands in for the pause of the retry policy,
+    without its `max_interval` and jitter. How often and for how long to try is still up to the
+    policy: an activity without one is tried once.
+    """
+
+    def __init__(self, after: timedelta | float, message: str = "") -> None:
+        try:
+            self.after = after if isinstance(after, timedelta) else timedelta(seconds=after)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise type(error)(f"RetryAfter({after!r}): not a number of seconds") from error
+        if self.after < timedelta():
+            raise ValueError(f"RetryAfter({after!r}): a pause cannot be negative")
+        super().__init__(message or f"try again in {self.after.total_seconds():g} s")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.after, str(self))

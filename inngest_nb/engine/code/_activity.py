@@ -19,7 +19,7 @@ from inngest_nb.engine.basics._functions import (
     name_of,
     wants_context,
 )
-from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.basics._policy import RetryPolicy, later
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import ActivityError
@@ -84,6 +84,8 @@ class Activity:
         self._retries: int | None = None  # of the run, before this was begun for the first time
         self._over = 0  # the last attempt that ended
         self._spent = 0  # attempts before the run was retried: the policy counts anew
+        self._retries_then = 0  # of the run, when it last happened that the past had of this call
+        self._begun: datetime | None = None  # the first attempt that the policy counts
         self._again_at: datetime | None = None
         self._started: datetime | None = None
         self._failed: HistoryEvent | None = None
@@ -96,10 +98,13 @@ class Activity:
         if self._dropped:
             return
         if self._retries is None:
-            self._retries = self._run.journal.retries
+            self._retries = self._retries_then = self._run.journal.retries
+        self._count_anew()
         number = event.attempt or self._attempt + (event.type is EventType.ACTIVITY_STARTED)
         self._attempt = max(number, 1)
         if event.type is EventType.ACTIVITY_STARTED:
+            if self._begun is None and not self._run.is_copied(event):
+                self._begun = event.timestamp
             return
         if event.error == _GIVEN_UP and self._run.past is not None:
             recorded, asked = f"nobody waits for call {self.seq} any more", "it still does"
@@ -107,7 +112,7 @@ class Activity:
         self._over = self._attempt
         if isinstance(event.retry_at, datetime):
             self._again_at = event.retry_at
-            if self._pause_after(self._attempt) is None:
+            if self._retry.pause_after(self._attempt - self._spent) is None:
                 self._spent = self._attempt
         else:
             self.last_event = event.id
@@ -115,7 +120,7 @@ class Activity:
     def go_on(self) -> None:
         """Begin, or go on after what the past says of this call."""
         with self._run.lock:
-            if self._dropped or self.last_event is not None:
+            if self._dropped or self.last_event is not None or self._is_too_late():
                 return
             self._again_after_cut()
             if self._again_at is not None:
@@ -129,9 +134,8 @@ class Activity:
         if number is None:
             return
         engine = self._run.engine
-        if self._timeout is not None and self._started is not None:
-            timed_out = partial(self._time_out, number)
-            self._timer = engine.clock.call_at(self._started + self._timeout, timed_out)
+        if (due := self._due()) is not None:
+            self._timer = engine.clock.call_at(due, partial(self._time_out, number))
         if is_async(self._fn):
             engine.on_loop(partial(self._launch, number))
         else:
@@ -139,6 +143,8 @@ class Activity:
 
     def run_here(self, pause_until: Callable[[datetime], None]) -> None:
         """Make all attempts in this very thread, with `pause_until` between them."""
+        if self._is_too_late():
+            return
         self._again_after_cut()
         again = self._again_at
         while True:
@@ -204,7 +210,47 @@ class Activity:
             if event is None:
                 return None
             self._started = event.timestamp
+            self._begun = self._begun or event.timestamp
             return self._attempt
+
+    def _count_anew(self) -> None:
+        """Let the whole policy count again, if the run was retried meanwhile."""
+        if self._retries_then != self._run.journal.retries:
+            self._retries_then = self._run.journal.retries
+            self._spent, self._begun = self._over, None
+
+    def _is_too_late(self) -> bool:
+        """End a call of an earlier life, if its whole time is over by now."""
+        self._count_anew()
+        total = self._retry.total
+        if total is None or self._begun is None:
+            return False
+        now = self._run.engine.clock.now()
+        if now < later(self._begun, total):
+            return False
+        error = _too_late(total)
+        with self._run.lock:
+            event = self._run.record(
+                EventType.ACTIVITY_FAILED,
+                timestamp=now,
+                activity_name=self.name,
+                error=describe(error),
+                duration=max(now - self._begun, timedelta()),
+                seq=self.seq,
+                attempt=self._attempt,
+            )
+            if event is not None:
+                self.cause, self.last_event = error, event.id
+        return True
+
+    def _due(self) -> datetime | None:
+        """Return when the attempt that was begun is cut off, at the latest."""
+        if self._timeout is None and self._retry.total_timeout is None:
+            return None
+        if self._started is None or self._begun is None:
+            return None
+        limits = [(self._started, self._timeout), (self._begun, self._retry.total)]
+        return min(later(since, limit) for since, limit in limits if limit is not None)
 
     def _again_after_cut(self) -> None:
         """Have an attempt that was cut off by the end of its process made again."""
@@ -275,10 +321,20 @@ class Activity:
             if not self._is_current(number):
                 return
             task = self._task
-            limit = self._timeout.total_seconds() if self._timeout else 0
-            self._finish(number, None, TimeoutError(f"not finished within {limit:g} s"))
+            self._finish(number, None, self._timed_out())
         if task is not None:
             self._run.engine.on_loop(task.cancel)
+
+    def _timed_out(self) -> TimeoutError:
+        """Return the error of the attempt that has come to one of its two limits, the first."""
+        total, timeout = self._retry.total, self._timeout
+        if (
+            total is not None
+            and self._begun is not None
+            and self._due() == later(self._begun, total)
+        ):
+            return _too_late(total)
+        return TimeoutError(f"not finished within {(timeout or timedelta()).total_seconds():g} s")
 
     def _finish(self, number: int, result: Any, error: BaseException | None) -> None:
         again = self._ended(number, result, error)
@@ -313,9 +369,9 @@ class Activity:
                 if process_ends():
                     return None  # the process is ending, and that may be all that failed here
                 hook, kind, text = None, EventType.ACTIVITY_FAILED, describe(error)
-            pause = None if error is None else self._pause_after(number)
             now = self._run.engine.clock.now()
-            again = None if pause is None else now + pause
+            pause = None if error is None else self._pause_after(number, error, now)
+            again = None if pause is None else later(now, pause)
             event = self._run.record(
                 kind,
                 hook=hook if pause is None else "on_retry",
@@ -341,8 +397,9 @@ class Activity:
             self.last_event = event.id
             return None
 
-    def _pause_after(self, number: int) -> timedelta | None:
-        return self._retry.pause_after(number - self._spent)
+    def _pause_after(self, number: int, error: BaseException, now: datetime) -> timedelta | None:
+        spent = timedelta() if self._begun is None else max(now - self._begun, timedelta())
+        return self._retry.pause_after(number - self._spent, error, spent)
 
     def _is_current(self, number: int) -> bool:
         wanted = not self._dropped and self.last_event is None and not self._run.ended
@@ -359,3 +416,7 @@ class Activity:
             timer.cancel()
         if task is not None:
             self._run.engine.on_loop(task.cancel)
+
+
+def _too_late(total: timedelta) -> TimeoutError:
+    return TimeoutError(f"not finished within {total.total_seconds():g} s, retries included")

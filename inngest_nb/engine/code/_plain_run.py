@@ -59,7 +59,7 @@ class PlainRun(Run):
         self._wait_for(lambda: self.past is None or activity.seq in self._answers)
         if activity.seq in self._answers:
             pass  # its past has the answer
-        elif timeout is None and not is_async(fn):
+        elif timeout is None and retry.total_timeout is None and not is_async(fn):
             activity.run_here(self._pause_until)
         else:
             activity.go_on()  # elsewhere, so that this thread can stop waiting for it

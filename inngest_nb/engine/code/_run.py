@@ -200,6 +200,11 @@ class Run:
                     self._versions[name] = self._new_versions[name] = latest
             return self._versions[name]
 
+    def is_copied(self, event: HistoryEvent) -> bool:
+        """Tell an event that came with a fork: it happened to another run, who knows when."""
+        origin = self.journal.forked_from
+        return origin is not None and event.id <= origin.event_id
+
     @property
     def now(self) -> datetime:
         """The time of the last event that the code has seen, and never an earlier one."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inngest_nb import wire
-from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.state import EventType, ForkOrigin, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.store import SoundWrite, Write
 
 # What a renewal of the lease writes again at most; a server's requests have a limit too.
@@ -44,6 +44,11 @@ class Journal:
         self._writes = 0
         self._pending: tuple[Write, int, bool] | None = None
         self._let_go = False
+
+    @property
+    def forked_from(self) -> ForkOrigin | None:
+        """Where the first events come from, if the run is a fork."""
+        return self._state.forked_from or None
 
     def add(self, kind: EventType, now: datetime, fields: dict[str, Any]) -> HistoryEvent:
         """Append an event that happens now."""
