@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _NULL = "null"
-_MAX_DEPTH = 500  # of nested brackets; reading ends at about 1,000, less what called it
+
 _MARGIN = 60  # characters of a long line that are shown on either side of its flaw
 
 
@@ -77,8 +77,9 @@ def payload_text(state: WorkflowState, name: str) -> str:
 def pretty(text: str) -> str:
     """Indent JSON text, and show characters that can be seen, such as <, without Go's escapes."""
     try:
-        indented = msgspec.json.format(text, indent=2)
-    except RecursionError:  # about 1,000 levels: shown as it stands
+        too_deep = wire.is_deeper(text.encode(), wire.MAX_DEPTH)
+        indented = text if too_deep else msgspec.json.format(text, indent=2)
+    except RecursionError:  # shown as it stands
         indented = text
     return _UNSEEN.sub(_escape, _ESCAPES.sub(_unescape, indented))
 
@@ -88,7 +89,7 @@ def read_payload(text: str) -> Raw:
     if not text.strip():
         return Raw(_NULL.encode())
     if (deep := _position_of_depth(text)) is not None:
-        raise BadJsonError(f"nested deeper than {_MAX_DEPTH} levels", text, deep)
+        raise BadJsonError(f"nested deeper than {wire.MAX_DEPTH} levels", text, deep)
     try:
         msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
@@ -193,12 +194,12 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|-?\d[\d.eE+-]*')
 
 def _position_of_depth(text: str) -> int | None:
     """Find the bracket that is nested too deeply, before anything recurses into it."""
-    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+    if text.count("[") + text.count("{") <= wire.MAX_DEPTH:
         return None
     tokens = [found for found in _TOKEN.finditer(text) if found[0] in "[{}]"]
     depths = accumulate(1 if found[0] in "[{" else -1 for found in tokens)
     for found, depth in zip(tokens, depths, strict=True):
-        if depth > _MAX_DEPTH:
+        if depth > wire.MAX_DEPTH:
             return found.start()
     return None
 

@@ -95,7 +95,10 @@ def checked(write: Write) -> Write:
         check_etag(write.etag)
     if write.if_match not in (None, "", ANY):
         check_etag(write.if_match)
-    head = wire.head(write.document) if write.whole else wire.part_head(write.document)
+    if write.whole:
+        head: wire.Head | wire.PartHead = wire.head(write.document, payloads=True)
+    else:
+        head = wire.part_head(write.document)
     if head.workflow_id not in (UNSET, write.workflow_id):
         raise ValueError("WorkflowID in the document is not the id under which it is to be written")
     status, updated_us = write.status, write.updated_us

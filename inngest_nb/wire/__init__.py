@@ -1,29 +1,34 @@
 """A state and its JSON document, in both directions, and what is added to a stored document."""
 
+from inngest_nb.wire._depth import MAX_DEPTH, is_deeper
 from inngest_nb.wire._document import (
     Head,
     decode,
     decode_json,
     decode_time,
     encode,
-    encode_json,
     head,
     microseconds,
     time_of,
     uncollected,
 )
 from inngest_nb.wire._parts import PartHead, encode_part, part_head, splice
+from inngest_nb.wire._payload import duplicate, encode_json, json_copy
 
 __all__ = [
+    "MAX_DEPTH",
     "Head",
     "PartHead",
     "decode",
     "decode_json",
     "decode_time",
+    "duplicate",
     "encode",
     "encode_json",
     "encode_part",
     "head",
+    "is_deeper",
+    "json_copy",
     "microseconds",
     "part_head",
     "splice",

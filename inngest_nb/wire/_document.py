@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -30,6 +29,8 @@ from inngest_nb.state import (
     WorkflowState,
     wire_name,
 )
+from inngest_nb.wire._depth import DOCUMENT_DEPTH, MAX_DEPTH, flat, is_deeper
+from inngest_nb.wire._payload import encode_json, flaw
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,7 +50,7 @@ def write_duration(value: timedelta) -> int:
 
 _state_of = Decoder(WorkflowState, dec_hook=_read_duration).decode
 _time_of = Decoder(Annotated[datetime, Meta(tz=True)]).decode
-parts_of = Decoder(dict[str, Raw]).decode
+_parts_of = Decoder(dict[str, Raw]).decode
 _items_of = Decoder(list[Raw] | None).decode
 _json = Encoder().encode
 # For comparing only; `total_seconds` tells durations apart and costs no Python call.
@@ -94,7 +95,27 @@ class Head(Struct, rename=wire_name):
     forked_from: ForkOrigin | None = None
 
 
+class WholeEvent(HeadEvent):
+    """An event's shape, with its payloads: a number in one may be too large to be read."""
+
+    input: Any = None
+    result: Any = None
+    signal_payload: Any = None
+
+
+class _WholeHead(Head):
+    """A head that reads the payloads too."""
+
+    input: Any = None
+    result: Any = None
+    history: list[WholeEvent] | None = None  # type: ignore[assignment]
+
+
 _head_of = Decoder(Head).decode
+_whole_head_of = Decoder(_WholeHead).decode
+_durations_of = attrgetter("duration")
+_timeouts_of = attrgetter("timeout")
+_LONGEST = write_duration(timedelta.max)
 
 
 def microseconds(time: datetime | None) -> int:
@@ -137,15 +158,34 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def head(body: bytes) -> Head:
-    """Read what an index needs, and refuse what `decode` could not read."""
-    found: Head = read_text(_head_of, body)
-    return found
+def head(body: bytes, *, payloads: bool = False) -> Head:
+    """Read what an index needs, and refuse what `decode` could not read.
+
+    That a payload can be read, such as its numbers, is looked at with `payloads` only.
+    """
+    if not payloads:
+        found: Head = read_text(_head_of, body)
+        return found
+    whole: Head = read_text(_whole_head_of, body)
+    check_durations(whole.history)
+    return whole
+
+
+def check_durations(events: Sequence[HeadEvent] | None) -> None:
+    """Refuse durations that no `timedelta` can hold."""
+    for kind in (_durations_of, _timeouts_of) if events else ():
+        spans = list(map(kind, events or ()))
+        if max(spans) > _LONGEST or min(spans) < -_LONGEST:
+            raise StoreDecodeError(
+                "not a document of the contract: a duration is out of range, at $.History",
+                place="$.History",
+            )
 
 
 def decode_json(text: str | bytes) -> Any:
     """Read one JSON value, as payloads are read. Raises `StoreDecodeError`."""
-    return read(msgspec.json.decode, text.encode() if isinstance(text, str) else text)
+    body = text.encode() if isinstance(text, str) else text
+    return read(msgspec.json.decode, body, MAX_DEPTH)
 
 
 def decode_time(text: str) -> datetime:
@@ -163,14 +203,16 @@ def read_text(decode: Any, body: bytes) -> Any:
     return read(decode, body)
 
 
-def read(decode: Any, body: bytes) -> Any:
+def read(decode: Any, body: bytes, most: int = DOCUMENT_DEPTH) -> Any:
     """Run a decoder, and say in our words what it cannot read."""
     try:
-        return decode(body)
+        if is_deeper(body, most):
+            raise RecursionError
+        return flat(decode, body)
     except msgspec.ValidationError as error:
         trimmed = _LAST_MICROSECOND.sub(rb"\1", body)
         if trimmed != body:
-            return read(decode, trimmed)
+            return read(decode, trimmed, most)
         _refuse(body, error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         _refuse(body, error)
@@ -184,11 +226,11 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def _refuse(body: bytes, error: Exception) -> NoReturn:
     text, _, place = str(error).partition(" - at `")
     if isinstance(error, RecursionError):
-        text = "nested deeper than can be read (about 1,000 levels)"
+        text = f"nested deeper than {MAX_DEPTH} levels"
     elif isinstance(error, UnicodeDecodeError):
         text = "not UTF-8"
     elif isinstance(error, OverflowError):
-        text = "a duration is longer than 64 bits of nanoseconds"
+        text = "a duration is out of range"
     elif body.startswith(b"\xef\xbb\xbf"):
         text = "begins with a byte order mark, which JSON does not allow"
     elif not body.strip():
@@ -210,7 +252,7 @@ def encode(state: WorkflowState) -> bytes:
     Raises `TypeError` or `ValueError` for what JSON cannot hold, naming the field.
     """
     if state.origin is UNSET:
-        return _checked(_json(fields(state, DOCUMENT_FIELDS)))
+        return _checked(written(fields(state, DOCUMENT_FIELDS)))
     document = bytes(state.origin)
     before: WorkflowState = read(_state_of, document)
     if not _differ(_fields_of(state), _fields_of(before)):
@@ -223,39 +265,41 @@ def encode(state: WorkflowState) -> bytes:
     parts |= fields(state, [name for name in changed if name != "history"])
     if "history" in changed:
         parts["History"] = _patched(state.history, before.history, history)
-    return _checked(_json(_without(parts, state, changed)))
+    return _checked(written(_without(parts, state, changed)))
 
 
-def encode_json(value: Any) -> bytes:
-    """Write one JSON value, as payloads are written.
-
-    Raises `TypeError` or `ValueError` for what JSON cannot hold: NaN and infinity too, which the
-    encoder would turn into null.
-    """
+def written(parts: dict[str, Any] | list[dict[str, Any]]) -> bytes:
+    """Write what `fields` gave, as a document or a part of one."""
     try:
-        text = _json(value)
-    except RecursionError as error:
-        raise ValueError("nested too deeply (more than about 1,000 levels)") from error
-    if b"null" in text and _holds_nan(value):
-        raise ValueError("NaN and infinity are not JSON; use None")
-    return text
+        return _json(parts)
+    except UnicodeEncodeError as error:  # in one of the texts: payloads are written already
+        raise ValueError(f"a field cannot be written as JSON: {flaw(parts) or error}") from error
+
+
+def parts_of(document: bytes | Raw) -> dict[str, Raw]:
+    """Give the JSON text of each key of a document."""
+    return flat(_parts_of, document)
 
 
 def _differ(now: Any, before: Any) -> bool:
     if now is UNSET or before is UNSET:
         return now is not before
     try:
-        # As values, because JSON would take NaN for null; as JSON, because 1 equals 1.0 and True.
-        return bool(now != before) or _compare(now) != _compare(before)
+        return flat(_are_different, now, before)
     except (TypeError, ValueError, RecursionError):
         return True  # cannot be written at all: `fields` says so with the field's name
+
+
+def _are_different(now: Any, before: Any) -> bool:
+    # As values, because JSON would take NaN for null; as JSON, because 1 equals 1.0 and True.
+    return bool(now != before) or _compare(now) != _compare(before)
 
 
 def _patched(
     events: Sequence[HistoryEvent], before: Sequence[HistoryEvent], document: Raw | None
 ) -> list[Any]:
     """Write events, each over the event of the old history that has its id."""
-    documents = (document is not None and _items_of(document)) or []
+    documents = (document is not None and flat(_items_of, document)) or []
     places = {event.id: place for place, event in reversed(list(enumerate(before)))}
     written: list[Any] = []
     for place, event in enumerate(events):
@@ -328,11 +372,3 @@ def _checked(document: bytes) -> bytes:
     except StoreDecodeError as error:
         raise TypeError(f"a field is of the wrong type: {error}") from error
     return document
-
-
-def _holds_nan(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(map(_holds_nan, value.values()))
-    return isinstance(value, list | tuple | set | frozenset) and any(map(_holds_nan, value))

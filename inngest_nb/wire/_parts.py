@@ -12,6 +12,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
 
@@ -19,12 +20,15 @@ from inngest_nb.state import DOCUMENT_FIELDS, ForkOrigin, HistoryEvent, Workflow
 from inngest_nb.wire._document import (
     EVENT_FIELDS,
     KEYS,
-    HeadEvent,
+    WholeEvent,
+    check_durations,
     fields,
     parts_of,
     read_text,
     write_duration,
+    written,
 )
+from inngest_nb.wire._payload import encode_json
 
 # Durations are all that an event holds in another form than the wire does.
 _events = Encoder(enc_hook=write_duration).encode
@@ -44,13 +48,15 @@ _REMOVABLE_KEYS = {KEYS[name] for name in _REMOVABLE}
 
 
 class PartHead(Struct, rename=wire_name):
-    """What a store indexes of a partial document; reading it checks the shape but no payload."""
+    """What a store indexes of a partial document; reading it checks all that `decode` reads."""
 
     workflow_id: str | UnsetType = UNSET
     run_id: str = ""
     status: str | UnsetType = UNSET
     error: str = ""
-    history: list[HeadEvent] | None = None
+    input: Any = None
+    result: Any = None
+    history: list[WholeEvent] | None = None
     created_at: Annotated[datetime, Meta(tz=True)] | None = None
     updated_at: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
     owner: str | None = None
@@ -68,31 +74,36 @@ def part_head(part: bytes) -> PartHead:
     Raises `StoreDecodeError` for one that would make a document unreadable.
     """
     found: PartHead = read_text(_part_head_of, part)
+    check_durations(found.history)
     return found
 
 
-def encode_part(events: Sequence[HistoryEvent], **changes: Any) -> bytes:
+def encode_part(events: Sequence[HistoryEvent], *, sound: bool = False, **changes: Any) -> bytes:
     """Write a partial document: events to append, and fields by their names in `WorkflowState`.
 
     `UNSET` removes one of our own fields. Raises `TypeError` or `ValueError` for what JSON cannot
-    hold, naming the field.
+    hold, naming the field. With `sound` the events' payloads were read from JSON (`json_copy`):
+    they are not looked at once more.
     """
     for name, value in changes.items():
         if name not in DOCUMENT_FIELDS or name == "history":
             raise TypeError(f"a partial document has no field {name!r}")
         if value is UNSET and name not in _REMOVABLE:
             raise ValueError(f"{name} cannot be removed from a document")
-    written = fields(SimpleNamespace(**changes), changes)
+    parts = fields(SimpleNamespace(**changes), changes)
     for name, value in changes.items():
         if value is UNSET:
-            written[KEYS[name]] = None
-    written["History"] = Raw(_history(events))
-    return _json(written)
+            parts[KEYS[name]] = None
+    parts["History"] = Raw(_history(events, sound))
+    return written(parts)
 
 
-def _history(events: Sequence[HistoryEvent]) -> bytes:
+def _history(events: Sequence[HistoryEvent], sound: bool) -> bytes:
     """Write events in one go where that gives what writing field by field would."""
     try:
+        for event in () if sound else events:
+            for payload in (event.input, event.result, event.signal_payload):
+                encode_json(payload)
         text = _events(events)
     except (TypeError, ValueError, RecursionError):
         text = b""
@@ -104,16 +115,25 @@ def _history(events: Sequence[HistoryEvent]) -> bytes:
     # More nulls than empty payloads: a time that is not set, NaN, or just a null somewhere inside.
     if text and text.count(b"null") == empty:
         return text
-    return _json([fields(event, EVENT_FIELDS) for event in events])
+    return written([fields(event, EVENT_FIELDS) for event in events])
 
 
 def splice(document: bytes, parts: Sequence[bytes]) -> bytes:
     """Make one document of a stored one and the partial ones that follow it.
 
     Values stay byte for byte as they are, and keys keep their order; new ones come at the end.
+    What cannot be joined is put into lines one after the other: nobody can read that, and whoever
+    tries hears so.
     """
     if not parts:
         return document
+    try:
+        return _joined(document, parts)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b"\n".join((document, *parts))
+
+
+def _joined(document: bytes, parts: Sequence[bytes]) -> bytes:
     whole = parts_of(document)
     stored = whole.get("History")
     histories = [b"" if stored is None else _inside(stored)]

@@ -82,7 +82,7 @@ def fresh(value: Any) -> Any:
     """Return a JSON value that shares nothing with the given one."""
     if value is None or type(value) in (str, int, float, bool):
         return value
-    return wire.decode_json(wire.encode_json(value))
+    return wire.duplicate(value)
 
 
 def as_json(value: Any, whose: str) -> Any:
@@ -90,7 +90,7 @@ def as_json(value: Any, whose: str) -> Any:
     if value is None or type(value) is bool or (type(value) is str and value.isascii()):
         return value  # as it is: text in between would be a detour
     try:
-        return wire.decode_json(wire.encode_json(value))
+        return wire.json_copy(value)
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{whose} is not what JSON can hold: {error}") from error

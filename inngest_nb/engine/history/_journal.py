@@ -156,7 +156,7 @@ class Journal:
                 head |= {"owner": self._holder, "fence": self._fence}
             if status is not WorkflowStatus.RUNNING:
                 head |= {"status": status, **outcome}
-            document = wire.encode_part(new, **head)
+            document = wire.encode_part(new, sound=True, **head)
         self._writes += 1
         return (Write if whole else SoundWrite)(
             workflow_id=self._state.workflow_id,
