@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _NULL = "null"
-
 _MARGIN = 60  # characters of a long line that are shown on either side of its flaw
 
 
