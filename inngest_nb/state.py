@@ -155,11 +155,15 @@ class HistoryEvent(
 
 
 class ForkOrigin(Struct, frozen=True, kw_only=True, rename=wire_name, gc=False):
-    """What a run was forked from: another one's history, up to and with one event."""
+    """What a run was forked from: another one's history, up to and with one event.
+
+    `changed` is the first event that follows from another input or result than the recorded one.
+    """
 
     workflow_id: str = ""
     run_id: str = ""
     event_id: int = 0
+    changed: int | UnsetType = UNSET
 
 
 class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=False, gc=False):

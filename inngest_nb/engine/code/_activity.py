@@ -77,7 +77,9 @@ class Activity:
         # Says now what does not fit.
         takes = arguments(fn, "activity", *before, given=self._given)
         self._takes_input = len(takes) > len(before)
-        self.seq = run.call("activity", self.name)  # a call that was refused is none
+        self.seq = run.call(
+            "activity", self.name, given=self._given
+        )  # a call that was refused is none
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0

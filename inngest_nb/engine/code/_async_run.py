@@ -71,6 +71,10 @@ class AsyncRun(Run):
         self._subscribers.append((name, weakref.ref(queue)))
         return queue
 
+    def check_code(self) -> None:
+        """Raise outside of a turn."""
+        self.check_turn()
+
     def check_turn(self) -> TurnLoop:
         """Return the loop, or raise outside of a turn.
 
@@ -93,8 +97,8 @@ class AsyncRun(Run):
         """Arm a timer that is recorded when it fires."""
         if self._turns is None:
             return
-        seq = self.call("timer")
         delay = handle.when() - self._turns.time()
+        seq = self.call("timer", given=delay)
         with self.lock:
             self._due[seq] = handle
             self._timers[handle] = seq, None
@@ -170,7 +174,8 @@ class AsyncRun(Run):
 
     def _start_code(self, event: HistoryEvent) -> None:
         self._begun = event.timestamp
-        turns = self._turns = TurnLoop(self)  # type: ignore[abstract]  # the rest refuses
+        seed = event.seed or self.run_id
+        turns = self._turns = TurnLoop(self, seed)  # type: ignore[abstract]  # the rest refuses
         given = arguments(self.fn, "workflow", self.context_of(self), given=fresh(event.input))
         self._main = turns.create_task(self.fn(*given), name=f"workflow {self.workflow_id}")
 

@@ -37,10 +37,12 @@ class _Context:
 
         It moves on with activities, signals and sleeps, and never back.
         """
+        self._run.check_code()
         return self._run.now
 
     def random(self) -> random.Random:
         """Return a source of random numbers that are the same in a replay."""
+        self._run.check_code()
         return self._run.random
 
     def uuid(self) -> uuid.UUID:
@@ -59,6 +61,7 @@ class _Context:
         """
         if latest < 1:
             raise ValueError(f"latest is 1 or more, got {latest}")
+        self._run.check_code()
         return self._run.version(name, latest)
 
 

@@ -33,6 +33,7 @@ class PlainRun(Run):
     """
 
     _thread: threading.Thread | None = None
+    _in_activity = False
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -60,7 +61,11 @@ class PlainRun(Run):
         if activity.seq in self._answers:
             pass  # its past has the answer
         elif timeout is None and retry.total_timeout is None and not is_async(fn):
-            activity.run_here(self._pause_until)
+            self._in_activity = True  # in this very thread, and yet not the code
+            try:
+                activity.run_here(self._pause_until)
+            finally:
+                self._in_activity = False
         else:
             activity.go_on()  # elsewhere, so that this thread can stop waiting for it
         return self._result(activity)
@@ -146,11 +151,15 @@ class PlainRun(Run):
     def _has(self, name: str, position: int) -> bool:
         return len(self._received.get(name, ())) > position
 
+    def check_code(self) -> None:
+        """Raise in an activity or another thread, and once the run has ended."""
+        self._check_thread()
+
     def _check_thread(self) -> None:
-        if threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._thread or self._in_activity:
             raise WorkflowCodeError(
-                f"the context of workflow {self.workflow_id!r} was used in another thread than its "
-                "code's; an activity gets its input and returns its result, and has no context",
+                f"the context of workflow {self.workflow_id!r} was used outside of its code; an "
+                "activity gets its input and returns its result, and has no context",
                 workflow_id=self.workflow_id,
                 run_id=self.run_id,
             )
@@ -193,7 +202,7 @@ class PlainRun(Run):
             self._answers[seq] = event
 
     def _start_timer(self, duration: timedelta) -> int:
-        seq = self.call("timer")
+        seq = self.call("timer", given=duration.total_seconds())
         try:
             due = self.now + duration
         except OverflowError:  # later than any calendar goes: never

@@ -76,7 +76,7 @@ class Run:
         self._seq = 0
         self._versions: dict[str, int] = {}
         self._new_versions: dict[str, int] = {}
-        self._random: random.Random | None = None
+        self._random: RepeatedRandom | None = None
         self._outcome: dict[str, Any] = {}
         self._failure: EngineError | None = None
         self._deadline: Timer | None = None
@@ -150,11 +150,14 @@ class Run:
 
     # What the context asks of it, always from the code
 
-    def call(self, kind: str, name: str = "") -> int:
-        """Count a call of the code that history has to answer when it is replayed."""
+    def call(self, kind: str, name: str = "", *, given: Any) -> int:
+        """Count a call of the code that history has to answer when it is replayed.
+
+        `given` is its input, as JSON reads it back; of a timer, its seconds.
+        """
         self._seq += 1
         if self.past is not None:
-            self.past.note(self._seq, kind, name)
+            self.past.note(self._seq, kind, name, given)
         return self._seq
 
     def when_live(self, start: Callable[[], object]) -> None:
@@ -214,7 +217,9 @@ class Run:
     def random(self) -> random.Random:
         """Random numbers that are the same each time the run is replayed."""
         if self._random is None:
-            self._random = random.Random(self.journal.events[0].seed or self.run_id)  # noqa: S311
+            seed = self.journal.events[0].seed or self.run_id
+            self._random = RepeatedRandom(seed)
+            self._random.check_code = self.check_code
         return self._random
 
     # Recording
@@ -358,6 +363,10 @@ class Run:
 
     # What the two kinds of runs do in their own ways
 
+    def check_code(self) -> None:
+        """Raise `WorkflowCodeError` unless called by the workflow's code."""
+        raise NotImplementedError
+
     def _advance(self) -> None:
         """Show saved events to the code, when the loop is woken; called from any thread."""
         raise NotImplementedError
@@ -431,3 +440,17 @@ class Run:
             else:
                 self.done.set_exception(self._failure)
             self.changed.notify_all()
+
+
+class RepeatedRandom(random.Random):
+    """Random numbers for a workflow's code alone: whoever else drew some would shift its own."""
+
+    check_code: Callable[[], object] = object
+
+    def random(self) -> float:
+        self.check_code()
+        return super().random()
+
+    def getrandbits(self, count: int, /) -> int:
+        self.check_code()
+        return super().getrandbits(count)

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextvars import Context
 from typing import Any, NoReturn, Protocol, TypeVarTuple
 
+from inngest_nb.engine.code._in_order import NumberedFuture, NumberedTask, Numbers
 from inngest_nb.errors import WorkflowCodeError
 
 _MOST_TURNS_TO_END = 100
@@ -39,11 +40,15 @@ class TurnLoop(asyncio.AbstractEventLoop):
     """Runs a workflow's tasks one turn at a time: once per recorded event, until nothing is ready.
 
     What the code can observe depends on the events and their order alone, so the same events make
-    it take the same way. Its time is that of the last event. I/O is refused.
+    it take the same way: its tasks and futures hash by number, counted from the start of the run,
+    and `seed` tells runs apart. Its time is that of the last event. I/O is refused.
     """
 
-    def __init__(self, host: Host) -> None:
+    keeps_order = True
+
+    def __init__(self, host: Host, seed: str = "") -> None:
         self._host = host
+        self._numbers = Numbers(seed)
         self._ready: deque[asyncio.Handle] = deque()
         self._now = 0.0
         # Held, unlike on other loops: when a forgotten task goes must not be up to the collector.
@@ -128,12 +133,14 @@ class TurnLoop(asyncio.AbstractEventLoop):
         return None
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return NumberedFuture(self._numbers.next(), self)
 
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
     ) -> asyncio.Task[Any]:
-        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        number = self._numbers.next()
+        name = name or f"Task-{self._numbers.last}"  # asyncio's own count is of all loops
+        task = NumberedTask(number, coro, loop=self, name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -41,7 +41,8 @@ def fork(
     not done again. `result_of` gives activities other results, by their name or the id of the event
     that has the result; a failed one has then completed. Without `at` the history is cut at the
     last of these, else at its end. `input` is another input for the workflow's code, which then
-    has to ask for the same activities. `forked_from` of the new run says where it comes from.
+    has to ask for the same activities, but may give them other inputs. `forked_from` of the new run
+    says where it comes from.
 
     Raises `ValueError` for an event or an activity that is not there.
     """
@@ -52,6 +53,9 @@ def fork(
         _answer(events, key, state): as_json(result, f"the result of {key!r}")
         for key, result in (result_of or {}).items()
     }
+    changes = list(edits) if input is _AS_IT_WAS else [events[0].id]
+    if state.forked_from and state.forked_from.changed:
+        changes.append(state.forked_from.changed)
     last = at if at is not None else max(edits, default=events[-1].id)
     ids = [event.id for event in events]
     if last not in ids:
@@ -77,7 +81,12 @@ def fork(
         owner=UNSET,
         fence=UNSET,
         lease_until=UNSET,
-        forked_from=ForkOrigin(workflow_id=state.workflow_id, run_id=state.run_id, event_id=last),
+        forked_from=ForkOrigin(
+            workflow_id=state.workflow_id,
+            run_id=state.run_id,
+            event_id=last,
+            changed=min(changes) if changes and min(changes) < last else UNSET,
+        ),
         first_saved_at=None,
         etag="",
     )

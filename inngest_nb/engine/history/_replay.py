@@ -7,8 +7,9 @@ import contextlib
 import linecache
 import os
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from inngest_nb import wire
 from inngest_nb.errors import NonDeterminismError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
 
@@ -19,6 +20,8 @@ _BETWEEN = (
     contextlib.__file__,
 )
 _ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
+_ALIKE_SECONDS = 0.001  # times of a history that others have written may be cut
+_MOST_SHOWN = 200
 
 
 class Call(NamedTuple):
@@ -54,8 +57,10 @@ class Call(NamedTuple):
 class Past:
     """The recorded part of a run, while its code runs through it again.
 
-    All that code and history have to agree on is compared here. A history without `seq`, such as a
-    Go program writes, is matched by the names and the order of the calls.
+    All that code and history have to agree on is compared here: kind, name and input of each call.
+    A history without `seq`, such as a Go program writes, is matched by the names and the order of
+    the calls. Inputs may differ where somebody has changed what they follow from: in a fork with
+    another input or result, and before a retry of the activity that the run had failed of.
     """
 
     def __init__(self, state: WorkflowState) -> None:
@@ -66,10 +71,20 @@ class Past:
         self.length = 0  # of the history, up to the last event that counts
         self._state = state
         self._asked: dict[int, Call] = {}
+        self._given: dict[int, Any] = {}  # what they were called with, until it is compared
+        self._changed = range(0)  # events whose inputs follow from what a fork has changed
+        self._inputs: dict[int, Any] = {}  # the recorded ones: of a call's last attempt
         self._started: set[int] = set()
         self._ended: set[int] = set()
+        if state.forked_from and state.forked_from.changed:
+            self._changed = range(state.forked_from.changed, state.forked_from.event_id + 1)
         for place, event in enumerate(state.history, 1):
-            if event.superseded is not True:
+            if event.superseded is True:
+                if event.type is EventType.WORKFLOW_FAILED:
+                    self._inputs.pop(event.seq or 0, None)  # to be tried again with what is asked
+            else:
+                if event.type is EventType.ACTIVITY_STARTED:
+                    self._inputs[event.seq or 0] = event.input
                 self.length = place
                 self.last_seq = max(self.last_seq, event.seq or 0)
                 self.versions.update(event.versions or {})
@@ -78,8 +93,8 @@ class Past:
         """Note that the code is shown an event now."""
         self.marks.append((event, len(self.calls)))
 
-    def note(self, seq: int, kind: str, name: str) -> None:
-        """Keep in mind what the code asks for, and which of its lines does."""
+    def note(self, seq: int, kind: str, name: str, given: Any = None) -> None:
+        """Keep in mind what the code asks for, with which input, and which of its lines does."""
         frame = sys._getframe(1)  # noqa: SLF001  # the only way to the caller's line that is quick
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_BETWEEN):
             frame = frame.f_back
@@ -87,6 +102,7 @@ class Past:
         self.calls.append(call)
         if seq:
             self._asked[seq] = call
+            self._given[seq] = given
 
     def match(self, event: HistoryEvent) -> int:
         """Return the number of the call that an event belongs to, 0 if to none.
@@ -105,10 +121,35 @@ class Past:
             raise self.parting(event, f"call {seq} is {recorded}", self._last_words())
         if (call.kind, call.name) != (kind, event.activity_name):
             raise self.parting(event, f"call {seq} is {recorded}", f"call {seq} is {call}")
+        if event.seq:  # others' histories have no inputs
+            self._compare(event, seq, recorded, call)
         self._started.add(seq)
         if event.type in _ENDS or kind == "timer":
             self._ended.add(seq)
         return seq
+
+    def _compare(self, event: HistoryEvent, seq: int, recorded: str, call: Call) -> None:
+        """Raise `NonDeterminismError` if a call was recorded with another input."""
+        if event.type is EventType.ACTIVITY_STARTED:
+            if seq not in self._inputs:
+                return
+            was, now = self._inputs.pop(seq), self._given.pop(seq)
+            if _same(was, now) or event.id in self._changed:
+                return
+            was, now = _shown(was, now)
+            was, now = f"with input {was}", f"with input {now}"
+        elif event.type is EventType.TIMER_FIRED:
+            was, now = event.duration.total_seconds(), self._given.pop(seq, 0.0)
+            alike = abs(was - now) < _ALIKE_SECONDS
+            if not was or alike or event.id in self._changed:
+                return
+            was, now = f"of {was:g} s", f"of {now:g} s"
+        else:
+            return
+        what, _, place = str(call).rpartition(" (")
+        raise self.parting(
+            event, f"call {seq} is {recorded} {was}", f"call {seq} is {what} {now} ({place}"
+        )
 
     def parting(
         self, event: HistoryEvent, recorded: str, asked: str, cause: BaseException | None = None
@@ -153,3 +194,24 @@ class Past:
         if not self.calls:
             return "it has asked for nothing so far"
         return f"it has not asked for that; what it asked for last is {self.calls[-1]}"
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two JSON values are the same; 1, 1.0 and true are not."""
+    if type(one) is not type(other):
+        return False
+    if type(one) is dict:
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if type(one) is list:
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+def _shown(one: Any, other: Any) -> tuple[str, str]:
+    """Return two values as short texts, around the place where they begin to differ."""
+    texts = [wire.encode_json(value).decode() for value in (one, other)]
+    same = next((n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
+    first = max(same - _MOST_SHOWN // 2, 0) if max(map(len, texts)) > _MOST_SHOWN else 0
+    last = first + _MOST_SHOWN
+    shown = [f"{'…' * (first > 0)}{t[first:last]}{'…' * (last < len(t))}" for t in texts]
+    return shown[0], shown[1]
