@@ -208,7 +208,12 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
             force_setattr(self, "updated_at", _time(self.updated_at, "updated_at"))
 
     def replace(self, **changes: Any) -> Self:
-        """Return this state with some fields changed; it still remembers its document."""
+        """Return this state with some fields changed; it still remembers its document.
+
+        With another `workflow_id` it is a new workflow, of which no version was loaded.
+        """
+        if changes.get("workflow_id", self.workflow_id) != self.workflow_id:
+            changes = {"etag": "", "first_saved_at": None} | changes
         return replace(self, **changes)
 
     def __eq__(self, other: object) -> bool:

@@ -203,7 +203,7 @@ class DeleteForm(Form):
         workflow_id, state = next(reversed(self._deleted.items()))
         name, stored = short(workflow_id), self._store.load(workflow_id)
         if stored is None or (over is not None and not difference(over, stored)):
-            self._store.save(state)
+            self._store.save(state.replace(etag=stored.etag if stored else ""))
             headline = f"{name} is back as it was"
         elif found := difference(state, stored):
             self._other = stored

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import ipywidgets as widgets
 from markupsafe import Markup
 
+from inngest_nb.errors import StoreConflictError
 from inngest_nb.notebook._draft import Draft, Review, difference
 from inngest_nb.notebook._fields import StateFields
 from inngest_nb.notebook._form import Area, Form, filling, notice, row
@@ -237,7 +238,13 @@ class SaveForm(Form):
             return
         else:
             saved = self._attempt = review.stamped()
-            self._store.save(saved)
+            try:
+                self._store.save(saved.replace(etag=stored.etag if stored else ""))
+            except StoreConflictError:  # somebody was faster, just now
+                self._attempt = None
+                other = self._store.load(workflow_id)
+                self._show_other(_Other(workflow_id, other, review), review.over)
+                return
         self._attempt = None
         self._ask_nothing()
         self.fields.rebase(review.state, saved)

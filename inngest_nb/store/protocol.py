@@ -17,8 +17,13 @@ class WorkflowStore(Protocol):
     can keep: empty, `.`, `..`, longer than 4,096 bytes, or not text that UTF-8 can write.
     """
 
-    def save(self, state: WorkflowState) -> None:
-        """Keep a state under its id, over what was there."""
+    def save(self, state: WorkflowState, *, force: bool = False) -> None:
+        """Keep a state under its id.
+
+        One with an `etag`, which stores give to what is loaded from them, is kept only over the
+        version that it came from; `StoreConflictError` says what the store has meanwhile. With
+        `force`, and from a state without an etag, it goes over whatever is there.
+        """
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""
@@ -80,8 +85,8 @@ class AppendingStore(WorkflowStore, Protocol):
 class AsyncWorkflowStore(Protocol):
     """The same store for `await`."""
 
-    async def save(self, state: WorkflowState) -> None:
-        """Keep a state under its id, over what was there."""
+    async def save(self, state: WorkflowState, *, force: bool = False) -> None:
+        """Keep a state under its id; one that was loaded only over its version, unless `force`."""
 
     async def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""

@@ -91,11 +91,15 @@ def within(rows: Iterable[Row], max_bytes: int) -> list[Row]:
     return taken
 
 
-def write_of(state: WorkflowState) -> Write:
-    """Encode a state into the write that keeps it, over whatever is there."""
+def write_of(state: WorkflowState, *, force: bool = False) -> Write:
+    """Encode a state into the write that keeps it.
+
+    One that was loaded goes over the version that it came from, any other over whatever is there.
+    """
     document = wire.encode(state)
     updated_us = wire.microseconds(state.updated_at)
-    return Write(state.workflow_id, document, True, str(state.status), updated_us, new_etag())
+    entries = document, True, str(state.status), updated_us, new_etag()
+    return Write(state.workflow_id, *entries, None if force else state.etag or None)
 
 
 def state_of(row: Row) -> WorkflowState:

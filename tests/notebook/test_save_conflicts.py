@@ -200,6 +200,31 @@ def test_a_save_that_arrived_though_its_answer_was_lost_is_no_conflict() -> None
     assert stored(store) == arrived
 
 
+class SomeoneIsFaster(MemoryStore):
+    """A store in which somebody else's save arrives right before one's own."""
+
+    faster = False
+
+    def save(self, state: WorkflowState) -> None:
+        if self.faster:
+            self.faster = False
+            super().save(stored(self).replace(error="theirs"))
+        super().save(state)
+
+
+def test_a_change_in_the_very_moment_of_saving_is_shown_and_not_overwritten() -> None:
+    store = SomeoneIsFaster()
+    store.save(STUCK)
+    form = reviewed(store)
+    store.faster = True
+    press(form, form.save)
+    assert "changed meanwhile; nothing was saved" in words(form.question)
+    assert "theirs" in words(form.question)
+    assert stored(store).error == "theirs"
+    press(form, form.overwrite)
+    assert stored(store).error == "mine"
+
+
 class SlowStore(MemoryStore):
     """A store whose saves wait until they are let through, and are counted."""
 

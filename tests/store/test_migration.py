@@ -87,7 +87,7 @@ def test_it_is_listed_and_written_as_any_other(old_file: Path) -> None:
             running
         )
         store.delete(order[0])
-        store.save(running[1].replace(error="edited"))
+        store.save(store.list(status="running")[1].replace(error="edited"))
     with SqliteStore(old_file) as store:
         assert [state.workflow_id for state in store.list()] == order[1:]
     with contextlib.closing(sqlite3.connect(old_file)) as database:

@@ -86,6 +86,7 @@ class Journal:
             history=tuple(self.events),
             created_at=self._state.created_at or (first and first.timestamp),
             updated_at=last and last.timestamp,
+            etag=self._etag,
             **lease,
             **outcome,
         )

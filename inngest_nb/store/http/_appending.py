@@ -10,8 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, StoreStatusError
-from inngest_nb.store.http._operations import LIST_PATH, Operation, Request, exchange, target_of
+from inngest_nb.errors import StoreDecodeError, StoreError, StoreStatusError
+from inngest_nb.store.http._operations import (
+    LIST_PATH,
+    Operation,
+    Request,
+    conditions,
+    conflict_said,
+    exchange,
+    target_of,
+)
 from inngest_nb.store.ids import path_of
 from inngest_nb.store.writes import Outcome, Write
 
@@ -111,14 +119,8 @@ def _batches(writes: Sequence[Write]) -> Iterator[list[Write]]:
 
 def _write(base: str, write: Write) -> Operation[None]:
     path = base + path_of(write.workflow_id)
-    headers = [("Idempotency-Key", f'"{write.etag}"')]
-    if write.if_match == "":
-        headers.append(("If-None-Match", "*"))
-    elif write.if_match is not None:
-        tag = write.if_match if write.if_match == "*" else f'"{write.if_match}"'
-        headers.append(("If-Match", tag))
     how = ("save", "PUT", path) if write.whole else ("append", "POST", f"{path}/history")
-    request = Request(*how, write.document, write.workflow_id, headers=tuple(headers))
+    request = Request(*how, write.document, write.workflow_id, headers=tuple(conditions(write)))
     try:
         yield from exchange(request)
     except StoreStatusError as error:
@@ -153,12 +155,8 @@ def _write_batch(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]
 def _failure(status: int, reason: str, write: Write, request: Request) -> StoreError:
     operation = "save" if write.whole else "append"
     if status == 412 or (status == 404 and not write.whole):
-        return StoreConflictError(
-            f"inngest/{operation}: {reason}",
-            operation=operation,
-            workflow_id=write.workflow_id,
-            target=target_of(request),
-        )
+        one = request._replace(operation=operation, workflow_id=write.workflow_id)
+        return conflict_said(one, reason)
     return StoreStatusError(
         operation=operation,
         status=status,

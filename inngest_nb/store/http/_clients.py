@@ -57,9 +57,13 @@ class InngestStore(HttpStore):
             # Collected without a close, it leaves no socket behind to be warned about.
             weakref.finalize(self, self._client.close)
 
-    def save(self, state: WorkflowState) -> None:
-        """Keep a state under its id, over what was there."""
-        self._run(self._save(state))
+    def save(self, state: WorkflowState, *, force: bool = False) -> None:
+        """Keep a state under its id.
+
+        One that was loaded from a server that tells versions is kept only over the version that
+        it came from, unless `force`; `StoreConflictError` says what the server has meanwhile.
+        """
+        self._run(self._save(state, force=force))
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the server has never seen this id."""
@@ -167,9 +171,9 @@ class AsyncInngestStore(HttpStore):
         self._client = client or httpx.AsyncClient(trust_env=not self._local, cookies=NoCookies())
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def save(self, state: WorkflowState) -> None:
-        """Keep a state under its id, over what was there."""
-        await self._run(self._save(state))
+    async def save(self, state: WorkflowState, *, force: bool = False) -> None:
+        """Keep a state under its id; one that was loaded only over its version, unless `force`."""
+        await self._run(self._save(state, force=force))
 
     async def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the server has never seen this id."""

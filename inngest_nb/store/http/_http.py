@@ -13,8 +13,10 @@ from typing import Any
 
 import httpx
 
-from inngest_nb.errors import StoreConnectionError, StoreDecodeError, StoreError
+from inngest_nb import wire
+from inngest_nb.errors import StoreConflictError, StoreConnectionError, StoreDecodeError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.http import _appending, _operations
 from inngest_nb.store.http._cache import Cache
 from inngest_nb.store.http._config import (
@@ -153,9 +155,15 @@ class HttpStore:
         }
         return Response(response.status_code, headers, body)
 
-    def _save(self, state: WorkflowState) -> Operation[None]:
-        write = write_of(state)
-        etag = yield from _operations.save(self.base_url, write.workflow_id, write.document)
+    def _save(self, state: WorkflowState, *, force: bool) -> Operation[None]:
+        write = write_of(state, force=force)
+        try:
+            etag = yield from _operations.save(self.base_url, write)
+        except StoreConflictError as conflict:
+            stored = yield from self._load(state.workflow_id)
+            if stored is None or wire.encode(stored) != write.document:  # or it was done before
+                raise overtaken(state, stored, conflict.target) from conflict
+            etag = stored.etag
         self._remember(write, etag)
 
     def _load(self, workflow_id: str) -> Operation[WorkflowState | None]:

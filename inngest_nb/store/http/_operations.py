@@ -18,6 +18,7 @@ from inngest_nb import wire
 from inngest_nb.errors import (
     ListingUnsupportedError,
     NotAStateServerError,
+    StoreConflictError,
     StoreConnectionError,
     StoreDecodeError,
     StoreStatusError,
@@ -25,6 +26,7 @@ from inngest_nb.errors import (
 from inngest_nb.state import WorkflowState
 from inngest_nb.store.ids import path_of
 from inngest_nb.store.rows import Row, order
+from inngest_nb.store.writes import ANY, Write, is_etag
 
 T = TypeVar("T")
 
@@ -92,10 +94,43 @@ class Listing(msgspec.Struct):
 _listing_of = msgspec.json.Decoder(Listing).decode
 
 
-def save(base: str, workflow_id: str, document: bytes) -> Operation[str]:
-    """Put a document, and return its etag, empty from a server that tells none."""
-    request = Request("save", "PUT", base + path_of(workflow_id), document, workflow_id)
-    return _etag((yield from exchange(request)))
+def save(base: str, write: Write) -> Operation[str]:
+    """Put a document, and return its etag, empty from a server that tells none.
+
+    The plain contract knows no versions; only a write that is for one of them speaks of them.
+    """
+    headers = conditions(write) if write.if_match else ()
+    path = base + path_of(write.workflow_id)
+    request = Request(
+        "save", "PUT", path, write.document, write.workflow_id, headers=tuple(headers)
+    )
+    try:
+        return _etag((yield from exchange(request)))
+    except StoreStatusError as error:
+        if error.status == 412:
+            raise conflict_said(request, error.reason) from error
+        raise
+
+
+def conditions(write: Write) -> list[tuple[str, str]]:
+    """Give the headers that name the version a write makes, and the one it is to replace."""
+    headers = [("Idempotency-Key", f'"{write.etag}"')]
+    if write.if_match == "":
+        headers.append(("If-None-Match", "*"))
+    elif write.if_match is not None:
+        tag = write.if_match if write.if_match == ANY else f'"{write.if_match}"'
+        headers.append(("If-Match", tag))
+    return headers
+
+
+def conflict_said(request: Request, reason: str) -> StoreConflictError:
+    """Make the error for a write whose condition the server says is not met."""
+    return StoreConflictError(
+        f"inngest/{request.operation}: {reason}",
+        operation=request.operation,
+        workflow_id=request.workflow_id,
+        target=target_of(request),
+    )
 
 
 def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
@@ -208,7 +243,8 @@ def _row(one: Listed, request: Request) -> Row:
 def _etag(response: Response) -> str:
     """Take the etag out of an answer; a weak one is of no use, since nothing matches it."""
     text = response.headers.get("etag", "")
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else ""
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1] if quoted and is_etag(text[1:-1]) else ""
 
 
 def _time(text: str) -> datetime | None:

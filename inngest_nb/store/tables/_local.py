@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import Self, TypeVar
 
-from inngest_nb.errors import StoreError
+from inngest_nb import wire
+from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.rows import (
     StateTable,
@@ -32,10 +34,20 @@ class _TableStore:
     def __init__(self, table: StateTable) -> None:
         self._table = table
 
-    def save(self, state: WorkflowState) -> None:
-        """Keep a state under its id, over what was there; it is durable on return."""
+    def save(self, state: WorkflowState, *, force: bool = False) -> None:
+        """Keep a state under its id; it is durable on return.
+
+        A state that was loaded is kept only over the version that it came from, unless `force`;
+        `StoreConflictError` says what the store has meanwhile.
+        """
         check_id(state.workflow_id)
-        self._do(write_of(state))
+        write = write_of(state, force=force)
+        try:
+            self._do(write)
+        except StoreConflictError as conflict:
+            stored = self.load(state.workflow_id)
+            if stored is None or wire.encode(stored) != write.document:  # or it was done before
+                raise overtaken(state, stored) from conflict
 
     def load(self, workflow_id: str) -> WorkflowState | None:
         """Return the saved state, or None if the store has never seen this id."""
