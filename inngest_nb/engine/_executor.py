@@ -29,7 +29,7 @@ from inngest_nb.errors import (
     WorkflowNotRunningError,
 )
 from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowStatus
-from inngest_nb.store import AsyncInngestStore, MemoryStore, WorkflowStore
+from inngest_nb.store import AsyncInngestStore, MemoryStore, States, WorkflowStore
 
 _WORKERS = 64
 _LEASE_SECONDS = 60.0
@@ -154,8 +154,9 @@ class Executor:
         Raises `ListingUnsupportedError` where the store cannot list.
         """
         handles: list[WorkflowHandle] = []
-        left: dict[str, str] = {}
-        for state in self._engine.store.fetch(status=WorkflowStatus.RUNNING):
+        states = self._engine.store.fetch(status=WorkflowStatus.RUNNING)
+        left = dict(states.unreadable) if isinstance(states, States) else {}
+        for state in states:
             name = state.workflow_id
             try:
                 fn = self._function_of(state)

@@ -23,6 +23,7 @@ from inngest_nb._version import __version__
 from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError
 from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known
 from inngest_nb.server._guard import Guard, Refused
+from inngest_nb.server._page import page_of, time_text
 from inngest_nb.server._wakeups import Wakeups
 from inngest_nb.store.http import (
     FIRST_SAVED_HEADER,
@@ -30,8 +31,6 @@ from inngest_nb.store.http import (
     BatchItem,
     BatchOutcome,
     BatchOutcomes,
-    Listed,
-    Listing,
     batch_of,
 )
 from inngest_nb.store.ids import check_id
@@ -103,7 +102,7 @@ class App:
         row = self._table.get(workflow_id)
         if row is None:
             raise Refused(404, "no workflow has this id")
-        headers = etag_header(row.etag) | {FIRST_SAVED_HEADER: _time_text(row.first_saved_us)}
+        headers = etag_header(row.etag) | {FIRST_SAVED_HEADER: time_text(row.first_saved_us)}
         if is_known(request.headers, row.etag):
             return Response(status_code=304, headers=headers)
         return Response(row.document, media_type=_JSON, headers=headers)
@@ -155,12 +154,8 @@ class App:
         rows = self._table.page(query.get("status"), limit, after, _PAGE_BYTES)
         size = sum(len(row.document) for row in rows)
         more = len(rows) == limit or size >= _PAGE_BYTES
-        listed = [
-            Listed(msgspec.Raw(row.document), _time_text(row.first_saved_us), row.etag)
-            for row in rows
-        ]
         cursor = _cursor_of(rows[-1], numbered=isinstance(after, Number)) if more else ""
-        return _json(Listing(listed, cursor))
+        return Response(page_of(rows, cursor), media_type=_JSON)
 
     async def _do(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works of the table, and come back when they are durable."""
@@ -215,7 +210,7 @@ def _checked(write: Write) -> Write:
 
 def _batch_of(body: bytes) -> list[BatchItem]:
     try:
-        items = batch_of(body)
+        items = wire.flat(batch_of, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"not a batch of writes: {error}") from error
     if len({item.id for item in items}) < len(items):
@@ -260,10 +255,6 @@ def _position_of(cursor: str, order: str) -> Position | Number | None:
         return Position(int(place), check_id(workflow_id))
     except ValueError:
         raise Refused(400, "cursor is not one that this server gave") from None
-
-
-def _time_text(us: int | None) -> str:
-    return "" if us is None else wire.time_of(us).isoformat()
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -2,6 +2,7 @@
 
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store.protocol import AppendingStore, AsyncWorkflowStore, WorkflowStore
+from inngest_nb.store.rows import States
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore
 from inngest_nb.store.writes import SoundWrite, Write
 
@@ -13,6 +14,7 @@ __all__ = [
     "MemoryStore",
     "SoundWrite",
     "SqliteStore",
+    "States",
     "WorkflowStore",
     "Write",
 ]

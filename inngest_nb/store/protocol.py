@@ -36,6 +36,9 @@ class WorkflowStore(Protocol):
     ) -> list[WorkflowState]:
         """Read what the store holds now, newest update first, at most `limit` (0: all).
 
+        What cannot be read spoils nothing: our stores leave it out, and the list that they give
+        has an attribute `unreadable`, which says by its id why. `load` of it raises.
+
         Raises `ListingUnsupportedError` where the contract's plain server is behind it.
         """
 

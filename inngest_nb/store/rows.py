@@ -6,12 +6,18 @@ of the last update, time of the first save), and an etag, which tells one versio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from inngest_nb import wire
+from inngest_nb.errors import StoreDecodeError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.writes import Outcome, Work, Write, new_etag
+
+_log = logging.getLogger("inngest_nb.store")
+_SHOWN = 5  # of the workflows that a log line names
 
 
 class Row(NamedTuple):
@@ -27,6 +33,17 @@ class Row(NamedTuple):
     document: bytes
     etag: str = ""
     number: int = 0
+    flaw: str = ""  # why the document cannot be read, where that is known already
+
+
+class States(list[WorkflowState]):
+    """States as a list. `unreadable` says by its id why any other of them was left out."""
+
+    def __init__(
+        self, states: Iterable[WorkflowState] = (), unreadable: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(states)
+        self.unreadable = dict(unreadable or {})
 
 
 class Position(NamedTuple):
@@ -103,16 +120,45 @@ def write_of(state: WorkflowState, *, force: bool = False) -> Write:
 
 
 def state_of(row: Row) -> WorkflowState:
-    """Decode the state that a row keeps."""
+    """Decode the state that a row keeps. Raises `StoreDecodeError`, which names the workflow."""
     first_us = row.first_saved_us
     first_saved_at = None if first_us is None else wire.time_of(first_us)
-    return wire.decode(row.document, first_saved_at=first_saved_at, etag=row.etag)
+    try:
+        if row.flaw:
+            raise StoreDecodeError(row.flaw)
+        return wire.decode(row.document, first_saved_at=first_saved_at, etag=row.etag)
+    except StoreDecodeError as error:
+        unreadable = StoreDecodeError(
+            f"stored workflow {row.workflow_id!r} cannot be read: {error}",
+            place=error.place,
+            operation="load",
+            workflow_id=row.workflow_id,
+        )
+        unreadable.add_note(f"others are not concerned; delete({row.workflow_id!r}) removes it")
+        raise unreadable from error
 
 
-def states_of(rows: Iterable[Row]) -> list[WorkflowState]:
-    """Decode the states of many rows."""
+def states_of(rows: Iterable[Row]) -> States:
+    """Decode the states of many rows; what cannot be read is left out, named and logged."""
+    states = States()
     with wire.uncollected():
-        return [state_of(row) for row in rows]
+        for row in rows:
+            try:
+                states.append(state_of(row))
+            except StoreDecodeError as error:
+                states.unreadable[row.workflow_id] = str(error.__cause__)
+    if states.unreadable:
+        _tell(tuple(states.unreadable.items()))
+    return states
+
+
+@lru_cache(maxsize=256)  # told once, however often the same are left out of a listing
+def _tell(unreadable: tuple[tuple[str, str], ...]) -> None:
+    count = len(unreadable)
+    what = "1 stored workflow that" if count == 1 else f"{count:,} stored workflows that"
+    shown = "; ".join(f"{workflow_id!r} ({why})" for workflow_id, why in unreadable[:_SHOWN])
+    more = f"; and {count - _SHOWN:,} more" if count > _SHOWN else ""
+    _log.warning("left out %s cannot be read: %s%s", what, shown, more)
 
 
 def status_text(status: WorkflowStatus | str | None) -> str | None:

@@ -1,6 +1,6 @@
 """A state and its JSON document, in both directions, and what is added to a stored document."""
 
-from inngest_nb.wire._depth import MAX_DEPTH, is_deeper
+from inngest_nb.wire._depth import MAX_DEPTH, flat, is_deeper
 from inngest_nb.wire._document import (
     Head,
     decode,
@@ -26,6 +26,7 @@ __all__ = [
     "encode",
     "encode_json",
     "encode_part",
+    "flat",
     "head",
     "is_deeper",
     "json_copy",

@@ -21,6 +21,7 @@ from inngest_nb.store.http._operations import (
     T,
     resume,
 )
+from inngest_nb.store.rows import States
 from inngest_nb.store.writes import Outcome, Write
 
 __all__ = ["AsyncInngestStore", "InngestStore"]
@@ -84,9 +85,7 @@ class InngestStore(HttpStore):
         """Do writes in one request; return what went wrong with each, or None. All are durable."""
         return self._run(self._append_history(writes))
 
-    def fetch(
-        self, status: WorkflowStatus | str | None = None, limit: int = 0
-    ) -> list[WorkflowState]:
+    def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read what the server holds now, newest update first, at most `limit` (0: all).
 
         Raises `ListingUnsupportedError` where the server has no listing.
@@ -112,10 +111,11 @@ class InngestStore(HttpStore):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def list(
-        self, status: WorkflowStatus | str | None = None, limit: int = 0
-    ) -> list[WorkflowState]:
-        """Return what this client saved and refreshed, newest update first, then by id."""
+    def list(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
+        """Return what this client saved and refreshed, newest update first, then by id.
+
+        What cannot be read is left out: `unreadable` of the list says by its id why.
+        """
         return self._list(status, limit)
 
     def _run(self, operation: Operation[T]) -> T:
@@ -191,9 +191,7 @@ class AsyncInngestStore(HttpStore):
         """Do writes in one request; return what went wrong with each, or None. All are durable."""
         return await self._run(self._append_history(writes))
 
-    async def fetch(
-        self, status: WorkflowStatus | str | None = None, limit: int = 0
-    ) -> list[WorkflowState]:
+    async def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read what the server holds now, newest update first, at most `limit` (0: all)."""
         return await self._run(self._fetch(status, limit))
 
@@ -212,10 +210,11 @@ class AsyncInngestStore(HttpStore):
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
-    async def list(
-        self, status: WorkflowStatus | str | None = None, limit: int = 0
-    ) -> list[WorkflowState]:
-        """Return what this client saved and refreshed, newest update first, then by id."""
+    async def list(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
+        """Return what this client saved and refreshed, newest update first, then by id.
+
+        What cannot be read is left out: `unreadable` of the list says by its id why.
+        """
         return self._list(status, limit)
 
     async def _run(self, operation: Operation[T]) -> T:

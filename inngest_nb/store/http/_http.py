@@ -32,7 +32,7 @@ from inngest_nb.store.http._operations import (
     Request,
     Response,
 )
-from inngest_nb.store.rows import Row, check_limit, states_of, status_text, write_of
+from inngest_nb.store.rows import Row, States, check_limit, states_of, status_text, write_of
 from inngest_nb.store.writes import Outcome, Write, sift
 
 # What sending may raise; RuntimeError is httpx's word for a closed client.
@@ -173,9 +173,7 @@ class HttpStore:
         yield from _operations.delete(self.base_url, workflow_id)
         self._cache.forget(workflow_id)
 
-    def _fetch(
-        self, status: WorkflowStatus | str | None, limit: int
-    ) -> Operation[list[WorkflowState]]:
+    def _fetch(self, status: WorkflowStatus | str | None, limit: int) -> Operation[States]:
         rows = yield from _operations.fetch(self.base_url, status_text(status), check_limit(limit))
         return states_of(rows)
 
@@ -211,7 +209,7 @@ class HttpStore:
         entries = write.workflow_id, write.status or "", write.updated_us or 0, None
         self._cache.put(Row(*entries, write.document, etag))
 
-    def _list(self, status: WorkflowStatus | str | None, limit: int) -> list[WorkflowState]:
+    def _list(self, status: WorkflowStatus | str | None, limit: int) -> States:
         return states_of(self._cache.rows(status_text(status), check_limit(limit)))
 
 

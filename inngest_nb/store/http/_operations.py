@@ -84,14 +84,26 @@ class Listed(msgspec.Struct):
     etag: str = ""
 
 
+class Unreadable(msgspec.Struct):
+    """One workflow whose stored document cannot be read, with why, and its index entries."""
+
+    id: str
+    why: str
+    status: str = ""
+    updated_us: int = 0
+    etag: str = ""
+
+
 class Listing(msgspec.Struct):
     """One page of our state server's list; `next_cursor` is empty on the last."""
 
     workflows: list[Listed] = []
     next_cursor: str = ""
+    unreadable: list[Unreadable] = []
 
 
-_listing_of = msgspec.json.Decoder(Listing).decode
+listing_of = msgspec.json.Decoder(Listing).decode
+_id_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def save(base: str, write: Write) -> Operation[str]:
@@ -213,13 +225,18 @@ def _page(
     request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
     response = yield from exchange(request, absent=True, unlisted=True)
     listing = _listing(response, request)
-    return [_row(one, request) for one in listing.workflows], listing.next_cursor
+    rows = [_row(one) for one in listing.workflows]
+    rows += [
+        Row(one.id, one.status, one.updated_us, None, b"", one.etag, flaw=one.why)
+        for one in listing.unreadable
+    ]
+    return rows, listing.next_cursor
 
 
 def _listing(response: Response, request: Request) -> Listing:
     try:
         if response.status == 200:
-            return _listing_of(response.body)
+            return wire.flat(listing_of, response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # a 200 that is not our list comes from a server that has no list
     raise ListingUnsupportedError(
@@ -230,14 +247,25 @@ def _listing(response: Response, request: Request) -> Listing:
     )
 
 
-def _row(one: Listed, request: Request) -> Row:
+def _row(one: Listed) -> Row:
     document = bytes(one.state)
-    with naming(request):
+    try:
         head = wire.head(document)
         first = _time(one.first_saved_at)
+    except StoreDecodeError as error:
+        return Row(_id_in(document), "", 0, None, document, one.etag, flaw=str(error))
     updated_us = wire.microseconds(head.updated_at)
     first_us = wire.microseconds(first) if first else None
     return Row(head.workflow_id, head.status, updated_us, first_us, document, one.etag)
+
+
+def _id_in(document: bytes) -> str:
+    """Find the id in a document that is not the contract's, "" if it has none."""
+    try:
+        found = wire.flat(_id_of, document).get("WorkflowID", b'""')
+        return msgspec.json.decode(found, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _etag(response: Response) -> str:

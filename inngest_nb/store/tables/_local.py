@@ -12,6 +12,7 @@ from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.rows import (
+    States,
     StateTable,
     check_limit,
     state_of,
@@ -73,9 +74,7 @@ class _TableStore:
             outcomes[place] = result
         return outcomes
 
-    def fetch(
-        self, status: WorkflowStatus | str | None = None, limit: int = 0
-    ) -> list[WorkflowState]:
+    def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read what the store holds now: the same as `list`."""
         return self.list(status, limit)
 
@@ -98,10 +97,11 @@ class _TableStore:
         if error is not None:
             raise error
 
-    def list(
-        self, status: WorkflowStatus | str | None = None, limit: int = 0
-    ) -> list[WorkflowState]:
-        """Return all the store holds, newest update first, then by id; `limit` 0 is all."""
+    def list(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
+        """Return all the store holds, newest update first, then by id; `limit` 0 is all.
+
+        What cannot be read is left out: `unreadable` of the list says by its id why.
+        """
         return states_of(self._table.page(status_text(status), check_limit(limit)))
 
 

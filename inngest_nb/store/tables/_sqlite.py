@@ -25,11 +25,11 @@ from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_fi
 from inngest_nb.store.writes import Deletion, Outcome, Work, Write, conflict, is_done
 
 _SELECT = """
-SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, d.body, w.etag,
+SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS BLOB), w.etag,
     w.number, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
 FROM workflows w JOIN documents d ON d.number = w.number
 """
-_PARTS = "SELECT body FROM parts WHERE workflow = ? ORDER BY number"
+_PARTS = "SELECT CAST(body AS BLOB) FROM parts WHERE workflow = ? ORDER BY number"
 _FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
 _ADD = """
 INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag)
