@@ -12,6 +12,7 @@
     │   └── WrongLoopError          an async store was used on a second event loop
     ├── EngineError                 something about a run in an executor
     │   ├── ActivityError           an activity failed, and its retries are used up
+    │   │   └── ChildWorkflowError  a workflow that the code asked for failed, or was canceled
     │   ├── ExecutorClosedError     the executor is closed
     │   ├── LeaseLostError          someone else has taken over the workflow, or changed it
     │   ├── NonDeterminismError     a workflow's code does not do again what its history says
@@ -170,6 +171,14 @@ class ActivityError(EngineError):
         self.attempts = attempts
         self.error = error
         self.seq = seq
+
+
+class ChildWorkflowError(ActivityError):
+    """A workflow that the code asked for failed or was canceled; `child_id` is that one's id."""
+
+    def __init__(self, message: str, *, child_id: str = "", **details: Any) -> None:
+        super().__init__(message, **details)
+        self.child_id = child_id
 
 
 class ExecutorClosedError(EngineError):

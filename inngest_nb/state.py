@@ -18,6 +18,7 @@ __all__ = [
     "ForkOrigin",
     "HistoryEvent",
     "Signal",
+    "UnsetType",
     "WorkflowState",
     "WorkflowStatus",
 ]
@@ -114,6 +115,8 @@ class HistoryEvent(
     the next one is due. `versions` are the answers that `ctx.version` began to give here. An event
     that is `superseded` was undone by a retry of the whole run: replay passes over it.
 
+    A workflow that the code asked for is told of as an activity; `child` is the id of its run.
+
     The first event also says how long the whole workflow may take, the name and version of its
     code, and, in a fork, the run whose random numbers it repeats.
     """
@@ -137,6 +140,7 @@ class HistoryEvent(
     workflow: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
     seed: str | UnsetType = UNSET
+    child: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if type(self.type) is not EventType:
@@ -174,9 +178,9 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
 
     `owner` and what follows it are our own additions to the document, `UNSET` where they don't
     apply: which executor runs the workflow, how often that changed, until when it may be sure of
-    it, and what the run was forked from. `first_saved_at` and `etag` are not part of the document
-    but from stores that know them: when it was first saved, and what tells this version of it from
-    every other.
+    it, what the run was forked from, and the id of the workflow whose code asked for it.
+    `first_saved_at` and `etag` are not part of the document but from stores that know them: when it
+    was first saved, and what tells this version of it from every other.
     """
 
     workflow_id: str
@@ -192,6 +196,7 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
     fence: int | UnsetType = UNSET
     lease_until: Time | UnsetType = UNSET
     forked_from: ForkOrigin | UnsetType = UNSET
+    parent_id: str | UnsetType = UNSET
     # None of these names can be a key of Go's: an invisible separator stands before it.
     first_saved_at: Time = field(default=None, name="\u2063first_saved_at")
     etag: str = field(default="", name="\u2063etag")

@@ -29,7 +29,7 @@ _EVENT = {
     "SignalPayload": object,
     "Duration": int,
 }
-_OF_STATES = {"Owner": str, "Fence": int, "LeaseUntil": str, "ForkedFrom": dict}
+_OF_STATES = {"Owner": str, "Fence": int, "LeaseUntil": str, "ForkedFrom": dict, "ParentID": str}
 _OF_EVENTS = {
     "Seq": int,
     "Attempt": int,
@@ -40,6 +40,7 @@ _OF_EVENTS = {
     "Workflow": str,
     "Version": int,
     "Seed": str,
+    "Child": str,
 }
 _STATUSES = {"running", "completed", "failed", "canceled"}
 _TYPES = {

@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
+from inngest_nb.engine._children import ChildRuns
 from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine.basics._functions import arguments, as_json, check_function, name_of
 from inngest_nb.engine.basics._policy import Duration, duration_of, limit_of
 from inngest_nb.engine.basics._registry import Workflows, registered
-from inngest_nb.engine.code._new_run import new_run
+from inngest_nb.engine.code._new_run import new_run, refuse_in_code
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.history import _stored
 from inngest_nb.engine.history._fork import retried
@@ -83,6 +84,7 @@ class Executor:
         self._workflows = registered if workflows is None else workflows
         store = MemoryStore() if store is None else store
         self._engine: Services[Run] = Services(store, hooks, clock, workers, held)
+        self._engine.children = ChildRuns(self._engine)
         weakref.finalize(self, self._engine.abandon).atexit = False
 
     @property
@@ -106,6 +108,7 @@ class Executor:
         Raises `WorkflowAlreadyRunningError`, and `WorkflowNotHereError` for an id that is stored as
         running by a process that died, or by another one.
         """
+        refuse_in_code("starting a run")
         check_function(fn, "a workflow")
         arguments(fn, "workflow", None, given=input)  # says now what does not fit
         given = as_json(input, "the input of the workflow")
@@ -140,6 +143,7 @@ class Executor:
         do neither: there, make sure yourself that nobody else runs it. Raises also
         `WorkflowNotFoundError`, `WorkflowNotRunningError` and `WorkflowAlreadyRunningError`.
         """
+        refuse_in_code("resuming a run")
         check_function(fn, "a workflow")
         with self._engine.claim(workflow_id):
             state = self._load(workflow_id, "resume")
@@ -153,6 +157,7 @@ class Executor:
         Each is found by the name that its first event keeps, among those registered by `@workflow`.
         Raises `ListingUnsupportedError` where the store cannot list.
         """
+        refuse_in_code("resuming runs")
         handles: list[WorkflowHandle] = []
         states = self._engine.store.fetch(status=WorkflowStatus.RUNNING)
         left = dict(states.unreadable) if isinstance(states, States) else {}
@@ -177,6 +182,7 @@ class Executor:
         Without `fn` the workflow is found by its name, as `recover` does. Of two retries at once
         the second raises `StoreConflictError`.
         """
+        refuse_in_code("retrying a run")
         with self._engine.claim(id):
             stored = self._load(id, "retry")
             state = retried(stored, self._engine.clock.now())

@@ -220,7 +220,7 @@ def _outcome(track: Track) -> str:
     if track.counts:
         parts = [f"{count:,} {word}" for word, count in track.counts]
         things = sum(count for _, count in track.counts)
-        if track.kind == "activity" and track.attempts > things:
+        if track.kind in ("activity", "child workflow") and track.attempts > things:
             parts.append(count_text(track.attempts, "attempt"))
     else:
         parts = [track.word]

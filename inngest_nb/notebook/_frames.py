@@ -55,6 +55,7 @@ def frame(
         "activities": columns.counts([len(found) for found in activities]),
         "retries": columns.counts([sum(one.attempts - 1 for one in found) for found in activities]),
         "error": columns.text(state.error for state in states),
+        "parent_id": columns.text(state.parent_id or None for state in states),
     }
     if payloads:
         series["input"] = columns.payloads(state.input for state in states)

@@ -52,6 +52,7 @@ class Attempt:
 class Activity:
     """One activity of a run with all its attempts; `outcome` is None while one is open.
 
+    `child` is the id of the run that did the work, if it was another workflow.
     `first` and `last` are the places in the history of what began it, and of its last end. `seq`
     is None where the history doesn't say which call of the code it is.
     """
@@ -69,6 +70,7 @@ class Activity:
     seq: int | None = None
     first: int = 0
     last: int | None = None
+    child: str = ""
 
     def begin_again(self, at: datetime | None) -> None:
         """Start the next attempt; one that is open has been cut off by the end of its process."""
@@ -142,7 +144,13 @@ def _put(
     began = event.timestamp if outcome is None else None
     if seq not in numbered:
         numbered[seq] = Activity(
-            event.activity_name, event.input, began, began, seq=seq, first=place
+            event.activity_name,
+            event.input,
+            began,
+            began,
+            seq=seq,
+            first=place,
+            child=event.child or "",
         )
         found.append(numbered[seq])
     elif outcome is None or numbered[seq].outcome is not None:

@@ -90,7 +90,7 @@ def track_of(activity: Activity, state: WorkflowState, now: datetime) -> Track:
         for attempt in attempts
     )
     return Track(
-        kind="activity",
+        kind="child workflow" if activity.child else "activity",
         name=activity.name,
         word=word,
         spans=known,

@@ -77,6 +77,7 @@ class HeadEvent(Struct, rename=wire_name):
     workflow: str = ""
     version: int = 0
     seed: str = ""
+    child: str = ""
 
 
 class Head(Struct, rename=wire_name):
@@ -93,6 +94,7 @@ class Head(Struct, rename=wire_name):
     fence: int = 0
     lease_until: Annotated[datetime, Meta(tz=True)] | None = None
     forked_from: ForkOrigin | None = None
+    parent_id: str = ""
 
 
 class WholeEvent(HeadEvent):

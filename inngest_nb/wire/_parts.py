@@ -2,7 +2,7 @@
 
 A partial document has the shape of a whole one, and every key may be missing. The events of its
 `History` are appended to the stored ones; its other keys replace the stored ones. A null for one
-of our own keys (`Owner`, `Fence`, `LeaseUntil`, `ForkedFrom`) removes that key.
+of our own keys (`Owner`, `Fence`, `LeaseUntil`, `ForkedFrom`, `ParentID`) removes that key.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class PartHead(Struct, rename=wire_name):
     fence: int | None = None
     lease_until: Annotated[datetime, Meta(tz=True)] | None = None
     forked_from: ForkOrigin | None = None
+    parent_id: str | None = None
 
 
 _part_head_of = Decoder(PartHead).decode

@@ -29,6 +29,7 @@ FRAME = {
     "activities": "Int64",
     "retries": "Int64",
     "error": "str",
+    "parent_id": "str",
 }
 HISTORY = {
     "workflow_id": "str",

@@ -23,7 +23,7 @@ from inngest_nb.engine.basics._policy import RetryPolicy, later
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import ActivityError
-from inngest_nb.state import UNSET, EventType, HistoryEvent
+from inngest_nb.state import UNSET, EventType, HistoryEvent, UnsetType
 
 # What history says of an attempt whose result the code did not wait for.
 _GIVEN_UP = "canceled"
@@ -46,9 +46,15 @@ class ActivityContext(NamedTuple):
         An attempt whose process died may have done its work: give the key to whatever is called,
         so that doing it twice is noticed there.
         """
-        # After a retry of the whole run, other calls may get the numbers of superseded ones.
-        later = f"-{self.retries}" if self.retries else ""
-        return f"{self.run_id}-{self.seq}{later}"
+        return key_of(self.run_id, self.seq, self.retries)
+
+
+def key_of(run_id: str, seq: int, retries: int) -> str:
+    """Return a word for one call of a run.
+
+    After a retry of the whole run, other calls may get the numbers of superseded ones.
+    """
+    return f"{run_id}-{seq}-{retries}" if retries else f"{run_id}-{seq}"
 
 
 class Activity:
@@ -57,6 +63,8 @@ class Activity:
     Attempts may end in any thread, or after the run: only the end of the current attempt of a call
     that is still wanted counts, whatever comes later is dropped.
     """
+
+    kind = "activity"
 
     def __init__(
         self,
@@ -77,9 +85,8 @@ class Activity:
         # Says now what does not fit.
         takes = arguments(fn, "activity", *before, given=self._given)
         self._takes_input = len(takes) > len(before)
-        self.seq = run.call(
-            "activity", self.name, given=self._given
-        )  # a call that was refused is none
+        # A call that was refused is none.
+        self.seq = run.call(self.kind, self.name, given=self._given)
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0
@@ -173,6 +180,7 @@ class Activity:
                 duration=self._time_since_start(),
                 seq=self.seq,
                 attempt=self._attempt,
+                child=self.child_id(),
             )
         self._let_go()
 
@@ -192,6 +200,10 @@ class Activity:
         error.__cause__ = self.cause
         return error
 
+    def child_id(self) -> str | UnsetType:
+        """Return the id of the run that does the work, if that is not a function."""
+        return UNSET
+
     def _begin(self) -> int | None:
         with self._run.lock:
             if self._dropped:
@@ -208,6 +220,7 @@ class Activity:
                 input=self._given,
                 seq=self.seq,
                 attempt=self._attempt,
+                child=self.child_id(),
             )
             if event is None:
                 return None
@@ -385,6 +398,7 @@ class Activity:
                 seq=self.seq,
                 attempt=number,
                 retry_at=UNSET if again is None else again,
+                child=self.child_id(),
             )
             self._task = None
             if self._timer is not None:

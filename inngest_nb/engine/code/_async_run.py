@@ -13,6 +13,7 @@ from typing import Any
 from inngest_nb.engine.basics._functions import arguments, as_json, fresh
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.code._activity import Activity
+from inngest_nb.engine.code._child import Child, Order
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.code._turn_loop import TurnLoop
 from inngest_nb.engine.threads._loop import Timer
@@ -50,7 +51,19 @@ class AsyncRun(Run):
         future: asyncio.Future[Any] = turns.create_future()
         if turns.is_ending():
             return None, future
-        activity = Activity(self, fn, given, retry, timeout)
+        return self._ask(Activity(self, fn, given, retry, timeout), future)
+
+    def begin_child(self, order: Order, given: Any) -> tuple[Activity | None, asyncio.Future[Any]]:
+        """Start another workflow, and return the call with the future of its result."""
+        turns = self.check_turn()
+        future: asyncio.Future[Any] = turns.create_future()
+        if turns.is_ending():
+            return None, future
+        return self._ask(Child(self, order, given), future)
+
+    def _ask(
+        self, activity: Activity, future: asyncio.Future[Any]
+    ) -> tuple[Activity, asyncio.Future[Any]]:
         self._activities[activity.seq] = activity, future
         self.when_live(activity.go_on)
         return activity, future

@@ -13,6 +13,7 @@ from inngest_nb.engine.basics._functions import check_function
 from inngest_nb.engine.basics._policy import ONCE, Duration, RetryPolicy, duration_of, limit_of
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._async_run import AsyncRun
+from inngest_nb.engine.code._child import Order
 from inngest_nb.engine.code._plain_run import PlainRun
 from inngest_nb.engine.code._run import Run
 
@@ -101,6 +102,29 @@ class AsyncWorkflowContext(_Context):
         check_function(fn, "an activity")
         limit = limit_of(timeout, "timeout")
         return _result_of(*self._run.begin_activity(fn, input, retry or ONCE, limit))
+
+    def execute_workflow(
+        self,
+        fn: Callable[..., Any],
+        input: Any = None,
+        id: str | None = None,
+        *,
+        timeout: Duration | None = None,
+        detached: bool = False,
+    ) -> Coroutine[Any, Any, Any]:
+        """Begin another workflow at once; awaiting gives its result as JSON reads it back.
+
+        The child is a run of its own in the same store, with an id made of this run's and the
+        number of the call, unless another `id` is given. Whatever process dies, it is started once:
+        a parent that runs again finds its child. It is canceled when nobody waits for it any more,
+        because the call or the parent has ended, unless it is `detached`. `timeout` is the child's.
+
+        An `id` names one piece of work: if a run of this workflow with this input has it already,
+        its result is taken. Raises `ChildWorkflowError` if the child failed or was canceled; a
+        retry of the whole run then starts another child.
+        """
+        order = Order(fn, id, limit_of(timeout, "timeout"), detached)
+        return _result_of(*self._run.begin_child(order, input))
 
     async def map(
         self,
@@ -219,6 +243,28 @@ class WorkflowContext(_Context):
         check_function(fn, "an activity")
         limit = limit_of(timeout, "timeout")
         return self._run.activity(fn, input, retry or ONCE, limit)
+
+    def execute_workflow(
+        self,
+        fn: Callable[..., Any],
+        input: Any = None,
+        id: str | None = None,
+        *,
+        timeout: Duration | None = None,
+        detached: bool = False,
+    ) -> Any:
+        """Run another workflow and return its result as JSON reads it back.
+
+        The child is a run of its own in the same store, with an id made of this run's and the
+        number of the call, unless another `id` is given. Whatever process dies, it is started once:
+        a parent that runs again finds its child. It is canceled when nobody waits for it any more,
+        because the call or the parent has ended, unless it is `detached`. `timeout` is the child's.
+
+        An `id` names one piece of work: if a run of this workflow with this input has it already,
+        its result is taken. Raises `ChildWorkflowError` if the child failed or was canceled; a
+        retry of the whole run then starts another child.
+        """
+        return self._run.child(Order(fn, id, limit_of(timeout, "timeout"), detached), input)
 
     def map(
         self,

@@ -8,10 +8,22 @@ from typing import Any
 from inngest_nb.engine.basics._functions import is_async
 from inngest_nb.engine.code._async_run import AsyncRun
 from inngest_nb.engine.code._context import AsyncWorkflowContext, WorkflowContext
-from inngest_nb.engine.code._plain_run import PlainRun
+from inngest_nb.engine.code._plain_run import PlainRun, runs_plain_code
 from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.code._turn_loop import TurnLoop, running_loop
 from inngest_nb.engine.threads._services import Services
+from inngest_nb.errors import WorkflowCodeError
 from inngest_nb.state import WorkflowState
+
+
+def refuse_in_code(what: str) -> None:
+    """Raise in a workflow's code: another run would begin again in each of its lives."""
+    if isinstance(running_loop(), TurnLoop) or runs_plain_code():
+        raise WorkflowCodeError(
+            f"{what} is not possible in a workflow's code, which runs again when it is replayed; "
+            "ctx.execute_workflow(fn, input) starts another workflow once, and activities may "
+            "use an executor"
+        )
 
 
 def new_run(services: Services[Run], fn: Callable[..., Any], state: WorkflowState) -> Run:

@@ -13,10 +13,13 @@ from inngest_nb.engine.basics._exit import process_ends
 from inngest_nb.engine.basics._functions import arguments, as_json, fresh, is_async
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.code._activity import Activity
+from inngest_nb.engine.code._child import Child, Order
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
+
+_here = threading.local()
 
 
 class StopRun(BaseException):
@@ -24,6 +27,12 @@ class StopRun(BaseException):
 
     Not an `Exception`, so that code which goes on after errors does not go on after this one.
     """
+
+
+def runs_plain_code() -> bool:
+    """Tell whether this thread is in a plain workflow's code, and not in an activity of it."""
+    run: PlainRun | None = getattr(_here, "run", None)
+    return run is not None and not run.is_in_activity
 
 
 class PlainRun(Run):
@@ -102,6 +111,14 @@ class PlainRun(Run):
             begun = [each for each in begun if self._failed(each.seq)]
         return [self._result(activity) for activity in begun]
 
+    def child(self, order: Order, given: Any) -> Any:
+        """Run another workflow and return its result."""
+        self._check_thread()
+        child = Child(self, order, given)
+        self._activities[child.seq] = child
+        self.when_live(child.go_on)
+        return self._result(child)
+
     def _wait_for_one(self, seqs: set[int]) -> bool:
         """Wait until one of these calls has its answer, forget it, and tell whether it failed."""
         self._wait_for(lambda: any(seq in self._answers for seq in seqs))
@@ -154,6 +171,11 @@ class PlainRun(Run):
     def check_code(self) -> None:
         """Raise in an activity or another thread, and once the run has ended."""
         self._check_thread()
+
+    @property
+    def is_in_activity(self) -> bool:
+        """Tell whether the code's thread is in an activity just now."""
+        return self._in_activity
 
     def _check_thread(self) -> None:
         if threading.current_thread() is not self._thread or self._in_activity:
@@ -256,6 +278,13 @@ class PlainRun(Run):
         self.engine.threads.submit(self._run_code)
 
     def _run_code(self) -> None:
+        _here.run = self
+        try:
+            self._run_all()
+        finally:
+            del _here.run
+
+    def _run_all(self) -> None:
         self._thread = threading.current_thread()
         ended: Callable[[], object]
         try:

@@ -175,6 +175,13 @@ class Run:
                 return
         begin()
 
+    def save_soon(self) -> None:
+        """Have what was recorded saved, although nothing that has to be was since."""
+        with self.lock:
+            if self._wanted < len(self.journal.events):
+                self._wanted = len(self.journal.events)
+                self.engine.save(self)
+
     @contextmanager
     def listen(self, name: str) -> Iterator[None]:
         """Let others know that the code waits for a signal."""

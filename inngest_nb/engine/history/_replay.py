@@ -112,7 +112,8 @@ class Past:
         if event.type is EventType.TIMER_FIRED:
             kind, recorded = "timer", "a timer"
         elif event.type is EventType.ACTIVITY_STARTED or event.type in _ENDS:
-            kind, recorded = "activity", f"activity {event.activity_name!r}"
+            kind = "activity" if event.child is UNSET else "workflow"
+            recorded = f"{kind} {event.activity_name!r}"
         else:
             return 0
         seq = event.seq if event.seq is not UNSET else self._find(event, kind, recorded)

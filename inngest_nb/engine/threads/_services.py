@@ -70,6 +70,7 @@ class Services(Generic[_Run]):
         self.hooks = HookThread(hooks)
         self.workers = Workers("inngest-nb-activity", workers)
         self.threads = Workers("inngest-nb-workflow")
+        self.children: Any = None  # who starts the runs that runs ask for
         self._runs: dict[str, _Run] = {}
         self._claimed: set[str] = set()
         self._lock = threading.Lock()

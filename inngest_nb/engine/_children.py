@@ -1,0 +1,201 @@
+"""The runs of children: started once, found again in each life of their parents, canceled."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import time
+from functools import partial
+from typing import Any
+
+from inngest_nb.engine.basics._functions import describe
+from inngest_nb.engine.basics._patience import may_pass
+from inngest_nb.engine.basics._registry import definition_of
+from inngest_nb.engine.code._child import Child
+from inngest_nb.engine.code._new_run import new_run
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.history import _stored
+from inngest_nb.engine.threads._services import Services
+from inngest_nb.errors import (
+    EngineError,
+    ExecutorClosedError,
+    LeaseLostError,
+    StoreConflictError,
+    WorkflowAlreadyRunningError,
+    WorkflowCanceledError,
+    WorkflowFailedError,
+    WorkflowLeasedError,
+)
+from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
+
+_LOOK_SECONDS = 0.3  # how often to look at a child that another process runs
+_ATTEMPTS = 5
+
+_log = logging.getLogger("inngest_nb.engine")
+
+
+class ChildRuns:
+    """Starts the runs of children and finds them. What may block does it in a thread of its own."""
+
+    def __init__(self, engine: Services[Run]) -> None:
+        self._engine = engine
+
+    def begin(self, child: Child) -> None:
+        """Start a child's run, or find it, and tell the child how it ended; returns at once."""
+        self._engine.threads.submit(partial(self._begin, child))
+
+    def cancel(self, child: Child) -> None:
+        """Cancel a child's run, wherever it is; returns at once."""
+        self._engine.threads.submit(partial(self._cancel, child))
+
+    def _begin(self, child: Child) -> None:
+        first = True
+        while child.is_wanted or (first and child.order.detached):
+            first = False
+            try:
+                self._attach(child)
+            except ExecutorClosedError:
+                return
+            except (WorkflowAlreadyRunningError, WorkflowLeasedError, StoreConflictError):
+                time.sleep(_LOOK_SECONDS)  # others are at it: wait for what they do
+            except Exception as error:  # noqa: BLE001  # told to the parent's run
+                if not may_pass(error):
+                    self._give_up(child, error)
+                    return
+                time.sleep(_LOOK_SECONDS)
+            else:
+                break
+        if child.canceled:  # meanwhile
+            self._cancel(child)
+
+    def _attach(self, child: Child) -> None:
+        engine, child_id = self._engine, child.child_id()
+        run = engine.alive(child_id)
+        if run is None:
+            with engine.claim(child_id):
+                stored = engine.store.load(child_id)
+                if stored is not None and not _is_of(child, stored):
+                    child.end(None, _taken(stored))
+                    return
+                if stored is not None and _has_ended(stored) and not _is_undone(child, stored):
+                    _tell(child, stored)
+                    return
+                run = self._start(child, stored)
+        elif not _is_of(child, run.state):
+            child.end(None, _taken(run.state))
+            return
+        run.done.add_done_callback(partial(self._over, child, run))
+
+    def _start(self, child: Child, stored: WorkflowState | None) -> Run:
+        """Begin a new run, or go on with a stored one; its id is claimed."""
+        engine, fn = self._engine, child.order.fn
+        if stored is not None and not _has_ended(stored):
+            _stored.check_free(stored, engine.owner, engine.clock.now())
+            run = new_run(engine, fn, stored)
+            engine.begin(run)
+            return run
+        state = WorkflowState(
+            workflow_id=child.child_id(),
+            run_id=child.run_id,
+            status=WorkflowStatus.RUNNING,
+            input=child.given,
+            parent_id=child.parent.workflow_id,
+            etag=stored.etag if stored else "",
+        )
+        run = new_run(engine, fn, state)
+        engine.begin(run, child.order.timeout)
+        return run
+
+    def _over(self, child: Child, run: Run, done: concurrent.futures.Future[Any]) -> None:
+        """Hear that a child's run is over here, whichever thread says so."""
+        error = done.exception()
+        if error is None or isinstance(error, WorkflowFailedError | WorkflowCanceledError):
+            _tell(child, run.state)
+        elif isinstance(error, LeaseLostError):
+            self.begin(child)  # it goes on elsewhere
+        elif not isinstance(error, ExecutorClosedError):
+            self._engine.loop.post(partial(self._give_up, child, error))
+
+    def _give_up(self, child: Child, error: BaseException) -> None:
+        """Stop the parent where it is: how its child ends is not to be known here."""
+        parent = child.parent
+        failure = EngineError(
+            f"workflow {parent.workflow_id!r} was stopped here, and stays stored as running: it "
+            f"waits for its child {child.child_id()!r}, which cannot go on: {describe(error)}",
+            workflow_id=parent.workflow_id,
+            run_id=parent.run_id,
+        )
+        failure.__cause__ = error
+        parent.suspend(failure)
+
+    def _cancel(self, child: Child) -> None:
+        engine, child_id = self._engine, child.child_id()
+        try:
+            run = engine.alive(child_id)
+            if run is not None:
+                if run.run_id == child.run_id:
+                    run.cancel()
+                return
+            for _ in range(_ATTEMPTS):
+                stored = engine.store.load(child_id)
+                if stored is None or stored.run_id != child.run_id or _has_ended(stored):
+                    return
+                try:
+                    _stored.add(
+                        engine.store,
+                        stored,
+                        engine.clock.now(),
+                        EventType.WORKFLOW_CANCELED,
+                        {"error": "canceled"},
+                        status=WorkflowStatus.CANCELED,
+                        error="canceled",
+                    )
+                except StoreConflictError:
+                    continue
+                return
+        except Exception as error:  # noqa: BLE001  # told; nobody waits for it
+            _log.warning(
+                "child %r of workflow %r could not be canceled: %s",
+                child_id,
+                child.parent.workflow_id,
+                describe(error),
+            )
+
+
+def _is_of(child: Child, found: WorkflowState) -> bool:
+    """Tell whether a run is that of a call, or, under an id that was given, does the same work."""
+    if found.run_id == child.run_id:
+        return True
+    begun = found.history[0] if found.history else None
+    name = begun.workflow if begun else None
+    return (
+        child.order.id is not None
+        and name == definition_of(child.order.fn).name
+        and found.input == child.given
+    )
+
+
+def _is_undone(child: Child, stored: WorkflowState) -> bool:
+    """Tell whether a run is the failed one that the parent was retried for."""
+    failed = stored.status is not WorkflowStatus.COMPLETED
+    return failed and child.attempt > 1 and stored.run_id != child.run_id
+
+
+def _has_ended(state: WorkflowState) -> bool:
+    return state.status is not WorkflowStatus.RUNNING
+
+
+def _tell(child: Child, state: WorkflowState) -> None:
+    if state.status is WorkflowStatus.COMPLETED:
+        child.end(state.result, None)
+    elif state.status is WorkflowStatus.CANCELED:
+        child.end(None, "it was canceled")
+    else:
+        child.end(None, state.error or f"it is {state.status or 'without a status'}")
+
+
+def _taken(found: WorkflowState) -> str:
+    return (
+        f"its id {found.workflow_id!r} is taken by another workflow, or by one with another input; "
+        "give another id="
+    )

@@ -1,0 +1,150 @@
+"""A workflow that another workflow's code asked for: a call of it, and a run of its own."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol
+
+from inngest_nb.engine.basics._functions import arguments, as_json, check_function
+from inngest_nb.engine.basics._policy import ONCE
+from inngest_nb.engine.basics._registry import definition_of
+from inngest_nb.engine.code._activity import Activity, key_of
+from inngest_nb.engine.code._run import Run
+from inngest_nb.errors import ChildWorkflowError, EngineError
+from inngest_nb.state import HistoryEvent, WorkflowStatus
+
+
+class Order(NamedTuple):
+    """What a call asks for: which workflow, and under which terms."""
+
+    fn: Callable[..., Any]
+    id: str | None
+    timeout: timedelta | None
+    detached: bool
+
+
+class Children(Protocol):
+    """Who starts the runs of children, and finds those of an earlier life."""
+
+    def begin(self, child: Child) -> None:
+        """Start a child's run, or find it, and tell the child how it ended; returns at once."""
+
+    def cancel(self, child: Child) -> None:
+        """Cancel a child's run, wherever it is; returns at once."""
+
+
+class Child(Activity):
+    """A call of a workflow. To the history it is an activity that names the child's run.
+
+    The ids of that run follow from the parent's run and the number of the call, so each life of the
+    parent finds the same child.
+    """
+
+    kind = "workflow"
+
+    def __init__(self, run: Run, order: Order, given: Any) -> None:
+        check_function(order.fn, "a workflow")
+        arguments(order.fn, "workflow", None, given=given)  # says now what does not fit
+        self.order = order
+        self.canceled = False
+        self.given = as_json(given, "the input of the workflow")
+        super().__init__(run, _named(definition_of(order.fn).name), given, ONCE, None)
+
+    @property
+    def parent(self) -> Run:
+        """The run that asked for it."""
+        return self._run
+
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether anybody waits for how it ends."""
+        return self._is_current(self._attempt)
+
+    @property
+    def attempt(self) -> int:
+        """The number of this child: a retry of the parent that failed of one starts another."""
+        return self._attempt
+
+    @property
+    def run_id(self) -> str:
+        """The id of the child's run: no other call has the same."""
+        return uuid.uuid5(uuid.NAMESPACE_OID, self._key()).hex
+
+    def child_id(self) -> str:
+        """Return the id under which the child is stored."""
+        if self.order.id is not None:
+            return self.order.id
+        name = re.sub(r"\W+", "", self.name, flags=re.ASCII)[:60] or "workflow"
+        return f"{name}-{self._key()}"
+
+    def _key(self) -> str:
+        key = key_of(self._run.run_id, self.seq, self._retries or 0)
+        return f"{key}.{self._attempt}" if self._attempt > 1 else key
+
+    def start(self) -> None:
+        """Begin the child, or find the one that an earlier life began."""
+        if self._begin() is not None:
+            self._children().begin(self)
+
+    def end(self, result: Any, error: str | None) -> None:
+        """Record how the child ended: with a result, or with an error."""
+        failure = None if error is None else self._failure(error, error)
+        number = self._attempt
+        self._run.engine.on_loop(lambda: self._finish(number, result, failure))
+
+    def error(self, event: HistoryEvent) -> ChildWorkflowError:
+        """Return what the parent's code sees of the failure in an event."""
+        child = event.child or self.child_id()
+        return self._failure(
+            f"child workflow {self.name!r} ({child}) failed: {event.error}", event.error
+        )
+
+    def _failure(self, message: str, error: str) -> ChildWorkflowError:
+        return ChildWorkflowError(
+            message,
+            activity=self.name,
+            attempts=max(self._attempt, 1),
+            error=error,
+            seq=self.seq,
+            child_id=self.child_id(),
+            workflow_id=self._run.workflow_id,
+            run_id=self._run.run_id,
+        )
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        if not self.order.detached and self._attempt > self._over:
+            self._run.when_live(self._cancel)
+
+    def _cancel(self) -> None:
+        """Cancel the child once it is durable that nobody waits for it."""
+        run = self._run
+        with run.lock:
+            if run.ended and run.status is WorkflowStatus.RUNNING:
+                return  # the parent was stopped here, and goes on elsewhere
+            last = run.journal.events[-1]
+            run.save_soon()
+        run.when_saved(last, self._cancel_now)
+
+    def _cancel_now(self) -> None:
+        self.canceled = True
+        self._children().cancel(self)
+
+    def _children(self) -> Children:
+        children: Children | None = self._run.engine.children
+        if children is None:
+            raise EngineError("here, nothing can be started")
+        return children
+
+
+def _named(name: str) -> Callable[..., Any]:
+    """Return a function of a name, to stand where an activity has its function."""
+
+    def workflow(given: Any = None) -> None:
+        """Is never called: the child is a run of its own."""
+
+    workflow.__name__ = name
+    return workflow
