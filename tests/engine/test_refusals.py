@@ -62,6 +62,7 @@ def test_io_and_foreign_awaits_in_a_workflows_code_are_refused_with_words(
     executor: Executor,
 ) -> None:
     other = asyncio.new_event_loop()
+    open_run = executor.execute(waits_for_ever)
 
     async def thread(ctx: AsyncWorkflowContext) -> None:
         await asyncio.to_thread(time.time)
@@ -73,10 +74,10 @@ def test_io_and_foreign_awaits_in_a_workflows_code_are_refused_with_words(
         await other.create_future()
 
     async def another_run(ctx: AsyncWorkflowContext) -> None:
-        await executor.execute(async_sum, input=[])
+        await open_run
 
     async def another_run_blocking(ctx: AsyncWorkflowContext) -> None:
-        executor.execute(waits_for_ever).result()
+        open_run.result()
 
     async def wakes_from_a_thread(ctx: AsyncWorkflowContext) -> None:
         loop = asyncio.get_running_loop()
