@@ -58,8 +58,9 @@ def test_many_runs_at_once_all_end_with_their_own_result(
         for handle in handles:
             executor.signal(handle.id, Signal("go", 100))
         assert [handle.result(60) for handle in handles] == [n + 102 for n in range(runs)]
-    statuses = {state.status for state in any_store.list()}
-    assert (len(any_store.list()), statuses) == (runs, {"completed"})
+    stored = any_store.fetch()
+    statuses = {state.status for state in stored}
+    assert (len(stored), statuses) == (runs, {"completed"})
 
 
 def test_2000_waiting_runs_are_resumed_and_all_wake(tmp_path: Path) -> None:

@@ -170,8 +170,15 @@ def test_what_is_at_hand_follows_what_this_client_wrote(state_server: StateServe
         done(store, whole("x", "e0", "", status="running"), whole("y", "f0", "", status="running"))
         done(store, part("x", [1], "e1", "e0"), part("y", [1], "f1", "f0", status="failed"))
         done(store, part("x", [2], "e2", "e1"))
+        assert store.list() == []  # it saved none of them, and has refreshed nothing
+        store.refresh()
+        done(store, part("y", [2], "f2", "f1"))
         (failed,), (running,) = store.list("failed"), store.list("running")
-        assert (failed.workflow_id, failed.etag, failed.history) == ("y", "f1", (event(1),))
+        assert (failed.workflow_id, failed.etag, failed.history) == (
+            "y",
+            "f2",
+            (event(1), event(2)),
+        )
         assert (running.workflow_id, running.etag, running.history) == (
             "x",
             "e2",
@@ -192,6 +199,8 @@ def test_what_is_at_hand_follows_what_this_client_wrote(state_server: StateServe
         assert [e.id for e in store.list("running")[0].history] == [1, 2, 3, 4, 5]
         done(store, part("x", [6], "e6", "e5"))
         assert len(store.list("running")[0].history) == 6
+        done(store, whole("x", "e7", "e6", status="failed"))
+        assert store.list("running") == []
         store.save(WorkflowState(workflow_id="x"))
         store.delete("y")
         assert [(state.workflow_id, state.history) for state in store.list()] == [

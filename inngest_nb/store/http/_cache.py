@@ -1,4 +1,7 @@
-"""What a client over HTTP has at hand: its own saves, and what a refresh brought."""
+"""What a client over HTTP has at hand: what it saved, and what a refresh brought.
+
+What an executor writes is not added, or a client would come to hold every run that it ever had.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from inngest_nb import wire
 from inngest_nb.store.rows import Row, order
 from inngest_nb.store.writes import Write
 
+_PATIENCE_SECONDS = 5.0
+
 
 class Cache:
     """Rows by id. Safe to use from many threads."""
@@ -18,6 +23,7 @@ class Cache:
         self._parts: dict[str, list[bytes]] = {}
         self._touched: dict[str, int] = {}
         self._clock = 0
+        self._held = False
         self._lock = threading.Lock()
 
     def put(self, row: Row) -> None:
@@ -30,13 +36,24 @@ class Cache:
             self._rows[row.workflow_id] = row
             self._parts.pop(row.workflow_id, None)
 
-    def append(self, write: Write) -> None:
-        """Remember what was appended, if the version before it is at hand."""
+    def update(self, write: Write) -> None:
+        """Take in a write to a workflow that is at hand, if it is whole or the version before is.
+
+        What is not at hand stays so.
+        """
         with self._lock:
             key = write.workflow_id
-            self._touch(key)
             row = self._rows.get(key)
-            if row is None or row.etag != write.if_match:
+            if row is None:
+                return
+            self._touch(key)
+            if write.whole:
+                status, updated_us = write.status or "", write.updated_us or 0
+                entries = key, status, updated_us, row.first_saved_us, write.document, write.etag
+                self._rows[key] = Row(*entries)
+                self._parts.pop(key, None)
+                return
+            if row.etag != write.if_match:
                 return
             self._parts.setdefault(key, []).append(write.document)
             status = row.status if write.status is None else write.status
@@ -77,6 +94,21 @@ class Cache:
             rows = [row for row in self._rows.values() if status is None or row.status == status]
             rows.sort(key=order)
             return [self._whole(row) for row in (rows[:limit] if limit else rows)]
+
+    # In a process that forks
+
+    def hold(self) -> None:
+        """Keep others from changing anything; not for ever, if a signal came amid a change."""
+        self._held = self._lock.acquire(timeout=_PATIENCE_SECONDS)
+
+    def let_go(self) -> None:
+        """Let others go on."""
+        if self._held:
+            self._lock.release()
+
+    def begin_anew(self) -> None:
+        """Go on in the new process, which has the thread that forked and no other."""
+        self._lock = threading.Lock()
 
     def _whole(self, row: Row) -> Row:
         """Join a row with what was appended to it since."""

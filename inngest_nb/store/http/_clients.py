@@ -11,7 +11,8 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store.http._direct import DirectClient
+from inngest_nb.store.http._direct import AsyncDirectClient, DirectClient
+from inngest_nb.store.http._forks import leave_alone
 from inngest_nb.store.http._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size, is_small
 from inngest_nb.store.http._operations import (
     Answer,
@@ -25,6 +26,9 @@ from inngest_nb.store.rows import States
 from inngest_nb.store.writes import Outcome, Write
 
 __all__ = ["AsyncInngestStore", "InngestStore"]
+
+# Requests of an async store at the same time; more wait their turn.
+_AT_ONCE = 32
 
 
 class InngestStore(HttpStore):
@@ -50,13 +54,11 @@ class InngestStore(HttpStore):
             base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
         )
         self._client: httpx.Client | DirectClient
+        self._finalizer: weakref.finalize[..., InngestStore] | None = None
         if client is not None:
             self._client = client
         else:
-            self._client = DirectClient() if self._local else httpx.Client(cookies=NoCookies())
-        if client is None:
-            # Collected without a close, it leaves no socket behind to be warned about.
-            weakref.finalize(self, self._client.close)
+            self._connect()
 
     def save(self, state: WorkflowState, *, force: bool = False) -> None:
         """Keep a state under its id.
@@ -102,6 +104,7 @@ class InngestStore(HttpStore):
 
     def close(self) -> None:
         """Close the connections; a client that was handed over stays open."""
+        self._closed = True
         if self._own_client:
             self._client.close()
 
@@ -117,6 +120,14 @@ class InngestStore(HttpStore):
         What cannot be read is left out: `unreadable` of the list says by its id why.
         """
         return self._list(status, limit)
+
+    def _connect(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer.detach()
+            leave_alone(self._client)
+        self._client = DirectClient() if self._local else httpx.Client(cookies=NoCookies())
+        # Collected without a close, it leaves no socket behind to be warned about.
+        self._finalizer = weakref.finalize(self, self._client.close)
 
     def _run(self, operation: Operation[T]) -> T:
         answer: Answer = None
@@ -168,8 +179,11 @@ class AsyncInngestStore(HttpStore):
         super().__init__(
             base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
         )
-        self._client = client or httpx.AsyncClient(trust_env=not self._local, cookies=NoCookies())
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._clients: list[httpx.AsyncClient | AsyncDirectClient] = []
+        if client is not None:
+            self._share([client])
+        else:
+            self._connect()
 
     async def save(self, state: WorkflowState, *, force: bool = False) -> None:
         """Keep a state under its id; one that was loaded only over its version, unless `force`."""
@@ -201,8 +215,9 @@ class AsyncInngestStore(HttpStore):
 
     async def aclose(self) -> None:
         """Close the connections; a client that was handed over stays open."""
-        if self._own_client:
-            await self._client.aclose()
+        self._closed = True
+        for client in self._clients if self._own_client else ():
+            await client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -216,6 +231,27 @@ class AsyncInngestStore(HttpStore):
         What cannot be read is left out: `unreadable` of the list says by its id why.
         """
         return self._list(status, limit)
+
+    def _connect(self) -> None:
+        if self._clients:
+            leave_alone(self._clients)
+        if self._local:
+            verify = httpx.create_ssl_context(trust_env=False)
+            self._share([AsyncDirectClient(verify) for _ in range(_AT_ONCE)])
+        else:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE)
+            self._share([httpx.AsyncClient(limits=limits, cookies=NoCookies())])
+
+    def _share(self, clients: Sequence[httpx.AsyncClient | AsyncDirectClient]) -> None:
+        """Let requests take turns on clients, `_AT_ONCE` at a time.
+
+        Without turns of ours they wait within the transport, whose work for each grows with those
+        that wait, and the wait counts as the server's.
+        """
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._clients = [*clients]
+        self._free = [client for client in clients for _ in range(_AT_ONCE // len(clients))]
+        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def _run(self, operation: Operation[T]) -> T:
         self._check_loop()
@@ -232,8 +268,18 @@ class AsyncInngestStore(HttpStore):
                 answer = self._failed(error, request)
 
     async def _send(self, request: Request) -> Response:
-        response = await self._client.send(
-            self._request(request, self._client),
+        async with self._turn:
+            client = self._free.pop()  # the one used last, whose connection is open
+            try:
+                return await self._send_by(client, request)
+            finally:
+                self._free.append(client)
+
+    async def _send_by(
+        self, client: httpx.AsyncClient | AsyncDirectClient, request: Request
+    ) -> Response:
+        response = await client.send(
+            self._request(request, client),
             stream=True,
             auth=self._auth(request),
             follow_redirects=False,

@@ -25,6 +25,7 @@ from inngest_nb.store.http._config import (
     resolve_base_url,
     resolve_key,
 )
+from inngest_nb.store.http._forks import follow
 from inngest_nb.store.http._operations import (
     Answer,
     ConnectionDroppedError,
@@ -42,6 +43,10 @@ _TIMEOUT_SECONDS = 10.0
 _BODY_BYTES = 256 * 2**20
 # Named, so that httpx does not look into each URL for a user name.
 _NO_AUTH = httpx.Auth()
+
+
+class _ForeignClientError(RuntimeError):
+    """The client was handed over in another process: its connections are shared with that."""
 
 
 @lru_cache(maxsize=1024)
@@ -78,8 +83,11 @@ class HttpStore:
         seconds = httpx.Timeout(_TIMEOUT_SECONDS if timeout is None else timeout)
         self._extensions = {"timeout": seconds.as_dict()}
         self._own_client = own_client
+        self._closed = False
+        self._foreign = False  # the user's client is another process's
         self._cache = Cache()
         self._appends: bool | None = None
+        follow(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r}, event_key={self._key!r})"
@@ -89,7 +97,33 @@ class HttpStore:
         """Whether the server is on this machine, where a proxy has no business."""
         return is_loopback(httpx.URL(self.base_url).host)
 
+    # In a process that forks
+
+    def hold(self) -> None:
+        """Let nothing be half done while the process forks."""
+        self._cache.hold()
+
+    def let_go(self) -> None:
+        """Go on in the process that forked."""
+        self._cache.let_go()
+
+    def begin_anew(self) -> None:
+        """Go on in the forked process, without the connections of the other one."""
+        self._cache.begin_anew()
+        if not self._own_client:
+            self._foreign = True
+        elif not self._closed:
+            self._connect()
+
+    def _connect(self) -> None:
+        """Make a client of this process; the one before it, if any, is another process's."""
+        raise NotImplementedError
+
+    # Requests
+
     def _request(self, request: Request, client: Any) -> httpx.Request:
+        if self._foreign:
+            raise _ForeignClientError
         headers = self._key.headers() if request.keyed else {}
         headers |= request.headers
         if request.body is not None:
@@ -121,6 +155,15 @@ class HttpStore:
 
     def _failed(self, error: Exception, request: Request) -> Answer:
         """Turn a transport's error into ours, for the operation to judge."""
+        if isinstance(error, _ForeignClientError):
+            return StoreError(
+                f"inngest/{request.operation}: nothing was sent to {self.base_url}: the client= of "
+                "this store belongs to the process that this one was forked from",
+                operation=request.operation,
+                workflow_id=request.workflow_id,
+                target=self.base_url,
+                hint="make another store here, with another client or with none",
+            )
         said = self._key.hidden(str(error))
         if isinstance(error, _DROPPED):
             return ConnectionDroppedError(said or "the connection broke off")
@@ -199,10 +242,8 @@ class HttpStore:
             results = [error] * len(writes)
         for (place, write), result in zip(writes.items(), results, strict=True):
             outcomes[place] = result
-            if result is None and write.whole:
-                self._remember(write, write.etag)
-            elif result is None:
-                self._cache.append(write)
+            if result is None:
+                self._cache.update(write)
         return outcomes
 
     def _remember(self, write: Write, etag: str) -> None:

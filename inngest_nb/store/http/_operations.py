@@ -21,6 +21,7 @@ from inngest_nb.errors import (
     StoreConflictError,
     StoreConnectionError,
     StoreDecodeError,
+    StoreError,
     StoreStatusError,
 )
 from inngest_nb.state import WorkflowState
@@ -63,7 +64,7 @@ class ConnectionDroppedError(Exception):
 
 
 # What a driver hands in: nothing at first, then a response or what broke.
-Answer = Response | ConnectionDroppedError | StoreConnectionError | None
+Answer = Response | ConnectionDroppedError | StoreError | None
 Operation = Generator[Request, Response, T]
 
 
