@@ -8,6 +8,7 @@
     │   ├── StoreDecodeError        a document is not the contract's
     │   ├── StoreFileError          a database file cannot be opened or written
     │   ├── NotAStateServerError    a real Inngest server answers there
+    │   ├── PayloadTooLargeError    an input, a result or a whole write is longer than can be sent
     │   ├── ListingUnsupportedError the server keeps states but cannot list them
     │   └── WrongLoopError          an async store was used on a second event loop
     ├── EngineError                 something about a run in an executor
@@ -119,6 +120,10 @@ class StoreFileError(StoreError):
 
 class NotAStateServerError(StoreError):
     """A real Inngest server answers there, and it keeps no workflow state."""
+
+
+class PayloadTooLargeError(StoreError):
+    """An input, a result or a whole write is longer than a state server takes; nothing was sent."""
 
 
 class ListingUnsupportedError(StoreError):

@@ -35,9 +35,8 @@ from inngest_nb.store.http import (
 )
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.rows import Number, Position, Row, StateTable
-from inngest_nb.store.writes import Deletion, Outcome, Work, Write, checked, sift
+from inngest_nb.store.writes import MAX_BODY_BYTES, Deletion, Outcome, Work, Write, checked, sift
 
-MAX_BODY_BYTES = 16 * 2**20
 _PAGE, _LARGEST_PAGE, _PAGE_BYTES = 100, 1000, 8 * 2**20
 _JSON = "application/json"
 _PLACE = re.compile(r"-?[0-9]{1,19}")

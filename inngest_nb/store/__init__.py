@@ -4,9 +4,11 @@ from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store.protocol import AppendingStore, AsyncWorkflowStore, WorkflowStore
 from inngest_nb.store.rows import States
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore
-from inngest_nb.store.writes import SoundWrite, Write
+from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
 __all__ = [
+    "MAX_ADDED_BYTES",
+    "MAX_PAYLOAD_BYTES",
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",

@@ -18,6 +18,12 @@ Outcome = BaseException | None
 
 # What stands between the quotes of an ETag header, for any version that is there at all.
 ANY = "*"
+# What a state server takes in one request, and what one of the engine's writes adds to a history,
+# unless a single event is longer.
+MAX_BODY_BYTES = 16 * 2**20
+MAX_ADDED_BYTES = 4 * 2**20
+# A workflow's input and its result stand twice in a write: in the state and in their event.
+MAX_PAYLOAD_BYTES = 7 * 2**20
 _ETAG = re.compile(r"[!#-~]{1,200}")
 
 

@@ -19,6 +19,7 @@ from msgspec import UNSET, Struct
 from msgspec.json import Encoder
 from msgspec.structs import fields as fields_of
 
+from inngest_nb.errors import PayloadTooLargeError
 from inngest_nb.wire._depth import MAX_DEPTH, flat, is_deeper
 
 _json = Encoder().encode
@@ -39,9 +40,18 @@ def encode_json(value: Any) -> bytes:
     return _written(value)[0]
 
 
-def json_copy(value: Any) -> Any:
-    """Return a value as JSON reads it back. Raises what `encode_json` does."""
-    return _written(value)[1]
+def json_copy(value: Any, max_bytes: int = 0) -> Any:
+    """Return a value as JSON reads it back. Raises what `encode_json` does.
+
+    With `max_bytes` it raises `PayloadTooLargeError` for one that is longer as JSON.
+    """
+    text, copy = _written(value)
+    if max_bytes and len(text) > max_bytes:
+        raise PayloadTooLargeError(
+            f"{len(text):,} bytes as JSON, and at most {max_bytes:,} can be kept; keep large data "
+            "elsewhere, in a file or a bucket, and its address here"
+        )
+    return copy
 
 
 def duplicate(value: Any) -> Any:

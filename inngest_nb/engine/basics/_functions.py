@@ -9,8 +9,11 @@ from types import FunctionType
 from typing import Any, TypeGuard
 
 from inngest_nb import wire
-from inngest_nb.errors import ActivityError
+from inngest_nb.errors import ActivityError, PayloadTooLargeError
+from inngest_nb.store import MAX_PAYLOAD_BYTES
 
+# What `as_json` raises for a value that history cannot hold.
+UNWRITABLE = (TypeError, ValueError, PayloadTooLargeError)
 _LONGEST_ERROR = 10_000
 _YIELDS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
@@ -86,14 +89,21 @@ def fresh(value: Any) -> Any:
 
 
 def as_json(value: Any, whose: str) -> Any:
-    """Return a value as JSON reads it back, or raise `TypeError` or `ValueError` saying whose."""
-    if value is None or type(value) is bool or (type(value) is str and value.isascii()):
+    """Return a value as JSON reads it back, or raise one of `UNWRITABLE` saying whose it is."""
+    if value is None or type(value) is bool or (type(value) is str and _is_simple_text(value)):
         return value  # as it is: text in between would be a detour
     try:
-        return wire.json_copy(value)
+        return wire.json_copy(value, MAX_PAYLOAD_BYTES)
+    except PayloadTooLargeError as error:
+        raise PayloadTooLargeError(f"{whose} has {error}") from None
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{whose} is not what JSON can hold: {error}") from error
+
+
+def _is_simple_text(text: str) -> bool:
+    """Tell text that JSON can hold in any case, were each character written as six."""
+    return text.isascii() and len(text) <= MAX_PAYLOAD_BYTES // 6
 
 
 def clean(text: str) -> str:

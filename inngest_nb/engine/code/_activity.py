@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from inngest_nb.engine.basics._exit import process_ends
 from inngest_nb.engine.basics._functions import (
+    UNWRITABLE,
     arguments,
     as_json,
     describe,
@@ -373,7 +374,7 @@ class Activity:
         if error is None:
             try:
                 result = as_json(result, f"the result of activity {self.name!r}")
-            except (TypeError, ValueError) as unwritable:
+            except UNWRITABLE as unwritable:
                 result, error = None, unwritable
         with self._run.lock:
             if not self._is_current(number):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from inngest_nb.engine.basics._functions import arguments, as_json, fresh
+from inngest_nb.engine.basics._functions import UNWRITABLE, arguments, as_json, fresh
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._child import Child, Order
@@ -238,7 +238,7 @@ class AsyncRun(Run):
         else:
             try:
                 result = as_json(main.result(), "the workflow's result")
-            except (TypeError, ValueError) as unwritable:
+            except UNWRITABLE as unwritable:
                 self.fail(unwritable)
             else:
                 self.end(WorkflowStatus.COMPLETED, EventType.WORKFLOW_COMPLETED, result=result)

@@ -8,7 +8,7 @@ from typing import Any
 
 from inngest_nb import wire
 from inngest_nb.state import EventType, ForkOrigin, HistoryEvent, WorkflowState, WorkflowStatus
-from inngest_nb.store import SoundWrite, Write
+from inngest_nb.store import MAX_ADDED_BYTES, SoundWrite, Write
 
 # What a renewal of the lease writes again at most; a server's requests have a limit too.
 _LONG_BYTES = 2**20
@@ -42,6 +42,7 @@ class Journal:
         self._etag = state.etag
         self._nonce = uuid.uuid4().hex[:12]
         self._writes = 0
+        self._most = 0  # events of the next write, once one was too much; 0 is all
         self._pending: tuple[Write, int, bool] | None = None
         self._let_go = False
 
@@ -76,14 +77,15 @@ class Journal:
         """Tell whether an event that this journal added is durable."""
         return event.id - self._offset <= self.saved
 
-    def state(self, **outcome: Any) -> WorkflowState:
-        """Return the whole state, with the given status, result and error."""
+    def state(self, count: int | None = None, **outcome: Any) -> WorkflowState:
+        """Return the whole state, or that of so many events, with the given status and result."""
         lease: dict[str, Any] = {"owner": self._holder, "fence": self._fence}
         if self._lease_until is not None:
             lease["lease_until"] = self._lease_until
-        first, last = (self.events[0], self.events[-1]) if self.events else (None, None)
+        events = self.events[:count]
+        first, last = (events[0], events[-1]) if events else (None, None)
         return self._state.replace(
-            history=tuple(self.events),
+            history=tuple(events),
             created_at=self._state.created_at or (first and first.timestamp),
             updated_at=last and last.timestamp,
             etag=self._etag,
@@ -96,8 +98,7 @@ class Journal:
     def write(self, now: datetime, status: WorkflowStatus, outcome: dict[str, Any]) -> Write:
         """Return what to write next; one without an answer comes again as it was."""
         if self._pending is None:
-            write = self._next_write(now, status, outcome)
-            self._pending = write, len(self.events), self._released
+            self._pending = self._next_write(now, status, outcome)
         return self._pending[0]
 
     def written(self) -> int:
@@ -136,35 +137,68 @@ class Journal:
     def _fence(self) -> int:
         return (self._state.fence or 0) + 1
 
-    def _next_write(self, now: datetime, status: WorkflowStatus, outcome: dict[str, Any]) -> Write:
+    def _next_write(
+        self, now: datetime, status: WorkflowStatus, outcome: dict[str, Any]
+    ) -> tuple[Write, int, bool]:
+        """Return what to write, how many events are saved then, and whether the lease ends.
+
+        What comes together and is too much for one write goes into several. Each makes a history
+        up to a certain event, of a run that goes on; only the last one says how it ended.
+        """
         new = self.events[self.saved :]
-        last = self.events[-1].timestamp
         # A renewal writes all of a history that is not long, so that renewals don't pile up.
         renewal = self.owned and not new and not self._long
-        whole = not self._stored or renewal
-        renewed = whole or not self.owned or self._released or self.lease_is_short(now)
-        if renewed:
+        document = None
+        if not self._stored or renewal:
             self._lease_until = now if self._released else now + self._lease
-        if whole:
             document = wire.encode(self.state(status=status, **outcome))
             self._long = len(document) > _LONG_BYTES
-            whole = not (renewal and self._long)
-        if not whole:
-            head: dict[str, Any] = {"updated_at": last}
-            if renewed:
-                head["lease_until"] = self._lease_until
-            if not self.owned or self._released:
-                head |= {"owner": self._holder, "fence": self._fence}
-            if status is not WorkflowStatus.RUNNING:
-                head |= {"status": status, **outcome}
-            document = wire.encode_part(new, sound=True, **head)
+            if renewal and self._long:
+                document = None
+        whole, count, released = document is not None, len(self.events), self._released
+        if document is None:
+            count, document = self._part(new, now, status, outcome, renewed=renewal)
+        elif len(document) > MAX_ADDED_BYTES and not self._stored and count > 1:
+            count, document = 1, wire.encode(self.state(1))
+        if count < len(self.events):
+            status, released = WorkflowStatus.RUNNING, False
         self._writes += 1
-        return (Write if whole else SoundWrite)(
+        write = (Write if whole else SoundWrite)(
             workflow_id=self._state.workflow_id,
             document=document,
             whole=whole,
             status=str(status),
-            updated_us=wire.microseconds(last),
+            updated_us=wire.microseconds(self.events[count - 1].timestamp),
             etag=f"{self._nonce}{self._writes:x}",
             if_match=self._etag,
         )
+        return write, count, released
+
+    def _part(
+        self,
+        new: list[HistoryEvent],
+        now: datetime,
+        status: WorkflowStatus,
+        outcome: dict[str, Any],
+        *,
+        renewed: bool,
+    ) -> tuple[int, bytes]:
+        """Return a partial document with new events, as many as fit, and how many it makes."""
+        renewed = renewed or not self.owned or self._released or self.lease_is_short(now)
+        taken = new[: self._most] if self._most else new
+        while True:
+            is_last = len(taken) == len(new)
+            head: dict[str, Any] = {"updated_at": (taken or self.events)[-1].timestamp}
+            released = self._released and is_last
+            if renewed:
+                head["lease_until"] = self._lease_until = now if released else now + self._lease
+            if not self.owned or released:
+                head |= {"owner": "" if released else self._owner, "fence": self._fence}
+            if is_last and status is not WorkflowStatus.RUNNING:
+                head |= {"status": status, **outcome}
+            document = wire.encode_part(taken, sound=True, **head)
+            if len(document) <= MAX_ADDED_BYTES or len(taken) < 2:
+                self._most = 0 if is_last else 2 * len(taken)
+                return self.saved + len(taken), document
+            fitting = len(taken) * MAX_ADDED_BYTES // len(document)
+            taken = taken[: max(1, min(fitting, len(taken) // 2))]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from inngest_nb.errors import StoreDecodeError, StoreError, StoreStatusError
+from inngest_nb.errors import PayloadTooLargeError, StoreDecodeError, StoreError, StoreStatusError
 from inngest_nb.store.http._operations import (
     LIST_PATH,
     Operation,
@@ -21,7 +21,7 @@ from inngest_nb.store.http._operations import (
     target_of,
 )
 from inngest_nb.store.ids import path_of
-from inngest_nb.store.writes import Outcome, Write
+from inngest_nb.store.writes import MAX_BODY_BYTES, Outcome, Write
 
 # Half of what the server takes, since the rest of the request needs room too.
 _BATCH_BYTES = 8 * 2**20
@@ -88,6 +88,9 @@ def write_all(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]:
     """Do checked writes, in one request where that is possible; return what came of each."""
     outcomes: list[Outcome] = []
     for batch in _batches(writes):
+        if len(batch[0].document) > MAX_BODY_BYTES:  # alone, as all that fill a request are
+            outcomes.append(_too_large(base, batch[0]))
+            continue
         try:
             if len(batch) == 1:
                 yield from _write(base, batch[0])
@@ -97,6 +100,18 @@ def write_all(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]:
         except StoreError as error:
             outcomes += [error] * len(batch)
     return outcomes
+
+
+def _too_large(base: str, write: Write) -> PayloadTooLargeError:
+    operation = "save" if write.whole else "append"
+    return PayloadTooLargeError(
+        f"inngest/{operation}: nothing was sent: the write has {len(write.document):,} bytes, and "
+        f"a state server takes at most {MAX_BODY_BYTES:,} in one request",
+        operation=operation,
+        workflow_id=write.workflow_id,
+        target=base,
+        hint="keep large data elsewhere, a file or a bucket, and its address in the workflow",
+    )
 
 
 def _batches(writes: Sequence[Write]) -> Iterator[list[Write]]:
