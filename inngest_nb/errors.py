@@ -20,6 +20,7 @@
     │   ├── WorkflowAlreadyRunningError  a run of this id is alive in the executor
     │   ├── WorkflowCanceledError   the run was canceled
     │   ├── WorkflowCodeError       a workflow's code did what only an activity may do
+    │   ├── WorkflowEndedError      a run of this id has ended already
     │   ├── WorkflowFailedError     the run failed; its cause is chained
     │   ├── WorkflowLeasedError     another executor runs the workflow
     │   ├── WorkflowNotFoundError   neither the executor nor its store knows the id
@@ -115,7 +116,12 @@ class StoreDecodeError(StoreError):
 
 
 class StoreFileError(StoreError):
-    """A database file cannot be opened, read or written; it was left as it was."""
+    """A database file cannot be opened, read or written; it was left as it was.
+
+    `busy` says that another process held it for too long: trying again may help.
+    """
+
+    busy = False
 
 
 class NotAStateServerError(StoreError):
@@ -226,6 +232,21 @@ class WorkflowCanceledError(EngineError):
 
 class WorkflowCodeError(EngineError):
     """A workflow's code did what only an activity may do, such as I/O."""
+
+
+class WorkflowEndedError(EngineError):
+    """A run of this id has ended already, with the status in `status`; nothing was started."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: str,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message, workflow_id=workflow_id, run_id=run_id)
+        self.status = status
 
 
 class WorkflowFailedError(EngineError):

@@ -116,6 +116,7 @@ class HistoryEvent(
     that is `superseded` was undone by a retry of the whole run: replay passes over it.
 
     A workflow that the code asked for is told of as an activity; `child` is the id of its run.
+    `message` names the write of another process that this event came from, so that it counts once.
 
     The first event also says how long the whole workflow may take, the name and version of its
     code, and, in a fork, the run whose random numbers it repeats.
@@ -141,6 +142,7 @@ class HistoryEvent(
     version: int | UnsetType = UNSET
     seed: str | UnsetType = UNSET
     child: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if type(self.type) is not EventType:

@@ -57,12 +57,12 @@ class Racer:
     def workflow(self, kind: str) -> Callable[..., Any]:
         async def job(ctx: AsyncWorkflowContext) -> Any:
             mark = await ctx.execute_activity(self.work, ctx.workflow_id)
-            await ctx.receive_signal("go")
+            await ctx.receive_signal(f"go {self.name}")
             return [mark, await ctx.execute_activity(self.work, ctx.workflow_id)]
 
         def plain_job(ctx: WorkflowContext) -> Any:
             mark = ctx.execute_activity(self.work, ctx.workflow_id)
-            ctx.receive_signal("go")
+            ctx.receive_signal(f"go {self.name}")
             return [mark, ctx.execute_activity(self.work, ctx.workflow_id)]
 
         return plain_job if kind == "plain" else job
@@ -102,7 +102,7 @@ class Racer:
         found: dict[str, str] = {}
         for handle in self._handles:
             try:
-                executor.signal(handle.id, Signal("go"))
+                executor.signal(handle.id, Signal(f"go {self.name}"))
                 assert handle.result(20) == [self.name, self.name]
                 found[handle.id] = "won"
             except LOST as error:

@@ -36,6 +36,7 @@ _OF_EVENTS = {
     "RetryAt": str,
     "Versions": dict,
     "Superseded": bool,
+    "Message": str,
     "Timeout": int,
     "Workflow": str,
     "Version": int,

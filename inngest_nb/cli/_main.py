@@ -1,4 +1,4 @@
-"""The command and its three subcommands; each loads what it needs only when it is called."""
+"""The command and its subcommands; each loads what it needs only when it is called."""
 
 from __future__ import annotations
 
@@ -96,6 +96,39 @@ def serve(path: Path, host: str, port: int, event_key_file: TextIO | None) -> No
         raise click.BadParameter("the first line is empty", param_hint="--event-key-file")
     with _plain_errors():
         run_server(path, host, port, key)
+
+
+@main.command()
+@click.argument("functions", nargs=-1, required=True, metavar="MODULE[:FUNCTION]...")
+@click.option(
+    "--store",
+    help="Address of a state server, or file of the states; else the server of INNGEST_BASE_URL.",
+)
+@click.option(
+    "--lease",
+    type=click.FloatRange(min=1),
+    default=60,
+    show_default=True,
+    help="Seconds after which others take over if this process is gone.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="How many plain activities of async workflows run at a time.",
+)
+def worker(functions: tuple[str, ...], store: str | None, lease: float, workers: int) -> None:
+    """Run workflows of a store that nobody runs, until Ctrl-C or SIGTERM.
+
+    Each MODULE is imported and registers its workflows; MODULE:FUNCTION registers that one. Several
+    workers share a store, on one machine or on many, and take over from one that dies. The event
+    key comes from INNGEST_EVENT_KEY.
+    """
+    from inngest_nb.cli._worker import run_worker
+
+    with _plain_errors():
+        run_worker(functions, store, lease, workers)
 
 
 @main.command()

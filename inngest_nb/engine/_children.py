@@ -8,6 +8,7 @@ import time
 from functools import partial
 from typing import Any
 
+from inngest_nb.engine._remote import cancel
 from inngest_nb.engine.basics._functions import describe
 from inngest_nb.engine.basics._patience import may_pass
 from inngest_nb.engine.basics._registry import definition_of
@@ -26,10 +27,9 @@ from inngest_nb.errors import (
     WorkflowFailedError,
     WorkflowLeasedError,
 )
-from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
+from inngest_nb.state import WorkflowState, WorkflowStatus
 
 _LOOK_SECONDS = 0.3  # how often to look at a child that another process runs
-_ATTEMPTS = 5
 
 _log = logging.getLogger("inngest_nb.engine")
 
@@ -90,9 +90,11 @@ class ChildRuns:
         """Begin a new run, or go on with a stored one; its id is claimed."""
         engine, fn = self._engine, child.order.fn
         if stored is not None and not _has_ended(stored):
-            _stored.check_free(stored, engine.owner, engine.clock.now())
+            _stored.check_free(stored, engine.owner, _stored.leases(engine.store))
             run = new_run(engine, fn, stored)
             engine.begin(run)
+            if engine.mailbox is not None:
+                engine.mailbox.attend([stored.workflow_id])
             return run
         state = WorkflowState(
             workflow_id=child.child_id(),
@@ -136,23 +138,9 @@ class ChildRuns:
                 if run.run_id == child.run_id:
                     run.cancel()
                 return
-            for _ in range(_ATTEMPTS):
-                stored = engine.store.load(child_id)
-                if stored is None or stored.run_id != child.run_id or _has_ended(stored):
-                    return
-                try:
-                    _stored.add(
-                        engine.store,
-                        stored,
-                        engine.clock.now(),
-                        EventType.WORKFLOW_CANCELED,
-                        {"error": "canceled"},
-                        status=WorkflowStatus.CANCELED,
-                        error="canceled",
-                    )
-                except StoreConflictError:
-                    continue
-                return
+            stored = engine.store.load(child_id)
+            if stored is not None and stored.run_id == child.run_id and not _has_ended(stored):
+                cancel(engine, child_id)
         except Exception as error:  # noqa: BLE001  # told; nobody waits for it
             _log.warning(
                 "child %r of workflow %r could not be canceled: %s",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
+import random
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -13,7 +14,18 @@ from uuid import uuid4
 
 from inngest_nb.engine._children import ChildRuns
 from inngest_nb.engine._handle import WorkflowHandle
-from inngest_nb.engine.basics._functions import arguments, as_json, check_function, name_of
+from inngest_nb.engine._kernel import note_start, started_in_this_kernel
+from inngest_nb.engine._remote import cancel, not_running, send_signal, take_away
+from inngest_nb.engine._stored_run import StoredRun, waiting_for
+from inngest_nb.engine._supervisor import Supervisor
+from inngest_nb.engine.basics._functions import (
+    arguments,
+    as_json,
+    check_function,
+    check_input,
+    name_of,
+)
+from inngest_nb.engine.basics._owner import is_gone
 from inngest_nb.engine.basics._policy import Duration, duration_of, limit_of
 from inngest_nb.engine.basics._registry import Workflows, registered
 from inngest_nb.engine.code._new_run import new_run, refuse_in_code
@@ -25,8 +37,9 @@ from inngest_nb.engine.threads._loop import Clock
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,
-    StoreConflictError,
+    StoreDecodeError,
     WorkflowAlreadyRunningError,
+    WorkflowEndedError,
     WorkflowNotRunningError,
 )
 from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowStatus
@@ -34,7 +47,11 @@ from inngest_nb.store import AsyncInngestStore, MemoryStore, States, WorkflowSto
 
 _WORKERS = 64
 _LEASE_SECONDS = 60.0
-_ATTEMPTS = 5
+_PATIENCE_SECONDS = 600.0
+_GRACE_SECONDS = 1.0
+_IF_ENDED = ("raise", "return", "replace")
+
+_log = logging.getLogger("inngest_nb.engine")
 
 
 class Recovery(NamedTuple):
@@ -55,9 +72,15 @@ class Executor:
     The end of the process waits for nothing here. A log line (`inngest_nb.engine`, on stderr if
     logging is not set up) then names the open runs, which stay stored as running.
 
-    A run belongs to one executor at a time. It holds a lease of `lease`, renewed while it is alive,
-    and each of its writes builds on the one before: a store that writes conditionally (all but a
-    plain server of the contract) refuses those of a holder who was thought dead and was only slow.
+    A run belongs to one executor at a time. The executor holds a lease of `lease`, renewed while
+    its process lives, and each write of a run builds on the one before: a store that writes
+    conditionally (all but a plain server of the contract) refuses those of a holder who was thought
+    dead and was only slow.
+
+    A store that is away is waited for: a save that gets no answer is repeated for `store_patience`,
+    10 minutes unless given, while the run shows that it waits. With `supervise=True` the executor
+    resumes what nobody runs, now and about every `lease`: several such workers share a store, and
+    take over from one that dies.
 
     `workers` is how many plain activities of async workflows run at a time; `workflows` are those
     that `recover` finds by name, all that `@workflow` has registered unless others are given;
@@ -73,6 +96,8 @@ class Executor:
         workers: int = _WORKERS,
         lease: Duration = _LEASE_SECONDS,
         workflows: Workflows | None = None,
+        store_patience: Duration = _PATIENCE_SECONDS,
+        supervise: bool = False,
     ) -> None:
         if isinstance(store, AsyncInngestStore):
             raise TypeError("an executor wants a blocking store, such as InngestStore")
@@ -83,8 +108,12 @@ class Executor:
             raise ValueError(f"lease is a second or more, got {lease!r}")
         self._workflows = registered if workflows is None else workflows
         store = MemoryStore() if store is None else store
-        self._engine: Services[Run] = Services(store, hooks, clock, workers, held)
+        patience = duration_of(store_patience, "store_patience").total_seconds()
+        self._engine: Services[Run] = Services(store, hooks, clock, workers, held, patience)
         self._engine.children = ChildRuns(self._engine)
+        self._supervisor: Supervisor | None = None
+        if supervise:
+            self._supervisor = Supervisor(self._take_over, held.total_seconds())
         weakref.finalize(self, self._engine.abandon).atexit = False
 
     @property
@@ -98,12 +127,18 @@ class Executor:
         id: str | None = None,
         input: Any = None,
         timeout: Duration | None = None,
+        *,
+        if_ended: str | None = None,
     ) -> WorkflowHandle:
         """Start `fn(ctx, input)`, or `fn(ctx)`, and return a handle at once.
 
         An `async def` function gets an `AsyncWorkflowContext`, a plain one runs in a thread of its
         own with a `WorkflowContext`. Without an id a new one is made. After `timeout` the run
-        fails. An id whose run has ended can be used again: the new run replaces the old state.
+        fails.
+
+        What happens to an id whose run has ended says `if_ended`: "raise" `WorkflowEndedError`,
+        "return" a handle on that run, so that nothing is done twice, or "replace" it by a new run.
+        Without it a notebook may replace what its own kernel ran; everywhere else it raises.
 
         Raises `WorkflowAlreadyRunningError`, and `WorkflowNotHereError` for an id that is stored as
         running by a process that died, or by another one.
@@ -113,12 +148,20 @@ class Executor:
         arguments(fn, "workflow", None, given=input)  # says now what does not fit
         given = as_json(input, "the input of the workflow")
         limit = limit_of(timeout, "timeout")
+        if if_ended not in (None, *_IF_ENDED):
+            raise ValueError(f"if_ended is 'raise', 'return' or 'replace', got {if_ended!r}")
         workflow_id = _new_id(fn) if id is None else id
         engine = self._engine
+        engine.connect()
         with engine.claim(workflow_id):
             stored = None if id is None else engine.store.load(id)
             if stored is not None and stored.status is WorkflowStatus.RUNNING:
                 raise _stored.not_here(stored)
+            if stored is not None and stored.status is not WorkflowStatus.UNSET:
+                if if_ended == "return":
+                    return self.handle(workflow_id)
+                if if_ended != "replace" and (if_ended or not started_in_this_kernel(stored)):
+                    raise _ended(stored)
             state = WorkflowState(
                 workflow_id=workflow_id,
                 run_id=uuid4().hex,
@@ -126,7 +169,16 @@ class Executor:
                 input=given,
                 etag=stored.etag if stored else "",
             )
+            note_start(state.run_id)
             return self._begin(fn, state, limit)
+
+    def handle(self, id: str) -> WorkflowHandle:
+        """Return a handle on a run, alive here or stored, whichever process runs it.
+
+        Raises `WorkflowNotFoundError`.
+        """
+        run = self._engine.alive(id)
+        return WorkflowHandle(run or StoredRun(self._engine, self._load(id, "find")))
 
     def resume(
         self, fn: Callable[..., Any], workflow_id: str, *, take_over: bool = False
@@ -138,18 +190,27 @@ class Executor:
         live: an activity whose process died in it is run again. If its code does not ask for what
         the history says, the handle raises `NonDeterminismError`, and nothing is changed.
 
+        A run that has ended is not run again: its handle has what is stored of it. A function that
+        the run's input doesn't fit is refused, with nothing written.
+
         Raises `WorkflowLeasedError` while another executor is known to run it, unless told to
         `take_over`; that one is then stopped at its next write. A plain server of the contract can
         do neither: there, make sure yourself that nobody else runs it. Raises also
-        `WorkflowNotFoundError`, `WorkflowNotRunningError` and `WorkflowAlreadyRunningError`.
+        `WorkflowNotFoundError` and `WorkflowAlreadyRunningError`.
         """
         refuse_in_code("resuming a run")
         check_function(fn, "a workflow")
+        self._engine.connect()
         with self._engine.claim(workflow_id):
             state = self._load(workflow_id, "resume")
+            if state.status not in (WorkflowStatus.RUNNING, WorkflowStatus.UNSET):
+                return WorkflowHandle(StoredRun(self._engine, state))
+            check_input(fn, state)
             if take_over:
-                state = self._take_away(state)
-            return self._go_on(fn, state)
+                state = take_away(self._engine, state)
+            handle = self._go_on(fn, state, _stored.leases(self._engine.store))
+        self._attend([workflow_id])
+        return handle
 
     def recover(self) -> Recovery:
         """Resume all workflows of the store that are stored as running and that nobody runs.
@@ -159,18 +220,22 @@ class Executor:
         """
         refuse_in_code("resuming runs")
         handles: list[WorkflowHandle] = []
+        self._engine.connect()
+        leases = _stored.leases(self._engine.store)
         states = self._engine.store.fetch(status=WorkflowStatus.RUNNING)
         left = dict(states.unreadable) if isinstance(states, States) else {}
         for state in states:
             name = state.workflow_id
             try:
                 fn = self._function_of(state)
+                check_input(fn, state)
                 with self._engine.claim(name):
-                    handles.append(self._go_on(fn, state))
+                    handles.append(self._go_on(fn, state, leases))
             except WorkflowAlreadyRunningError:
                 continue  # alive in this executor
-            except EngineError as error:
+            except (EngineError, TypeError, ValueError) as error:
                 left[name] = str(error)
+        self._attend([handle.id for handle in handles])
         return Recovery(tuple(handles), left)
 
     def retry(self, id: str, fn: Callable[..., Any] | None = None) -> WorkflowHandle:
@@ -183,21 +248,24 @@ class Executor:
         the second raises `StoreConflictError`.
         """
         refuse_in_code("retrying a run")
+        self._engine.connect()
         with self._engine.claim(id):
             stored = self._load(id, "retry")
             state = retried(stored, self._engine.clock.now())
             fn = self._function_of(state) if fn is None else fn
             check_function(fn, "a workflow")
-            return self._go_on(fn, _stored.replace(self._engine.store, state))
+            check_input(fn, state)
+            stored = _stored.replace(self._engine.appender, state)
+            return self._go_on(fn, stored, _stored.leases(self._engine.store))
 
     def signal(self, id: str, signal: Signal) -> None:
         """Give a signal to a run, and return once it is saved.
 
-        A run that is alive nowhere, because its process died, finds the signal when it is resumed,
-        if the store writes conditionally.
+        Whichever process runs it takes the signal from the store, each one once and in order; a run
+        that is alive nowhere, because its process died, finds it when it is resumed.
 
-        Raises `WorkflowLeasedError` for a run of another executor, which has to be told there;
-        `WorkflowNotFoundError`, `WorkflowNotRunningError` and `WorkflowNotHereError`.
+        Raises `WorkflowNotFoundError`, `WorkflowNotRunningError` and, for a run that is not alive
+        here, on a plain server of the contract `WorkflowNotHereError`.
         """
         if not isinstance(signal, Signal):
             raise TypeError(f"a signal is a Signal(name, payload), got {type(signal).__name__}")
@@ -205,27 +273,12 @@ class Executor:
         run = self._engine.alive(id)
         if run is not None and run.signal(signal, payload):
             return
-        for _ in range(_ATTEMPTS):
-            stored = run.state if run is not None else self._load(id, "signal")
-            if stored.status is not WorkflowStatus.RUNNING:
-                raise WorkflowNotRunningError(
-                    f"workflow {id!r} cannot take signal {signal.name!r}: it is {stored.status}; "
-                    "execute it again for a new run",
-                    status=str(stored.status),
-                    workflow_id=id,
-                    run_id=stored.run_id,
-                )
-            if run is not None or not _stored.guards(self._engine.store):
-                raise _stored.not_here(stored)
-            now = self._engine.clock.now()
-            _stored.check_free(stored, self._engine.owner, now)
-            fields = {"signal_name": signal.name, "signal_payload": payload}
-            try:
-                _stored.add(self._engine.store, stored, now, EventType.SIGNAL_RECEIVED, fields)
-            except StoreConflictError:
-                continue  # somebody else wrote in between: look again
-            return
-        raise _stored.not_here(stored)
+        stored = run.state if run is not None else self._load(id, "signal")
+        if stored.status is not WorkflowStatus.RUNNING:
+            raise not_running(stored, signal)
+        if run is not None:
+            raise _stored.not_here(stored)
+        send_signal(self._engine, stored, signal.name, payload)
 
     def query(self, id: str, what: str) -> Any:
         """Return the "status" or the "result" of a workflow: of its run here, else as stored.
@@ -239,42 +292,25 @@ class Executor:
         return state.status if what == "status" else state.result
 
     def waiting_for(self, id: str) -> tuple[str, ...]:
-        """Return the names of the signals that a run waits for; none if it is not alive here."""
+        """Return the names of the signals that a run waits for; none if nobody runs it.
+
+        Of a run in another process that one is asked, for two seconds at most.
+        """
         run = self._engine.alive(id)
-        return () if run is None else run.waiting_for
+        return waiting_for(self._engine, id) if run is None else run.waiting_for
 
     def cancel(self, id: str) -> bool:
         """End a run as canceled and return True once that is saved; False if it had ended.
 
-        A running async activity is canceled. A plain one cannot be: what it returns is dropped. The
-        code gets `CancelledError` at its await, a plain function at its next call of the context,
-        and cannot go on. A workflow that is not alive here is marked canceled in the store; an
-        executor that runs it elsewhere is stopped at its next write, which the store refuses (not
-        so on a plain server of the contract). Raises `WorkflowNotFoundError`.
+        A running async activity is canceled. A plain one cannot be: what it returns is dropped.
+        The code gets `CancelledError` at its await, a plain function at its next call of the
+        context, and cannot go on. An executor that runs it elsewhere is told and ends it; what
+        nobody runs is marked canceled in the store. Raises `WorkflowNotFoundError`.
         """
         run = self._engine.alive(id)
         if run is not None:
             return run.cancel()
-        for attempt in range(_ATTEMPTS):
-            stored = self._load(id, "cancel")
-            if stored.status is not WorkflowStatus.RUNNING:
-                return False
-            try:
-                _stored.add(
-                    self._engine.store,
-                    stored,
-                    self._engine.clock.now(),
-                    EventType.WORKFLOW_CANCELED,
-                    {"error": "canceled"},
-                    status=WorkflowStatus.CANCELED,
-                    error="canceled",
-                )
-            except StoreConflictError:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                return True
-        return False
+        return cancel(self._engine, id)
 
     def close(self, timeout: Duration = 0) -> None:
         """Stop, and let go of all threads; again is no error.
@@ -282,6 +318,8 @@ class Executor:
         Runs that have not ended within `timeout` are stopped where they are: they stay stored as
         running, and a log line (`inngest_nb.engine`) names them.
         """
+        if self._supervisor is not None:
+            self._supervisor.close(_GRACE_SECONDS)
         self._engine.close(duration_of(timeout, "timeout"))
 
     def __enter__(self) -> Self:
@@ -298,17 +336,39 @@ class Executor:
     def _load(self, workflow_id: str, operation: str) -> WorkflowState:
         return _stored.load(self._engine.store, workflow_id, operation)
 
-    def _take_away(self, state: WorkflowState) -> WorkflowState:
-        """Take a workflow from its holder, who may be writing at this very moment."""
-        for _ in range(_ATTEMPTS):
-            if state.status is not WorkflowStatus.RUNNING:
-                break
-            with contextlib.suppress(StoreConflictError):
-                return _stored.take_away(self._engine.store, state)
-            state = self._load(state.workflow_id, "resume")
-        return state
+    def _attend(self, workflow_ids: Sequence[str]) -> None:
+        """Hand over what was sent to runs while nobody ran them."""
+        if self._engine.mailbox is not None and workflow_ids:
+            self._engine.mailbox.attend(workflow_ids)
 
-    def _go_on(self, fn: Callable[..., Any], state: WorkflowState) -> WorkflowHandle:
+    def _take_over(self) -> None:
+        """Resume what nobody runs, as far as its code is known here."""
+        self._engine.connect()
+        shared = _stored.shared_store(self._engine.store)
+        if shared is None:
+            self.recover()
+            return
+        leases = shared.leases()
+        for owner in filter(is_gone, leases):
+            shared.hold_lease(owner, 0)
+        ids = [each for each in shared.abandoned() if self._engine.alive(each) is None]
+        random.shuffle(ids)  # several workers that look at once don't all begin with the same
+        resumed: list[str] = []
+        for workflow_id in ids:
+            try:
+                state = self._load(workflow_id, "resume")
+                fn = self._function_of(state)
+                check_input(fn, state)
+                with self._engine.claim(workflow_id):
+                    self._go_on(fn, state, shared.leases())
+                resumed.append(workflow_id)
+            except (EngineError, StoreDecodeError, TypeError, ValueError) as error:
+                _log.debug("workflow %r is left alone: %s", workflow_id, error)
+        self._attend(resumed)
+
+    def _go_on(
+        self, fn: Callable[..., Any], state: WorkflowState, leases: Mapping[str, float]
+    ) -> WorkflowHandle:
         """Replay a stored run and go on with it; its id is claimed."""
         name = state.workflow_id
         if state.status is not WorkflowStatus.RUNNING:
@@ -326,7 +386,7 @@ class Executor:
                 workflow_id=name,
                 run_id=state.run_id,
             )
-        _stored.check_free(state, self._engine.owner, self._engine.clock.now())
+        _stored.check_free(state, self._engine.owner, leases)
         return self._begin(fn, state)
 
     def _begin(
@@ -351,6 +411,18 @@ class Executor:
                 run_id=state.run_id,
             )
         return fn
+
+
+def _ended(stored: WorkflowState) -> WorkflowEndedError:
+    """Return the error for an id whose run has ended, when nobody said what to do then."""
+    return WorkflowEndedError(
+        f"a run of workflow {stored.workflow_id!r} is {stored.status or 'stored'} already; give "
+        'if_ended="return" for its handle, if_ended="replace" to run it again in its place, or '
+        "another id=",
+        status=str(stored.status),
+        workflow_id=stored.workflow_id,
+        run_id=stored.run_id,
+    )
 
 
 def _new_id(fn: Callable[..., Any]) -> str:

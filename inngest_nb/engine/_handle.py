@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Generator
 from typing import Any
 
+from inngest_nb.engine._stored_run import StoredRun
 from inngest_nb.engine.basics._functions import fresh
 from inngest_nb.engine.basics._policy import Duration, duration_of
 from inngest_nb.engine.code._run import Run
@@ -23,7 +24,7 @@ class WorkflowHandle:
     Giving up waiting, by a timeout or by canceling, never cancels the run.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run | StoredRun) -> None:
         self._run = run
 
     def __repr__(self) -> str:
@@ -50,6 +51,11 @@ class WorkflowHandle:
         return self._run.state
 
     @property
+    def store_trouble(self) -> str:
+        """Why the run waits for its store, which does not take what is to be saved; else ""."""
+        return self._run.trouble
+
+    @property
     def waiting_for(self) -> tuple[str, ...]:
         """The names of the signals that the code waits for right now."""
         return self._run.waiting_for
@@ -64,13 +70,17 @@ class WorkflowHandle:
         """
         self._check_place()
         seconds = None if timeout is None else duration_of(timeout, "timeout").total_seconds()
-        try:
-            if self._run.done.done():
-                return fresh(self._run.done.result())
+        run = self._run
+        if isinstance(run, StoredRun):
             with waiting():
-                return fresh(self._run.done.result(seconds))
+                return run.result(seconds)
+        try:
+            if run.done.done():
+                return fresh(run.done.result())
+            with waiting():
+                return fresh(run.done.result(seconds))
         except concurrent.futures.TimeoutError:
-            if self._run.done.done():
+            if run.done.done():
                 raise
             raise TimeoutError(
                 f"workflow {self.id!r} still runs after {seconds:g} s, and goes on"
@@ -78,10 +88,13 @@ class WorkflowHandle:
 
     def __await__(self) -> Generator[Any, None, Any]:
         loop = asyncio.get_running_loop()
-        if not self._run.done.done():
-            self._run.engine.check_process()
+        run = self._run
         if isinstance(loop, TurnLoop):
             raise refusal("waiting for another run")
+        if isinstance(run, StoredRun):
+            return (yield from run.wait())
+        if not run.done.done():
+            run.engine.check_process()
         ended = loop.create_future()
 
         def wake() -> None:
@@ -92,12 +105,12 @@ class WorkflowHandle:
             with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(wake)
 
-        self._run.done.add_done_callback(over)
+        run.done.add_done_callback(over)
         yield from ended.__await__()
-        return fresh(self._run.done.result())
+        return fresh(run.done.result())
 
     def _check_place(self) -> None:
-        if self._run.done.done():
+        if isinstance(self._run, Run) and self._run.done.done():
             return
         self._run.engine.check_process()
         if not self._run.engine.loop.is_current():

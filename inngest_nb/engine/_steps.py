@@ -75,7 +75,7 @@ class _Curtain(Writer):
     """Stands where the writer would be, and stops a run that has come to where it would save."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryStore(), list, 1.0, lambda: None)
+        super().__init__(MemoryStore(), lambda: None)
         self.ended = False
 
     def start(self) -> None:

@@ -48,10 +48,10 @@ class Painter:
 
     def _work(self) -> None:
         try:
-            pause, seen, painted = _SHORTEST, (-1, ""), time.monotonic()
+            pause, seen, painted = _SHORTEST, (-1, "", ""), time.monotonic()
             while not self._is_over(_LOOK):
                 state = self._handle.state
-                now = len(state.history), str(state.status)
+                now = len(state.history), str(state.status), self._handle.store_trouble
                 due = painted + (pause if now != seen else max(pause, _patience(state)))
                 begun = time.monotonic()
                 if begun < due:
@@ -79,6 +79,8 @@ class Painter:
         state = self._handle.state
         if self._failure:
             state = state.replace(error=self._failure)
+        elif trouble := self._handle.store_trouble:
+            state = state.replace(error=f"waiting for the store: {trouble}")
         return self._screen.show(picture_of(state, datetime.now(UTC)), last=last)
 
 

@@ -24,6 +24,7 @@ from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError
 from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known
 from inngest_nb.server._guard import Guard, Refused
 from inngest_nb.server._page import page_of, time_text
+from inngest_nb.server._sharing import Sharing
 from inngest_nb.server._wakeups import Wakeups
 from inngest_nb.store.http import (
     FIRST_SAVED_HEADER,
@@ -51,11 +52,18 @@ Handler = Callable[[Request], Awaitable[Response]]
 class App:
     """The HTTP face of a table: it stores the bytes it got and gives them back."""
 
-    def __init__(self, table: StateTable, guard: Guard, max_body: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        table: StateTable,
+        guard: Guard,
+        max_body: int = MAX_BODY_BYTES,
+        closing: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._table = table
         self._guard = guard
         self._max_body = max_body
         self._wakeups = Wakeups()
+        self._sharing = Sharing(table, self._do, self._json_body, closing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -90,11 +98,19 @@ class App:
             workflow_id = _id_of(item)
             handlers = {method: partial(verb, workflow_id) for method, verb in verbs.items()}
             return await _dispatch(request, handlers)
+        if (shared := self._sharing.handlers(path.decode("latin-1"))) is not None:
+            return await _dispatch(request, shared)
         raise Refused(404, f"no such path; workflows are at {LIST_PATH}/{{id}}")
 
     async def _health(self, request: Request) -> Response:
         return _json(
-            {"status": "ok", "server": "inngest-nb", "version": __version__, "appends": True}
+            {
+                "status": "ok",
+                "server": "inngest-nb",
+                "version": __version__,
+                "appends": True,
+                "shares": True,
+            }
         )
 
     async def _load(self, workflow_id: str, request: Request) -> Response:
@@ -165,6 +181,10 @@ class App:
     def _etag(self, workflow_id: str) -> str | None:
         row = self._table.get(workflow_id)
         return row.etag if row else None
+
+    async def _json_body(self, request: Request) -> bytes:
+        _check_media_type(request)
+        return await self._body(request)
 
     async def _body(self, request: Request) -> bytes:
         announced = request.headers.get("content-length", "")

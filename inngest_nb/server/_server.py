@@ -62,7 +62,7 @@ class StateServer:
         """Start in a thread of its own, and return when requests are answered."""
         self._check_idle()
         listener, table = self._prepare()
-        self._server = server = _Server(App(table, self._guard))
+        self._server = server = _Server(table, self._guard)
         self._thread = threading.Thread(
             target=_serve, args=(server, listener, table), name="inngest-nb-server", daemon=True
         )
@@ -76,7 +76,7 @@ class StateServer:
         """Serve in this thread until SIGINT or SIGTERM; `started` is called when it answers."""
         self._check_idle()
         listener, table = self._prepare()
-        self._server = server = _Server(App(table, self._guard), started)
+        self._server = server = _Server(table, self._guard, started)
         try:
             with asyncio.Runner(loop_factory=_fast_loop()) as runner:
                 runner.run(server.serve([listener]))
@@ -151,7 +151,11 @@ class StateServer:
 class _Server(uvicorn.Server):
     """Uvicorn, quiet, and telling when it is ready."""
 
-    def __init__(self, app: App, started: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, table: SqliteTable, guard: Guard, started: Callable[[], None] | None = None
+    ) -> None:
+        # Those who wait for changes are sent home when the server is to end.
+        app = App(table, guard, closing=lambda: self.should_exit)
         super().__init__(
             uvicorn.Config(
                 app,

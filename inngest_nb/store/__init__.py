@@ -1,7 +1,13 @@
 """Where workflow states are kept: over HTTP, in a file, in memory."""
 
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
-from inngest_nb.store.protocol import AppendingStore, AsyncWorkflowStore, WorkflowStore
+from inngest_nb.store.messages import Message
+from inngest_nb.store.protocol import (
+    AppendingStore,
+    AsyncWorkflowStore,
+    SharedStore,
+    WorkflowStore,
+)
 from inngest_nb.store.rows import States
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
@@ -14,6 +20,8 @@ __all__ = [
     "AsyncWorkflowStore",
     "InngestStore",
     "MemoryStore",
+    "Message",
+    "SharedStore",
     "SoundWrite",
     "SqliteStore",
     "States",

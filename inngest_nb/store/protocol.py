@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.messages import Message
 from inngest_nb.store.writes import Outcome, Write
 
 
@@ -81,6 +82,48 @@ class AppendingStore(WorkflowStore, Protocol):
         One that fails takes no other along. A write whose `if_match` is not the stored etag, and a
         partial one where nothing is stored, come to a `StoreConflictError`; one whose own etag is
         stored already was done before, and is a success that changes nothing.
+        """
+
+
+@runtime_checkable
+class SharedStore(AppendingStore, Protocol):
+    """A store through which executors in several processes know of each other.
+
+    Each holds a lease by its name; messages reach whoever runs a workflow. Times are the store's,
+    one clock for all.
+    """
+
+    def can_share(self) -> bool:
+        """Tell whether the rest works; a client over HTTP asks its server, once."""
+
+    def hold_lease(self, owner: str, seconds: float) -> None:
+        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+
+    def leases(self) -> dict[str, float]:
+        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+
+    def send(self, message: Message) -> None:
+        """Leave a message; it is durable on return, and sending it again is harmless."""
+
+    def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> Sequence[Message]:
+        """Return messages with higher numbers, in order, at most some hundred at a time.
+
+        Waits for the first one up to `wait` seconds.
+        """
+
+    def discard(self, ids: Sequence[str]) -> None:
+        """Forget messages that were taken; unknown ids are no error."""
+
+    def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
+        """Return the stored etag once it is not the given one, or after `wait` seconds as it is.
+
+        None stands for nothing stored.
+        """
+
+    def abandoned(self, limit: int = 0) -> Sequence[str]:
+        """Return the ids of workflows that are stored as running and whose owner has no lease.
+
+        Those updated longest ago come first, at most `limit` (0: all).
         """
 
 

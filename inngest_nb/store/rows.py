@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.changes import Changes
+from inngest_nb.store.messages import Message
 from inngest_nb.store.writes import Outcome, Work, Write, new_etag
 
 _log = logging.getLogger("inngest_nb.store")
@@ -64,6 +66,8 @@ Done = Callable[[Sequence[Outcome]], None]
 class StateTable(Protocol):
     """Documents by id. Rows come newest update first, then by id, unless one asks otherwise."""
 
+    changes: Changes
+
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works together, and come back when they are durable, with what came of each."""
 
@@ -86,6 +90,18 @@ class StateTable(Protocol):
         moves no row there, so that pages of it miss none. With `max_bytes` the page ends with the
         row that reaches so many bytes of documents.
         """
+
+    def etag(self, workflow_id: str) -> str | None:
+        """Return the etag of the stored version, None where nothing is stored."""
+
+    def leases(self) -> dict[str, float]:
+        """Return the seconds left of each lease that has not ended."""
+
+    def messages(self, after: int, to: str | None) -> list[Message]:
+        """Return messages with higher numbers, in order, some hundred at a time."""
+
+    def abandoned(self, limit: int) -> list[str]:
+        """Return the workflows that run by what is stored, but not by anybody."""
 
     def close(self) -> None:
         """Finish what was begun and let go of the file."""

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from inngest_nb import wire
 from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.store.ids import check_id
+from inngest_nb.store.messages import Discard, Hold, Message
 
 # What came of a write: None, or the error.
 Outcome = BaseException | None
@@ -38,6 +39,7 @@ class Write(NamedTuple):
     version from every other. The writer chooses it, so that repeating a write whose answer was
     lost is harmless; where it is empty, the store does. With `if_match` the write is done only
     over the version with that etag; "" is for where nothing is stored, "*" for where anything is.
+    `owner` is the executor that runs the workflow, an index entry too.
     """
 
     workflow_id: str
@@ -47,6 +49,7 @@ class Write(NamedTuple):
     updated_us: int | None = None
     etag: str = ""
     if_match: str | None = None
+    owner: str | None = None
 
 
 class SoundWrite(Write):
@@ -65,7 +68,7 @@ class Deletion(NamedTuple):
     if_match: str | None = None
 
 
-Work = Write | Deletion
+Work = Write | Deletion | Message | Hold | Discard
 
 
 def new_etag() -> str:
@@ -112,6 +115,9 @@ def checked(write: Write) -> Write:
         status = head.status
     if updated_us is None and head.updated_at is not UNSET:
         updated_us = wire.microseconds(head.updated_at)
+    owner = write.owner
+    if owner is None and (write.whole or head.owner is not UNSET):
+        owner = head.owner or ""
     return Write(
         write.workflow_id,
         write.document,
@@ -120,6 +126,7 @@ def checked(write: Write) -> Write:
         updated_us,
         write.etag or new_etag(),
         write.if_match,
+        owner,
     )
 
 
@@ -136,14 +143,14 @@ def sift(writes: Iterable[Write]) -> tuple[dict[int, Write], list[Outcome]]:
     return sound, outcomes
 
 
-def is_done(work: Work, etag: str | None) -> bool:
+def is_done(work: Write | Deletion, etag: str | None) -> bool:
     """Tell whether nothing is left to do where this version is stored (None: nothing is)."""
     if isinstance(work, Deletion):
         return etag is None and not work.if_match
     return etag == work.etag
 
 
-def conflict(work: Work, etag: str | None) -> StoreConflictError | None:
+def conflict(work: Write | Deletion, etag: str | None) -> StoreConflictError | None:
     """Say why a work cannot be done over the version with this etag, or None if it can."""
     words = None
     if etag is None:
@@ -165,7 +172,7 @@ def conflict(work: Work, etag: str | None) -> StoreConflictError | None:
     )
 
 
-def _operation(work: Work) -> str:
+def _operation(work: Write | Deletion) -> str:
     if isinstance(work, Deletion):
         return "delete"
     return "save" if work.whole else "append"

@@ -78,6 +78,7 @@ class HeadEvent(Struct, rename=wire_name):
     version: int = 0
     seed: str = ""
     child: str = ""
+    message: str = ""
 
 
 class Head(Struct, rename=wire_name):

@@ -59,7 +59,7 @@ class PartHead(Struct, rename=wire_name):
     history: list[WholeEvent] | None = None
     created_at: Annotated[datetime, Meta(tz=True)] | None = None
     updated_at: Annotated[datetime, Meta(tz=True)] | UnsetType | None = UNSET
-    owner: str | None = None
+    owner: str | UnsetType | None = UNSET
     fence: int | None = None
     lease_until: Annotated[datetime, Meta(tz=True)] | None = None
     forked_from: ForkOrigin | None = None

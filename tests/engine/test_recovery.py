@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -95,7 +94,6 @@ def test_what_cannot_go_on_is_left_with_the_reason_and_untouched(
         history=(begun.replace(workflow="waits_and_returns"),),
         owner="feedfacecafe.1.1.0",
         fence=1,
-        lease_until=clock.now() + timedelta(seconds=60),
     )
     with (
         Executor(store, clock=clock, workflows=code) as other,
@@ -107,6 +105,7 @@ def test_what_cannot_go_on_is_left_with_the_reason_and_untouched(
             until_waiting(closed.execute(waits_unregistered, id="unregistered"))
         store.save(nameless)
         store.save(elsewhere)
+        store.hold_lease("feedfacecafe.1.1.0", 60)
         before = {state.workflow_id: wire.encode(state) for state in store.fetch()}
         recovery = executor.recover()
         assert recovery.handles == ()
@@ -122,7 +121,7 @@ def test_what_cannot_go_on_is_left_with_the_reason_and_untouched(
         assert {state.workflow_id: wire.encode(state) for state in store.fetch()} == before
         # Later the lease has ended, the code is registered, and the other one is closed.
         other.close()
-        clock.advance(61, waiting=0)
+        store.hold_lease("feedfacecafe.1.1.0", 0)
         code.add(waits_unregistered, "waits_unregistered", 1)
         recovery = executor.recover()
         ids = {handle.id for handle in recovery.handles}

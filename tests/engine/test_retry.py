@@ -424,7 +424,7 @@ def check_refusals(executor: Executor, world: World) -> None:
     async def waits(ctx: AsyncWorkflowContext) -> None:
         await ctx.receive_signal("never")
 
-    executor.execute(waits, id="w")
+    executor.execute(waits, id="w", if_ended="replace")
     with pytest.raises(WorkflowAlreadyRunningError):
         executor.retry("w", workflow)
     executor.store.save(go_failed())

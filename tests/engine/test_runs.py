@@ -212,7 +212,7 @@ def test_the_same_id_is_refused_while_alive_and_a_new_run_once_it_ended(
     executor.signal("w", Signal("go", 1))
     assert first.result(10) == 1
 
-    second = executor.execute(async_sum, id="w", input=[])
+    second = executor.execute(async_sum, id="w", input=[], if_ended="replace")
     second.result(10)
     stored = store.load("w")
     assert stored is not None
@@ -233,7 +233,8 @@ def test_an_id_stored_as_running_is_refused_until_it_is_canceled(
     assert executor.cancel("w")
     assert not executor.cancel("w")
     assert check_document(store.documents["w"][-1])["Status"] == "canceled"
-    assert executor.execute(async_sum, id="w", input=[]).result(10)["sum"] == 1
+    again = executor.execute(async_sum, id="w", input=[], if_ended="replace")
+    assert again.result(10)["sum"] == 1
 
 
 def test_ids_are_unique_and_begin_with_the_name_of_the_function(executor: Executor) -> None:
@@ -315,7 +316,12 @@ def test_an_executor_that_nobody_holds_ends_with_its_last_run(store: CheckedStor
         assert not thread.is_alive()
 
 
-ENGINE_THREADS = {"inngest-nb-loop", "inngest-nb-engine-writer"}
+ENGINE_THREADS = {
+    "inngest-nb-loop",
+    "inngest-nb-engine-writer",
+    "inngest-nb-lease",
+    "inngest-nb-messages",
+}
 
 
 def test_a_query_tells_the_status_and_the_result(executor: Executor) -> None:

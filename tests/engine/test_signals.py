@@ -155,7 +155,7 @@ def test_a_receiver_that_gives_up_loses_no_payload(timed: Executor, clock: Manua
         return receive_plainly(ctx, 1)
 
     for each in (workflow, plain_workflow):
-        handle = timed.execute(each, id="w")
+        handle = timed.execute(each, id="w", if_ended="replace")
         clock.advance(5)
         timed.signal("w", Signal("item", 7))
         assert handle.result(10) == [7]
@@ -180,7 +180,7 @@ def test_a_signal_in_time_leaves_no_timer_behind(timed: Executor, clock: ManualC
         return [ctx.receive_signal("item", timeout=5), ctx.execute_activity(look)]
 
     for each in (workflow, plain_workflow):
-        handle = timed.execute(each, id="w")
+        handle = timed.execute(each, id="w", if_ended="replace")
         clock.wait_for_timers(1)
         timed.signal("w", Signal("item", 7))
         assert handle.result(10) == [7, []]

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 from inngest_nb import wire
 from inngest_nb.errors import ActivityError, PayloadTooLargeError
+from inngest_nb.state import WorkflowState
 from inngest_nb.store import MAX_PAYLOAD_BYTES
 
 # What `as_json` raises for a value that history cannot hold.
@@ -76,9 +77,18 @@ def arguments(fn: Callable[..., Any], what: str, *before: Any, given: Any) -> tu
     """
     if given is None and takes_arguments(fn, len(before)):
         return before
-    if given is not None and not takes_arguments(fn, len(before) + 1):
-        raise TypeError(f"{what} {name_of(fn)!r} takes no input, but one was given")
+    if not takes_arguments(fn, len(before) + 1):
+        name = f"{what} {name_of(fn)!r}"
+        if given is not None and takes_arguments(fn, len(before)):
+            raise TypeError(f"{name} takes no input, but one was given")
+        wanted = "a context and an input" if before else "an input"
+        raise TypeError(f"{name} cannot be called with {wanted}")
     return (*before, given)
+
+
+def check_input(fn: Callable[..., Any], state: WorkflowState) -> None:
+    """Refuse a function for a stored run whose input it doesn't take."""
+    arguments(fn, "workflow", None, given=state.input)
 
 
 def fresh(value: Any) -> Any:

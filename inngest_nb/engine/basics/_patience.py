@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from inngest_nb.errors import StoreConnectionError, StoreStatusError
+import random
 
-# Waits between attempts at a save that got no answer. Every save can be repeated.
+from inngest_nb.errors import StoreConnectionError, StoreFileError, StoreStatusError
+
+# Waits between attempts at a write that somebody waits for. Every write can be repeated.
 PAUSES = (0.05, 0.2, 0.8)
+_LONGEST_PAUSE = 5.0
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell a failure that the next attempt may not meet: no answer, or a server in trouble."""
+    """Tell a failure that the next attempt may not meet: no answer, a server or file in trouble."""
     if isinstance(error, StoreStatusError):
         return error.status == 429 or error.status >= 500
+    if isinstance(error, StoreFileError):
+        return error.busy
     return isinstance(error, StoreConnectionError)
+
+
+def pause_after(attempt: int) -> float:
+    """Return how long to wait after a failed attempt, the first is 1: longer and longer, up to 5 s.
+
+    No two waits are the same, lest all who wait for a server come back at once.
+    """
+    pause = min(PAUSES[0] * 4.0 ** min(attempt - 1, 10), _LONGEST_PAUSE)
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311  # no secret

@@ -74,3 +74,13 @@ def definition_of(fn: Callable[..., Any]) -> Definition:
     """Return how a function was registered; an unregistered one has its name and no version."""
     found: Definition | None = getattr(fn, _MARK, None)
     return found or Definition(name_of(fn), None)
+
+
+def is_registered(fn: Callable[..., Any]) -> bool:
+    """Tell whether `@workflow` has registered a function."""
+    return hasattr(fn, _MARK)
+
+
+def registered_names() -> list[str]:
+    """Return the names of all workflows that `@workflow` has registered, sorted."""
+    return registered.names()

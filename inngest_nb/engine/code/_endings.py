@@ -28,12 +28,10 @@ class Run(Protocol):
     engine: Services[Any]
 
 
-def canceled(run: Run) -> WorkflowCanceledError:
+def canceled(workflow_id: str, run_id: str) -> WorkflowCanceledError:
     """Return the error of a run that was canceled."""
     return WorkflowCanceledError(
-        f"workflow {run.workflow_id!r} was canceled",
-        workflow_id=run.workflow_id,
-        run_id=run.run_id,
+        f"workflow {workflow_id!r} was canceled", workflow_id=workflow_id, run_id=run_id
     )
 
 
@@ -56,9 +54,7 @@ def not_saved(run: Run, error: BaseException) -> EngineError:
         workflow_id=run.workflow_id,
         run_id=run.run_id,
     )
-    failure.add_note(
-        f"mend the store, then go on from what it holds with resume(fn, {run.workflow_id!r})"
-    )
+    failure.add_note(f"when the store answers again, call resume(fn, {run.workflow_id!r})")
     failure.__cause__ = error
     return failure
 
@@ -75,15 +71,20 @@ def _overtaken(run: Run, error: StoreConflictError) -> EngineError:
     if stored is not None and stored.run_id != run.run_id:
         why = "by another run under this id"
     elif stored is not None and stored.status is WorkflowStatus.CANCELED:
-        return canceled(run)
+        return canceled(run.workflow_id, run.run_id)
     elif stored is not None and (stored.owner or "") != run.engine.owner:
         why = "by another executor, which has resumed it"
     elif stored is not None:
         why = f"by someone who saved it over while it ran; resume(fn, {name!r}) goes on there"
-    failure = LeaseLostError(
-        f"workflow {name!r} was stopped here: its stored state was changed meanwhile, {why}",
-        workflow_id=name,
-        run_id=run.run_id,
-    )
+    failure = lost(run, f"its stored state was changed meanwhile, {why}")
     failure.__cause__ = error
     return failure
+
+
+def lost(run: Run, why: str) -> LeaseLostError:
+    """Return the error of a run that others have taken over or changed."""
+    return LeaseLostError(
+        f"workflow {run.workflow_id!r} was stopped here: {why}",
+        workflow_id=run.workflow_id,
+        run_id=run.run_id,
+    )

@@ -10,24 +10,27 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from inngest_nb.engine.basics._functions import describe, failed_activity
 from inngest_nb.engine.basics._registry import definition_of
-from inngest_nb.engine.code._endings import canceled, not_saved
+from inngest_nb.engine.code._endings import canceled, lost, not_saved
 from inngest_nb.engine.history._journal import Journal
 from inngest_nb.engine.history._replay import Past
 from inngest_nb.engine.threads._loop import Timer
+from inngest_nb.engine.threads._mailbox import CANCEL, SIGNAL
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,
     LeaseLostError,
+    StoreConflictError,
     WorkflowCanceledError,
     WorkflowFailedError,
     WorkflowNotSavedError,
 )
 from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
-from inngest_nb.store import Write
+from inngest_nb.store import Message, Write
 
 _log = logging.getLogger("inngest_nb.engine")
 
@@ -65,8 +68,10 @@ class Run:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.ended = False
+        self.trouble = ""  # why the store does not take what is to be saved, as long as it does not
         self.past: Past | None = Past(state) if state.history else None
-        self.journal = Journal(state, engine.owner, engine.lease)
+        self.journal = Journal(state, engine.owner)
+        self._messages = {event.message for event in state.history if event.message}
         self._listening: Counter[str] = Counter()
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
@@ -114,13 +119,33 @@ class Run:
 
     def cancel(self) -> bool:
         """End the run as canceled and return once that is saved; False if it had ended."""
-        event = self.end(
-            WorkflowStatus.CANCELED,
-            EventType.WORKFLOW_CANCELED,
-            error="canceled",
-            failure=canceled(self),
-        )
+        event = self._end_as_canceled()
         return event is not None and self._wait_saved(event)
+
+    def take(self, message: Message, content: Any) -> None:
+        """Take what another process sent to this run; each message counts once."""
+        if content.get("run_id") != self.run_id:
+            self.engine.message_taken(message.id)
+            return
+        with self.lock:
+            if message.id in self._messages:
+                return
+            self._messages.add(message.id)
+            if message.kind == SIGNAL:
+                event = self.record(
+                    EventType.SIGNAL_RECEIVED,
+                    hook="on_signal",
+                    signal_name=content["name"],
+                    signal_payload=content["payload"],
+                    message=message.id,
+                )
+            elif message.kind == CANCEL:
+                event = self._end_as_canceled(message=message.id)
+            else:
+                return
+        if event is not None:
+            self.engine.writer.wake()
+            self.when_saved(event, partial(self.engine.message_taken, message.id))
 
     def suspend(self, error: EngineError) -> bool:
         """Stop without an end of the workflow: it stays stored as running, free for others."""
@@ -129,8 +154,6 @@ class Run:
                 return False
             self.ended = True
             self._failure = error
-            if self.journal.release():
-                self.engine.save(self)
             self.changed.notify_all()
         self._stop()
         self._resolve()
@@ -140,7 +163,8 @@ class Run:
     def state(self) -> WorkflowState:
         """The run as it is now, whether saved or not."""
         self.engine.check_process()
-        return self.snapshot()[0]
+        with self.lock:
+            return self.journal.state(status=self.status, **self._outcome)
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
@@ -305,27 +329,19 @@ class Run:
 
     # What the writer asks of it
 
-    def snapshot(self) -> tuple[WorkflowState, int]:
-        """Return the state as it is now, and how many events are in it."""
-        with self.lock:
-            state = self.journal.state(status=self.status, **self._outcome)
-            return state, len(state.history)
-
     def next_write(self) -> Write:
         """Return what a store that can append has not got yet."""
         with self.lock:
-            return self.journal.write(self.engine.clock.now(), self.status, self._outcome)
+            return self.journal.write(self.status, self._outcome)
 
-    def on_saved(self, events: int | None = None) -> bool:
-        """Go on, if there is more to do: the last write, or so many events, are durable."""
+    def on_saved(self) -> bool:
+        """Go on, if there is more to do: the last write is durable."""
         with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError):
                 return False
             journal = self.journal
-            if events is None:
-                journal.written()
-            else:
-                journal.saved, journal.owned = max(journal.saved, events), True
+            journal.written()
+            self.trouble = ""
             told = [call for call in self._untold if journal.is_saved(call[1])]
             del self._untold[: len(told)]
             free = [call for call in self._held if journal.is_saved(call[1])]
@@ -345,9 +361,42 @@ class Run:
             self._advance()
         return not over
 
+    def on_delayed(self, error: BaseException) -> None:
+        """Note that the store is away; what is to be saved is kept and tried again."""
+        if not self.trouble:
+            _log.warning("workflow %r waits for the store: %s", self.workflow_id, error)
+        self.trouble = describe(error)
+
     def on_unsaved(self, error: BaseException) -> None:
         """Stop: what was recorded last could not be saved."""
-        failure = not_saved(self, error)
+        if isinstance(error, StoreConflictError) and self._reads_again():
+            return
+        self._give_up(not_saved(self, error))
+
+    def lose(self, why: str) -> None:
+        """Stop: others run the workflow, or have changed it."""
+        self._give_up(lost(self, why))
+
+    def _reads_again(self) -> bool:
+        """Read the history again if others only added to it before it was claimed here."""
+        try:
+            stored = self.engine.store.load(self.workflow_id)
+        except Exception:  # noqa: BLE001  # the conflict is told
+            return False
+        if stored is None or stored.status is not WorkflowStatus.RUNNING:
+            return False
+        with self.lock:
+            if self.past is None or self.ended or not self.engine.is_free(stored):
+                return False
+            if not self.journal.take_in(stored):
+                return False
+            self.past.take_in(stored.history)
+            self._claimed = False
+            self.changed.notify_all()
+        self._advance()
+        return True
+
+    def _give_up(self, failure: EngineError) -> None:
         with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
                 return
@@ -363,10 +412,6 @@ class Run:
             _log.warning("%s", failure)
         self._stop()
         self._resolve()
-
-    def lease_is_short(self, now: datetime) -> bool:
-        """Tell whether the run, although nothing happens to it, wants to be written."""
-        return not self.ended and self.journal.lease_is_short(now)
 
     # What the two kinds of runs do in their own ways
 
@@ -429,6 +474,15 @@ class Run:
     def _time_out(self) -> None:
         limit = (self.journal.events[0].timeout or timedelta()).total_seconds()
         self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
+
+    def _end_as_canceled(self, **fields: Any) -> HistoryEvent | None:
+        return self.end(
+            WorkflowStatus.CANCELED,
+            EventType.WORKFLOW_CANCELED,
+            error="canceled",
+            failure=canceled(self.workflow_id, self.run_id),
+            **fields,
+        )
 
     def _time_since_start(self) -> timedelta:
         begun = self.journal.events[0].timestamp if self.journal.events else None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from inngest_nb import wire
-from inngest_nb.state import EventType, ForkOrigin, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.state import (
+    UNSET,
+    EventType,
+    ForkOrigin,
+    HistoryEvent,
+    WorkflowState,
+    WorkflowStatus,
+)
 from inngest_nb.store import MAX_ADDED_BYTES, SoundWrite, Write
-
-# What a renewal of the lease writes again at most; a server's requests have a limit too.
-_LONG_BYTES = 2**20
 
 
 class Journal:
@@ -22,7 +26,7 @@ class Journal:
     so that it fails if somebody else has written meanwhile.
     """
 
-    def __init__(self, state: WorkflowState, owner: str, lease: timedelta) -> None:
+    def __init__(self, state: WorkflowState, owner: str) -> None:
         self.events: list[HistoryEvent] = list(state.history)
         self.saved = len(self.events)
         self.seen = 0
@@ -32,19 +36,13 @@ class Journal:
         self._state = state
         self._stored = bool(self.events)
         self._owner = owner
-        self._lease = lease
-        self._short = lease * 2 / 3
-        self._lease_until: datetime | None = None
-        self._released = False
-        self._long = False
         self._last_id = max((event.id for event in self.events), default=0)
         self._offset = self._last_id - len(self.events)
         self._etag = state.etag
         self._nonce = uuid.uuid4().hex[:12]
         self._writes = 0
         self._most = 0  # events of the next write, once one was too much; 0 is all
-        self._pending: tuple[Write, int, bool] | None = None
-        self._let_go = False
+        self._pending: tuple[Write, int] | None = None
 
     @property
     def forked_from(self) -> ForkOrigin | None:
@@ -79,9 +77,6 @@ class Journal:
 
     def state(self, count: int | None = None, **outcome: Any) -> WorkflowState:
         """Return the whole state, or that of so many events, with the given status and result."""
-        lease: dict[str, Any] = {"owner": self._holder, "fence": self._fence}
-        if self._lease_until is not None:
-            lease["lease_until"] = self._lease_until
         events = self.events[:count]
         first, last = (events[0], events[-1]) if events else (None, None)
         return self._state.replace(
@@ -89,23 +84,24 @@ class Journal:
             created_at=self._state.created_at or (first and first.timestamp),
             updated_at=last and last.timestamp,
             etag=self._etag,
-            **lease,
+            owner=self._owner,
+            fence=self._fence,
             **outcome,
         )
 
     # Writing to a store that can append
 
-    def write(self, now: datetime, status: WorkflowStatus, outcome: dict[str, Any]) -> Write:
+    def write(self, status: WorkflowStatus, outcome: dict[str, Any]) -> Write:
         """Return what to write next; one without an answer comes again as it was."""
         if self._pending is None:
-            self._pending = self._next_write(now, status, outcome)
+            self._pending = self._next_write(status, outcome)
         return self._pending[0]
 
     def written(self) -> int:
         """Note that the last write succeeded, and return how many events it had."""
         if self._pending is None:
             return self.saved
-        write, self.saved, self._let_go = self._pending
+        write, self.saved = self._pending
         self._etag, self._stored, self.owned, self._pending = write.etag, True, True, None
         return self.saved
 
@@ -114,54 +110,54 @@ class Journal:
 
         What came up while a write was repeated is not in that write.
         """
-        return self.saved < wanted or self._released != self._let_go
+        return self.saved < wanted
 
-    def release(self) -> bool:
-        """Let the lease end with the next write; tell whether there has to be one for that.
+    def take_in(self, stored: WorkflowState) -> bool:
+        """Take in what was added to a stored run since its past was read; False if it was edited.
 
-        What is being written now, and has a lease, is followed by another write.
+        Before the run is claimed, others may add to its history, but not to what it has seen.
         """
-        self._released = True
-        return self.owned and self._lease_until is not None
+        mine = [(event.id, event.type, event.timestamp) for event in self.events[: self.saved]]
+        theirs = [(event.id, event.type, event.timestamp) for event in stored.history]
+        same_run = stored.run_id == self._state.run_id and theirs[: len(mine)] == mine
+        if self.owned or len(self.events) > self.saved or not same_run:
+            return False
+        self.events[self.saved :] = stored.history[self.saved :]
+        self.saved = len(self.events)
+        self._last_id = max((event.id for event in self.events), default=0)
+        self._offset = self._last_id - len(self.events)
+        self._state, self._etag, self._pending = stored, stored.etag, None
+        return True
 
-    def lease_is_short(self, now: datetime) -> bool:
-        """Tell whether it is time to renew the lease."""
-        return self._lease_until is not None and self._lease_until < now + self._short
-
-    @property
-    def _holder(self) -> str:
-        # Nobody, once released: another machine's clock may be behind the lease's end.
-        return "" if self._released else self._owner
+    def disown(self) -> Write | None:
+        """Return the write that leaves the run to others, None if it is not this executor's."""
+        if not self.owned:
+            return None
+        document = wire.encode_part([], owner=UNSET)
+        etag = f"{self._nonce}-let-go"
+        return SoundWrite(
+            self._state.workflow_id, document, False, etag=etag, if_match=self._etag, owner=""
+        )
 
     @property
     def _fence(self) -> int:
         return (self._state.fence or 0) + 1
 
-    def _next_write(
-        self, now: datetime, status: WorkflowStatus, outcome: dict[str, Any]
-    ) -> tuple[Write, int, bool]:
-        """Return what to write, how many events are saved then, and whether the lease ends.
+    def _next_write(self, status: WorkflowStatus, outcome: dict[str, Any]) -> tuple[Write, int]:
+        """Return what to write, and how many events are saved then.
 
         What comes together and is too much for one write goes into several. Each makes a history
         up to a certain event, of a run that goes on; only the last one says how it ended.
         """
-        new = self.events[self.saved :]
-        # A renewal writes all of a history that is not long, so that renewals don't pile up.
-        renewal = self.owned and not new and not self._long
-        document = None
-        if not self._stored or renewal:
-            self._lease_until = now if self._released else now + self._lease
+        whole, count = not self._stored, len(self.events)
+        if whole:
             document = wire.encode(self.state(status=status, **outcome))
-            self._long = len(document) > _LONG_BYTES
-            if renewal and self._long:
-                document = None
-        whole, count, released = document is not None, len(self.events), self._released
-        if document is None:
-            count, document = self._part(new, now, status, outcome, renewed=renewal)
-        elif len(document) > MAX_ADDED_BYTES and not self._stored and count > 1:
-            count, document = 1, wire.encode(self.state(1))
+            if len(document) > MAX_ADDED_BYTES and count > 1:
+                count, document = 1, wire.encode(self.state(1))
+        else:
+            count, document = self._part(self.events[self.saved :], status, outcome)
         if count < len(self.events):
-            status, released = WorkflowStatus.RUNNING, False
+            status = WorkflowStatus.RUNNING
         self._writes += 1
         write = (Write if whole else SoundWrite)(
             workflow_id=self._state.workflow_id,
@@ -171,29 +167,20 @@ class Journal:
             updated_us=wire.microseconds(self.events[count - 1].timestamp),
             etag=f"{self._nonce}{self._writes:x}",
             if_match=self._etag,
+            owner=None if self.owned else self._owner,
         )
-        return write, count, released
+        return write, count
 
     def _part(
-        self,
-        new: list[HistoryEvent],
-        now: datetime,
-        status: WorkflowStatus,
-        outcome: dict[str, Any],
-        *,
-        renewed: bool,
+        self, new: list[HistoryEvent], status: WorkflowStatus, outcome: dict[str, Any]
     ) -> tuple[int, bytes]:
         """Return a partial document with new events, as many as fit, and how many it makes."""
-        renewed = renewed or not self.owned or self._released or self.lease_is_short(now)
         taken = new[: self._most] if self._most else new
         while True:
             is_last = len(taken) == len(new)
             head: dict[str, Any] = {"updated_at": (taken or self.events)[-1].timestamp}
-            released = self._released and is_last
-            if renewed:
-                head["lease_until"] = self._lease_until = now if released else now + self._lease
-            if not self.owned or released:
-                head |= {"owner": "" if released else self._owner, "fence": self._fence}
+            if not self.owned:
+                head |= {"owner": self._owner, "fence": self._fence}
             if is_last and status is not WorkflowStatus.RUNNING:
                 head |= {"status": status, **outcome}
             document = wire.encode_part(taken, sound=True, **head)

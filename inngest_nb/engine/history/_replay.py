@@ -7,6 +7,7 @@ import contextlib
 import linecache
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from inngest_nb import wire
@@ -78,7 +79,11 @@ class Past:
         self._ended: set[int] = set()
         if state.forked_from and state.forked_from.changed:
             self._changed = range(state.forked_from.changed, state.forked_from.event_id + 1)
-        for place, event in enumerate(state.history, 1):
+        self.take_in(state.history)
+
+    def take_in(self, history: Sequence[HistoryEvent]) -> None:
+        """Look at a whole history, and once more when others have added to it."""
+        for place, event in enumerate(history, 1):
             if event.superseded is True:
                 if event.type is EventType.WORKFLOW_FAILED:
                     self._inputs.pop(event.seq or 0, None)  # to be tried again with what is asked

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from inngest_nb import wire
+from inngest_nb.engine.basics._owner import describe_owner, is_gone
 from inngest_nb.engine.basics._patience import PAUSES, may_pass
-from inngest_nb.engine.history._lease import holder
+from inngest_nb.engine.history._appender import Appender
 from inngest_nb.errors import (
     StoreConflictError,
+    StoreError,
     WorkflowLeasedError,
     WorkflowNotFoundError,
     WorkflowNotHereError,
 )
-from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
-from inngest_nb.store import AppendingStore, WorkflowStore, Write
+from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.store import SharedStore, WorkflowStore, Write
 
 
 def load(store: WorkflowStore, workflow_id: str, operation: str) -> WorkflowState:
@@ -32,41 +35,64 @@ def load(store: WorkflowStore, workflow_id: str, operation: str) -> WorkflowStat
     return stored
 
 
-def guards(store: WorkflowStore) -> bool:
-    """Tell whether a store writes only over what the writer has read."""
-    return isinstance(store, AppendingStore) and store.can_append()
+def shared_store(store: WorkflowStore) -> SharedStore | None:
+    """Return a store that keeps leases and messages as such, None for one that does not.
+
+    Raises `StoreConnectionError` if its server has not been asked yet and does not answer.
+    """
+    return store if isinstance(store, SharedStore) and store.can_share() else None
 
 
-def check_free(state: WorkflowState, me: str, now: datetime) -> None:
+def leases(store: WorkflowStore) -> Mapping[str, float]:
+    """Return who holds a lease and for how long, in seconds; a store without leases has none."""
+    shared = shared_store(store)
+    return {} if shared is None else shared.leases()
+
+
+def holder(state: WorkflowState, me: str, leases: Mapping[str, float]) -> str | None:
+    """Return who else runs a workflow, in words, or None if nobody is known to.
+
+    A process of this machine that is gone holds nothing, whatever its lease says.
+    """
+    if state.status is not WorkflowStatus.RUNNING or not state.owner or state.owner == me:
+        return None
+    left = leases.get(state.owner, 0.0)
+    if left <= 0 or is_gone(state.owner):
+        return None
+    return f"{describe_owner(state.owner)} (its lease ends in {left:.0f} s unless it is renewed)"
+
+
+def check_free(state: WorkflowState, me: str, leases: Mapping[str, float]) -> None:
     """Raise `WorkflowLeasedError` if another executor is known to run a workflow."""
-    who = holder(state, me, now)
+    who = holder(state, me, leases)
     if who is not None:
         name = state.workflow_id
         raise WorkflowLeasedError(
-            f"workflow {name!r} is run by {who}; wait for it, end it with cancel({name!r}), or, "
-            f"if that one is stuck, go on here with resume(fn, {name!r}, take_over=True)",
+            f"workflow {name!r} is run by {who}; wait for it with handle({name!r}), end it with "
+            f"cancel({name!r}), or, if that one is stuck, resume it here with "
+            f"resume(fn, {name!r}, take_over=True)",
             workflow_id=name,
             run_id=state.run_id,
         )
 
 
-def take_away(store: WorkflowStore, state: WorkflowState) -> WorkflowState:
+def take_away(appender: Appender, state: WorkflowState) -> WorkflowState:
     """Take a running workflow from whoever runs it, and return it as it is stored then.
 
     His next write is refused, where the store can tell. Raises `StoreConflictError` if he has
     written since the state was loaded.
     """
-    if not state.owner or not isinstance(store, AppendingStore) or not store.can_append():
+    if not state.owner or not appender.guards():
         return state
-    free: dict[str, Any] = {"owner": UNSET, "lease_until": UNSET}
     etag = uuid.uuid4().hex
-    document = wire.encode_part([], **free)
-    _write(store, Write(state.workflow_id, document, whole=False, etag=etag, if_match=state.etag))
-    return state.replace(**free, etag=etag)
+    document = wire.encode_part([], owner=UNSET)
+    write(appender, Write(state.workflow_id, document, whole=False, etag=etag, if_match=state.etag))
+    return state.replace(owner=UNSET, etag=etag)
 
 
 def add(
     store: WorkflowStore,
+    appender: Appender,
     state: WorkflowState,
     now: datetime,
     kind: EventType,
@@ -79,39 +105,34 @@ def add(
     can tell.
     """
     last = max((event.id for event in state.history), default=0)
-    event = HistoryEvent(id=last + 1, type=kind, timestamp=now, **fields)
-    if not isinstance(store, AppendingStore) or not store.can_append():
-        history = (*state.history, event)
-        store.save(state.replace(history=history, updated_at=now, **head))
-        return
-    write = Write(
-        workflow_id=state.workflow_id,
-        document=wire.encode_part([event], updated_at=now, **head),
-        whole=False,
-        status=str(head.get("status", state.status)),
-        updated_us=wire.microseconds(now),
-        etag=uuid.uuid4().hex,
-        if_match=state.etag,
-    )
+    mine = uuid.uuid4().hex  # what tells this write from another of the same kind and time
+    event = HistoryEvent(id=last + 1, type=kind, timestamp=now, message=mine, **fields)
     try:
-        _write(store, write)
+        write(
+            appender,
+            Write(
+                workflow_id=state.workflow_id,
+                document=wire.encode_part([event], updated_at=now, **head),
+                whole=False,
+                status=str(head.get("status", state.status)),
+                updated_us=wire.microseconds(now),
+                etag=mine,
+                if_match=state.etag,
+            ),
+        )
     except StoreConflictError:
         # Perhaps it was done, but its answer was lost, and somebody else has written since then.
         stored = store.load(state.workflow_id)
-        mine = event.id, event.type, now
-        if stored is None or mine not in [(e.id, e.type, e.timestamp) for e in stored.history]:
+        if stored is None or mine not in [event.message for event in stored.history]:
             raise
 
 
-def replace(store: WorkflowStore, state: WorkflowState) -> WorkflowState:
+def replace(appender: Appender, state: WorkflowState) -> WorkflowState:
     """Save a state over the version that it was loaded as, and return it as it is stored."""
-    if not isinstance(store, AppendingStore) or not store.can_append():
-        store.save(state)
-        return state
-    etag = uuid.uuid4().hex
     document = wire.encode(state)
-    _write(
-        store,
+    etag = uuid.uuid4().hex
+    write(
+        appender,
         Write(
             workflow_id=state.workflow_id,
             document=document,
@@ -125,24 +146,38 @@ def replace(store: WorkflowStore, state: WorkflowState) -> WorkflowState:
     return wire.decode(document, first_saved_at=state.first_saved_at, etag=etag)
 
 
+def write(appender: Appender, write: Write) -> None:
+    """Write, and repeat what gets no answer: that does no harm."""
+
+    def attempt() -> None:
+        (error,) = appender.append_history([write])
+        if error is not None:
+            raise error
+
+    patiently(attempt)
+
+
+def patiently(attempt: Callable[[], None]) -> None:
+    """Do what can be repeated without harm, again if no answer comes."""
+    for pause in PAUSES:
+        try:
+            attempt()
+        except StoreError as error:
+            if not may_pass(error):
+                raise
+        else:
+            return
+        time.sleep(pause)
+    attempt()
+
+
 def not_here(state: WorkflowState) -> WorkflowNotHereError:
     """Return the error for a workflow that is stored as running, but not alive here."""
     name = state.workflow_id
     return WorkflowNotHereError(
         f"workflow {name!r} is stored as running, but no run of it is alive in this executor: "
-        f"another process runs it, or one died in it. Go on with resume(fn, {name!r}), end it with "
-        f"cancel({name!r}), or give another id=",
+        f"another process runs it, or one died in it. Resume it with resume(fn, {name!r}), end it "
+        f"with cancel({name!r}), or give another id=",
         workflow_id=name,
         run_id=state.run_id,
     )
-
-
-def _write(store: AppendingStore, write: Write) -> None:
-    """Write, and repeat what gets no answer: that does no harm."""
-    for pause in (*PAUSES, None):
-        (error,) = store.append_history([write])
-        if error is None:
-            return
-        if pause is None or not may_pass(error):
-            raise error
-        time.sleep(pause)

@@ -8,17 +8,24 @@ import contextlib
 import logging
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
-from inngest_nb.engine.history._lease import new_owner
+from inngest_nb import wire
+from inngest_nb.engine.basics._owner import new_owner
+from inngest_nb.engine.history._appender import Appender
+from inngest_nb.engine.history._stored import holder, leases, shared_store
 from inngest_nb.engine.threads._hooks import Hooks, HookThread
+from inngest_nb.engine.threads._lease import Lease, Leased
 from inngest_nb.engine.threads._loop import Clock, PrivateLoop, SystemClock
+from inngest_nb.engine.threads._mailbox import ANSWER, QUERY, TAKEN_OVER, Mailbox
 from inngest_nb.engine.threads._workers import Workers
 from inngest_nb.engine.threads._writer import Savable, Writer
 from inngest_nb.errors import EngineError, ExecutorClosedError, WorkflowAlreadyRunningError
-from inngest_nb.store import WorkflowStore
+from inngest_nb.state import WorkflowState
+from inngest_nb.store import Message, WorkflowStore
 
 _GRACE_SECONDS = 1.0
 
@@ -37,8 +44,15 @@ class Alive(Savable, Protocol):
     def suspend(self, error: EngineError) -> bool:
         """Stop without an end; False if it had ended."""
 
-    def lease_is_short(self, now: datetime) -> bool:
-        """Tell whether the run wants to be written."""
+    def take(self, message: Message, content: Any) -> None:
+        """Take what another process sent."""
+
+    def lose(self, why: str) -> None:
+        """Stop: others run the workflow, or have changed it."""
+
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """The names of the signals that the code waits for."""
 
 
 _Run = TypeVar("_Run", bound=Alive)
@@ -58,15 +72,17 @@ class Services(Generic[_Run]):
         clock: Clock | None,
         workers: int,
         lease: timedelta,
+        patience: float = 0,
     ) -> None:
         self.store = store
         self.owner = new_owner()
-        self.lease = lease
+        self.appender = Appender(store)
+        self.lease: Lease | None = None
+        self.mailbox: Mailbox | None = None
+        self._lease_seconds = lease.total_seconds()
         self.loop = PrivateLoop()
         self.clock = clock or SystemClock(self.loop)
-        self.writer = Writer(
-            store, self._leases_to_renew, lease.total_seconds() / 6, self.loop.wake
-        )
+        self.writer = Writer(Leased(self.appender, self._ensure_lease), self.loop.wake, patience)
         self.hooks = HookThread(hooks)
         self.workers = Workers("inngest-nb-activity", workers)
         self.threads = Workers("inngest-nb-workflow")
@@ -116,15 +132,29 @@ class Services(Generic[_Run]):
         with self._lock:
             self._check_open()
             if not self._started:
-                self._started = True
-                self.loop.start()
-                self.writer.start()
-                atexit.register(self._at_exit)
+                self._start()
             self._runs[run.workflow_id] = run
             run.begin(timeout)
 
+    def connect(self) -> None:
+        """Find out what the store can do; raises `StoreConnectionError` if nobody answers."""
+        self.appender.guards()
+        if self.mailbox is None and (shared := shared_store(self.store)) is not None:
+            self.lease = Lease(shared, self.owner, self._lease_seconds, self._lease_lapsed)
+            self.mailbox = Mailbox(shared, self._deliver)
+
+    def message_taken(self, message_id: str) -> None:
+        """Note that what a message said is durable."""
+        if self.mailbox is not None:
+            self.mailbox.taken(message_id)
+
+    def is_free(self, state: WorkflowState) -> bool:
+        """Tell whether nobody else is known to run a stored workflow."""
+        return holder(state, self.owner, leases(self.store)) is None
+
     def forget(self, run: _Run) -> None:
         """Free the id of a run that is over."""
+        self.appender.forget(run.workflow_id)
         with self._lock:
             if self._runs.get(run.workflow_id) is run:
                 del self._runs[run.workflow_id]
@@ -168,6 +198,10 @@ class Services(Generic[_Run]):
         if suspended:
             _log.warning("the executor was closed with %s", _open_runs(suspended))
         self.writer.close()
+        if self.mailbox is not None:
+            self.mailbox.close(_GRACE_SECONDS)
+        if self.lease is not None:
+            self.lease.end()
         self.hooks.close(_GRACE_SECONDS)
         busy = self.threads.close(_GRACE_SECONDS) + self.workers.close(_GRACE_SECONDS)
         self.loop.stop(_GRACE_SECONDS)
@@ -190,11 +224,45 @@ class Services(Generic[_Run]):
         self._waking = False
         self.writer.wake()
 
-    def _leases_to_renew(self) -> list[_Run]:
-        now = self.clock.now()
+    def _start(self) -> None:
+        self._started = True
+        self.loop.start()
+        self.writer.start()
+        if self.mailbox is not None:
+            self.mailbox.start()
+        if self.lease is not None:
+            self.lease.start()
+        atexit.register(self._at_exit)
+
+    def _ensure_lease(self) -> None:
+        if self.lease is not None:
+            self.lease.ensure()
+
+    def _lease_lapsed(self) -> None:
+        """Stop the runs that others have taken over while the lease was not renewed."""
+        for run in self.runs():
+            stored = self.store.load(run.workflow_id)
+            if stored is None or (stored.owner or "") != self.owner:
+                run.lose("others took it over while this executor could not renew its lease")
+
+    def runs(self) -> list[_Run]:
+        """Return the runs that are alive here."""
         with self._lock:
-            runs = list(self._runs.values())
-        return [run for run in runs if run.lease_is_short(now)]
+            return list(self._runs.values())
+
+    def _deliver(self, message: Message, content: Any) -> None:
+        run = self.alive(message.to)
+        shared = shared_store(self.store)
+        if run is None or shared is None:
+            return
+        if message.kind == QUERY:
+            answer = wire.encode_json({"answer": list(run.waiting_for)})
+            shared.send(Message(uuid.uuid4().hex, message.id, ANSWER, answer))
+        elif message.kind == TAKEN_OVER:
+            if content.get("owner") != self.owner:
+                run.lose("another executor has taken it over")
+        else:
+            run.take(message, content)
 
     def _is_forked(self) -> bool:
         return os.getpid() != self._pid

@@ -2,65 +2,75 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from inngest_nb.engine.basics._patience import PAUSES, may_pass
-from inngest_nb.state import WorkflowState
-from inngest_nb.store import AppendingStore, WorkflowStore, Write
+from inngest_nb.engine.basics._patience import may_pass, pause_after
+from inngest_nb.store import Write
 
 _RUNS_AT_ONCE = 512
 # How long to wait for runs that may come at once, as a part of what the last save took, in seconds.
 _PATIENCE, _MOST_PATIENCE = 0.5, 0.005
 
+_log = logging.getLogger("inngest_nb.engine")
+
 
 class Savable(Protocol):
     """A run, as the writer sees it."""
 
-    def snapshot(self) -> tuple[WorkflowState, int]:
-        """Return the state as it is now, and how many events are in it."""
-
     def next_write(self) -> Write:
-        """Return what a store that can append has not got yet."""
+        """Return what the store has not got yet."""
 
-    def on_saved(self, events: int | None = None) -> bool:
-        """Hear that what was written last, or a state with so many events, is durable.
+    def on_saved(self) -> bool:
+        """Hear that what was written last is durable.
 
         Returns whether more is to be expected of the run.
         """
+
+    def on_delayed(self, error: BaseException) -> None:
+        """Hear that a save failed and is repeated."""
 
     def on_unsaved(self, error: BaseException) -> None:
         """Hear that a save failed."""
 
 
-# A run that was to be saved, how many events that were if it was saved whole, what went wrong.
-_Outcome = tuple[Savable, int | None, BaseException | None]
+# A run that was to be saved, and what went wrong.
+_Outcome = tuple[Savable, BaseException | None]
+
+
+class Appends(Protocol):
+    """What writes: a store, or what stands before it."""
+
+    def append_history(self, writes: Sequence[Write]) -> Sequence[BaseException | None]:
+        """Do writes, and return what went wrong with each, or None; those are durable."""
+
+
+class _Delay:
+    """A run whose save is repeated: how often it failed, since when, and when it is tried again."""
+
+    def __init__(self, now: float) -> None:
+        self.since = now
+        self.tries = 0
+        self.due = now
 
 
 class Writer:
-    """Saves runs: what is new of each, or where the store cannot append, each one whole.
+    """Saves what is new of runs.
 
-    A failing save is told to its run and touches no other. Runs to which nothing happens are
-    asked for now and then, so that their leases do not end: `due` gives those that want it.
-    `told` is called after all of those that were saved together have heard of it.
+    A failing save is told to its run and touches no other: one that may pass is repeated, with
+    growing pauses, for `patience` seconds, while others are saved. `told` is called after all of
+    those that were saved together have heard of it.
     """
 
-    def __init__(
-        self,
-        store: WorkflowStore,
-        due: Callable[[], Iterable[Savable]],
-        every: float,
-        told: Callable[[], None],
-    ) -> None:
+    def __init__(self, store: Appends, told: Callable[[], None], patience: float = 0) -> None:
         self._store = store
-        # Asked once, because it takes as long as many an activity.
-        self._appending = store if isinstance(store, AppendingStore) else None
-        self._due = due
-        self._every = every
         self._told = told
+        self._longest = patience
         self._waiting: dict[Savable, None] = {}
+        self._delayed: dict[Savable, _Delay] = {}
         self._going_on: set[Savable] = set()
         self._enough = 1
         self._patience = 0.0
@@ -106,45 +116,62 @@ class Writer:
         self._frozen = True
 
     def _run(self) -> None:
-        tries: dict[Savable, int] = {}
         while batch := self._next():
-            again: list[Savable] = []
             begun = time.monotonic()
             self._going_on.clear()
-            for outcomes in self._save(batch):
-                if begun:
-                    taken, begun = time.monotonic() - begun, 0.0
-                    self._patience = min(_PATIENCE * taken, _MOST_PATIENCE)
-                for run, events, error in outcomes:
-                    tried = tries.pop(run, 0)
-                    if error is None:
-                        if run.on_saved(events):
-                            self._going_on.add(run)
-                    elif tried < len(PAUSES) and not self._closed and may_pass(error):
-                        tries[run] = tried + 1
-                        again.append(run)
-                    else:
-                        run.on_unsaved(error)
-                        with self._changed:  # what it recorded while this went wrong
-                            self._waiting.pop(run, None)
-                self._told()
-            if again:
-                self._repeat(again, PAUSES[max(tries[run] for run in again) - 1])
+            outcomes = _append(self._store, batch)
+            self._patience = min(_PATIENCE * (time.monotonic() - begun), _MOST_PATIENCE)
+            for run, error in outcomes:
+                try:
+                    self._tell(run, error)
+                except BaseException:  # noqa: BLE001  # one run's trouble is not the others'
+                    _log.exception("a run could not take in what came of its save")
+            self._told()
+
+    def _tell(self, run: Savable, error: BaseException | None) -> None:
+        if error is None:
+            with self._changed:
+                self._delayed.pop(run, None)
+            if run.on_saved():
+                self._going_on.add(run)
+        elif may_pass(error) and self._again(run):
+            run.on_delayed(error)
+        else:
+            with self._changed:
+                self._delayed.pop(run, None)
+            run.on_unsaved(error)
+            with self._changed:  # what it recorded while this went wrong
+                self._waiting.pop(run, None)
+
+    def _again(self, run: Savable) -> bool:
+        """Have a save repeated in a while; False if that went on for too long."""
+        now = time.monotonic()
+        with self._changed:
+            delay = self._delayed.setdefault(run, _Delay(now))
+            delay.tries += 1
+            delay.due = now + pause_after(delay.tries)
+            return not self._closed and delay.due < delay.since + self._longest
 
     def _next(self) -> list[Savable]:
         """Return the runs to save, at least one; none when it is time to end."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed, self._every)
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                dues = {run: each.due for run, each in self._delayed.items()}
+                due = [run for run, when in dues.items() if when <= now or self._closed]
+                ready = [run for run in self._waiting if run not in dues]
+                if ready or due or self._closed:
+                    break
+                self._changed.wait(min(dues.values()) - now if dues else None)
+            if not due:
                 self._wait_for_more()
-                if self._frozen or (self._closed and not self._waiting):
-                    return []
-                batch = list(self._waiting)[:_RUNS_AT_ONCE]
-                for run in batch:
-                    del self._waiting[run]
-            batch = batch or list(self._due())
-            if batch:
-                return batch
+                ready = [run for run in self._waiting if run not in dues]
+            if self._frozen:
+                return []
+            batch = [*due, *ready][:_RUNS_AT_ONCE]
+            for run in batch:
+                self._waiting.pop(run, None)
+            return batch
 
     def _wait_for_more(self) -> None:
         """Wait a little for runs that have just heard of a save: they save again together."""
@@ -154,23 +181,8 @@ class Writer:
         )
         self._enough = 1
 
-    def _repeat(self, runs: list[Savable], pause: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed, pause)
-            self._waiting = dict.fromkeys(runs) | self._waiting
 
-    def _save(self, batch: list[Savable]) -> Iterable[list[_Outcome]]:
-        """Save runs, and yield what came of those that were saved together."""
-        try:
-            appends = self._appending is not None and self._appending.can_append()
-        except BaseException as error:  # noqa: BLE001  # the runs tell it
-            return [[(run, None, error) for run in batch]]
-        if self._appending is not None and appends:
-            return [_append(self._appending, batch)]
-        return ([_save_whole(self._store, run)] for run in batch)
-
-
-def _append(store: AppendingStore, batch: list[Savable]) -> list[_Outcome]:
+def _append(store: Appends, batch: list[Savable]) -> list[_Outcome]:
     told: list[_Outcome] = []
     runs: list[Savable] = []
     writes: list[Write] = []
@@ -178,21 +190,12 @@ def _append(store: AppendingStore, batch: list[Savable]) -> list[_Outcome]:
         try:
             writes.append(run.next_write())
         except BaseException as error:  # noqa: BLE001  # the run tells it
-            told.append((run, None, error))
+            told.append((run, error))
         else:
             runs.append(run)
     try:
         outcomes = store.append_history(writes)
     except BaseException as error:  # noqa: BLE001  # the runs tell it
         outcomes = [error] * len(runs)
-    told += ((run, None, outcome) for run, outcome in zip(runs, outcomes, strict=True))
+    told += zip(runs, outcomes, strict=True)
     return told
-
-
-def _save_whole(store: WorkflowStore, run: Savable) -> _Outcome:
-    state, events = run.snapshot()
-    try:
-        store.save(state.replace(etag=""))  # the run knows no later version than its first
-    except BaseException as error:  # noqa: BLE001  # the run tells it
-        return run, events, error
-    return run, events, None

@@ -55,23 +55,21 @@ batch_of = msgspec.json.Decoder(list[BatchItem]).decode
 _outcomes_of = msgspec.json.Decoder(BatchOutcomes).decode
 
 
-def can_append(base: str) -> Operation[bool]:
-    """Ask whether a state server of ours is there, one that can append."""
+def abilities(base: str) -> Operation[frozenset[str]]:
+    """Ask what a server can do beyond the contract: "appends", "shares"; a plain one nothing."""
     try:
         response = yield from exchange(Request("append", "GET", f"{base}/health"))
     except StoreStatusError as error:
         if error.status == 429 or error.status >= 500:
             raise  # in trouble: ask again later
-        return False
+        return frozenset()
     try:
         health = msgspec.json.decode(response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return (
-        isinstance(health, Mapping)
-        and health.get("server") == "inngest-nb"
-        and health.get("appends") is True
-    )
+        return frozenset()
+    if not isinstance(health, Mapping) or health.get("server") != "inngest-nb":
+        return frozenset()
+    return frozenset(name for name, able in health.items() if able is True)
 
 
 def cannot_append(base: str) -> StoreError:

@@ -22,6 +22,7 @@ from inngest_nb.store.http._operations import (
     T,
     resume,
 )
+from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import States
 from inngest_nb.store.writes import Outcome, Write
 
@@ -81,11 +82,46 @@ class InngestStore(HttpStore):
 
         It is asked once; `StoreConnectionError` if nobody answers.
         """
-        return self._run(self._can_append())
+        return self._run(self._can("appends"))
 
     def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Do writes in one request; return what went wrong with each, or None. All are durable."""
         return self._run(self._append_history(writes))
+
+    def can_share(self) -> bool:
+        """Tell whether the server is one of ours, through which executors know of each other.
+
+        It is asked once; `StoreConnectionError` if nobody answers.
+        """
+        return self._run(self._can("shares"))
+
+    def hold_lease(self, owner: str, seconds: float) -> None:
+        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+        self._run(self._hold(owner, seconds))
+
+    def leases(self) -> dict[str, float]:
+        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+        return self._run(self._leases())
+
+    def send(self, message: Message) -> None:
+        """Leave a message; it is durable on return, and sending it again is harmless."""
+        self._run(self._send_message(message))
+
+    def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> Sequence[Message]:
+        """Return messages with higher numbers, in order; wait for the first one if told to."""
+        return self._run(self._receive(after, to, wait))
+
+    def discard(self, ids: Sequence[str]) -> None:
+        """Forget messages that were taken; unknown ids are no error."""
+        self._run(self._discard(ids))
+
+    def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
+        """Return the stored etag once it is not the given one, or after `wait` seconds as it is."""
+        return self._run(self._watch(workflow_id, etag, wait))
+
+    def abandoned(self, limit: int = 0) -> Sequence[str]:
+        """Return the ids of workflows stored as running whose owner has no lease, oldest first."""
+        return self._run(self._abandoned(limit))
 
     def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read what the server holds now, newest update first, at most `limit` (0: all).
@@ -199,11 +235,48 @@ class AsyncInngestStore(HttpStore):
 
     async def can_append(self) -> bool:
         """Tell whether the server is one of ours, to which `append_history` can write."""
-        return await self._run(self._can_append())
+        return await self._run(self._can("appends"))
 
     async def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Do writes in one request; return what went wrong with each, or None. All are durable."""
         return await self._run(self._append_history(writes))
+
+    async def can_share(self) -> bool:
+        """Tell whether the server is one of ours, through which executors know of each other.
+
+        It is asked once; `StoreConnectionError` if nobody answers.
+        """
+        return await self._run(self._can("shares"))
+
+    async def hold_lease(self, owner: str, seconds: float) -> None:
+        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+        await self._run(self._hold(owner, seconds))
+
+    async def leases(self) -> dict[str, float]:
+        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+        return await self._run(self._leases())
+
+    async def send(self, message: Message) -> None:
+        """Leave a message; it is durable on return, and sending it again is harmless."""
+        await self._run(self._send_message(message))
+
+    async def receive(
+        self, after: int = 0, to: str | None = None, wait: float = 0
+    ) -> Sequence[Message]:
+        """Return messages with higher numbers, in order; wait for the first one if told to."""
+        return await self._run(self._receive(after, to, wait))
+
+    async def discard(self, ids: Sequence[str]) -> None:
+        """Forget messages that were taken; unknown ids are no error."""
+        await self._run(self._discard(ids))
+
+    async def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
+        """Return the stored etag once it is not the given one, or after `wait` seconds as it is."""
+        return await self._run(self._watch(workflow_id, etag, wait))
+
+    async def abandoned(self, limit: int = 0) -> Sequence[str]:
+        """Return the ids of workflows stored as running whose owner has no lease, oldest first."""
+        return await self._run(self._abandoned(limit))
 
     async def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read what the server holds now, newest update first, at most `limit` (0: all)."""

@@ -17,7 +17,7 @@ from inngest_nb import wire
 from inngest_nb.errors import StoreConflictError, StoreConnectionError, StoreDecodeError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.conflicts import overtaken
-from inngest_nb.store.http import _appending, _operations
+from inngest_nb.store.http import _appending, _operations, _sharing
 from inngest_nb.store.http._cache import Cache
 from inngest_nb.store.http._config import (
     check_carriage,
@@ -33,6 +33,7 @@ from inngest_nb.store.http._operations import (
     Request,
     Response,
 )
+from inngest_nb.store.messages import Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import Row, States, check_limit, states_of, status_text, write_of
 from inngest_nb.store.writes import Outcome, Write, sift
 
@@ -86,7 +87,7 @@ class HttpStore:
         self._closed = False
         self._foreign = False  # the user's client is another process's
         self._cache = Cache()
-        self._appends: bool | None = None
+        self._abilities: frozenset[str] | None = None
         follow(self)
 
     def __repr__(self) -> str:
@@ -135,18 +136,28 @@ class HttpStore:
                 _parsed(request.url),
                 headers=headers,
                 content=request.body,
-                extensions=self._extensions,
+                extensions=self._extensions if not request.wait else self._patience(request.wait),
             )
         built: httpx.Request = client.build_request(
             request.method,
             request.url,
             headers=headers,
             content=request.body,
-            timeout=client.timeout if self._timeout is None else self._timeout,
+            timeout=self._limits(client.timeout, request.wait),
         )
         if not request.keyed:
             built.headers.pop("Authorization", None)  # a user's default is a key too
         return built
+
+    def _limits(self, timeout: httpx.Timeout, wait: float) -> httpx.Timeout:
+        limits = timeout if self._timeout is None else httpx.Timeout(self._timeout)
+        read = None if limits.read is None else limits.read + wait
+        return httpx.Timeout(
+            connect=limits.connect, read=read, write=limits.write, pool=limits.pool
+        )
+
+    def _patience(self, wait: float) -> dict[str, Any]:
+        return {"timeout": self._limits(httpx.Timeout(_TIMEOUT_SECONDS), wait).as_dict()}
 
     def _auth(self, request: Request) -> httpx.Auth | Any:
         """Leave a user's client its own `auth`, but for another origin."""
@@ -226,15 +237,36 @@ class HttpStore:
         self._cache.fill(rows, since, replace=status is None and not limit)
         return len(rows)
 
-    def _can_append(self) -> Operation[bool]:
-        if self._appends is None:
-            self._appends = yield from _appending.can_append(self.base_url)
-        return self._appends
+    def _can(self, ability: str) -> Operation[bool]:
+        if self._abilities is None:
+            self._abilities = yield from _appending.abilities(self.base_url)
+        return ability in self._abilities
+
+    def _hold(self, owner: str, seconds: float) -> Operation[None]:
+        return _sharing.hold(self.base_url, check_hold(Hold(owner, seconds)))
+
+    def _leases(self) -> Operation[dict[str, float]]:
+        return _sharing.leases(self.base_url)
+
+    def _send_message(self, message: Message) -> Operation[None]:
+        return _sharing.send(self.base_url, check_message(message))
+
+    def _receive(self, after: int, to: str | None, wait: float) -> Operation[list[Message]]:
+        return _sharing.receive(self.base_url, after, to, wait)
+
+    def _discard(self, ids: Sequence[str]) -> Operation[None]:
+        return _sharing.discard(self.base_url, ids)
+
+    def _watch(self, workflow_id: str, etag: str, wait: float) -> Operation[str | None]:
+        return _sharing.watch(self.base_url, workflow_id, etag, wait)
+
+    def _abandoned(self, limit: int) -> Operation[list[str]]:
+        return _sharing.abandoned(self.base_url, check_limit(limit))
 
     def _append_history(self, given: Sequence[Write]) -> Operation[list[Outcome]]:
         writes, outcomes = sift(given)
         try:
-            able = yield from self._can_append()
+            able = yield from self._can("appends")
             if not able:
                 raise _appending.cannot_append(self.base_url)
             results = yield from _appending.write_all(self.base_url, [*writes.values()])

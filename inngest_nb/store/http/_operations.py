@@ -40,7 +40,10 @@ _LOOK, _LOOKS = 50, 10
 
 
 class Request(NamedTuple):
-    """What a driver is to send. `keyed` tells whether the event key goes with it."""
+    """What a driver is to send. `keyed` tells whether the event key goes with it.
+
+    The server may take `wait` seconds longer than usual before it answers.
+    """
 
     operation: str
     method: str
@@ -49,6 +52,7 @@ class Request(NamedTuple):
     workflow_id: str | None = None
     keyed: bool = True
     headers: tuple[tuple[str, str], ...] = ()
+    wait: float = 0
 
 
 class Response(NamedTuple):

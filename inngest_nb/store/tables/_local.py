@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Self, TypeVar
 
 from inngest_nb import wire
@@ -11,9 +12,9 @@ from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.ids import check_id
+from inngest_nb.store.messages import Discard, Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import (
     States,
-    StateTable,
     check_limit,
     state_of,
     states_of,
@@ -32,7 +33,7 @@ T = TypeVar("T")
 class _TableStore:
     """The verbs of a store over a table of rows."""
 
-    def __init__(self, table: StateTable) -> None:
+    def __init__(self, table: MemoryTable | SqliteTable) -> None:
         self._table = table
 
     def save(self, state: WorkflowState, *, force: bool = False) -> None:
@@ -73,6 +74,40 @@ class _TableStore:
         for place, result in zip(works, results, strict=True):
             outcomes[place] = result
         return outcomes
+
+    def can_share(self) -> bool:
+        """Tell that leases and messages work here."""
+        return True
+
+    def hold_lease(self, owner: str, seconds: float) -> None:
+        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+        self._do(check_hold(Hold(owner, seconds)))
+
+    def leases(self) -> dict[str, float]:
+        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+        return self._table.leases()
+
+    def send(self, message: Message) -> None:
+        """Leave a message; it is durable on return, and sending it again is harmless."""
+        self._do(check_message(message))
+
+    def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> list[Message]:
+        """Return messages with higher numbers, in order; wait for the first one if told to."""
+        return self._table.changes.until(partial(self._table.messages, after, to), bool, wait)
+
+    def discard(self, ids: Sequence[str]) -> None:
+        """Forget messages that were taken; unknown ids are no error."""
+        if ids:
+            self._do(Discard(tuple(ids)))
+
+    def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
+        """Return the stored etag once it is not the given one, or after `wait` seconds as it is."""
+        look = partial(self._table.etag, check_id(workflow_id))
+        return self._table.changes.until(look, lambda stored: stored != etag, wait)
+
+    def abandoned(self, limit: int = 0) -> Sequence[str]:
+        """Return the ids of workflows stored as running whose owner has no lease, oldest first."""
+        return self._table.abandoned(check_limit(limit))
 
     def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read what the store holds now: the same as `list`."""

@@ -8,7 +8,10 @@ import time
 from collections.abc import Sequence
 
 from inngest_nb import wire
+from inngest_nb.store.changes import Changes
+from inngest_nb.store.messages import Discard, Hold, Message
 from inngest_nb.store.rows import Done, Number, Position, Row, order, within
+from inngest_nb.store.tables._memory_sharing import MemorySharing
 from inngest_nb.store.writes import Deletion, Outcome, Work, conflict, is_done
 
 
@@ -20,11 +23,16 @@ class MemoryTable:
         self._parts: dict[str, list[bytes]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._sharing = MemorySharing()
+        self._owners: dict[str, str] = {}
+        self.changes = Changes()
 
     def apply(self, works: Sequence[Work]) -> list[Outcome]:
         """Do works together; they are as durable as the process."""
         with self._lock:
-            return [self._apply(work) for work in works]
+            outcomes = [self._apply(work) for work in works]
+        self.changes.tell()
+        return outcomes
 
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
         """Do works at once: there is nothing to wait for."""
@@ -57,13 +65,45 @@ class MemoryTable:
             taken = [(row, self._parts_of(row)) for row in (rows[:limit] if limit else rows)]
         return within((_whole(row, parts) for row, parts in taken), max_bytes)
 
+    def etag(self, workflow_id: str) -> str | None:
+        """Return the etag of the stored version, None where nothing is stored."""
+        with self._lock:
+            row = self._rows.get(workflow_id)
+        return row.etag if row else None
+
+    def leases(self) -> dict[str, float]:
+        """Return the seconds left of each lease that has not ended."""
+        with self._lock:
+            return self._sharing.leases()
+
+    def messages(self, after: int, to: str | None) -> list[Message]:
+        """Return messages with higher numbers, in order."""
+        with self._lock:
+            return self._sharing.messages(after, to)
+
+    def abandoned(self, limit: int) -> list[str]:
+        """Return the workflows that run by what is stored, but not by anybody."""
+        with self._lock:
+            held = self._sharing.leases()
+            rows = [
+                (row.updated_us, key)
+                for key, row in self._rows.items()
+                if row.status == "running" and self._owners.get(key) not in held
+            ]
+        ids = [key for _, key in sorted(rows)]
+        return ids[:limit] if limit else ids
+
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let nobody wait for changes any longer."""
+        self.changes.close()
 
     def _parts_of(self, row: Row) -> list[bytes]:
         return list(self._parts.get(row.workflow_id, ()))
 
     def _apply(self, work: Work) -> Outcome:
+        if isinstance(work, Message | Hold | Discard):
+            self._sharing.share(work)
+            return None
         key = work.workflow_id
         before = self._rows.get(key)
         etag = before.etag if before else None
@@ -74,6 +114,8 @@ class MemoryTable:
         if isinstance(work, Deletion):
             del self._rows[key]
             self._parts.pop(key, None)
+            self._owners.pop(key, None)
+            self._sharing.drop_messages_of(key)
             return None
         first_us = before.first_saved_us if before else time.time_ns() // 1000
         status, updated_us, document = work.status, work.updated_us, work.document
@@ -85,6 +127,8 @@ class MemoryTable:
             document = before.document
         else:
             self._parts.pop(key, None)
+        if work.owner is not None:
+            self._owners[key] = work.owner
         number = before.number if before else next(self._numbers)
         entries = key, status or "", updated_us or 0, first_us, document, work.etag
         self._rows[key] = Row(*entries, number)

@@ -19,9 +19,18 @@ from typing import Any
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreFileError
+from inngest_nb.store.changes import Changes
+from inngest_nb.store.messages import Discard, Hold, Message
 from inngest_nb.store.rows import Done, Number, Position, Row, within
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
+from inngest_nb.store.tables._sqlite_sharing import (
+    abandoned,
+    drop_messages_of,
+    leases,
+    messages,
+    share,
+)
 from inngest_nb.store.writes import Deletion, Outcome, Work, Write, conflict, is_done
 
 _SELECT = """
@@ -32,16 +41,16 @@ FROM workflows w JOIN documents d ON d.number = w.number
 _PARTS = "SELECT CAST(body AS BLOB) FROM parts WHERE workflow = ? ORDER BY number"
 _FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
 _ADD = """
-INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag)
-VALUES (?, ?, ?, ?, ?)
+INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag, owner)
+VALUES (?, ?, ?, ?, ?, ?)
 """
 _REPLACE = """
 UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
-etag = ? WHERE number = ?
+etag = ?, owner = ? WHERE number = ?
 """
 _ADVANCE = """
-UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?
-WHERE number = ?
+UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
+owner = coalesce(?, owner) WHERE number = ?
 """
 _ADD_DOCUMENT = "INSERT INTO documents (body, number) VALUES (?, ?)"
 _SET_DOCUMENT = "UPDATE documents SET body = ? WHERE number = ?"
@@ -59,6 +68,8 @@ _inherited: list[object] = []
 class SqliteTable:
     """The rows of one file. Safe to use from many threads, and by many processes at once."""
 
+    _looker: sqlite3.Connection | None = None
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         make_private(self.path)
@@ -70,11 +81,18 @@ class SqliteTable:
 
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works in one commit, and come back when they are on disk."""
-        return self._commits.now(works)
+        outcomes = self._commits.now(works)
+        self.changes.tell()
+        return outcomes
 
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
         """Do works in one commit, and call `done` from another thread once they are on disk."""
-        self._commits.soon(works, done)
+
+        def told(outcomes: Sequence[Outcome]) -> None:
+            done(outcomes)
+            self.changes.tell()
+
+        self._commits.soon(works, told)
 
     def get(self, workflow_id: str) -> Row | None:
         """Return the row of an id."""
@@ -109,14 +127,52 @@ class SqliteTable:
             found = database.execute(sql, (*values, limit or -1))
             return within((_row(database, line) for line in found), max_bytes)
 
+    def etag(self, workflow_id: str) -> str | None:
+        """Return the etag of the stored version, None where nothing is stored."""
+        with self._reader() as database:
+            found = database.execute(_FIND, (workflow_id,)).fetchone()
+            return found[1] if found else None
+
+    def leases(self) -> dict[str, float]:
+        """Return the seconds left of each lease that has not ended."""
+        with self._reader() as database:
+            return leases(database)
+
+    def messages(self, after: int, to: str | None) -> list[Message]:
+        """Return messages with higher numbers, in order."""
+        with self._reader() as database:
+            return messages(database, after, to)
+
+    def abandoned(self, limit: int) -> list[str]:
+        """Return the workflows that run by what is stored, but not by anybody."""
+        with self._reader() as database:
+            return abandoned(database, limit)
+
     def close(self) -> None:
         """Finish what was begun and let go of the file; again is no error."""
         self._closed.set()
+        self.changes.close()
         self._finalizer.detach()
         self._commits.close()
         _close_all(self._idle)
+        with self._looking:
+            if self._looker is not None:
+                self._looker.close()
+
+    def _data_version(self) -> int:
+        """Return a number that another process's commit changes."""
+        with self._looking:
+            if self._closed.is_set():
+                return 0
+            if self._looker is None:
+                self._looker = open_file(self.path)
+            with words_for(self.path):
+                return int(self._looker.execute("PRAGMA data_version").fetchone()[0])
 
     def _connect(self) -> None:
+        self.changes = Changes(self._data_version)
+        self._looking = threading.Lock()
+        self._looker = None
         writer = _Writer(self.path)
         self._commits = Commits(writer.commit, writer.close, writer.closed_error)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
@@ -127,7 +183,7 @@ class SqliteTable:
         """Begin with connections of this process, which was forked off that of the old ones."""
         if not self._closed.is_set():
             self._finalizer.detach()
-            _inherited.append((self._commits, self._idle))
+            _inherited.append((self._commits, self._idle, self._looker))
             self._connect()
 
     @contextlib.contextmanager
@@ -202,6 +258,9 @@ class _Writer:
 
 
 def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
+    if isinstance(work, Message | Hold | Discard):
+        share(database, work)
+        return None
     number, etag = database.execute(_FIND, (work.workflow_id,)).fetchone() or (None, None)
     if is_done(work, etag):
         return None
@@ -210,8 +269,9 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
     if isinstance(work, Deletion):
         for statement in (_DROP_PARTS, _DROP_DOCUMENT, _DROP):
             database.execute(statement, (number,))
+        drop_messages_of(database, work.workflow_id)
     elif not work.whole:
-        database.execute(_ADVANCE, (work.status, work.updated_us, work.etag, number))
+        database.execute(_ADVANCE, (work.status, work.updated_us, work.etag, work.owner, number))
         database.execute(_APPEND, (number, work.document))
     else:
         _keep(database, work, number)
@@ -221,7 +281,7 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
 def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> None:
     """Write a whole document, over the one that has this number if there is one."""
     now_us = time.time_ns() // 1000
-    entries = write.status, write.updated_us, now_us, write.etag
+    entries = write.status, write.updated_us, now_us, write.etag, write.owner or ""
     if number is None:
         number = database.execute(_ADD, (write.workflow_id, *entries)).lastrowid
         database.execute(_ADD_DOCUMENT, (write.document, number))

@@ -11,9 +11,30 @@ from pathlib import Path
 from inngest_nb.errors import StoreFileError
 
 _APPLICATION_ID = 0x694E4E42  # "iNNB"
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _BUSY_SECONDS = 30.0
+_BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
+# Which executor runs what, and what is sent to whoever does. Only running workflows are indexed by
+# their owner, so that those that ended cost nothing.
+_SHARING = (
+    """
+    CREATE INDEX workflows_running ON workflows (owner, updated_us, workflow_id)
+    WHERE status = 'running'
+    """,
+    "CREATE TABLE leases (owner TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE messages (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        recipient TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        payload BLOB NOT NULL,
+        sent REAL NOT NULL
+    )
+    """,
+    "CREATE INDEX messages_to ON messages (recipient, number)",
+)
 # A workflow is the document that was saved whole last and the partial ones appended since, a row
 # each, so that appending touches nothing of what is there. There is one index for all listings,
 # because each index costs every append a page: it has all that a listing needs but the document.
@@ -25,7 +46,8 @@ _SCHEMA = (
         status TEXT NOT NULL,
         updated_us INTEGER NOT NULL,
         first_saved_us INTEGER,
-        etag TEXT NOT NULL
+        etag TEXT NOT NULL,
+        owner TEXT NOT NULL DEFAULT ''
     )
     """,
     """
@@ -41,6 +63,7 @@ _SCHEMA = (
     )
     """,
     "CREATE INDEX parts_of_workflow ON parts (workflow)",
+    *_SHARING,
 )
 # Schema 1 had the document in the workflow's row, and no etag.
 _FROM_SCHEMA_1 = (
@@ -50,12 +73,14 @@ _FROM_SCHEMA_1 = (
     *_SCHEMA,
     """
     INSERT INTO workflows
-    SELECT number, workflow_id, status, updated_us, first_saved_us, lower(hex(randomblob(9)))
+    SELECT number, workflow_id, status, updated_us, first_saved_us, lower(hex(randomblob(9))), ''
     FROM workflows_1
     """,
     "INSERT INTO documents SELECT number, document FROM workflows_1",
     "DROP TABLE workflows_1",
 )
+# Schema 2 kept leases in the documents; they are a minute long, and all of them have ended.
+_FROM_SCHEMA_2 = ("ALTER TABLE workflows ADD COLUMN owner TEXT NOT NULL DEFAULT ''", *_SHARING)
 
 
 def make_private(path: Path) -> None:
@@ -96,7 +121,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
         version = _checked_version(database, path)  # another process may have been faster
-        steps = {0: _SCHEMA, 1: _FROM_SCHEMA_1}.get(version, ())
+        steps = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2}.get(version, ())
         for statement in steps:
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -145,7 +170,9 @@ def in_words(error: sqlite3.Error, path: Path) -> StoreFileError:
     for text, advice in _ADVICE.items():
         if text in str(error):
             hint = advice
-    return StoreFileError(f"{path}: {error}", target=str(path), hint=hint)
+    told = StoreFileError(f"{path}: {error}", target=str(path), hint=hint)
+    told.busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_CODES
+    return told
 
 
 _ADVICE = {

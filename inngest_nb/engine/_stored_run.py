@@ -1,0 +1,131 @@
+"""A run that is stored but not alive here: what a handle on it looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Generator
+from typing import Any
+
+from inngest_nb.engine.basics._functions import fresh
+from inngest_nb.engine.code._endings import canceled
+from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.history._stored import load, shared_store
+from inngest_nb.engine.threads._mailbox import ask
+from inngest_nb.engine.threads._services import Services
+from inngest_nb.errors import WorkflowFailedError
+from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
+
+_WATCH_SECONDS = 10.0
+_LOOK_SECONDS = 0.5  # how often a store is asked that cannot say when something changes
+
+
+class StoredRun:
+    """Reads a run from its store, and waits there for its end, whichever process runs it."""
+
+    def __init__(self, services: Services[Run], state: WorkflowState) -> None:
+        self.engine = services
+        self.workflow_id = state.workflow_id
+        self.run_id = state.run_id
+        self._state = state
+        self.trouble = ""  # that is known only where it runs
+
+    @property
+    def status(self) -> WorkflowStatus:
+        """The status as it is stored now."""
+        return self.state.status
+
+    @property
+    def state(self) -> WorkflowState:
+        """The run as it is stored now; one that has ended, as it was read then."""
+        if self._state.status is WorkflowStatus.RUNNING:
+            stored = load(self.engine.store, self.workflow_id, "read")
+            if stored.run_id == self.run_id:
+                self._state = stored
+        return self._state
+
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """The signals that the code waits for, as whoever runs it says; none if nobody answers."""
+        return waiting_for(self.engine, self.workflow_id)
+
+    def result(self, timeout: float | None) -> Any:
+        """Wait for the end and return the result, or raise what the run ended with."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            state = self.state
+            if state.status is not WorkflowStatus.RUNNING:
+                return outcome_of(state)
+            left = _WATCH_SECONDS if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"workflow {self.workflow_id!r} still runs after {timeout:g} s")
+            self._wait_for_change(state, min(left, _WATCH_SECONDS))
+
+    def wait(self) -> Generator[Any, None, Any]:
+        """Await the end on the running loop, and return the result."""
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        given_up = threading.Event()
+
+        def look() -> None:
+            error: BaseException | None = None
+            try:
+                while not given_up.is_set():
+                    state = self.state
+                    if state.status is not WorkflowStatus.RUNNING:
+                        break
+                    self._wait_for_change(state, _WATCH_SECONDS)
+            except BaseException as unread:  # noqa: BLE001  # raised where it is awaited
+                error = unread
+            if not given_up.is_set():
+                loop.call_soon_threadsafe(tell, error)
+
+        def tell(error: BaseException | None) -> None:
+            if not ended.done():
+                ended.set_result(None) if error is None else ended.set_exception(error)
+
+        threading.Thread(target=look, name="inngest-nb-watch", daemon=True).start()
+        try:
+            yield from ended.__await__()
+        finally:
+            given_up.set()
+        return outcome_of(self._state)
+
+    def _wait_for_change(self, state: WorkflowState, seconds: float) -> None:
+        shared = shared_store(self.engine.store)
+        if shared is not None:
+            shared.watch(self.workflow_id, state.etag, seconds)
+        else:
+            time.sleep(min(seconds, _LOOK_SECONDS))
+
+
+def waiting_for(services: Services[Run], workflow_id: str) -> tuple[str, ...]:
+    """Ask whoever runs a workflow which signals its code waits for."""
+    shared = shared_store(services.store)
+    if shared is None or not (stored := services.store.load(workflow_id)):
+        return ()
+    if stored.status is not WorkflowStatus.RUNNING or services.is_free(stored):
+        return ()
+    return tuple(ask(shared, workflow_id, "waiting_for") or ())
+
+
+def outcome_of(state: WorkflowState) -> Any:
+    """Return the result of a run that has ended, or raise the error that it ended with."""
+    if state.status is WorkflowStatus.COMPLETED:
+        return fresh(state.result)
+    if state.status is WorkflowStatus.CANCELED:
+        raise canceled(state.workflow_id, state.run_id)
+    ends = [event for event in state.history if event.type is EventType.WORKFLOW_FAILED]
+    seq = ends[-1].seq if ends else None
+    failed = [
+        event.activity_name
+        for event in state.history
+        if event.type is EventType.ACTIVITY_FAILED and seq and event.seq == seq
+    ]
+    raise WorkflowFailedError(
+        f"workflow {state.workflow_id!r} {state.status or 'has no status'}: {state.error}",
+        activity=failed[-1] if failed else None,
+        workflow_id=state.workflow_id,
+        run_id=state.run_id,
+    )

@@ -1,0 +1,79 @@
+"""One way to write to every store: stores that cannot append get whole states."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from inngest_nb import wire
+from inngest_nb.errors import StoreError
+from inngest_nb.state import WorkflowStatus
+from inngest_nb.store import AppendingStore, WorkflowStore, Write
+
+Outcome = BaseException | None
+
+
+class Appender:
+    """Appends to a store, by whole states where it knows nothing else.
+
+    There the documents of runs that go on are kept here, because each write has to carry all of
+    the one before.
+    """
+
+    def __init__(self, store: WorkflowStore) -> None:
+        self._store = store
+        self._appending: AppendingStore | None = None
+        self._asked = not isinstance(store, AppendingStore)
+        self._documents: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def guards(self) -> bool:
+        """Tell whether the store writes only over what the writer has read.
+
+        Raises `StoreConnectionError` if nobody answers.
+        """
+        if not self._asked:
+            store = self._store
+            if isinstance(store, AppendingStore) and store.can_append():
+                self._appending = store
+            self._asked = True
+        return self._appending is not None
+
+    def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Do writes, and return what went wrong with each, or None; those are durable."""
+        if self.guards() and self._appending is not None:
+            return self._appending.append_history(writes)
+        return [self._save_whole(write) for write in writes]
+
+    def forget(self, workflow_id: str) -> None:
+        """Let go of what is kept of a run that is over."""
+        with self._lock:
+            self._documents.pop(workflow_id, None)
+
+    def _save_whole(self, write: Write) -> Outcome:
+        try:
+            document = write.document if write.whole else self._spliced(write)
+            state = wire.decode(document)
+            self._store.save(state)
+        except Exception as error:  # noqa: BLE001  # the run tells it
+            return error
+        if state.status is WorkflowStatus.RUNNING:
+            with self._lock:
+                self._documents[write.workflow_id] = document
+        else:
+            self.forget(write.workflow_id)
+        return None
+
+    def _spliced(self, write: Write) -> bytes:
+        with self._lock:
+            document = self._documents.get(write.workflow_id)
+        if document is None:
+            stored = self._store.load(write.workflow_id)
+            if stored is None:
+                raise StoreError(
+                    f"inngest/save: {write.workflow_id!r} is not stored any more",
+                    operation="save",
+                    workflow_id=write.workflow_id,
+                )
+            document = wire.encode(stored)
+        return wire.splice(document, [write.document])

@@ -1,0 +1,152 @@
+"""Messages from other processes: a thread waits for them and hands them to the runs here."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from inngest_nb import wire
+from inngest_nb.errors import StoreError
+from inngest_nb.store import Message, SharedStore
+
+SIGNAL, CANCEL, TAKEN_OVER = "signal", "cancel", "taken_over"
+QUERY, ANSWER = "query", "answer"
+_WAKE = "wake"  # to itself, so that a thread which waits for messages hears of the end
+_WAIT_SECONDS = 10.0
+_PAUSE_SECONDS = 0.5
+_ANSWER_SECONDS = 2.0
+
+_log = logging.getLogger("inngest_nb.engine")
+
+
+def message_to(workflow_id: str, kind: str, **content: Any) -> Message:
+    """Make a message for whoever runs a workflow."""
+    return Message(uuid.uuid4().hex, workflow_id, kind, wire.encode_json(content))
+
+
+class Mailbox:
+    """Receives what is sent to runs, in order, for as long as the executor lives.
+
+    `deliver` is called with each message and its content; it must not raise for what a message
+    holds. Messages to runs that are not here are passed over: whoever resumes one reads them then.
+    """
+
+    def __init__(self, store: SharedStore, deliver: Callable[[Message, Any], None]) -> None:
+        self._store = store
+        self._deliver = deliver
+        self._address = uuid.uuid4().hex
+        self._after = 0
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._handing = threading.Lock()
+        self._taken: list[str] = []
+        self._unheard: dict[str, None] = {}
+
+    def start(self) -> None:
+        """Begin to receive; again is no error."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._run, name="inngest-nb-messages", daemon=True
+            )
+            self._thread.start()
+
+    def attend(self, workflow_ids: Sequence[str]) -> None:
+        """Deliver to runs that go on here what was sent while nobody ran them, then what follows.
+
+        If the store does not answer, that is done when it does.
+        """
+        with self._lock:
+            self._unheard |= dict.fromkeys(workflow_ids)
+        try:
+            self._catch_up()
+        except StoreError as error:
+            _log.info("messages of resumed runs could not be read yet: %s", error)
+
+    def _catch_up(self) -> None:
+        with self._handing:  # no newer message may overtake
+            with self._lock:
+                ids = list(self._unheard)
+            if not ids:
+                return
+            to = ids[0] if len(ids) == 1 else None
+            after, wanted = 0, set(ids)
+            while messages := self._store.receive(after, to):
+                for message in messages:
+                    if message.to in wanted:
+                        self._hand_over(message)
+                after = messages[-1].number
+            with self._lock:
+                for workflow_id in ids:
+                    self._unheard.pop(workflow_id, None)
+
+    def taken(self, message_id: str) -> None:
+        """Note that what a message said is durable, so that the store can forget it soon."""
+        with self._lock:
+            self._taken.append(message_id)
+
+    def discard(self) -> None:
+        """Have the store forget what was taken. If that fails, it is harmless and tried again."""
+        with self._lock:
+            ids, self._taken = self._taken, []
+        if not ids:
+            return
+        try:
+            self._store.discard(ids)
+        except StoreError as error:
+            _log.info("messages that were taken could not be discarded yet: %s", error)
+            with self._lock:
+                self._taken = ids + self._taken
+
+    def close(self, grace: float) -> None:
+        """Receive no more; wait so many seconds for the thread to end."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self.discard()
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        wake = message_to(self._address, _WAKE)
+        try:
+            self._store.send(wake)
+            thread.join(grace)
+            self._store.discard([wake.id])
+        except StoreError as error:
+            _log.info("the store is away; the thread that waits for messages ends later: %s", error)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._catch_up()
+                messages = self._store.receive(self._after, wait=_WAIT_SECONDS)
+            except Exception as error:  # noqa: BLE001  # the thread outlives whatever it meets
+                _log.info("messages could not be received, which is tried again: %s", error)
+                self._closed.wait(_PAUSE_SECONDS)
+                continue
+            for message in messages:
+                if self._closed.is_set():
+                    return
+                with self._handing:
+                    self._after = message.number
+                    if message.to not in self._unheard:
+                        self._hand_over(message)
+            self.discard()
+
+    def _hand_over(self, message: Message) -> None:
+        try:
+            self._deliver(message, wire.decode_json(message.payload))
+        except Exception:  # noqa: BLE001  # one message's trouble is not the others'
+            _log.exception("a message to workflow %r could not be delivered", message.to)
+
+
+def ask(store: SharedStore, workflow_id: str, what: str) -> Any:
+    """Return what the executor that runs a workflow answers, None if it does not."""
+    query = message_to(workflow_id, QUERY, what=what)
+    store.send(query)
+    answers = store.receive(to=query.id, wait=_ANSWER_SECONDS)
+    store.discard([query.id, *(answer.id for answer in answers)])
+    return wire.decode_json(answers[0].payload).get("answer") if answers else None

@@ -1,0 +1,170 @@
+"""The state server's routes for leases, messages and waiting for changes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from inngest_nb.server._guard import Refused
+from inngest_nb.store.http import (
+    ABANDONED_PATH,
+    DISCARD_PATH,
+    LEASES_PATH,
+    MESSAGES_PATH,
+    WATCH_PATH,
+    Ids,
+    Leases,
+    Messages,
+    Seconds,
+    Version,
+    WireMessage,
+    wire_message,
+)
+from inngest_nb.store.messages import Discard, Hold, Message, check_hold, check_message
+from inngest_nb.store.rows import StateTable
+from inngest_nb.store.writes import Outcome, Work
+
+T = TypeVar("T")
+
+_LONGEST_WAIT = 30.0
+_LOOK_SECONDS = 0.2
+_MOST_IDS = 10_000
+_LARGEST_NUMBER = 2**63 - 1
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,20})?")
+
+_encode = msgspec.json.Encoder().encode
+
+Handler = Callable[[Request], Awaitable[Response]]
+Do = Callable[[Sequence[Work]], Awaitable[Sequence[Outcome]]]
+Body = Callable[[Request], Awaitable[bytes]]
+
+
+class Sharing:
+    """What executors in several processes say to each other through this server.
+
+    Who waits holds neither a thread nor a connection to the file: he is woken by what this server
+    writes, and looks now and then for what others write to the same file.
+    """
+
+    def __init__(self, table: StateTable, do: Do, body: Body, closing: Callable[[], bool]) -> None:
+        self._table = table
+        self._do = do
+        self._body = body
+        self._closing = closing
+
+    def handlers(self, path: str) -> Mapping[str, Handler] | None:
+        """Return the handlers of a path by their methods, None if it is none of these."""
+        if path == LEASES_PATH:
+            return {"GET": self._leases}
+        if path.startswith(LEASES_PATH + "/"):
+            return {"PUT": self._hold}
+        if path == MESSAGES_PATH:
+            return {"GET": self._receive, "POST": self._send}
+        if path == DISCARD_PATH:
+            return {"POST": self._discard}
+        if path == WATCH_PATH:
+            return {"GET": self._watch}
+        return {"GET": self._abandoned} if path == ABANDONED_PATH else None
+
+    async def _leases(self, request: Request) -> Response:
+        return _json(Leases(await run_in_threadpool(self._table.leases)))
+
+    async def _hold(self, request: Request) -> Response:
+        owner = unquote(request.scope["raw_path"].decode("latin-1").rpartition("/")[2])
+        seconds = _decoded(await self._body(request), Seconds).seconds
+        return await self._write(lambda: check_hold(Hold(owner, seconds)))
+
+    async def _send(self, request: Request) -> Response:
+        sent = _decoded(await self._body(request), WireMessage).message()
+        return await self._write(lambda: check_message(sent._replace(number=0)))
+
+    async def _discard(self, request: Request) -> Response:
+        ids = _decoded(await self._body(request), Ids).ids
+        if len(ids) > _MOST_IDS:
+            raise Refused(400, f"at most {_MOST_IDS:,} messages are discarded at once")
+        return await self._write(lambda: Discard(tuple(ids)))
+
+    async def _receive(self, request: Request) -> Response:
+        query = request.query_params
+        after = _number(query.get("after", "0"), "after")
+        to = query.get("to")
+        wait = _seconds(query.get("wait", "0"))
+        found = await self._until(lambda: self._table.messages(after, to), bool, wait)
+        return _json(Messages([wire_message(each) for each in found]))
+
+    async def _watch(self, request: Request) -> Response:
+        query = request.query_params
+        workflow_id, known = query.get("id", ""), query.get("etag", "")
+        wait = _seconds(query.get("wait", "0"))
+        etag = await self._until(
+            lambda: self._table.etag(workflow_id), lambda etag: etag != known, wait
+        )
+        return _json(Version(etag))
+
+    async def _abandoned(self, request: Request) -> Response:
+        limit = _number(request.query_params.get("limit", "0"), "limit")
+        return _json(Ids(list(await run_in_threadpool(self._table.abandoned, limit))))
+
+    async def _write(self, work: Callable[[], Message | Hold | Discard]) -> Response:
+        try:
+            checked = work()
+        except ValueError as error:
+            raise Refused(400, str(error)) from error
+        (failure,) = await self._do([checked])
+        if failure is not None:
+            raise failure
+        return Response(status_code=204)
+
+    async def _until(self, look: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
+        deadline = time.monotonic() + seconds
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        changes = self._table.changes
+        stop = changes.hear(lambda: loop.call_soon_threadsafe(changed.set))
+        try:
+            while True:
+                changed.clear()
+                count = changes.count
+                seen = await run_in_threadpool(look)
+                while not (good(seen) or self._closing()) and changes.count == count:
+                    if (left := deadline - time.monotonic()) <= 0:
+                        return seen
+                    try:
+                        await asyncio.wait_for(changed.wait(), min(left, _LOOK_SECONDS))
+                    except TimeoutError:
+                        continue
+                if good(seen) or self._closing():
+                    return seen
+        finally:
+            stop()
+
+
+def _seconds(text: str) -> float:
+    if not _SECONDS.fullmatch(text):
+        raise Refused(400, "wait is a number of seconds")
+    return min(float(text), _LONGEST_WAIT)
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > _LARGEST_NUMBER:
+        raise Refused(400, f"{name} is a whole number from 0")
+    return int(text)
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, f"not what is expected here: {error}") from error
+
+
+def _json(value: object) -> Response:
+    return Response(_encode(value), media_type="application/json")

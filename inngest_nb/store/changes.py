@@ -1,0 +1,85 @@
+"""Hearing of changes: those who wait are told at once, or look again within a moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# What other processes write to the same file is noticed at the next look.
+LOOK_SECONDS = 0.2
+
+
+class Changes:
+    """Counts what changed. Safe to use from many threads.
+
+    `outside` tells a number that is another one when another process has changed something.
+    """
+
+    def __init__(self, outside: Callable[[], int] | None = None) -> None:
+        self._outside = outside
+        self._seen_outside = 0
+        self._count = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._heard: set[Callable[[], object]] = set()
+
+    def tell(self) -> None:
+        """Wake all who wait."""
+        with self._changed:
+            self._count += 1
+            self._changed.notify_all()
+            heard = list(self._heard)
+        for call in heard:
+            call()
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        self._closed = True
+        self.tell()
+
+    @property
+    def count(self) -> int:
+        """How many changes there were, as far as this process knows by a look at the others'."""
+        if self._outside is not None and not self._closed:
+            outside = self._outside()
+            if outside != self._seen_outside:
+                self._seen_outside = outside
+                self._count += 1
+        return self._count
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether there is nothing to wait for any more."""
+        return self._closed
+
+    def hear(self, call: Callable[[], object]) -> Callable[[], None]:
+        """Have a call made at each change of this process, from any thread, until told to stop."""
+        with self._changed:
+            self._heard.add(call)
+
+        def stop() -> None:
+            with self._changed:
+                self._heard.discard(call)
+
+        return stop
+
+    def until(self, look: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
+        """Look until what is seen is good, or so many seconds are over; return what was seen."""
+        deadline = time.monotonic() + seconds
+        while True:
+            count = self.count
+            seen = look()
+            left = deadline - time.monotonic()
+            if good(seen) or left <= 0 or self._closed:
+                return seen
+            while left > 0 and not self._closed and self.count == count:
+                with self._changed:
+                    self._changed.wait_for(
+                        lambda: self._count != count or self._closed,  # noqa: B023  # called here
+                        min(left, LOOK_SECONDS),
+                    )
+                left = deadline - time.monotonic()

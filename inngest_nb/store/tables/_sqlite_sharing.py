@@ -1,0 +1,71 @@
+"""Leases and messages in the SQLite file, beside the workflows."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from inngest_nb.store.messages import Discard, Hold, Message
+
+_MESSAGES_AT_ONCE = 500
+_ANSWER_SECONDS = 3600  # what nobody fetched in an hour, nobody waits for
+
+_HOLD = "INSERT INTO leases VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until"
+_DROP_LEASES = "DELETE FROM leases WHERE until <= ?"
+_LEASES = "SELECT owner, until FROM leases WHERE until > ?"
+_SEND = """
+INSERT INTO messages (id, recipient, kind, payload, sent) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
+"""
+_RECEIVE = "SELECT id, recipient, kind, payload, number FROM messages WHERE number > ?"
+_DISCARD = "DELETE FROM messages WHERE id = ?"
+_DROP_OLD = """
+DELETE FROM messages WHERE sent < ? AND recipient NOT IN (SELECT workflow_id FROM workflows)
+"""
+_DROP_OF = "DELETE FROM messages WHERE recipient = ?"
+_ABANDONED = """
+SELECT workflow_id FROM workflows WHERE status = 'running'
+AND owner NOT IN (SELECT owner FROM leases WHERE until > ?)
+ORDER BY updated_us, workflow_id LIMIT ?
+"""
+
+
+def share(database: sqlite3.Connection, work: Message | Hold | Discard) -> None:
+    """Write a lease or a message, or forget messages."""
+    now = time.time()
+    if isinstance(work, Hold):
+        database.execute(_HOLD, (work.owner, now + work.seconds))
+        database.execute(_DROP_LEASES, (now,))
+        database.execute(_DROP_OLD, (now - _ANSWER_SECONDS,))
+    elif isinstance(work, Message):
+        database.execute(_SEND, (work.id, work.to, work.kind, work.payload, now))
+    else:
+        database.executemany(_DISCARD, [(each,) for each in work.ids])
+
+
+def drop_messages_of(database: sqlite3.Connection, workflow_id: str) -> None:
+    """Forget what was sent to a workflow that is deleted."""
+    database.execute(_DROP_OF, (workflow_id,))
+
+
+def leases(database: sqlite3.Connection) -> dict[str, float]:
+    """Return the seconds left of each lease that has not ended."""
+    now = time.time()
+    return {owner: until - now for owner, until in database.execute(_LEASES, (now,))}
+
+
+def messages(database: sqlite3.Connection, after: int, to: str | None) -> list[Message]:
+    """Return messages with higher numbers, in order."""
+    sql = _RECEIVE
+    given: list[object] = [after]
+    if to is not None:
+        sql += " AND recipient = ?"
+        given.append(to)
+    sql += f" ORDER BY number LIMIT {_MESSAGES_AT_ONCE}"
+    return [Message(*line) for line in database.execute(sql, given)]
+
+
+def abandoned(database: sqlite3.Connection, limit: int) -> list[str]:
+    """Return the workflows that run by what is stored, but not by anybody."""
+    found = database.execute(_ABANDONED, (time.time(), limit or -1))
+    return [workflow_id for (workflow_id,) in found]
