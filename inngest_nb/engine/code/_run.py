@@ -124,8 +124,9 @@ class Run:
 
     def take(self, message: Message, content: Any) -> None:
         """Take what another process sent to this run; each message counts once."""
-        if content.get("run_id") != self.run_id:
-            self.engine.message_taken(message.id)
+        sound = message.kind == CANCEL or isinstance(content.get("name"), str)
+        if content.get("run_id") != self.run_id or not sound:
+            self.engine.message_taken(message.id)  # to another run of this id, or of no use
             return
         with self.lock:
             if message.id in self._messages:
