@@ -7,37 +7,17 @@ from collections import Counter
 
 from program_model import Model
 from program_parts import near
-from program_world import Gate, ProcessClock, World
-from random_programs import Node, workflow_of
+from program_process import SECONDS, Process, Seen
+from program_world import Time
+from random_programs import Node, is_unordered
 
-from inngest_nb import (
-    Executor,
-    HistoryEvent,
-    WorkflowHandle,
-    WorkflowState,
-    WorkflowStore,
-    fork,
+from inngest_nb import HistoryEvent, WorkflowState, WorkflowStore, fork
+from inngest_nb.errors import (
+    LeaseLostError,
+    NonDeterminismError,
+    WorkflowCanceledError,
+    WorkflowFailedError,
 )
-from inngest_nb.engine import replay_steps
-from inngest_nb.errors import LeaseLostError, WorkflowCanceledError, WorkflowFailedError
-
-SECONDS = 10.0
-
-
-class Process:
-    """An executor that runs the workflow, with its own clock and its own way to the store."""
-
-    def __init__(self, number: int, world: World, store: WorkflowStore) -> None:
-        self.number = number
-        self.clock = ProcessClock(world.time, world.notify)
-        self.gate = Gate(store, world.notify)
-        self.executor: Executor | None = Executor(self.gate, clock=self.clock)
-        self.engine = self.executor._engine
-        self.handle: WorkflowHandle | None = None
-
-    @property
-    def over(self) -> bool:
-        return self.handle is not None and self.handle._run.done.done()
 
 
 class CheckedRun:
@@ -46,17 +26,24 @@ class CheckedRun:
     plain: bool
     kind: str
     program: Node
-    world: World
+    time: Time
     store: WorkflowStore
     process: Process | None
     gone: list[Process]
     acknowledged: list[int]
+    sends: Counter[int]
     history: tuple[HistoryEvent, ...]
     state: WorkflowState | None
     broken: bool
+    seeds: list[int]
+    loyal: int | None
 
     def bury(self) -> None:
         """Let go of the process."""
+        raise NotImplementedError
+
+    def make_process(self, number: int, workflow_id: str = "w") -> Process:
+        """Return a new process."""
         raise NotImplementedError
 
     def settle(self) -> None:
@@ -65,50 +52,51 @@ class CheckedRun:
         assert process is not None
         deadline = time.monotonic() + SECONDS
         while True:
-            if self.world.problems:
+            stored = self.store.load("w")
+            seen = process.look()
+            if seen.problem is not None:
                 self.broken = True
-                raise self.world.problems[0]
-            if process.over or process.gate.dead:
-                self.check_over(process)
+                raise seen.problem
+            if seen.over or seen.dead:
+                self.check_over(process, seen)
                 return
-            seen = self.world.changes
-            if not (difference := self.difference(process)):
+            if not (difference := self.difference(process, seen, stored)):
                 return
             if time.monotonic() > deadline:
                 self.broken = True
                 raise AssertionError("\n".join([*difference, *map(str, self.history)]))
-            self.world.wait_for_change(seen)
+            process.wait_for_change(seen.changes)
 
     def look(self) -> Model:
         """Return the model of what is stored, once that has grown at its end only."""
-        state = self.state = self.store.load("w")
+        return self.model_of(self.store.load("w"))
+
+    def model_of(self, state: WorkflowState | None) -> Model:
+        self.state = state
         history = state.history if state else ()
         assert history[: len(self.history)] == self.history, "the history was changed"
         self.history = history
         return Model.of(state, self.program, plain=self.plain)
 
-    def difference(self, process: Process) -> list[str]:
+    def difference(self, process: Process, seen: Seen, state: WorkflowState | None) -> list[str]:
         """Say what is not, or not yet, as it has to be."""
-        assert process.handle is not None
-        if (state := self.store.load("w")) is None:
+        if state is None:
             return ["nothing is stored"]
-        if state.run_id != process.handle.run_id:
+        if state.run_id != seen.run_id:
             return ["another run is stored"]
-        if not process.handle._run.journal.owned and self.kind != "whole":
+        if not seen.owned and self.kind != "whole":
             return ["it is not claimed yet"]
-        coming = process.handle.state.history[len(state.history) :]
-        if any(e.type != "activity_started" and e.error != "canceled" for e in coming):
+        if any(seen.saved_at_once[len(state.history) :]):
             return ["it is not saved yet"]  # what is left goes with the next that is
-        model = self.look()
+        model = self.model_of(state)
         if model.outcome or model.ended:
             return [f"it goes on, but is over: {model.outcome}, {model.ended}"]
-        if model.plain and process.handle._run.past is not None:
+        if model.plain and seen.replays:
             return ["it replays"]
-        return [*self.calls_and_timers(process, model), *self.signals(process, model)]
+        return [*self.calls_and_timers(process, seen, model), *self.signals(seen, model)]
 
-    def calls_and_timers(self, process: Process, model: Model) -> list[str]:
-        running = self.world.open(process.number)
-        due = process.clock.due()
+    def calls_and_timers(self, process: Process, seen: Seen, model: Model) -> list[str]:
+        running, due = set(seen.open), list(seen.due)
         limits, wrong = 0, []
         expected = model.expected_timers() + ([model.deadline] if model.deadline else [])
         for k, act in model.expected_open().items():
@@ -120,6 +108,13 @@ class CheckedRun:
                 wrong.append(f"call {k} has to run, and does not")
             else:
                 expected.append(act.retry_at)
+        for choice in model.expected_choices():
+            begun = [(k, number) for k, number in running if k in choice]
+            if len(begun) != 1:
+                wrong.append(f"one call of {choice} has to run, not {begun}")
+            for k, number in begun:
+                running.discard((k, number))
+                limits += model.acts[k].act["limit"] is not None
         for when in expected:
             found = next((each for each in due if near(each, when)), None)
             due.remove(found) if found else wrong.append(f"no timer is due at {when}: {due}")
@@ -128,25 +123,28 @@ class CheckedRun:
         for k, number in sorted(running):
             act = model.acts.get(k)
             if act and act.over and act.act["kind"] == "work_plainly":  # cannot be canceled
-                self.world.end(process.number, k, number)
+                process.end(k, number)
             wrong.append(f"attempt {number} of call {k} runs, and has not to")
         return wrong
 
-    def signals(self, process: Process, model: Model) -> list[str]:
-        assert process.handle is not None
-        listening, expected = set(process.handle.waiting_for), model.expected_signals()
+    def signals(self, seen: Seen, model: Model) -> list[str]:
+        listening, expected = set(seen.waiting_for), model.expected_signals()
         return [f"it waits for {listening}, not {expected}"] if listening != expected else []
 
-    def check_over(self, process: Process) -> None:
-        assert process.handle is not None
-        if process.gate.dead:
+    def check_over(self, process: Process, seen: Seen) -> None:
+        if seen.dead:
             self.bury()
             self.look()
             return
         try:
-            process.handle.result(SECONDS)
+            process.result()
         except LeaseLostError:  # the one that was to lose it has written once more, before
-            assert any(not gone.over and not gone.gate.dead for gone in self.gone)
+            assert any(not (it := gone.look()).over and not it.dead for gone in self.gone)
+            self.bury()
+            self.look()
+            return
+        except NonDeterminismError:
+            self.note_another_order(process)
             self.bury()
             self.look()
             return
@@ -154,6 +152,19 @@ class CheckedRun:
             self.check_end()
         else:
             self.check_end()
+
+    def note_another_order(self, process: Process) -> None:
+        """Accept that a program with a set of strings found another order in this process.
+
+        The last life that had written must find its own order again; so one of those before does.
+        """
+        self.broken = True
+        assert is_unordered(self.program), "the same code, and it cannot be replayed"
+        assert process.seed is not None, "the order differs within one process"
+        while self.seeds and self.seeds[-1] == process.seed:
+            self.seeds.pop()
+        assert self.seeds, "no process that this run was in can replay it"
+        self.loyal, self.broken = self.seeds[-1], False
 
     def check_end(self) -> None:
         """Hold the end against the model."""
@@ -179,6 +190,7 @@ class CheckedRun:
         done = Counter(e.seq for e in state.history if e.type == "activity_completed")
         assert set(done.values()) <= {1}
         payloads = [e.signal_payload for e in state.history if e.type == "signal_received"]
+        assert Counter(payloads) <= self.sends, f"sent were {self.sends}, and came {payloads}"
         rest = iter(payloads)
         assert all(any(payload == each for each in rest) for payload in self.acknowledged), (
             f"acknowledged were {self.acknowledged}, and in the history are {payloads}"
@@ -186,18 +198,22 @@ class CheckedRun:
 
     def check_replay(self, state: WorkflowState, model: Model) -> None:
         """Let the whole history answer: the same comes out of it, and nothing is begun."""
-        number = len(self.gone) + 100
-        code = workflow_of(self.world.activities(number), number, plain=self.plain)
-        replay_steps(code, state)
         if model.outcome is None:
             return
         self.store.save(fork(state, id="fork"))
-        with Executor(self.store, clock=ProcessClock(self.world.time, lambda: None)) as executor:
-            handle = executor.resume(code, "fork")
-            try:
-                assert (handle.result(SECONDS), None) == model.outcome
-            except WorkflowFailedError:
-                stored = self.store.load("fork")
-                assert stored is not None
-                assert (None, stored.error) == model.outcome
-        assert not self.world.open(number)
+        again = self.make_process(len(self.gone) + 100, "fork")
+        try:
+            again.replay(state)
+            again.begin(None)
+            assert (again.result(), None) == model.outcome
+        except WorkflowFailedError:
+            stored = self.store.load("fork")
+            assert stored is not None
+            assert (None, stored.error) == model.outcome
+        except NonDeterminismError:
+            assert is_unordered(self.program)
+            assert again.seed is not None
+        finally:
+            open_ = again.look().open
+            again.close()
+        assert not open_

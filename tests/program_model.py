@@ -9,7 +9,21 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from program_parts import Act, End, Iterate, Map, Part, Receive, Several, Timer, Within
+from program_parts import (
+    Act,
+    AnyOrder,
+    Compensated,
+    Completed,
+    End,
+    Iterate,
+    Map,
+    Part,
+    Receive,
+    Several,
+    Timer,
+    Wait,
+    Within,
+)
 from random_programs import Node
 
 from inngest_nb import HistoryEvent, WorkflowState
@@ -27,6 +41,7 @@ class Model:
         self.receivers: dict[str, list[Receive]] = defaultdict(list)
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.iterators: list[Iterate] = []
+        self.choices: list[AnyOrder] = []
         self.inputs: dict[int, dict[str, Any]] = {}
         self.numbers: dict[int, int] = {}
         self.outcome: tuple[Any, str | None] | None = None
@@ -46,7 +61,13 @@ class Model:
         """Return the calls that are not answered and still waited for."""
         if self.outcome or self.ended:
             return {}
-        return {k: act for k, act in self.acts.items() if not act.over and not act.answered}
+        waiting = {k: act for k, act in self.acts.items() if not act.over and not act.answered}
+        return {k: act for k, act in waiting.items() if act.chosen or act.begun}
+
+    def expected_choices(self) -> list[set[int]]:
+        """Return sets of calls, of each of which just one runs that is not known yet."""
+        over = self.outcome or self.ended
+        return [] if over else [ks for each in self.choices if (ks := each.next())]
 
     def expected_timers(self) -> list[datetime]:
         """Return when the timers of the code are due, those of activities left out."""
@@ -97,6 +118,7 @@ class Model:
         assert self.numbers.setdefault(int(event.seq or 0), k) == k, f"a number used twice: {event}"
         assert self.inputs.setdefault(k, event.input) == event.input, f"not as before: {event}"
         assert event.attempt == self.acts[k].attempts + 1, event
+        self.acts[k].begun = True
 
     def _deliver(self, name: str, payload: Any) -> None:
         self.received[name].append(payload)
@@ -212,6 +234,29 @@ class Model:
 
     def _begin_race(self, end: End, parts: list[Node]) -> Part:
         return self._several("race", end, parts)
+
+    def _begin_completed(self, end: End, parts: list[Node], _tasks: bool, after: Any) -> Part:
+        whole = Completed(self, end, after)
+        whole.begin(parts)
+        return whole
+
+    def _begin_wait(self, end: End, parts: list[Node], mode: str, _own: bool, after: Any) -> Part:
+        whole = Wait(self, end, mode, after)
+        whole.begin(parts)
+        return whole
+
+    def _begin_compensated(self, end: End, parts: list[Node], undo: Any) -> Part:
+        whole = Compensated(self, end, undo)
+        whole.begin(parts)
+        return whole
+
+    def _begin_strings(self, end: End, acts: list[dict[str, Any]]) -> Part:
+        def ended(values: Any, error: str | None) -> None:
+            end(None if error else [value[1:] for value in values], error)
+
+        return AnyOrder(
+            self, ended, dict(enumerate(acts)), {n: [a["k"]] for n, a in enumerate(acts)}
+        )
 
     def _several(self, kind: str, end: End, parts: list[Node]) -> Part:
         whole = Several(self, end, kind)

@@ -49,7 +49,8 @@ class Act(Part):
         self.act = act
         self.attempts = 0  # that ended
         self.retry_at: datetime | None = None
-        self.answered = False
+        self.answered = self.begun = False
+        self.chosen = True
         self._shape = shape
         model.acts[act["k"]] = self
 
@@ -126,6 +127,41 @@ class Iterate(Part):
             self.finish(seen)
 
 
+class AnyOrder(Part):
+    """Calls one after the other, in an order that is up to the code: that of a set."""
+
+    def __init__(
+        self, model: Model, end: End, acts: dict[int, dict[str, Any]], values: dict[int, Any]
+    ) -> None:
+        super().__init__(model, end)
+        self.values = values
+        self.acts = {number: self._act(number, act) for number, act in acts.items()}
+        model.choices.append(self)
+
+    def _act(self, number: int, act: dict[str, Any]) -> Act:
+        def ended(value: Any, error: str | None) -> None:
+            if error is not None:
+                self.give_up()
+                self.finish(None, error)
+                return
+            self.values[number] = [number, *self.values.get(number, []), value]
+            if all(each.over for each in self.acts.values()):
+                self.finish([self.values[each] for each in sorted(self.acts)])
+
+        made = Act(self.model, ended, act, lambda result: result)
+        made.chosen = False
+        return made
+
+    def next(self) -> set[int]:
+        """Return those calls of which one has to be made now; none if one is known to be."""
+        acts = [] if self.over else [act for act in self.acts.values() if not act.over]
+        return set() if any(act.begun for act in acts) else {act.act["k"] for act in acts}
+
+    def give_up(self) -> None:
+        for act in self.acts.values():
+            act.cancel()
+
+
 class Several(Part):
     """Parts that run side by side; how they end together is up to `kind`."""
 
@@ -173,6 +209,105 @@ class Several(Part):
             part.cancel()
 
 
+class Wait(Several):
+    """Parts that are waited for in one of asyncio's modes, and then a call for each that ended."""
+
+    def __init__(self, model: Model, end: End, mode: str, after: list[dict[str, Any]]) -> None:
+        super().__init__(model, end, "wait")
+        self.mode, self.after = mode, after
+        self.rest: AnyOrder | None = None
+
+    def _fail(self, number: int, error: str) -> None:
+        self.values[number] = ["failed", error]
+        self._check(failed=True)
+
+    def _check(self, *, failed: bool = False) -> None:
+        enough = self.mode == "FIRST_COMPLETED" or (self.mode == "FIRST_EXCEPTION" and failed)
+        if self.over or self.rest or not (enough or len(self.values) == self.count):
+            return
+        super().give_up()
+        acts = {number: self.after[number] for number in self.values}
+        values = {number: [value] for number, value in self.values.items()}
+        self.rest = AnyOrder(self.model, self.finish, acts, values)
+
+    def give_up(self) -> None:
+        super().give_up()
+        if self.rest:
+            self.rest.cancel()
+
+
+class Completed(Several):
+    """Parts that are taken as they end, with or without a call after each; no cancel stops them."""
+
+    def __init__(self, model: Model, end: End, after: list[dict[str, Any]] | None) -> None:
+        super().__init__(model, end, "completed")
+        self.after = after
+        self.queue: list[tuple[int, Any, str | None]] = []
+        self.taken: list[Any] = []
+        self.call: Act | None = None
+
+    def _ender(self, number: int) -> End:
+        def end(value: Any, error: str | None) -> None:
+            self.queue.append((number, value, error))
+            self._take()
+
+        return end
+
+    def _take(self) -> None:
+        while self.queue and not self.over and self.call is None:
+            number, value, error = self.queue.pop(0)
+            if error is not None:
+                self.finish(None, error)
+            elif self.after:
+                self.call = Act(self.model, self._called(number, value), self.after[number], _same)
+            else:
+                self._note([number, value])
+
+    def _called(self, number: int, value: Any) -> End:
+        def end(result: Any, error: str | None) -> None:
+            self.call = None
+            if error is not None:
+                self.finish(None, error)
+                return
+            self._note([number, value, result])
+            self._take()
+
+        return end
+
+    def _note(self, taken: Any) -> None:
+        self.taken.append(taken)
+        if len(self.taken) == self.count:
+            self.finish(self.taken)
+
+    def give_up(self) -> None:
+        if self.call is not None:
+            self.call.cancel()
+
+
+class Compensated(Several):
+    """A task group whose parts, when one fails, are canceled and then undone by a call each."""
+
+    def __init__(self, model: Model, end: End, undo: list[dict[str, Any]]) -> None:
+        super().__init__(model, end, "compensated")
+        self.undo = undo
+        self.failed: str | None = None
+        self.calls: list[Act] = []
+
+    def _fail(self, number: int, error: str) -> None:
+        if self.failed is not None:
+            return
+        self.failed = error
+        for other, part in enumerate(self.parts):
+            if not part.over and other != number:
+                part.cancel()
+                self.calls.append(Act(self.model, self._undone, self.undo[other], _same))
+        self._undone()
+
+    def _undone(self, *_: Any) -> None:
+        if all(call.over for call in self.calls):
+            self.finish(None, self.failed)
+
+
 class Map(Part):
     """Calls for items, so many at a time."""
 
@@ -216,6 +351,10 @@ class Within(Part):
         for part in (self.inner, self.timer):
             if part is not None:
                 part.cancel()
+
+
+def _same(result: Any) -> Any:
+    return result
 
 
 def near(one: datetime, other: datetime) -> bool:

@@ -6,12 +6,14 @@ import contextlib
 import tempfile
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
-from program_checks import SECONDS, CheckedRun, Process
-from program_world import ProcessClock, WholeStore, World
-from random_programs import Node, names_in, workflow_of
+from program_checks import CheckedRun
+from program_process import SECONDS, Process, local_process
+from program_world import ProcessClock, Time, WholeStore, World
+from random_programs import Node, names_in
 
 from inngest_nb import (
     Executor,
@@ -40,6 +42,7 @@ class ProgramRun(CheckedRun):
         self.process: Process | None = None
         self.gone: list[Process] = []
         self.acknowledged: list[int] = []
+        self.sends: Counter[int] = Counter()
         self.sent = 0
         self.history: tuple[HistoryEvent, ...] = ()
         self.state: WorkflowState | None = None
@@ -47,6 +50,8 @@ class ProgramRun(CheckedRun):
         self.folder = tempfile.TemporaryDirectory()
         self.store: WorkflowStore = MemoryStore()
         self.begun = self.broken = False
+        self.seeds: list[int] = []
+        self.loyal: int | None = None
 
     def begin(self, program: Node, kind: str, timeout: float | None, dies: Any) -> None:
         """Execute a program on a new store."""
@@ -56,18 +61,21 @@ class ProgramRun(CheckedRun):
             self.store = WholeStore()
         elif kind == "sqlite":
             self.store = SqliteStore(f"{self.folder.name}/states.db")
-        self.world = World(self.store, program, plain=self.plain)
+        self.prepare()
         self.begun = True
         self.execute(timeout, dies)
         if self.store.load("w") is None:  # it died before it began: there is nothing to go on with
             self.execute(timeout, None)
 
+    def prepare(self) -> None:
+        """Make the world that all processes share."""
+        self.world = World(self.store, self.program, plain=self.plain)
+        self.time: Time = self.world.time
+
     def execute(self, timeout: float | None, dies: tuple[int, bool] | None) -> None:
         process = self.new_process(dies)
-        assert process.executor is not None
-        process.handle = process.executor.execute(
-            self.code(process), id="w", input=self.program, timeout=timeout
-        )
+        with contextlib.suppress(OSError):  # it has died before it could say that it has begun
+            process.begin(timeout)
         self.settle()
 
     @property
@@ -86,17 +94,14 @@ class ProgramRun(CheckedRun):
 
     def resume(self, signals: list[str], dies: tuple[int, bool] | None = None) -> None:
         process = self.new_process(dies)
-        assert process.executor is not None
         try:
-            process.handle = process.executor.resume(
-                self.code(process), "w", take_over=self.is_leased()
-            )
+            process.begin(None, take_over=self.is_leased())
         except WorkflowNotRunningError:  # its end was its last write
             self.process = None
             self.check_end()
             return
         except OSError:  # it has died in taking the run over
-            assert process.gate.dead
+            assert process.look().dead
             self.bury()
             return
         for name in signals:  # while it replays
@@ -106,19 +111,17 @@ class ProgramRun(CheckedRun):
     def bury(self) -> None:
         """Let go of the process, which may go on without anybody to hold it."""
         process, self.process = self.running, None
-        process.executor = None
+        process.drop()
         self.gone.append(process)
 
-    def code(self, process: Process) -> Any:
-        """Return the workflow's code, of a later version in each process."""
-        activities = self.world.activities(process.number)
-        return workflow_of(activities, process.number, plain=self.plain)
+    def make_process(self, number: int, workflow_id: str = "w") -> Process:
+        return local_process(number, self.world, self.store, workflow_id)
 
     def new_process(self, dies: tuple[int, bool] | None) -> Process:
-        self.process = Process(len(self.gone) + 1, self.world, self.store)
-        self.world.newest = self.process.number
+        self.process = self.make_process(len(self.gone) + 1)
+        self.time.newest = self.process.number
         if dies is not None:
-            self.process.gate.die(dies[0], answer_only=dies[1])
+            self.process.die(dies[0], answer_only=dies[1])
         return self.process
 
     def next_payload(self) -> int:
@@ -128,33 +131,35 @@ class ProgramRun(CheckedRun):
     def send(self, name: str, *, twice: bool = False) -> None:
         if self.process is None:
             return
-        assert self.process.executor is not None
         signal = Signal(name, self.next_payload())
         with contextlib.suppress(EngineError, OSError):  # it has died, or ended: not acknowledged
             for _ in range(1 + twice):
-                self.process.executor.signal("w", signal)
+                self.sends[signal.payload] += 1
+                self.process.signal(signal)
                 self.acknowledged.append(signal.payload)
 
     def send_from_elsewhere(self, name: str) -> None:
         """Give a signal to the run that nobody runs."""
         signal = Signal(name, self.next_payload())
-        with Executor(self.store, clock=ProcessClock(self.world.time, self.world.notify)) as other:
+        self.sends[signal.payload] += 1
+        with Executor(self.store, clock=ProcessClock(self.time, lambda: None)) as other:
             if self.kind == "whole":
                 with pytest.raises((WorkflowNotHereError, WorkflowNotRunningError)):
                     other.signal("w", signal)
                 return
-            if self.is_leased():
+            if self.kind != "lives" and self.is_leased():
                 with pytest.raises(WorkflowLeasedError):
                     other.signal("w", signal)
                 return
-            with contextlib.suppress(WorkflowNotRunningError):  # its end was its last write
+            # Its end was its last write, or it is still in a life that nobody holds any more.
+            with contextlib.suppress(WorkflowNotRunningError, WorkflowLeasedError):
                 other.signal("w", signal)
                 self.acknowledged.append(signal.payload)
 
     def is_leased(self) -> bool:
         state = self.store.load("w")
         until = state.lease_until if state and state.owner else None
-        return bool(until and until > self.world.time.value)
+        return bool(until and until > self.time.value)
 
     # The end
 
@@ -168,39 +173,21 @@ class ProgramRun(CheckedRun):
             if self.process is None:
                 self.resume([])
                 continue
-            self.process.gate.writes_left = None
-            open_ = sorted(self.world.open(self.process.number))
-            if open_:
-                self.world.end(self.process.number, *open_[0])
-            elif self.process.clock.due():
-                self.process.clock.fire()
-            else:
-                assert self.process.handle is not None
-                self.send(self.process.handle.waiting_for[0])
+            self.process.live()
+            seen = self.process.look()
+            if seen.open:
+                self.process.end(*min(seen.open))
+            elif seen.due:
+                self.process.fire()
+            elif seen.waiting_for:
+                self.send(seen.waiting_for[0])
             self.settle()
         self.check_end()
 
-    def close(self, process: Process) -> None:
-        """Close an executor; activities that are plain functions end once they count no more."""
-        assert process.handle is not None
-        closing = threading.Thread(target=process.engine.close)
-        closing.start()
-        deadline = time.monotonic() + SECONDS
-        while not process.over:
-            assert time.monotonic() < deadline
-            self.world.wait_for_change(self.world.changes)
-        self.world.kill(process.number)
-        closing.join(SECONDS)
-
     def clean_up(self) -> None:
         if self.begun:
-            with self.world.changed:
-                self.world.closed = True
             for process in [*self.gone, *([self.process] if self.process else [])]:
-                process.gate.cut()
-                if process.handle is not None:
-                    self.close(process)
-                process.executor = None
+                process.clean_up()
         self.store.close()
         self.folder.cleanup()
         deadline = time.monotonic() + SECONDS

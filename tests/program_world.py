@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from program_code import Activities
 from program_model import Model
-from random_programs import Activities, Node
+from random_programs import Node
 
 from inngest_nb import ActivityContext, MemoryStore, WorkflowState, WorkflowStore, Write
 from inngest_nb.store import AppendingStore
@@ -26,6 +27,7 @@ class Time:
     def __init__(self) -> None:
         self.value = datetime(2030, 1, 1, tzinfo=UTC)
         self.lock = threading.Lock()
+        self.newest = 0  # the process that has the run, by number
 
     def move(self, seconds: float) -> None:
         with self.lock:
@@ -179,11 +181,13 @@ class World:
     Each beginning is held against what is saved at that moment.
     """
 
-    def __init__(self, store: WorkflowStore, program: Node, *, plain: bool) -> None:
+    def __init__(
+        self, store: WorkflowStore, program: Node, *, plain: bool, time: Time | None = None
+    ) -> None:
         self.store, self.program, self.plain = store, program, plain
-        self.time = Time()
+        self.time = time or Time()
         self.changed = threading.Condition()
-        self.changes = self.newest = 0
+        self.changes = 0
         self.problems: list[BaseException] = []
         self.closed = False
         self._open: dict[tuple[int, int, int], Callable[[bool], None]] = {}
@@ -219,10 +223,6 @@ class World:
     def kill(self, process: int) -> None:
         for k, attempt in self.open(process):
             self.end(process, k, attempt, killed=True)
-
-    def processes(self) -> set[int]:
-        with self.changed:
-            return {number for number, _, _ in self._open}
 
     def activities(self, process: int) -> Activities:
         """Return the activities as they are in one process."""
@@ -283,7 +283,7 @@ class World:
         now = self.time.value
         process, k, attempt = key
         model = self.model()
-        if process != self.newest:
+        if process != self.time.newest:
             return  # of a process that has lost the run, or will have at its next write
         assert k in model.acts, f"call {k} has begun before that which leads to it was saved"
         act = model.acts[k]

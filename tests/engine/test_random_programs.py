@@ -2,177 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import sys
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-    run_state_machine_as_test,
-)
-from program_checks import SECONDS
-from program_runs import ProgramRun
-from random_programs import programs
+from hypothesis.stateful import run_state_machine_as_test
+from program_lives import cradle
+from program_machine import LIFE_SETTINGS, MANY, SETTINGS, PlainPrograms, Programs, machines_of
 
-from inngest_nb import Executor, Signal
-from inngest_nb.errors import (
-    LeaseLostError,
-    WorkflowCanceledError,
-    WorkflowNotRunningError,
-    WorkflowNotSavedError,
-)
-
-# How many programs are tried: some, always the same ones, or as many new ones as this says. Only
-# then is a failure made smaller, because a run that hangs takes all its time at each attempt.
-MANY = int(os.environ.get("INNGEST_NB_RANDOM_PROGRAMS", "0"))
-SETTINGS = settings(
-    max_examples=MANY or 100,
-    stateful_step_count=30,
-    derandomize=not MANY,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate, Phase.shrink] if MANY else [Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+_KINDS = pytest.mark.parametrize("plain", [False, True], ids=["async", "plain"])
 
 
-class Programs(ProgramRun, RuleBasedStateMachine):
-    """What may happen to a run, in any order."""
-
-    @initialize(
-        data=st.data(),
-        kind=st.sampled_from(["memory", "memory", "whole", "sqlite"]),
-        timeout=st.sampled_from([None, None, None, 150]),
-        dies=st.none() | st.tuples(st.integers(0, 3), st.booleans()),
-    )
-    def start(self, data: st.DataObject, kind: str, timeout: float | None, dies: Any) -> None:
-        program = data.draw(programs(plain=self.plain), label="program")
-        self.begin(program, kind, timeout, dies)
-
-    # What happens. Rules look at nothing but what hypothesis has drawn: how many events one write
-    # takes is up to the threads, so what they find can differ from one time to the next.
-
-    @rule(which=st.integers(0, 99))
-    def go_on(self, which: int) -> None:
-        """End an activity, or let the next timer fire."""
-        if self.runs():
-            process = self.running
-            choices: list[Any] = sorted(self.world.open(process.number))
-            choices += [None] * bool(process.clock.due())
-            if choices and (chosen := choices[which % len(choices)]) is not None:
-                self.world.end(process.number, *chosen)
-            elif choices:
-                process.clock.fire()
-            self.settle()
-
-    @rule(which=st.integers(0, 99))
-    def go_on_again(self, which: int) -> None:
-        self.go_on(which)
-
-    @rule(name=st.integers(0, 99), twice=st.booleans())
-    def signal(self, name: int, twice: bool) -> None:
-        if self.runs():
-            self.send(self.names[name % len(self.names)], twice=twice)
-            self.settle()
-
-    @rule(seconds=st.sampled_from([30, 70, 4000, -3600]))
-    def let_time_pass_without_a_timer(self, seconds: float) -> None:
-        self.world.time.move(seconds)
-
-    @rule(writes=st.integers(0, 4), answer_only=st.booleans())
-    def let_a_write_be_the_last(self, writes: int, answer_only: bool) -> None:
-        if self.runs():
-            self.running.gate.die(writes, answer_only=answer_only)
-
-    @rule(
-        how=st.sampled_from(["cut", "cut", "close", "drop"]),
-        signals_before=st.lists(st.integers(0, 99), max_size=3),
-        signals_in_replay=st.lists(st.integers(0, 99), max_size=3),
-        later=st.sampled_from([0, 0, 61, 1000, -3600]),
-        dies=st.none() | st.tuples(st.integers(0, 3), st.booleans()),
-    )
-    def kill_and_resume(
-        self,
-        how: str,
-        signals_before: list[int],
-        signals_in_replay: list[int],
-        later: float,
-        dies: tuple[int, bool] | None,
-    ) -> None:
-        if self.process is not None and self.runs():
-            if how == "cut":
-                self.running.gate.cut()
-            elif how == "close":
-                self.close(self.running)
-            elif self.kind == "whole":
-                return  # two executors on such a store would not know of each other
-            self.bury()
-        if self.process is None and not self.ended():
-            for number in signals_before:
-                self.send_from_elsewhere(self.names[number % len(self.names)])
-            self.world.time.move(later)
-            self.resume(
-                [self.names[number % len(self.names)] for number in signals_in_replay], dies
-            )
-
-    @rule(which=st.integers(0, 9))
-    def end_the_activities_of_a_process_that_lost_the_run(self, which: int) -> None:
-        late = [process for process in self.gone if self.world.open(process.number)]
-        if not late or not (self.runs() or self.ended()):
-            return
-        process = late[which % len(late)]
-        for k, attempt in sorted(self.world.open(process.number)):
-            self.world.end(process.number, k, attempt)
-        assert process.handle is not None
-        with pytest.raises((LeaseLostError, WorkflowNotSavedError, WorkflowCanceledError)):
-            process.handle.result(SECONDS)
-        self.look()
-
-    @rule(chance=st.integers(0, 9), elsewhere=st.booleans())
-    def cancel(self, chance: int, elsewhere: bool) -> None:
-        if chance or self.kind == "whole" or not self.runs():
-            return
-        if elsewhere:
-            with Executor(self.store) as other:
-                assert other.cancel("w")
-            self.bury()
-            self.check_end()
-            return
-        with contextlib.suppress(WorkflowNotSavedError):
-            assert self.running.executor is not None
-            assert self.running.executor.cancel("w")
-        self.settle()
-
-    @rule()
-    def find_that_nothing_can_be_done_after_the_end(self) -> None:
-        if not self.ended():
-            return
-        with Executor(self.store) as other:
-            with pytest.raises(WorkflowNotRunningError):
-                other.signal("w", Signal("s"))
-            with pytest.raises(WorkflowNotRunningError):
-                other.resume(lambda ctx: None, "w")
-            assert not other.cancel("w")
-            assert other.recover() == ((), {})
-        assert self.store.load("w") == self.state
-
-    def teardown(self) -> None:
-        try:
-            if self.begun and not self.broken:
-                self.drive_to_the_end()
-        finally:
-            self.clean_up()
-
-
-class PlainPrograms(Programs):
-    plain = True
-
-
-@pytest.mark.parametrize("machine", [Programs, PlainPrograms], ids=["async", "plain"])
-def test_random_programs_that_are_killed_end_as_their_model_says(machine: Any) -> None:
+@pytest.mark.timeout(0)  # a long time, if many are asked for
+@_KINDS
+def test_random_programs_that_are_killed_end_as_their_model_says(plain: bool) -> None:
+    machine: Any = PlainPrograms if plain else Programs
     run_state_machine_as_test(machine, settings=SETTINGS)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.timeout(0)
+@_KINDS
+def test_random_programs_end_the_same_in_processes_with_other_hashes(plain: bool) -> None:
+    with cradle(8 if MANY else 4) as lives:
+        machine: Any = machines_of(lives, plain=plain)
+        run_state_machine_as_test(machine, settings=LIFE_SETTINGS)  # type: ignore[no-untyped-call]

@@ -1,0 +1,85 @@
+"""A run of a random program whose processes are processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from program_lives import BESIDE, BESIDE_RESULT, Cradle, Life, SharedTime, job
+from program_model import Model
+from program_process import SECONDS, Process
+from program_runs import ProgramRun
+
+from inngest_nb import Executor, Signal, SqliteStore, WorkflowState
+from inngest_nb.errors import WorkflowLeasedError, WorkflowNotRunningError
+
+_MEMORY = "/dev/shm"  # noqa: S108  # where a sync costs nothing
+
+
+class LifeRun(ProgramRun):
+    """Each life gets another seed of hashes, and begins its runs in another order."""
+
+    cradle: Cradle
+    luck: random.Random
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder.cleanup()
+        memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        self.folder = tempfile.TemporaryDirectory(dir=memory)
+
+    def prepare(self) -> None:
+        self.store = SqliteStore(f"{self.folder.name}/states.db")
+        self.time = SharedTime(Path(self.folder.name) / "time")
+
+    def make_process(self, number: int, workflow_id: str = "w") -> Process:
+        seed, self.loyal = self.loyal or self.luck.choice(self.cradle.seeds), None
+        order = self.luck.sample([workflow_id, *BESIDE], 3)
+        details = job(
+            self.folder.name,
+            self.program,
+            number,
+            order,
+            plain=self.plain,
+            workflow_id=workflow_id,
+        )
+        if workflow_id == "w":
+            self.seeds.append(seed)
+        return self.cradle.life(seed, details)
+
+    def is_leased(self) -> bool:
+        """Tell whether a process that had the run may be alive."""
+        before = [gone.look() for gone in self.gone if gone is not self.process]
+        return any(not (seen.dead or seen.over) for seen in before)
+
+    def send_to_a_life(self, name: str) -> None:
+        """Give a signal from here to the process that runs the program, and see that it comes."""
+        payload = self.next_payload()
+        self.sends[payload] += 1
+        with Executor(self.store) as other:
+            try:
+                other.signal("w", Signal(name, payload))
+            except (WorkflowNotRunningError, WorkflowLeasedError):
+                return
+        deadline = time.monotonic() + SECONDS
+        while not (seen := self.running.look()).over and not seen.dead:
+            stored = self.store.load("w")
+            if stored and any(event.signal_payload == payload for event in stored.history):
+                break
+            assert time.monotonic() < deadline, f"signal {payload} from another process is lost"
+            self.running.wait_for_change(seen.changes)
+        self.settle()
+
+    def check_replay(self, state: WorkflowState, model: Model) -> None:
+        super().check_replay(state, model)
+        last = self.make_process(len(self.gone) + 101, "nothing")
+        assert isinstance(last, Life)
+        try:
+            for workflow_id in BESIDE:
+                last.begin_beside(workflow_id)
+                assert last.end_beside(workflow_id) == BESIDE_RESULT
+        finally:
+            last.clean_up()
