@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         fork,
         workflow,
     )
-    from inngest_nb.errors import NonRetryableError, RetryAfter
+    from inngest_nb.errors import NonRetryableError, PayloadTypeError, RetryAfter
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook import (
         activity_frame,
@@ -68,7 +68,7 @@ _ROOMS = {
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork workflow"
     ),
-    "inngest_nb.errors": "NonRetryableError RetryAfter",
+    "inngest_nb.errors": "NonRetryableError PayloadTypeError RetryAfter",
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook": (
         "activity_frame compare delete_form explore frame history_frame plot_activity "
@@ -96,6 +96,7 @@ __all__ = [
     "InngestStore",
     "MemoryStore",
     "NonRetryableError",
+    "PayloadTypeError",
     "RetryAfter",
     "RetryPolicy",
     "Signal",

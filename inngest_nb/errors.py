@@ -28,6 +28,7 @@
     │   ├── WorkflowNotRunningError the run has ended
     │   └── WorkflowNotSavedError   a save failed, so the run was stopped
     ├── NonRetryableError           raised by an activity of yours: it is not tried again
+    │   └── PayloadTypeError        an input or a result does not fit the function's annotation
     ├── RetryAfter                  raised by an activity of yours: when to try it again
     ├── ServerStartError            the state server cannot start as asked
     └── NestedAsyncioError          the event loop is patched by a package that loses messages
@@ -316,6 +317,10 @@ class NonRetryableError(InngestNbError):
 
     `raise inb.NonRetryableError("the card was declined") from error`
     """
+
+
+class PayloadTypeError(NonRetryableError, TypeError):
+    """An input or a result does not fit what its function is annotated with; the place is told."""
 
 
 class RetryAfter(InngestNbError):  # noqa: N818  # what is raised reads as what is meant

@@ -11,6 +11,7 @@ from typing import Any
 from inngest_nb.engine._stored_run import StoredRun
 from inngest_nb.engine.basics._functions import fresh
 from inngest_nb.engine.basics._policy import Duration, duration_of
+from inngest_nb.engine.basics._typed import typed_result
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.code._turn_loop import TurnLoop, refusal, running_loop
 from inngest_nb.engine.threads._workers import waiting
@@ -76,9 +77,9 @@ class WorkflowHandle:
                 return run.result(seconds)
         try:
             if run.done.done():
-                return fresh(run.done.result())
+                return _value(run, run.done.result())
             with waiting():
-                return fresh(run.done.result(seconds))
+                return _value(run, run.done.result(seconds))
         except concurrent.futures.TimeoutError:
             if run.done.done():
                 raise
@@ -107,7 +108,7 @@ class WorkflowHandle:
 
         run.done.add_done_callback(over)
         yield from ended.__await__()
-        return fresh(run.done.result())
+        return _value(run, run.done.result())
 
     def _check_place(self) -> None:
         if isinstance(self._run, Run) and self._run.done.done():
@@ -122,3 +123,8 @@ class WorkflowHandle:
             workflow_id=self.id,
             run_id=self.run_id,
         )
+
+
+def _value(run: Run, result: Any) -> Any:
+    """Return a result as what the workflow is annotated to return."""
+    return typed_result(run.fn, fresh(result), activity=False)

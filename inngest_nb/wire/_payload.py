@@ -22,7 +22,15 @@ from msgspec.structs import fields as fields_of
 from inngest_nb.errors import PayloadTooLargeError
 from inngest_nb.wire._depth import MAX_DEPTH, flat, is_deeper
 
-_json = Encoder().encode
+
+def _dump(value: Any) -> Any:
+    """Give a pydantic model as JSON values; nothing else is known that the encoder does not."""
+    if hasattr(type(value), "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+_json = Encoder(enc_hook=_dump).encode
 _read = msgspec.json.Decoder().decode
 _NO_NUMBER = "NaN and infinity are not JSON; use None"
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
@@ -171,6 +179,8 @@ def _children(value: Any) -> Iterator[tuple[Any, str]]:
         for one in type(value).__attrs_attrs__:
             if (held := getattr(value, one.name, UNSET)) is not UNSET:
                 yield held, _step(one.name)
+    elif hasattr(type(value), "model_dump"):
+        yield value.model_dump(), ""
     else:
         _json(value)
 

@@ -20,7 +20,10 @@ from inngest_nb.engine.basics._functions import (
     name_of,
     wants_context,
 )
+from inngest_nb.engine.basics._log import RunLog
 from inngest_nb.engine.basics._policy import RetryPolicy, later
+from inngest_nb.engine.basics._registry import definition_of
+from inngest_nb.engine.basics._typed import typed_input, typed_result
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import ActivityError
@@ -39,6 +42,16 @@ class ActivityContext(NamedTuple):
     activity: str
     attempt: int
     retries: int = 0
+    workflow: str = ""
+
+    @property
+    def log(self) -> RunLog:
+        """A standard logger, `inngest_nb.workflow`, whose records say whose line it is.
+
+        They have `workflow`, `workflow_id`, `run_id`, `activity` and `attempt`.
+        """
+        names = ("workflow", "workflow_id", "run_id", "activity", "attempt")
+        return RunLog({name: getattr(self, name) for name in names}, bool)
 
     @property
     def idempotency_key(self) -> str:
@@ -185,6 +198,10 @@ class Activity:
             )
         self._let_go()
 
+    def result(self, event: HistoryEvent) -> Any:
+        """Return what the workflow's code gets of the result in an event."""
+        return typed_result(self._fn, fresh(event.result), activity=True)
+
     def error(self, event: HistoryEvent) -> ActivityError:
         """Return what the workflow's code sees of the failure in an event."""
         attempts = self._attempt
@@ -274,7 +291,9 @@ class Activity:
             self._attempt = self._over
 
     def _arguments(self) -> tuple[Any, ...]:
-        given = (fresh(self._given),) if self._takes_input else ()
+        given: tuple[Any, ...] = ()
+        if self._takes_input:
+            given = (typed_input(self._fn, fresh(self._given), activity=True),)
         if not self._wants_context:
             return given
         context = ActivityContext(
@@ -284,6 +303,7 @@ class Activity:
             self.name,
             self._attempt,
             self._retries or 0,
+            definition_of(self._run.fn).name,
         )
         return (context, *given)
 
@@ -374,6 +394,7 @@ class Activity:
         if error is None:
             try:
                 result = as_json(result, f"the result of activity {self.name!r}")
+                typed_result(self._fn, result, activity=True)
             except UNWRITABLE as unwritable:
                 result, error = None, unwritable
         with self._run.lock:

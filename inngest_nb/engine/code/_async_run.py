@@ -12,12 +12,13 @@ from typing import Any
 
 from inngest_nb.engine.basics._functions import UNWRITABLE, arguments, as_json, fresh
 from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.basics._typed import typed_input
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._child import Child, Order
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.code._turn_loop import TurnLoop
 from inngest_nb.engine.threads._loop import Timer
-from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
+from inngest_nb.errors import NonDeterminismError, PayloadTypeError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 
@@ -189,7 +190,8 @@ class AsyncRun(Run):
         self._begun = event.timestamp
         seed = event.seed or self.run_id
         turns = self._turns = TurnLoop(self, seed)  # type: ignore[abstract]  # the rest refuses
-        given = arguments(self.fn, "workflow", self.context_of(self), given=fresh(event.input))
+        value = typed_input(self.fn, fresh(event.input), activity=False)
+        given = arguments(self.fn, "workflow", self.context_of(self), given=value)
         self._main = turns.create_task(self.fn(*given), name=f"workflow {self.workflow_id}")
 
     def _answer(self, seq: int, event: HistoryEvent) -> bool:
@@ -202,7 +204,10 @@ class AsyncRun(Run):
         if future.done():
             return False
         if event.type is EventType.ACTIVITY_COMPLETED:
-            future.set_result(fresh(event.result))
+            try:
+                future.set_result(activity.result(event))
+            except PayloadTypeError as misfit:  # its type has changed since
+                future.set_exception(misfit)
         else:
             future.set_exception(activity.error(event))
         return True

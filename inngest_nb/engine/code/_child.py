@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
-from inngest_nb.engine.basics._functions import arguments, as_json, check_function
+from inngest_nb.engine.basics._functions import arguments, as_json, check_function, fresh
 from inngest_nb.engine.basics._policy import ONCE
 from inngest_nb.engine.basics._registry import definition_of
+from inngest_nb.engine.basics._typed import typed_input, typed_result
 from inngest_nb.engine.code._activity import Activity, key_of
 from inngest_nb.engine.code._run import Run
 from inngest_nb.errors import ChildWorkflowError, EngineError
@@ -51,6 +52,7 @@ class Child(Activity):
         self.order = order
         self.canceled = False
         self.given = as_json(given, "the input of the workflow")
+        typed_input(order.fn, self.given, activity=False)
         super().__init__(run, _named(definition_of(order.fn).name), given, ONCE, None)
 
     @property
@@ -94,6 +96,10 @@ class Child(Activity):
         failure = None if error is None else self._failure(error, error)
         number = self._attempt
         self._run.engine.on_loop(lambda: self._finish(number, result, failure))
+
+    def result(self, event: HistoryEvent) -> Any:
+        """Return what the parent's code gets of the result in an event."""
+        return typed_result(self.order.fn, fresh(event.result), activity=False)
 
     def error(self, event: HistoryEvent) -> ChildWorkflowError:
         """Return what the parent's code sees of the failure in an event."""

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inngest_nb.engine.basics._functions import check_function
+from inngest_nb.engine.basics._log import RunLog
 from inngest_nb.engine.basics._policy import ONCE, Duration, RetryPolicy, duration_of, limit_of
+from inngest_nb.engine.basics._registry import definition_of
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._async_run import AsyncRun
 from inngest_nb.engine.code._child import Order
@@ -32,6 +34,17 @@ class _Context:
     def run_id(self) -> str:
         """The id of this one run; another run under the same workflow id has another."""
         return self._run.run_id
+
+    @property
+    def log(self) -> RunLog:
+        """A standard logger, `inngest_nb.workflow`, that is silent while the run is replayed.
+
+        Its records have `workflow`, `workflow_id`, `run_id` and `activity`, which is None.
+        """
+        run = self._run
+        whose: dict[str, object] = {"workflow": definition_of(run.fn).name}
+        whose |= {"workflow_id": run.workflow_id, "run_id": run.run_id, "activity": None}
+        return RunLog(whose, lambda: run.is_replaying)
 
     def now(self) -> datetime:
         """Return the time of the last event that the code saw, in UTC.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inngest_nb.engine.basics._functions import is_async
+from inngest_nb.engine.basics._typed import typed_input
 from inngest_nb.engine.code._async_run import AsyncRun
 from inngest_nb.engine.code._context import AsyncWorkflowContext, WorkflowContext
 from inngest_nb.engine.code._plain_run import PlainRun, runs_plain_code
@@ -27,7 +28,11 @@ def refuse_in_code(what: str) -> None:
 
 
 def new_run(services: Services[Run], fn: Callable[..., Any], state: WorkflowState) -> Run:
-    """Return a run of a function: new, or with the past that its state has."""
+    """Return a run of a function: new, or with the past that its state has.
+
+    Raises `PayloadTypeError` for an input that doesn't fit the function.
+    """
+    typed_input(fn, state.input, activity=False)  # says now what does not fit
     if is_async(fn):
         return AsyncRun(services, fn, state, AsyncWorkflowContext)
     return PlainRun(services, fn, state, WorkflowContext)

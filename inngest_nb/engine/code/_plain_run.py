@@ -12,6 +12,7 @@ from typing import Any
 from inngest_nb.engine.basics._exit import process_ends
 from inngest_nb.engine.basics._functions import arguments, as_json, fresh, is_async
 from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.basics._typed import typed_input
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._child import Child, Order
 from inngest_nb.engine.code._run import Run
@@ -135,7 +136,7 @@ class PlainRun(Run):
         del self._activities[activity.seq], self._answers[activity.seq]
         if event.type is EventType.ACTIVITY_FAILED:
             raise activity.error(event)
-        return fresh(event.result)
+        return activity.result(event)
 
     def sleep(self, duration: timedelta) -> None:
         """Return when so much time is over since the last event."""
@@ -290,7 +291,8 @@ class PlainRun(Run):
         try:
             self._next_event()  # the start
             context = self.context_of(self)
-            result = self.fn(*arguments(self.fn, "workflow", context, given=fresh(self.given)))
+            given = typed_input(self.fn, fresh(self.given), activity=False)
+            result = self.fn(*arguments(self.fn, "workflow", context, given=given))
             if inspect.isawaitable(result):
                 if inspect.iscoroutine(result):
                     result.close()

@@ -235,6 +235,11 @@ class Run:
                     self._versions[name] = self._new_versions[name] = latest
             return self._versions[name]
 
+    @property
+    def is_replaying(self) -> bool:
+        """Tell whether the code sees what it has seen in an earlier life."""
+        return self.past is not None and self.journal.seen <= self.past.length
+
     def is_copied(self, event: HistoryEvent) -> bool:
         """Tell an event that came with a fork: it happened to another run, who knows when."""
         origin = self.journal.forked_from

@@ -1,0 +1,144 @@
+"""Payloads as the types that functions are annotated with: an `Order` instead of its JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dates
+import decimal
+import enum
+import inspect
+import types
+import typing
+import uuid
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from inngest_nb.engine.basics._functions import name_of, wants_context
+from inngest_nb.errors import PayloadTypeError
+
+_VALUES = (
+    *(dates.date, dates.time, dates.timedelta),
+    *(decimal.Decimal, uuid.UUID, enum.Enum, msgspec.Struct),
+)
+_AS_THEY_ARE = (str, int, float, bool, type(None), dict, list, tuple, set, frozenset, bytes)
+
+
+class Types(NamedTuple):
+    """What a function's input and result are decoded to, None for what JSON reads back."""
+
+    parameter: str
+    input: Any
+    result: Any
+
+
+_NONE = Types("", None, None)
+_known: weakref.WeakKeyDictionary[Any, Types] = weakref.WeakKeyDictionary()
+
+
+def typed_input(fn: Callable[..., Any], given: Any, *, activity: bool) -> Any:
+    """Return an input as the function's parameter wants it.
+
+    Raises `PayloadTypeError` for one that doesn't fit, with the place in it.
+    """
+    if given is None or (wanted := _types_of(fn, activity)).input is None:
+        return given
+    what = f"the input of {name_of(fn)!r} does not fit its parameter {wanted.parameter!r}"
+    return _convert(given, wanted.input, what)
+
+
+def typed_result(fn: Callable[..., Any], result: Any, *, activity: bool) -> Any:
+    """Return a result, as JSON reads it back, as what the function is annotated to return."""
+    if (wanted := _types_of(fn, activity)).result is None:
+        return result
+    what = f"the result of {name_of(fn)!r} does not fit what it is annotated to return"
+    return _convert(result, wanted.result, what)
+
+
+def _convert(value: Any, wanted: Any, what: str) -> Any:
+    try:
+        return msgspec.convert(value, wanted, str_keys=True, dec_hook=_validate)
+    except (ValueError, TypeError) as error:
+        shown = getattr(wanted, "__name__", None) or str(wanted)
+        raise PayloadTypeError(f"{what}, {shown}: {error}") from error
+
+
+def _validate(kind: Any, value: Any) -> Any:
+    """Have a pydantic model made by itself."""
+    return kind.model_validate(value)
+
+
+def _types_of(fn: Callable[..., Any], activity: bool) -> Types:
+    while isinstance(fn, partial):
+        fn = fn.func
+    whole = getattr(fn, "__func__", fn)  # a method is a new object each time
+    if not getattr(whole, "__annotations__", True):
+        return _NONE
+    try:
+        found = _known.get(whole)
+        if found is None:
+            found = _known[whole] = _read(fn, activity)
+    except TypeError:  # neither hashable nor ever gone
+        return _read(fn, activity)
+    return found
+
+
+def _read(fn: Callable[..., Any], activity: bool) -> Types:
+    """Read a function's annotations; those that say nothing here count as none."""
+    function = fn if inspect.isroutine(fn) else getattr(fn, "__call__", fn)  # noqa: B004
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+        parameters = [
+            each.name
+            for each in inspect.signature(fn).parameters.values()
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        ]
+    except Exception:  # noqa: BLE001  # names that nobody knows here, or no signature
+        return _NONE
+    place = 0 if activity and not wants_context(fn) else 1
+    name = parameters[place] if place < len(parameters) else ""
+    return Types(name, _wanted(hints.get(name)), _wanted(hints.get("return")))
+
+
+def _wanted(hint: Any) -> Any:
+    """Return a type that is worth decoding to, None for one that JSON gives anyway."""
+    kinds = set(_kinds(hint, 0))
+    return hint if True in kinds and None not in kinds else None
+
+
+def _kinds(hint: Any, depth: int) -> typing.Iterator[bool | None]:
+    """Yield of each part of a type: True for one to decode, None for one that nobody can."""
+    if depth > 20:
+        yield None
+        return
+    parts = typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal or hint in (Any, object, None) or isinstance(hint, typing.TypeVar):
+        yield False
+    elif origin is typing.Annotated:
+        yield from _kinds(parts[0], depth + 1)
+    elif origin in (typing.Union, types.UnionType) or origin in _AS_THEY_ARE:
+        for part in parts:
+            if part is not Ellipsis:
+                yield from _kinds(part, depth + 1)
+    elif isinstance(hint, typing.NewType):
+        yield from _kinds(hint.__supertype__, depth + 1)
+    elif hint in _AS_THEY_ARE:
+        yield False
+    elif typing.is_typeddict(hint):
+        for part in typing.get_type_hints(hint).values():
+            yield from _kinds(part, depth + 1)
+    else:
+        kind = origin or hint
+        yield True if isinstance(kind, type) and _is_decoded(kind) else None
+
+
+def _is_decoded(kind: type) -> bool:
+    return (
+        issubclass(kind, _VALUES)
+        or dataclasses.is_dataclass(kind)
+        or hasattr(kind, "model_validate")  # pydantic's
+    )
