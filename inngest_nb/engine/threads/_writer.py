@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from inngest_nb.engine.basics._patience import may_pass, pause_after
 from inngest_nb.store import Write
 
 _RUNS_AT_ONCE = 512
+# Saves that are to be repeated within so many seconds of each other are repeated together.
+_TOGETHER = 0.02
 # How long to wait for runs that may come at once, as a part of what the last save took, in seconds.
 _PATIENCE, _MOST_PATIENCE = 0.5, 0.005
 
 _log = logging.getLogger("inngest_nb.engine")
+_random = random.SystemRandom()  # which nobody seeds, and no fork copies
 
 
 class Savable(Protocol):
@@ -72,6 +76,7 @@ class Writer:
         self._waiting: dict[Savable, None] = {}
         self._delayed: dict[Savable, _Delay] = {}
         self._going_on: set[Savable] = set()
+        self._chance = 0.0
         self._enough = 1
         self._patience = 0.0
         self._changed = threading.Condition()
@@ -82,10 +87,11 @@ class Writer:
     def start(self) -> None:
         """Begin to save; again is no error."""
         if self._thread is None:
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._run, name="inngest-nb-engine-writer", daemon=True
             )
-            self._thread.start()
+            thread.start()
+            self._thread = thread  # now that it runs
 
     def put(self, run: Savable, *, wake: bool = True) -> None:
         """Save a run's state soon; a run that is waiting already is saved once.
@@ -119,14 +125,19 @@ class Writer:
         while batch := self._next():
             begun = time.monotonic()
             self._going_on.clear()
+            self._chance = _random.random()
             outcomes = _append(self._store, batch)
             self._patience = min(_PATIENCE * (time.monotonic() - begun), _MOST_PATIENCE)
             for run, error in outcomes:
                 try:
                     self._tell(run, error)
-                except BaseException:  # noqa: BLE001  # one run's trouble is not the others'
-                    _log.exception("a run could not take in what came of its save")
-            self._told()
+                except BaseException as broken:  # noqa: BLE001  # its own trouble, not the others'
+                    _log.exception("a run could not take in what came of its save, and is stopped")
+                    self._give_up(run, broken)
+            try:
+                self._told()
+            except BaseException:  # noqa: BLE001  # other runs are still to be saved
+                _log.exception("the engine's loop could not be woken; please report this")
 
     def _tell(self, run: Savable, error: BaseException | None) -> None:
         if error is None:
@@ -137,11 +148,17 @@ class Writer:
         elif may_pass(error) and self._again(run):
             run.on_delayed(error)
         else:
-            with self._changed:
-                self._delayed.pop(run, None)
+            self._give_up(run, error)
+
+    def _give_up(self, run: Savable, error: BaseException) -> None:
+        with self._changed:
+            self._delayed.pop(run, None)
+        try:
             run.on_unsaved(error)
-            with self._changed:  # what it recorded while this went wrong
-                self._waiting.pop(run, None)
+        except BaseException:  # noqa: BLE001  # as above
+            _log.exception("a run could not be told that it was not saved; please report this")
+        with self._changed:  # what it recorded while this went wrong
+            self._waiting.pop(run, None)
 
     def _again(self, run: Savable) -> bool:
         """Have a save repeated in a while; False if that went on for too long."""
@@ -149,7 +166,7 @@ class Writer:
         with self._changed:
             delay = self._delayed.setdefault(run, _Delay(now))
             delay.tries += 1
-            delay.due = now + pause_after(delay.tries)
+            delay.due = now + pause_after(delay.tries, self._chance)
             return not self._closed and delay.due < delay.since + self._longest
 
     def _next(self) -> list[Savable]:
@@ -158,7 +175,8 @@ class Writer:
             while True:
                 now = time.monotonic()
                 dues = {run: each.due for run, each in self._delayed.items()}
-                due = [run for run, when in dues.items() if when <= now or self._closed]
+                soon = now + _TOGETHER
+                due = [run for run, when in dues.items() if when <= soon or self._closed]
                 ready = [run for run in self._waiting if run not in dues]
                 if ready or due or self._closed:
                     break
@@ -168,7 +186,8 @@ class Writer:
                 ready = [run for run in self._waiting if run not in dues]
             if self._frozen:
                 return []
-            batch = [*due, *ready][:_RUNS_AT_ONCE]
+            # What failed is not repeated together with others, lest these fail with it.
+            batch = (due or ready)[:_RUNS_AT_ONCE]
             for run in batch:
                 self._waiting.pop(run, None)
             return batch
@@ -193,9 +212,24 @@ def _append(store: Appends, batch: list[Savable]) -> list[_Outcome]:
             told.append((run, error))
         else:
             runs.append(run)
+    if not runs:
+        return told
+    outcomes: Sequence[BaseException | None]
     try:
-        outcomes = store.append_history(writes)
+        outcomes = _checked(store.append_history(writes), len(writes))
     except BaseException as error:  # noqa: BLE001  # the runs tell it
         outcomes = [error] * len(runs)
     told += zip(runs, outcomes, strict=True)
+    return told
+
+
+def _checked(outcomes: Any, count: int) -> list[BaseException | None]:
+    """Return what a store says came of some writes, if it can be understood."""
+    told = list(outcomes)
+    if len(told) != count:
+        raise TypeError(f"append_history told what came of {len(told)} writes, not of {count}")
+    for outcome in told:
+        if outcome is not None and not isinstance(outcome, BaseException):
+            kind = type(outcome).__name__
+            raise TypeError(f"append_history returns None or an error for each write, not {kind}")
     return told
