@@ -499,6 +499,10 @@ class Run:
         if self._deadline is not None:
             self._deadline.cancel()
         self.engine.forget(self)
+        if self.status is WorkflowStatus.RUNNING or isinstance(
+            self._failure, WorkflowNotSavedError
+        ):
+            self.engine.leave(self.workflow_id)  # it was stopped, not ended
         with self.lock:
             if self.done.done():
                 return

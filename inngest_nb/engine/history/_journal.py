@@ -8,7 +8,6 @@ from typing import Any
 
 from inngest_nb import wire
 from inngest_nb.state import (
-    UNSET,
     EventType,
     ForkOrigin,
     HistoryEvent,
@@ -128,16 +127,6 @@ class Journal:
         self._offset = self._last_id - len(self.events)
         self._state, self._etag, self._pending = stored, stored.etag, None
         return True
-
-    def disown(self) -> Write | None:
-        """Return the write that leaves the run to others, None if it is not this executor's."""
-        if not self.owned:
-            return None
-        document = wire.encode_part([], owner=UNSET)
-        etag = f"{self._nonce}-let-go"
-        return SoundWrite(
-            self._state.workflow_id, document, False, etag=etag, if_match=self._etag, owner=""
-        )
 
     @property
     def _fence(self) -> int:

@@ -38,16 +38,22 @@ class Lease:
     """Holds an executor's lease for as long as its process lives, whatever else is busy.
 
     `lapsed` is called, in the thread that renews, when the lease has been renewed only after its
-    end: others may have taken over runs meanwhile.
+    end: others may have taken over runs meanwhile. `on_renewal` is called there after each renewal.
     """
 
     def __init__(
-        self, store: SharedStore, owner: str, seconds: float, lapsed: Callable[[], None]
+        self,
+        store: SharedStore,
+        owner: str,
+        seconds: float,
+        lapsed: Callable[[], None],
+        on_renewal: Callable[[], None],
     ) -> None:
         self.seconds = seconds
         self._store = store
         self._owner = owner
         self._lapsed = lapsed
+        self._on_renewal = on_renewal
         self._lock = threading.Lock()
         self._renewed: float | None = None
         self._wake = threading.Event()
@@ -68,6 +74,10 @@ class Lease:
         now = time.monotonic()
         if self._renewed is None or now - self._renewed > self.seconds * 2 / 3:
             self._renew()
+
+    def renew_soon(self) -> None:
+        """Renew now, for the sake of what is done after it."""
+        self._wake.set()
 
     def end(self) -> None:
         """Renew no more, and let others take over at once."""
@@ -96,9 +106,14 @@ class Lease:
 
     def _run(self) -> None:
         pause = self.seconds / 3
-        while not self._wake.wait(pause):
+        while True:
+            self._wake.wait(pause)
+            if self._closed:
+                return
+            self._wake.clear()
             try:
                 self._renew()
+                self._on_renewal()
                 pause = self.seconds / 3
             except Exception as error:  # noqa: BLE001  # the thread outlives whatever it meets
                 pause = min(1.0, self.seconds / 6)

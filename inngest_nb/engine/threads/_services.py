@@ -16,14 +16,19 @@ from typing import Any, Generic, Protocol, TypeVar
 from inngest_nb import wire
 from inngest_nb.engine.basics._owner import new_owner
 from inngest_nb.engine.history._appender import Appender
-from inngest_nb.engine.history._stored import holder, leases, shared_store
+from inngest_nb.engine.history._stored import holder, leases, shared_store, take_away
 from inngest_nb.engine.threads._hooks import Hooks, HookThread
 from inngest_nb.engine.threads._lease import Lease, Leased
 from inngest_nb.engine.threads._loop import Clock, PrivateLoop, SystemClock
 from inngest_nb.engine.threads._mailbox import ANSWER, QUERY, TAKEN_OVER, Mailbox
 from inngest_nb.engine.threads._workers import Workers
 from inngest_nb.engine.threads._writer import Savable, Writer
-from inngest_nb.errors import EngineError, ExecutorClosedError, WorkflowAlreadyRunningError
+from inngest_nb.errors import (
+    EngineError,
+    ExecutorClosedError,
+    StoreConflictError,
+    WorkflowAlreadyRunningError,
+)
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import Message, WorkflowStore
 
@@ -89,6 +94,7 @@ class Services(Generic[_Run]):
         self.children: Any = None  # who starts the runs that runs ask for
         self._runs: dict[str, _Run] = {}
         self._claimed: set[str] = set()
+        self._left: set[str] = set()
         self._lock = threading.Lock()
         self._waking = False
         self._pid = os.getpid()
@@ -140,13 +146,22 @@ class Services(Generic[_Run]):
         """Find out what the store can do; raises `StoreConnectionError` if nobody answers."""
         self.appender.guards()
         if self.mailbox is None and (shared := shared_store(self.store)) is not None:
-            self.lease = Lease(shared, self.owner, self._lease_seconds, self._lease_lapsed)
+            self.lease = Lease(
+                shared, self.owner, self._lease_seconds, self._lease_lapsed, self._leave
+            )
             self.mailbox = Mailbox(shared, self._deliver)
 
     def message_taken(self, message_id: str) -> None:
         """Note that what a message said is durable."""
         if self.mailbox is not None:
             self.mailbox.taken(message_id)
+
+    def leave(self, workflow_id: str) -> None:
+        """Let others have a run that was stopped here, as soon as the store takes that."""
+        with self._lock:
+            self._left.add(workflow_id)
+        if self.lease is not None:
+            self.lease.renew_soon()
 
     def is_free(self, state: WorkflowState) -> bool:
         """Tell whether nobody else is known to run a stored workflow."""
@@ -244,6 +259,18 @@ class Services(Generic[_Run]):
             stored = self.store.load(run.workflow_id)
             if stored is None or (stored.owner or "") != self.owner:
                 run.lose("others took it over while this executor could not renew its lease")
+
+    def _leave(self) -> None:
+        with self._lock:
+            ids = list(self._left)
+        for workflow_id in ids:
+            stored = self.store.load(workflow_id)
+            mine = stored is not None and stored.owner == self.owner
+            if stored is not None and mine and self.alive(workflow_id) is None:
+                with contextlib.suppress(StoreConflictError):  # then somebody else has it
+                    take_away(self.appender, stored)
+            with self._lock:
+                self._left.discard(workflow_id)
 
     def runs(self) -> list[_Run]:
         """Return the runs that are alive here."""
