@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from inngest_nb._version import __version__
 
 if TYPE_CHECKING:
-    from inngest_nb import samples
+    from inngest_nb import samples, testing
     from inngest_nb.checkup import doctor
     from inngest_nb.engine import (
         ActivityContext,
@@ -129,6 +129,7 @@ __all__ = [
     "save_form",
     "signal_form",
     "start",
+    "testing",
     "timeline",
     "workflow",
 ]
@@ -137,8 +138,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _ROOM_OF:
         value = getattr(import_module(_ROOM_OF[name]), name)
-    elif name == "samples":
-        value = import_module("inngest_nb.samples")
+    elif name in ("samples", "testing"):
+        value = import_module(f"inngest_nb.{name}")
     else:
         raise AttributeError(f"module 'inngest_nb' has no attribute {name!r}")
     globals()[name] = value

@@ -22,6 +22,7 @@ FLOORS = {
     "server": 3,
     "checkup": 4,
     "samples": 4,
+    "testing": 4,
     "notebook": 5,
     "cli": 6,
     "__init__": 7,

@@ -246,6 +246,11 @@ class Activity:
             self._begun = self._begun or event.timestamp
             return self._attempt
 
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether no attempt is being made."""
+        return self._over == self._attempt or self._dropped or self.last_event is not None
+
     def _count_anew(self) -> None:
         """Let the whole policy count again, if the run was retried meanwhile."""
         if self._retries_then != self._run.journal.retries:

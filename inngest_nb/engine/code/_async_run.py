@@ -235,6 +235,10 @@ class AsyncRun(Run):
 
     # The end
 
+    def _waits(self) -> bool:
+        calls = [activity for activity, _ in self._activities.values()]
+        return self._turns is not None and all(call.is_waiting for call in calls)
+
     def _finish(self, main: asyncio.Task[Any]) -> None:
         if main.cancelled():
             self.fail(RuntimeError("the workflow's code canceled itself"))

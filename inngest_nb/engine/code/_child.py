@@ -66,6 +66,11 @@ class Child(Activity):
         return self._is_current(self._attempt)
 
     @property
+    def is_waiting(self) -> bool:
+        """Tell whether the child's run is alive here, so that it speaks for itself."""
+        return super().is_waiting or self._run.engine.alive(self.child_id()) is not None
+
+    @property
     def attempt(self) -> int:
         """The number of this child: a retry of the parent that failed of one starts another."""
         return self._attempt

@@ -44,6 +44,7 @@ class PlainRun(Run):
 
     _thread: threading.Thread | None = None
     _in_activity = False
+    _ready: Callable[[], bool] | None = None  # what the code waits for, while it does
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -203,7 +204,9 @@ class PlainRun(Run):
                 elif self.ended:
                     raise StopRun
                 elif self.past is None:
+                    self._ready = ready
                     self.changed.wait()
+                    self._ready = None
                 elif self.journal.owned:
                     self._go_live()
                 else:
@@ -211,6 +214,10 @@ class PlainRun(Run):
                     self.changed.wait_for(lambda: self.journal.owned or self.ended)
             if self.ended:
                 raise StopRun
+
+    def _waits(self) -> bool:
+        waits = self._ready is not None and not self._ready()
+        return waits and all(call.is_waiting for call in self._activities.values())
 
     def _apply(self, event: HistoryEvent) -> None:
         seq = int((event.seq if self.past is None else self.past.match(event)) or 0)

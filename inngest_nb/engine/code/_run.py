@@ -240,6 +240,18 @@ class Run:
         """Tell whether the code sees what it has seen in an earlier life."""
         return self.past is not None and self.journal.seen <= self.past.length
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing can happen to the run by itself but a timer; ask on the loop."""
+        with self.lock:
+            live = not self.ended and self.past is None
+            read = not self.journal.is_behind(self._wanted) and not self.journal.has_news
+            return live and read and not self._held and self._waits()
+
+    def _waits(self) -> bool:
+        """Tell whether the code waits, and so does each of its calls."""
+        raise NotImplementedError
+
     def is_copied(self, event: HistoryEvent) -> bool:
         """Tell an event that came with a fork: it happened to another run, who knows when."""
         origin = self.journal.forked_from

@@ -70,6 +70,12 @@ class Journal:
                 return event
         return None
 
+    @property
+    def has_news(self) -> bool:
+        """Tell whether something is saved that the code has yet to see."""
+        unseen = self.events[self.seen : self.saved]
+        return any(event.type is not EventType.ACTIVITY_STARTED for event in unseen)
+
     def is_saved(self, event: HistoryEvent) -> bool:
         """Tell whether an event that this journal added is durable."""
         return event.id - self._offset <= self.saved
