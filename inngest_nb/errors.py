@@ -38,12 +38,61 @@ Bad arguments are plain `ValueError` and `TypeError`; an unknown id is `None` fr
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self, TypeVar
 
 
 class InngestNbError(Exception):
-    """Base of the package's own errors."""
+    """Base of the package's own errors. All of them can be copied and pickled.
+
+    A copy has the same attributes, notes and cause; a pickled error whose cause cannot be pickled
+    has a note about it instead.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts, cause = dict(self.__dict__), self.__cause__
+        if cause is not None and not _can_be_pickled(cause):
+            facts["__notes__"] = [*facts.get("__notes__", ()), f"its cause was {cause!r}"]
+            cause = None
+        return _again, (type(self), self.args, cause), facts
+
+    def __copy__(self) -> Self:
+        return _again(type(self), self.args, self.__cause__, self.__dict__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        facts = copy.deepcopy(self.__dict__, memo)
+        return _again(type(self), self.args, self.__cause__, facts)
+
+
+_Error = TypeVar("_Error", bound=InngestNbError)
+
+
+def _again(
+    kind: type[_Error],
+    args: tuple[Any, ...],
+    cause: BaseException | None,
+    facts: Mapping[str, Any] | None = None,
+) -> _Error:
+    """Make an error as another one is, without the arguments of its class."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts or {})
+    if "__notes__" in error.__dict__:
+        error.__notes__ = list(error.__notes__)
+    if cause is not None:
+        error.__cause__ = cause
+    return error
+
+
+def _can_be_pickled(error: BaseException) -> bool:
+    import pickle  # whoever asks has it already
+
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, from this very process
+    except Exception:  # noqa: BLE001  # whatever a class of the user's raises there
+        return False
+    return True
 
 
 class StoreError(InngestNbError):
@@ -339,6 +388,3 @@ class RetryAfter(InngestNbError):  # noqa: N818  # what is raised reads as what 
         if self.after < timedelta():
             raise ValueError(f"RetryAfter({after!r}): a pause cannot be negative")
         super().__init__(message or f"try again in {self.after.total_seconds():g} s")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.after, str(self))
