@@ -116,6 +116,7 @@ class _WholeHead(Head):
 
 _head_of = Decoder(Head).decode
 _whole_head_of = Decoder(_WholeHead).decode
+_id_of = attrgetter("id")
 _durations_of = attrgetter("duration")
 _timeouts_of = attrgetter("timeout")
 _LONGEST = write_duration(timedelta.max)
@@ -301,13 +302,11 @@ def _are_different(now: Any, before: Any) -> bool:
 def _patched(
     events: Sequence[HistoryEvent], before: Sequence[HistoryEvent], document: Raw | None
 ) -> list[Any]:
-    """Write events, each over the event of the old history that has its id."""
+    """Write events, each over the event of the old history that it is."""
     documents = (document is not None and flat(_items_of, document)) or []
-    places = {event.id: place for place, event in reversed(list(enumerate(before)))}
+    twins = _twins(events, before, documents)
     written: list[Any] = []
-    for place, event in enumerate(events):
-        same_place = place < len(before) and before[place].id == event.id
-        twin = place if same_place else places.get(event.id)
+    for event, twin in zip(events, twins, strict=True):
         if twin is None:
             written.append(fields(event, EVENT_FIELDS))
         elif _differ(event, before[twin]):
@@ -318,6 +317,65 @@ def _patched(
         else:
             written.append(documents[twin])
     return written
+
+
+def _twins(
+    events: Sequence[HistoryEvent], before: Sequence[HistoryEvent], documents: Sequence[Raw]
+) -> list[int | None]:
+    """Tell for each event at which place it was before, None for a new one.
+
+    An id tells that. Of several events with one id only those that say the same are known again,
+    and those that were edited in their place; the others get nobody's unknown keys, which could be
+    another's.
+    """
+    twins: list[int | None] = [None] * len(events)
+    olds, news = _places(before, _id_of), _places(events, _id_of)
+    for key, new in news.items():
+        old = olds.get(key, [])
+        if len(old) == len(new) == 1:
+            twins[new[0]] = old[0]
+        elif old:
+            said = _places(before, _text_of, old)
+            for text, alike in _places(events, _text_of, new).items():
+                same = said.get(text, [])
+                if len(same) == len(alike):
+                    for place, twin in zip(alike, same, strict=True):
+                        twins[place] = twin
+                elif len({bytes(documents[each]) for each in same}) == 1:
+                    for place in alike:
+                        twins[place] = same[0]
+            if len(events) == len(before):
+                free = {*old}.difference(twin for twin in twins if twin is not None)
+                for place in free.intersection(new):
+                    if twins[place] is None and _is_edit(events[place], before[place]):
+                        twins[place] = place
+    return twins
+
+
+def _places(
+    events: Sequence[HistoryEvent],
+    key_of: Callable[[HistoryEvent], Any],
+    among: Iterable[int] | None = None,
+) -> dict[Any, list[int]]:
+    """Give the places of events that have the same key, by that."""
+    places: dict[Any, list[int]] = {}
+    for place in range(len(events)) if among is None else among:
+        places.setdefault(key_of(events[place]), []).append(place)
+    return places
+
+
+def _text_of(event: HistoryEvent) -> Any:
+    """Give what tells an event from those that say something else."""
+    try:
+        return flat(_compare, event)
+    except (TypeError, ValueError, RecursionError):
+        return object()  # it cannot be written at all
+
+
+def _is_edit(event: HistoryEvent, before: HistoryEvent) -> bool:
+    """Tell an event that was edited from another one that was put in its place."""
+    known = event.timestamp is not None and event.timestamp == before.timestamp
+    return known and (event.type, event.activity_name) == (before.type, before.activity_name)
 
 
 def _without(parts: dict[str, Any], value: Struct, changed: Sequence[str]) -> dict[str, Any]:
