@@ -245,8 +245,25 @@ DOCUMENT_FIELDS = tuple(
 )
 
 
+def check_name(name: object, what: str) -> str:
+    """Return a name that a history can hold, or raise saying what it would be the name of."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of {what} is text, got {type(name).__name__}")
+    if not name:
+        raise ValueError(f"the name of {what} is empty")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the name of {what} has half of a surrogate pair: {name!a}") from error
+    return str.__str__(name)  # that itself, of a word of an enum or of NumPy
+
+
 class Signal(Struct, frozen=True):
     """A message to a running workflow: its name, and a payload that JSON can hold."""
 
     name: str
     payload: Any = None
+
+    def __post_init__(self) -> None:
+        if type(self.name) is not str or not self.name or not self.name.isascii():
+            force_setattr(self, "name", check_name(self.name, "a signal"))

@@ -24,6 +24,7 @@ from inngest_nb.engine.basics._functions import (
     check_function,
     check_input,
     name_of,
+    signal_payload,
 )
 from inngest_nb.engine.basics._owner import is_gone
 from inngest_nb.engine.basics._policy import Duration, duration_of, limit_of
@@ -45,6 +46,7 @@ from inngest_nb.errors import (
 )
 from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import AsyncInngestStore, MemoryStore, States, WorkflowStore
+from inngest_nb.store.ids import check_id
 
 _WORKERS = 64
 _LEASE_SECONDS = 60.0
@@ -151,7 +153,7 @@ class Executor:
         limit = limit_of(timeout, "timeout")
         if if_ended not in (None, *_IF_ENDED):
             raise ValueError(f"if_ended is 'raise', 'return' or 'replace', got {if_ended!r}")
-        workflow_id = _new_id(fn) if id is None else id
+        workflow_id = _new_id(fn) if id is None else check_id(id)
         engine = self._engine
         engine.connect()
         with engine.claim(workflow_id):
@@ -270,9 +272,7 @@ class Executor:
         Raises `WorkflowNotFoundError`, `WorkflowNotRunningError` and, for a run that is not alive
         here, on a plain server of the contract `WorkflowNotHereError`.
         """
-        if not isinstance(signal, Signal):
-            raise TypeError(f"a signal is a Signal(name, payload), got {type(signal).__name__}")
-        payload = as_json(signal.payload, f"the payload of signal {signal.name!r}")
+        payload = signal_payload(signal)
         run = self._engine.alive(id)
         if run is not None and run.signal(signal, payload):
             return

@@ -22,7 +22,8 @@ def check_id(workflow_id: str) -> str:
         raise ValueError("a workflow id with half of a surrogate pair cannot be sent") from error
     if length > MAX_ID_BYTES:
         raise ValueError(f"a workflow id has at most {MAX_ID_BYTES:,} bytes, this one {length:,}")
-    return workflow_id
+    # The text itself, of a word of an enum or of NumPy.
+    return workflow_id if type(workflow_id) is str else str.__str__(workflow_id)
 
 
 def path_of(workflow_id: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 from inngest_nb import wire
 from inngest_nb.errors import ActivityError, PayloadTooLargeError
-from inngest_nb.state import WorkflowState
+from inngest_nb.state import Signal, WorkflowState, check_name
 from inngest_nb.store import MAX_PAYLOAD_BYTES
 
 # What `as_json` raises for a value that history cannot hold.
@@ -23,7 +23,8 @@ def name_of(fn: Callable[..., Any]) -> str:
     """Return a function's name as history shows it."""
     while isinstance(fn, partial):
         fn = fn.func
-    return clean(getattr(fn, "__name__", None) or type(fn).__name__)
+    name = getattr(fn, "__name__", None)
+    return clean(name if isinstance(name, str) and name else type(fn).__name__)
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
@@ -116,8 +117,18 @@ def _is_simple_text(text: str) -> bool:
     return text.isascii() and len(text) <= MAX_PAYLOAD_BYTES // 6
 
 
+def signal_payload(signal: Any) -> Any:
+    """Return a signal's payload as JSON reads it back; raise for what cannot be recorded."""
+    if not isinstance(signal, Signal):
+        raise TypeError(f"a signal is a Signal(name, payload), got {type(signal).__name__}")
+    name = check_name(signal.name, "a signal")
+    return as_json(signal.payload, f"the payload of signal {name!r}")
+
+
 def clean(text: str) -> str:
     """Return text that can be written as UTF-8, and is not endless."""
+    if type(text) is not str:
+        text = str.__str__(text)
     if text.isascii() and len(text) <= _LONGEST_ERROR:
         return text
     if len(text) > _LONGEST_ERROR:

@@ -28,6 +28,8 @@ def duration_of(given: Duration, name: str) -> timedelta:
         raise ValueError(f"{name}={given!r} is no duration; leave it out for no limit") from error
     if duration < timedelta():
         raise ValueError(f"{name} cannot be negative, got {given!r}")
+    if type(duration) is not timedelta:  # one of pandas makes times that no history can hold
+        duration = timedelta(duration.days, duration.seconds, duration.microseconds)
     return duration
 
 
@@ -156,7 +158,7 @@ def _asked(error: BaseException) -> timedelta | None:
         return max(
             (each for each in map(_asked, error.exceptions) if each is not None), default=None
         )
-    return error.after if isinstance(error, RetryAfter) else None
+    return duration_of(error.after, "after") if isinstance(error, RetryAfter) else None
 
 
 ONCE = RetryPolicy(max_attempts=1)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, overload
 
 from inngest_nb.engine.basics._functions import check_function, name_of
+from inngest_nb.state import check_name
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__inngest_nb_workflow__"
@@ -60,9 +61,11 @@ def workflow(
 
     def register(fn: _Function) -> _Function:
         check_function(fn, "a workflow")
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise TypeError(f"version is a whole number, got {type(version).__name__}")
         if version < 1:
             raise ValueError(f"version is 1 or more, got {version}")
-        known_as = name or name_of(fn)
+        known_as = name_of(fn) if name is None else check_name(name, "a workflow")
         setattr(fn, _MARK, Definition(known_as, version))
         registered.add(fn, known_as, version)
         return fn

@@ -18,6 +18,7 @@ from inngest_nb.engine.code._async_run import AsyncRun
 from inngest_nb.engine.code._child import Order
 from inngest_nb.engine.code._plain_run import PlainRun
 from inngest_nb.engine.code._run import Run
+from inngest_nb.state import check_name
 
 
 class _Context:
@@ -73,10 +74,13 @@ class _Context:
             if ctx.version("weigh the parcel"):
                 await ctx.execute_activity(weigh, parcel)
         """
+        name = check_name(name, "a version")
+        if not isinstance(latest, int) or isinstance(latest, bool):
+            raise TypeError(f"latest is a whole number, got {type(latest).__name__}")
         if latest < 1:
             raise ValueError(f"latest is 1 or more, got {latest}")
         self._run.check_code()
-        return self._run.version(name, latest)
+        return self._run.version(name, int(latest))
 
 
 def _check_concurrency(concurrency: int | None) -> int | None:
@@ -176,6 +180,7 @@ class AsyncWorkflowContext(_Context):
         Payloads that came earlier wait here. Several calls at the same time are served in the order
         of the calls. Raises `TimeoutError`.
         """
+        name = check_name(name, "a signal")
         mailbox = self._run.mailbox(name)
         if not mailbox.empty():
             return mailbox.get_nowait()
@@ -198,7 +203,7 @@ class AsyncWorkflowContext(_Context):
 
         Each iterator sees every payload, whatever others or `receive_signal` take.
         """
-        return _AsyncSignals(self._run, name)
+        return _AsyncSignals(self._run, check_name(name, "a signal"))
 
     async def sleep(self, duration: Duration) -> None:
         """Wait; counted from the last event that the code saw."""
@@ -304,13 +309,14 @@ class WorkflowContext(_Context):
         Payloads that came earlier wait here. Raises `TimeoutError`.
         """
         limit = None if timeout is None else duration_of(timeout, "timeout")
-        return self._run.receive(name, limit)
+        return self._run.receive(check_name(name, "a signal"), limit)
 
     def signals(self, name: str) -> Iterator[Any]:
         """Iterate over all payloads of a signal, from the first one of the run, without an end.
 
         Each iterator sees every payload, whatever others or `receive_signal` take.
         """
+        name = check_name(name, "a signal")
         position = 0
         while True:
             yield self._run.payload(name, position)
