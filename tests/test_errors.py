@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,11 +30,15 @@ def made(kind: type[InngestNbError]) -> InngestNbError:
     """Make an error with a value of its own for every argument that its class takes."""
     positional: list[Any] = []
     named: dict[str, Any] = {}
-    for parameter in inspect.signature(kind.__init__).parameters.values():
+    for parameter in parameters(kind):
         annotation = str(parameter.annotation)
         value = next((value for word, value in VALUES if word in annotation), {"a": [1]})
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             named[parameter.name] = value
+        elif parameter.name == "message" and "what failed" in positional:
+            continue  # given by the class that passes on the rest
+        elif parameter.name == "message":
+            positional.append("what failed")
         elif parameter.name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             positional.append(value)
         elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
@@ -43,6 +47,14 @@ def made(kind: type[InngestNbError]) -> InngestNbError:
     error.add_note("a note of its own")
     error.__cause__ = ValueError("why")
     return error
+
+
+def parameters(kind: type) -> Iterator[inspect.Parameter]:
+    """Yield what a class takes, and what it passes on to the one that it is made of."""
+    own = [*inspect.signature(kind.__init__).parameters.values()]  # type: ignore[misc]
+    yield from own
+    if any(each.kind is each.VAR_KEYWORD and each.name != "kwargs" for each in own):
+        yield from parameters(kind.__mro__[1])
 
 
 def said(error: BaseException) -> Any:
