@@ -5,6 +5,7 @@
     │   ├── StoreStatusError        the server answered with an error status
     │   ├── StoreConnectionError    no answer, or none that could be read
     │   ├── StoreConflictError      someone else has changed the workflow meanwhile
+    │   ├── StoreKeyReusedError     a write carries the name of another one
     │   ├── StoreDecodeError        a document is not the contract's
     │   ├── StoreFileError          a database file cannot be opened or written
     │   ├── NotAStateServerError    a real Inngest server answers there
@@ -147,6 +148,10 @@ class StoreConnectionError(StoreError):
 
 class StoreConflictError(StoreError):
     """Not written: the stored workflow is no longer the version that this write builds on."""
+
+
+class StoreKeyReusedError(StoreError):
+    """A write carries the name (`etag`, Idempotency-Key) of another one; nothing was changed."""
 
 
 class StoreDecodeError(StoreError):

@@ -20,8 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from inngest_nb import wire
 from inngest_nb._version import __version__
-from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError
-from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known
+from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, StoreKeyReusedError
+from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known, key_of
 from inngest_nb.server._guard import Guard, Refused
 from inngest_nb.server._page import page_of, time_text
 from inngest_nb.server._sharing import Sharing
@@ -35,6 +35,7 @@ from inngest_nb.store.http import (
     batch_of,
 )
 from inngest_nb.store.ids import check_id
+from inngest_nb.store.keys import by_names, keyed
 from inngest_nb.store.rows import Number, Position, Row, StateTable
 from inngest_nb.store.writes import MAX_BODY_BYTES, Deletion, Outcome, Work, Write, checked, sift
 
@@ -137,27 +138,37 @@ class App:
         _check_media_type(request)
         body = await self._body(request)
         etag = chosen_etag(request.headers)
-        if_match = condition(request.headers, etag, partial(self._etag, workflow_id))
-        write = _checked(Write(workflow_id, body, whole, etag=etag, if_match=if_match))
-        (error,) = await self._do([write])
-        if error is not None:
-            raise error
+        write = _checked(Write(workflow_id, body, whole, etag=etag))
+        await self._do_once(request, write)
         return Response(status_code=204, headers=etag_header(etag))
 
     async def _delete(self, workflow_id: str, request: Request) -> Response:
-        if_match = condition(request.headers, "", partial(self._etag, workflow_id))
-        (error,) = await self._do([Deletion(workflow_id, if_match)])
+        await self._do_once(request, Deletion(workflow_id))
+        return Response(status_code=204)
+
+    async def _do_once(self, request: Request, work: Write | Deletion) -> None:
+        """Do a work on the conditions that the headers set; under a name of its own, only once."""
+        name, stored = key_of(request.headers), partial(self._etag, work.workflow_id)
+        once = keyed(name, work) if name else None
+        try:
+            etag = work.etag if isinstance(work, Write) else ""
+            work = work._replace(if_match=condition(request.headers, etag, stored))
+        except Refused:
+            if once is None or self._table.request_under(once.key) != once.request:
+                raise
+            return  # done before; what the condition speaks of is another version by now
+        (error,) = await self._do([work if once is None else once._replace(work=work)])
         if error is not None:
             raise error
-        return Response(status_code=204)
 
     async def _save_many(self, request: Request) -> Response:
         _check_media_type(request)
-        writes, outcomes = sift(
+        given = [
             Write(item.id, bytes(item.document), item.whole, etag=item.etag, if_match=item.if_match)
             for item in _batch_of(await self._body(request))
-        )
-        results = await self._do([*writes.values()])
+        ]
+        writes, outcomes = sift(given)
+        results = await self._do(by_names(given, writes))
         for place, result in zip(writes, results, strict=True):
             outcomes[place] = result
         return _json(BatchOutcomes([_said(error) for error in outcomes]))
@@ -179,8 +190,7 @@ class App:
         return await future
 
     def _etag(self, workflow_id: str) -> str | None:
-        row = self._table.get(workflow_id)
-        return row.etag if row else None
+        return self._table.etag(workflow_id)
 
     async def _json_body(self, request: Request) -> bytes:
         _check_media_type(request)
@@ -284,6 +294,8 @@ def _refused(error: BaseException) -> Refused:
     """Say what came of a write in the words of HTTP."""
     if isinstance(error, StoreConflictError):
         return Refused(412, str(error).partition(": ")[2])
+    if isinstance(error, StoreKeyReusedError):
+        return Refused(422, str(error))
     if isinstance(error, StoreDecodeError | ValueError):
         return Refused(400, str(error))
     if isinstance(error, StoreError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,10 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inngest_nb.server._guard import Refused
+from inngest_nb.store.changes import CALM_SECONDS, LOOK_SECONDS
 from inngest_nb.store.http import (
     ABANDONED_PATH,
     DISCARD_PATH,
     LEASES_PATH,
+    LONGEST_WAIT,
     MESSAGES_PATH,
     WATCH_PATH,
     Ids,
@@ -35,8 +38,6 @@ from inngest_nb.store.writes import Outcome, Work
 
 T = TypeVar("T")
 
-_LONGEST_WAIT = 30.0
-_LOOK_SECONDS = 0.2
 _MOST_IDS = 10_000
 _LARGEST_NUMBER = 2**63 - 1
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,20})?")
@@ -128,21 +129,28 @@ class Sharing:
         deadline = time.monotonic() + seconds
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         changes = self._table.changes
-        stop = changes.hear(lambda: loop.call_soon_threadsafe(changed.set))
+
+        def hear() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(changed.set)
+
+        stop = changes.hear(hear)
         try:
             while True:
                 changed.clear()
-                count = changes.count
+                count = await run_in_threadpool(lambda: changes.count)
                 seen = await run_in_threadpool(look)
-                while not (good(seen) or self._closing()) and changes.count == count:
-                    if (left := deadline - time.monotonic()) <= 0:
-                        return seen
-                    try:
-                        await asyncio.wait_for(changed.wait(), min(left, _LOOK_SECONDS))
-                    except TimeoutError:
-                        continue
-                if good(seen) or self._closing():
+                left = deadline - time.monotonic()
+                if good(seen) or left <= 0 or self._closing():
                     return seen
+                await asyncio.sleep(min(left, CALM_SECONDS))
+                while not changed.is_set():
+                    if (left := deadline - time.monotonic()) <= 0 or self._closing():
+                        return seen
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), min(left, LOOK_SECONDS))
+                    if await run_in_threadpool(lambda: changes.count) != count:
+                        break
         finally:
             stop()
 
@@ -150,7 +158,7 @@ class Sharing:
 def _seconds(text: str) -> float:
     if not _SECONDS.fullmatch(text):
         raise Refused(400, "wait is a number of seconds")
-    return min(float(text), _LONGEST_WAIT)
+    return min(float(text), LONGEST_WAIT)
 
 
 def _number(text: str, name: str) -> int:

@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 # What other processes write to the same file is noticed at the next look.
 LOOK_SECONDS = 0.2
+# Where much is written, one looks so often at most: a look costs more than many a write.
+CALM_SECONDS = 0.02
 
 
 class Changes:
@@ -23,7 +25,7 @@ class Changes:
         self._outside = outside
         self._seen_outside = 0
         self._count = 0
-        self._closed = False
+        self._closed = threading.Event()
         self._changed = threading.Condition()
         self._heard: set[Callable[[], object]] = set()
 
@@ -38,26 +40,26 @@ class Changes:
 
     def close(self) -> None:
         """Let nobody wait any longer."""
-        self._closed = True
+        self._closed.set()
         self.tell()
 
     @property
     def count(self) -> int:
         """How many changes there were, as far as this process knows by a look at the others'."""
-        if self._outside is not None and not self._closed:
-            outside = self._outside()
+        if self._outside is None or self._closed.is_set():
+            return self._count
+        outside = self._outside()
+        with self._changed:
             if outside != self._seen_outside:
                 self._seen_outside = outside
                 self._count += 1
-        return self._count
-
-    @property
-    def closed(self) -> bool:
-        """Tell whether there is nothing to wait for any more."""
-        return self._closed
+            return self._count
 
     def hear(self, call: Callable[[], object]) -> Callable[[], None]:
-        """Have a call made at each change of this process, from any thread, until told to stop."""
+        """Have a call made at each change of this process, from any thread, until told to stop.
+
+        It must not raise: it runs where the change was made.
+        """
         with self._changed:
             self._heard.add(call)
 
@@ -74,12 +76,14 @@ class Changes:
             count = self.count
             seen = look()
             left = deadline - time.monotonic()
-            if good(seen) or left <= 0 or self._closed:
+            if good(seen) or left <= 0 or self._closed.is_set():
                 return seen
-            while left > 0 and not self._closed and self.count == count:
+            self._closed.wait(min(left, CALM_SECONDS))
+            while (left := deadline - time.monotonic()) > 0 and self.count == count:
+                if self._closed.is_set():
+                    return seen
                 with self._changed:
                     self._changed.wait_for(
-                        lambda: self._count != count or self._closed,  # noqa: B023  # called here
+                        lambda: self._count != count or self._closed.is_set(),  # noqa: B023  # called here
                         min(left, LOOK_SECONDS),
                     )
-                left = deadline - time.monotonic()

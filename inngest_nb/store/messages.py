@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from inngest_nb import wire
+from inngest_nb.errors import StoreDecodeError
 from inngest_nb.store.ids import check_id
 
 MAX_MESSAGE_BYTES = 8 * 2**20
+# A reader gets so much at once, whichever is reached first.
+MESSAGES_AT_ONCE = 500
+MESSAGE_BYTES_AT_ONCE = 8 * 2**20
+# What was sent to no stored workflow, such as an answer, is forgotten after an hour.
+ANSWER_SECONDS = 3600.0
 MAX_LEASE_SECONDS = 86_400.0
 _MAX_NAME = 200
 
@@ -46,6 +53,10 @@ def check_message(message: Message) -> Message:
         check_name(text, f"a message's {what}")
     if len(message.payload) > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message has at most {MAX_MESSAGE_BYTES:,} bytes")
+    try:
+        wire.decode_json(message.payload)
+    except (StoreDecodeError, ValueError) as error:
+        raise ValueError(f"a message's payload is one JSON value: {error}") from error
     return message
 
 
@@ -59,6 +70,7 @@ def check_hold(hold: Hold) -> Hold:
 
 def check_name(text: str, what: str) -> str:
     """Return a name that can travel in a path and a header, or raise `ValueError`."""
-    if not (text and len(text) <= _MAX_NAME and text.isascii() and text.isprintable()):
+    sound = text and len(text) <= _MAX_NAME and text.isascii() and text.isprintable()
+    if not sound or text in (".", ".."):  # which a path would lose
         raise ValueError(f"{what} has 1 to {_MAX_NAME} printable ASCII characters")
     return text

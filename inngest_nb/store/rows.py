@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from msgspec import UNSET
+
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.state import WorkflowState, WorkflowStatus
@@ -103,6 +105,9 @@ class StateTable(Protocol):
     def abandoned(self, limit: int) -> list[str]:
         """Return the workflows that run by what is stored, but not by anybody."""
 
+    def request_under(self, key: bytes) -> bytes | None:
+        """Return what was done under a key, None if that is not known."""
+
     def close(self) -> None:
         """Finish what was begun and let go of the file."""
 
@@ -132,7 +137,8 @@ def write_of(state: WorkflowState, *, force: bool = False) -> Write:
     document = wire.encode(state)
     updated_us = wire.microseconds(state.updated_at)
     entries = document, True, str(state.status), updated_us, new_etag()
-    return Write(state.workflow_id, *entries, None if force else state.etag or None)
+    if_match = None if force else state.etag or None
+    return Write(state.workflow_id, *entries, if_match, "" if state.owner is UNSET else state.owner)
 
 
 def state_of(row: Row) -> WorkflowState:

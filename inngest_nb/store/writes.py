@@ -68,7 +68,20 @@ class Deletion(NamedTuple):
     if_match: str | None = None
 
 
-Work = Write | Deletion | Message | Hold | Discard
+class Keyed(NamedTuple):
+    """A write or a deletion under a name.
+
+    `key` is made of the workflow and the name, `request` of what is asked for under it. Where a
+    store remembers the key, the same request is a success that changes nothing, and another one a
+    `StoreKeyReusedError`.
+    """
+
+    key: bytes
+    request: bytes
+    work: Write | Deletion
+
+
+Work = Write | Deletion | Keyed | Message | Hold | Discard
 
 
 def new_etag() -> str:

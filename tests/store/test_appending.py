@@ -10,7 +10,7 @@ from appended_parts import NOON, done, event, part, refused, whole
 from awkward_ids import AWKWARD_IDS
 from msgspec import UNSET
 
-from inngest_nb import AppendingStore, SqliteStore, WorkflowState, Write, wire
+from inngest_nb import AppendingStore, MemoryStore, SqliteStore, WorkflowState, Write, wire
 from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreFileError
 
 
@@ -184,7 +184,7 @@ def test_repeating_a_write_changes_nothing_and_is_a_success(
     assert numbers(appending_store, "x") == [3]
 
 
-def test_a_repeat_that_comes_after_a_later_write_is_a_conflict(
+def test_a_repeat_that_comes_after_a_later_write_changes_nothing(
     appending_store: AppendingStore,
 ) -> None:
     done(
@@ -193,7 +193,11 @@ def test_a_repeat_that_comes_after_a_later_write_is_a_conflict(
         part("x", [1], "e1", "e0"),
         part("x", [2], "e2", "e1"),
     )
-    assert isinstance(refused(appending_store, part("x", [1], "e1", "e0")), StoreConflictError)
+    (error,) = appending_store.append_history([part("x", [1], "e1", "e0")])
+    if isinstance(appending_store, MemoryStore | SqliteStore):
+        assert isinstance(error, StoreConflictError)
+    else:  # the request has a name, which the server remembers
+        assert error is None
     assert numbers(appending_store, "x") == [1, 2]
 
 

@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from inngest_nb.errors import PayloadTooLargeError, StoreDecodeError, StoreError, StoreStatusError
+from inngest_nb.errors import (
+    PayloadTooLargeError,
+    StoreDecodeError,
+    StoreError,
+    StoreKeyReusedError,
+    StoreStatusError,
+)
 from inngest_nb.store.http._operations import (
     LIST_PATH,
     Operation,
@@ -170,6 +176,13 @@ def _failure(status: int, reason: str, write: Write, request: Request) -> StoreE
     if status == 412 or (status == 404 and not write.whole):
         one = request._replace(operation=operation, workflow_id=write.workflow_id)
         return conflict_said(one, reason)
+    if status == 422:
+        return StoreKeyReusedError(
+            f"inngest/{operation}: {reason}",
+            operation=operation,
+            workflow_id=write.workflow_id,
+            target=target_of(request),
+        )
     return StoreStatusError(
         operation=operation,
         status=status,

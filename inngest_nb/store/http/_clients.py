@@ -11,7 +11,7 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store.http._direct import AsyncDirectClient, DirectClient
+from inngest_nb.store.http._direct import LIMITS, AsyncDirectClient, DirectClient
 from inngest_nb.store.http._forks import leave_alone
 from inngest_nb.store.http._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size, is_small
 from inngest_nb.store.http._operations import (
@@ -161,7 +161,9 @@ class InngestStore(HttpStore):
         if self._finalizer is not None:
             self._finalizer.detach()
             leave_alone(self._client)
-        self._client = DirectClient() if self._local else httpx.Client(cookies=NoCookies())
+        self._client = (
+            DirectClient() if self._local else httpx.Client(cookies=NoCookies(), limits=LIMITS)
+        )
         # Collected without a close, it leaves no socket behind to be warned about.
         self._finalizer = weakref.finalize(self, self._client.close)
 
@@ -310,19 +312,25 @@ class AsyncInngestStore(HttpStore):
             leave_alone(self._clients)
         if self._local:
             verify = httpx.create_ssl_context(trust_env=False)
-            self._share([AsyncDirectClient(verify) for _ in range(_AT_ONCE)])
+            clients = [AsyncDirectClient(verify) for _ in range(_AT_ONCE)]
+            self._share(clients, waiting=AsyncDirectClient(verify))
         else:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE)
             self._share([httpx.AsyncClient(limits=limits, cookies=NoCookies())])
 
-    def _share(self, clients: Sequence[httpx.AsyncClient | AsyncDirectClient]) -> None:
+    def _share(
+        self,
+        clients: Sequence[httpx.AsyncClient | AsyncDirectClient],
+        waiting: AsyncDirectClient | None = None,
+    ) -> None:
         """Let requests take turns on clients, `_AT_ONCE` at a time.
 
         Without turns of ours they wait within the transport, whose work for each grows with those
-        that wait, and the wait counts as the server's.
+        that wait, and the wait counts as the server's. Those that wait for a change take no turn.
         """
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._clients = [*clients]
+        self._waiting = waiting or clients[0]
+        self._clients = [*clients, *([waiting] if waiting else ())]
         self._free = [client for client in clients for _ in range(_AT_ONCE // len(clients))]
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
@@ -341,6 +349,8 @@ class AsyncInngestStore(HttpStore):
                 answer = self._failed(error, request)
 
     async def _send(self, request: Request) -> Response:
+        if request.wait:
+            return await self._send_by(self._waiting, request)
         async with self._turn:
             client = self._free.pop()  # the one used last, whose connection is open
             try:

@@ -7,6 +7,9 @@ from typing import Any
 
 import httpx
 
+# As many as there are requests: those that wait for a change must not keep others from their turn.
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+
 
 class DirectClient:
     """Gives each request to httpx's transport as it is. Safe to use from many threads.
@@ -16,7 +19,7 @@ class DirectClient:
     """
 
     def __init__(self) -> None:
-        self._transport = httpx.HTTPTransport(trust_env=False)
+        self._transport = httpx.HTTPTransport(trust_env=False, limits=LIMITS)
         self._closed = False
 
     def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
@@ -32,7 +35,7 @@ class DirectClient:
 
 
 class AsyncDirectClient:
-    """The same to await, with one connection and so for one request at a time.
+    """The same to await, meant for one request at a time, and so for one connection.
 
     With many connections a transport looks at all of them for each request: 32 took three times
     the work of one.
@@ -48,7 +51,9 @@ class AsyncDirectClient:
         if self._closed:
             raise RuntimeError("the client has been closed")
         if self._transport is None:
-            self._transport = httpx.AsyncHTTPTransport(verify=self._verify, trust_env=False)
+            self._transport = httpx.AsyncHTTPTransport(
+                verify=self._verify, trust_env=False, limits=LIMITS
+            )
         return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:

@@ -5,7 +5,8 @@ Written once for every client, as the contract's operations are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -27,6 +28,7 @@ MESSAGES_PATH = "/v1/messages"
 DISCARD_PATH = "/v1/messages/discard"
 WATCH_PATH = "/v1/watch"
 ABANDONED_PATH = "/v1/abandoned"
+LONGEST_WAIT = 30.0  # of one request, in seconds
 
 
 class WireMessage(msgspec.Struct, omit_defaults=True):
@@ -103,11 +105,15 @@ def send(base: str, message: Message) -> Operation[None]:
 
 def receive(base: str, after: int, to: str | None, wait: float) -> Operation[list[Message]]:
     """Read messages, and wait for the first."""
-    query = {"after": after, "to": to, "wait": f"{wait:.3f}" if wait else None}
-    given = {name: value for name, value in query.items() if value is not None}
-    request = Request("receive", "GET", f"{base}{MESSAGES_PATH}?{urlencode(given)}", wait=wait)
-    found = _decoded((yield from exchange(request)), Messages, request).messages
-    return [each.message() for each in found]
+    for seconds in _turns(wait):
+        query = {"after": after, "to": to, "wait": f"{seconds:.3f}"}
+        given = {name: value for name, value in query.items() if value is not None}
+        url = f"{base}{MESSAGES_PATH}?{urlencode(given)}"
+        request = Request("receive", "GET", url, wait=seconds)
+        found = _decoded((yield from exchange(request)), Messages, request).messages
+        if found:
+            return [each.message() for each in found]
+    return []
 
 
 def discard(base: str, ids: Sequence[str]) -> Operation[None]:
@@ -117,9 +123,25 @@ def discard(base: str, ids: Sequence[str]) -> Operation[None]:
 
 def watch(base: str, workflow_id: str, etag: str, wait: float) -> Operation[str | None]:
     """Wait for a version that is not the given one."""
-    query = urlencode({"id": check_id(workflow_id), "etag": etag, "wait": f"{wait:.3f}"})
-    request = Request("watch", "GET", f"{base}{WATCH_PATH}?{query}", None, workflow_id, wait=wait)
-    return _decoded((yield from exchange(request)), Version, request).etag
+    stored: str | None = etag
+    for seconds in _turns(wait):
+        query = urlencode({"id": check_id(workflow_id), "etag": etag, "wait": f"{seconds:.3f}"})
+        url = f"{base}{WATCH_PATH}?{query}"
+        request = Request("watch", "GET", url, None, workflow_id, wait=seconds)
+        stored = _decoded((yield from exchange(request)), Version, request).etag
+        if stored != etag:
+            break
+    return stored
+
+
+def _turns(wait: float) -> Iterator[float]:
+    """Cut a wait into requests: the server answers each in time for what lies between to see it."""
+    deadline = time.monotonic() + wait
+    left = max(0.0, wait)
+    while True:
+        yield min(left, LONGEST_WAIT)
+        if (left := deadline - time.monotonic()) <= 0:
+            return
 
 
 def abandoned(base: str, limit: int) -> Operation[list[str]]:

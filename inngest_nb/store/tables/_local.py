@@ -12,6 +12,7 @@ from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.ids import check_id
+from inngest_nb.store.keys import by_names
 from inngest_nb.store.messages import Discard, Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import (
     States,
@@ -68,7 +69,7 @@ class _TableStore:
         """Do writes in one commit; return what went wrong with each, or None. All are durable."""
         works, outcomes = sift(writes)
         try:
-            results = self._table.apply([*works.values()])
+            results = self._table.apply(by_names(writes, works))
         except StoreError as error:
             results = [error] * len(works)
         for place, result in zip(works, results, strict=True):

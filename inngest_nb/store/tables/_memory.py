@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from inngest_nb import wire
 from inngest_nb.store.changes import Changes
+from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Discard, Hold, Message
 from inngest_nb.store.rows import Done, Number, Position, Row, order, within
+from inngest_nb.store.tables._memory_keys import MemoryKeys
 from inngest_nb.store.tables._memory_sharing import MemorySharing
-from inngest_nb.store.writes import Deletion, Outcome, Work, conflict, is_done
+from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, conflict, is_done
 
 
 class MemoryTable:
@@ -23,7 +25,8 @@ class MemoryTable:
         self._parts: dict[str, list[bytes]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._sharing = MemorySharing()
+        self._keys = MemoryKeys()
+        self._sharing = MemorySharing(self._keys)
         self._owners: dict[str, str] = {}
         self.changes = Changes()
 
@@ -97,13 +100,29 @@ class MemoryTable:
         """Let nobody wait for changes any longer."""
         self.changes.close()
 
+    def request_under(self, key: bytes) -> bytes | None:
+        """Return what was done under a key, None if that is not known."""
+        with self._lock:
+            return self._keys.remembered(key)
+
     def _parts_of(self, row: Row) -> list[bytes]:
         return list(self._parts.get(row.workflow_id, ()))
 
+    def _apply_once(self, keyed: Keyed) -> Outcome:
+        """Do what was asked for under a name, unless it was done before."""
+        done = self._keys.remembered(keyed.key)
+        if done is not None:
+            return None if done == keyed.request else reused(keyed.work)
+        if (error := self._apply(keyed.work)) is None:
+            self._keys.remember(keyed.key, keyed.request)
+        return error
+
     def _apply(self, work: Work) -> Outcome:
         if isinstance(work, Message | Hold | Discard):
-            self._sharing.share(work)
+            self._sharing.share(work, self._rows)
             return None
+        if isinstance(work, Keyed):
+            return self._apply_once(work)
         key = work.workflow_id
         before = self._rows.get(key)
         etag = before.etag if before else None
@@ -127,8 +146,8 @@ class MemoryTable:
             document = before.document
         else:
             self._parts.pop(key, None)
-        if work.owner is not None:
-            self._owners[key] = work.owner
+        if work.whole or work.owner is not None:
+            self._owners[key] = work.owner or ""
         number = before.number if before else next(self._numbers)
         entries = key, status or "", updated_us or 0, first_us, document, work.etag
         self._rows[key] = Row(*entries, number)

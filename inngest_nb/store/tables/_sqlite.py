@@ -20,10 +20,13 @@ from typing import Any
 from inngest_nb import wire
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.changes import Changes
+from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Discard, Hold, Message
 from inngest_nb.store.rows import Done, Number, Position, Row, within
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
+from inngest_nb.store.tables._sqlite_keys import remember, remembered
+from inngest_nb.store.tables._sqlite_looker import Looker
 from inngest_nb.store.tables._sqlite_sharing import (
     abandoned,
     drop_messages_of,
@@ -31,7 +34,7 @@ from inngest_nb.store.tables._sqlite_sharing import (
     messages,
     share,
 )
-from inngest_nb.store.writes import Deletion, Outcome, Work, Write, conflict, is_done
+from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, Write, conflict, is_done
 
 _SELECT = """
 SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS BLOB), w.etag,
@@ -39,7 +42,7 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS B
 FROM workflows w JOIN documents d ON d.number = w.number
 """
 _PARTS = "SELECT CAST(body AS BLOB) FROM parts WHERE workflow = ? ORDER BY number"
-_FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
+_FIND = "SELECT number, etag, status FROM workflows WHERE workflow_id = ?"
 _ADD = """
 INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag, owner)
 VALUES (?, ?, ?, ?, ?, ?)
@@ -48,6 +51,7 @@ _REPLACE = """
 UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
 etag = ?, owner = ? WHERE number = ?
 """
+_STEP = "UPDATE workflows SET updated_us = coalesce(?, updated_us), etag = ? WHERE number = ?"
 _ADVANCE = """
 UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
 owner = coalesce(?, owner) WHERE number = ?
@@ -67,8 +71,6 @@ _inherited: list[object] = []
 
 class SqliteTable:
     """The rows of one file. Safe to use from many threads, and by many processes at once."""
-
-    _looker: sqlite3.Connection | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
@@ -148,6 +150,11 @@ class SqliteTable:
         with self._reader() as database:
             return abandoned(database, limit)
 
+    def request_under(self, key: bytes) -> bytes | None:
+        """Return what was done under a key, None if that is not known."""
+        with self._reader() as database:
+            return remembered(database, key)
+
     def close(self) -> None:
         """Finish what was begun and let go of the file; again is no error."""
         self._closed.set()
@@ -155,28 +162,15 @@ class SqliteTable:
         self._finalizer.detach()
         self._commits.close()
         _close_all(self._idle)
-        with self._looking:
-            if self._looker is not None:
-                self._looker.close()
-
-    def _data_version(self) -> int:
-        """Return a number that another process's commit changes."""
-        with self._looking:
-            if self._closed.is_set():
-                return 0
-            if self._looker is None:
-                self._looker = open_file(self.path)
-            with words_for(self.path):
-                return int(self._looker.execute("PRAGMA data_version").fetchone()[0])
+        self._looker.close()
 
     def _connect(self) -> None:
-        self.changes = Changes(self._data_version)
-        self._looking = threading.Lock()
-        self._looker = None
+        self._looker = Looker(self.path)
+        self.changes = Changes(self._looker.version)
         writer = _Writer(self.path)
         self._commits = Commits(writer.commit, writer.close, writer.closed_error)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._finalizer = weakref.finalize(self, _let_go, self._commits, self._idle)
+        self._finalizer = weakref.finalize(self, _let_go, self._commits, self._idle, self._looker)
         self._finalizer.atexit = False  # a daemon thread and the system do it faster
 
     def connect_anew(self) -> None:
@@ -261,7 +255,10 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
     if isinstance(work, Message | Hold | Discard):
         share(database, work)
         return None
-    number, etag = database.execute(_FIND, (work.workflow_id,)).fetchone() or (None, None)
+    if isinstance(work, Keyed):
+        return _apply_once(database, work)
+    found = database.execute(_FIND, (work.workflow_id,)).fetchone()
+    number, etag, status = found or (None, None, None)
     if is_done(work, etag):
         return None
     if (error := conflict(work, etag)) is not None:
@@ -271,11 +268,25 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
             database.execute(statement, (number,))
         drop_messages_of(database, work.workflow_id)
     elif not work.whole:
-        database.execute(_ADVANCE, (work.status, work.updated_us, work.etag, work.owner, number))
+        if work.owner is None and work.status in (None, status):
+            database.execute(_STEP, (work.updated_us, work.etag, number))
+        else:
+            entries = work.status, work.updated_us, work.etag, work.owner
+            database.execute(_ADVANCE, (*entries, number))
         database.execute(_APPEND, (number, work.document))
     else:
         _keep(database, work, number)
     return None
+
+
+def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
+    """Do what was asked for under a name, unless it was done before."""
+    done = remembered(database, keyed.key)
+    if done is not None:
+        return None if done == keyed.request else reused(keyed.work)
+    if (error := _apply(database, keyed.work)) is None:
+        remember(database, keyed.key, keyed.request)
+    return error
 
 
 def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> None:
@@ -305,8 +316,9 @@ def _closed(path: Path) -> StoreFileError:
     return StoreFileError("the store is closed", target=str(path))
 
 
-def _let_go(commits: Commits, idle: queue.SimpleQueue[sqlite3.Connection]) -> None:
+def _let_go(commits: Commits, idle: queue.SimpleQueue[sqlite3.Connection], looker: Looker) -> None:
     commits.let_go()
+    looker.let_go()
     _close_all(idle)
 
 

@@ -15,13 +15,11 @@ _SCHEMA_VERSION = 3
 _BUSY_SECONDS = 30.0
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
-# Which executor runs what, and what is sent to whoever does. Only running workflows are indexed by
-# their owner, so that those that ended cost nothing.
+# Which executor runs what, what is sent to whoever does, and what was done under which name. Only
+# running workflows are indexed, by nothing but their owner: neither those that ended nor the steps
+# of those that run touch this index.
 _SHARING = (
-    """
-    CREATE INDEX workflows_running ON workflows (owner, updated_us, workflow_id)
-    WHERE status = 'running'
-    """,
+    "CREATE INDEX workflows_running ON workflows (owner) WHERE status = 'running'",
     "CREATE TABLE leases (owner TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
     """
     CREATE TABLE messages (
@@ -34,6 +32,14 @@ _SHARING = (
     )
     """,
     "CREATE INDEX messages_to ON messages (recipient, number)",
+    """
+    CREATE TABLE keys (
+        number INTEGER PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        request BLOB NOT NULL,
+        at REAL NOT NULL
+    )
+    """,
 )
 # A workflow is the document that was saved whole last and the partial ones appended since, a row
 # each, so that appending touches nothing of what is there. There is one index for all listings,

@@ -5,10 +5,16 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from inngest_nb.store.messages import Discard, Hold, Message
-
-_MESSAGES_AT_ONCE = 500
-_ANSWER_SECONDS = 3600  # what nobody fetched in an hour, nobody waits for
+from inngest_nb.store.keys import message_key
+from inngest_nb.store.messages import (
+    ANSWER_SECONDS,
+    MESSAGE_BYTES_AT_ONCE,
+    MESSAGES_AT_ONCE,
+    Discard,
+    Hold,
+    Message,
+)
+from inngest_nb.store.tables._sqlite_keys import remember, remembered
 
 _HOLD = "INSERT INTO leases VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until"
 _DROP_LEASES = "DELETE FROM leases WHERE until <= ?"
@@ -23,8 +29,9 @@ _DROP_OLD = """
 DELETE FROM messages WHERE sent < ? AND recipient NOT IN (SELECT workflow_id FROM workflows)
 """
 _DROP_OF = "DELETE FROM messages WHERE recipient = ?"
-_ABANDONED = """
-SELECT workflow_id FROM workflows WHERE status = 'running'
+# Named, because SQLite would read the whole listing to have it in order.
+ABANDONED = """
+SELECT workflow_id FROM workflows INDEXED BY workflows_running WHERE status = 'running'
 AND owner NOT IN (SELECT owner FROM leases WHERE until > ?)
 ORDER BY updated_us, workflow_id LIMIT ?
 """
@@ -36,11 +43,15 @@ def share(database: sqlite3.Connection, work: Message | Hold | Discard) -> None:
     if isinstance(work, Hold):
         database.execute(_HOLD, (work.owner, now + work.seconds))
         database.execute(_DROP_LEASES, (now,))
-        database.execute(_DROP_OLD, (now - _ANSWER_SECONDS,))
+        database.execute(_DROP_OLD, (now - ANSWER_SECONDS,))
     elif isinstance(work, Message):
-        database.execute(_SEND, (work.id, work.to, work.kind, work.payload, now))
+        if remembered(database, message_key(work.id)) is None:
+            database.execute(_SEND, (work.id, work.to, work.kind, work.payload, now))
     else:
-        database.executemany(_DISCARD, [(each,) for each in work.ids])
+        for each in work.ids:
+            if database.execute(_DISCARD, (each,)).rowcount:
+                # Sent again because an answer was lost, it must not come a second time.
+                remember(database, message_key(each), b"")
 
 
 def drop_messages_of(database: sqlite3.Connection, workflow_id: str) -> None:
@@ -61,11 +72,18 @@ def messages(database: sqlite3.Connection, after: int, to: str | None) -> list[M
     if to is not None:
         sql += " AND recipient = ?"
         given.append(to)
-    sql += f" ORDER BY number LIMIT {_MESSAGES_AT_ONCE}"
-    return [Message(*line) for line in database.execute(sql, given)]
+    sql += f" ORDER BY number LIMIT {MESSAGES_AT_ONCE}"
+    found: list[Message] = []
+    size = 0
+    for line in database.execute(sql, given):
+        found.append(Message(*line))
+        size += len(found[-1].payload)
+        if size >= MESSAGE_BYTES_AT_ONCE:
+            break
+    return found
 
 
 def abandoned(database: sqlite3.Connection, limit: int) -> list[str]:
     """Return the workflows that run by what is stored, but not by anybody."""
-    found = database.execute(_ABANDONED, (time.time(), limit or -1))
+    found = database.execute(ABANDONED, (time.time(), limit or -1))
     return [workflow_id for (workflow_id,) in found]
