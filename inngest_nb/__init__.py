@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         WorkflowContext,
         WorkflowHandle,
         fork,
+        otel_hooks,
         workflow,
     )
     from inngest_nb.errors import NonRetryableError, PayloadTypeError, RetryAfter
@@ -66,7 +67,7 @@ _ROOMS = {
     "inngest_nb.checkup": "doctor",
     "inngest_nb.engine": (
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
-        "WorkflowHandle fork workflow"
+        "WorkflowHandle fork otel_hooks workflow"
     ),
     "inngest_nb.errors": "NonRetryableError PayloadTypeError RetryAfter",
     "inngest_nb.nesting": "enable_nested_asyncio",
@@ -119,6 +120,7 @@ __all__ = [
     "frame",
     "history_frame",
     "local",
+    "otel_hooks",
     "plot_activity",
     "plot_durations",
     "plot_status",

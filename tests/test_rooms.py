@@ -65,6 +65,7 @@ LIBRARIES = {
     ],
     "nest_asyncio2": ["nesting.py"],
     "numpy": ["notebook/"],
+    "opentelemetry": ["engine/_otel.py"],
     "pandas": ["notebook/"],
     "sqlite3": ["store/tables/_sqlite"],
     "starlette": ["server/"],

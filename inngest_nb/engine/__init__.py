@@ -2,6 +2,7 @@
 
 from inngest_nb.engine._executor import Executor, Recovery
 from inngest_nb.engine._handle import WorkflowHandle
+from inngest_nb.engine._otel import otel_hooks
 from inngest_nb.engine._steps import ReplayStep, replay_steps
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.basics._registry import Workflows, workflow
@@ -24,6 +25,7 @@ __all__ = [
     "WorkflowHandle",
     "Workflows",
     "fork",
+    "otel_hooks",
     "replay_steps",
     "workflow",
 ]

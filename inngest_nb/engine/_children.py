@@ -92,7 +92,8 @@ class ChildRuns:
         if stored is not None and not _has_ended(stored):
             _stored.check_free(stored, engine.owner, _stored.leases(engine.store))
             run = new_run(engine, fn, stored)
-            engine.begin(run)
+            with child.inside():
+                engine.begin(run)
             if engine.mailbox is not None:
                 engine.mailbox.attend([stored.workflow_id])
             return run
@@ -105,7 +106,8 @@ class ChildRuns:
             etag=stored.etag if stored else "",
         )
         run = new_run(engine, fn, state)
-        engine.begin(run, child.order.timeout)
+        with child.inside():
+            engine.begin(run, child.order.timeout)
         return run
 
     def _over(self, child: Child, run: Run, done: concurrent.futures.Future[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -25,12 +26,14 @@ from inngest_nb.engine.basics._policy import RetryPolicy, later
 from inngest_nb.engine.basics._registry import definition_of
 from inngest_nb.engine.basics._typed import typed_input, typed_result
 from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.threads._hooks import Tracing
 from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import ActivityError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, UnsetType
 
 # What history says of an attempt whose result the code did not wait for.
 _GIVEN_UP = "canceled"
+_NOWHERE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
 
 class ActivityContext(NamedTuple):
@@ -78,7 +81,7 @@ class Activity:
     that is still wanted counts, whatever comes later is dropped.
     """
 
-    kind = "activity"
+    kind = span_kind = "activity"
 
     def __init__(
         self,
@@ -113,6 +116,8 @@ class Activity:
         self._started: datetime | None = None
         self._failed: HistoryEvent | None = None
         self._dropped = False
+        self.span: Any = None  # of the call, where spans are kept
+        self._attempt_span: Any = None
         self._timer: Timer | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -244,7 +249,37 @@ class Activity:
                 return None
             self._started = event.timestamp
             self._begun = self._begun or event.timestamp
+            if self._run.engine.tracing is not None:
+                self._open_spans(self._run.engine.tracing)
             return self._attempt
+
+    def _open_spans(self, tracing: Tracing) -> None:
+        """Begin the span of an attempt, and with the first of this life that of the whole call."""
+        about: dict[str, Any] = {
+            "workflow_id": self._run.workflow_id,
+            "run_id": self._run.run_id,
+            "seq": self.seq,
+        }
+        if self.span is None:
+            self.span = tracing.open(f"{self.span_kind} {self.name}", self._run.span, **about)
+        number = self._attempt
+        name = f"attempt {number} of {self.name}"
+        self._attempt_span = tracing.open(name, self.span, attempt=number, **about)
+
+    def _close_spans(self, error: BaseException | None, *, over: bool) -> None:
+        """End the span of an attempt, and that of the call if it is over."""
+        tracing = self._run.engine.tracing
+        if tracing is not None and self._attempt_span is not None:
+            tracing.close(self._attempt_span, error)
+            self._attempt_span = None
+        if tracing is not None and over and self.span is not None:
+            tracing.close(self.span, error)
+            self.span = None
+
+    def inside(self) -> contextlib.AbstractContextManager[object]:
+        """Make the span of the attempt current, where spans are kept."""
+        tracing, span = self._run.engine.tracing, self._attempt_span
+        return _NOWHERE if tracing is None or span is None else tracing.inside(span)
 
     @property
     def is_waiting(self) -> bool:
@@ -324,7 +359,8 @@ class Activity:
 
     async def _call_async(self) -> Any:
         try:
-            return await self._fn(*self._arguments())
+            with self.inside():
+                return await self._fn(*self._arguments())
         except (SystemExit, KeyboardInterrupt) as error:  # would end the engine's loop
             raise RuntimeError(f"the activity raised {describe(error)}") from error
 
@@ -346,7 +382,8 @@ class Activity:
 
     def _attempt_here(self, number: int) -> datetime | None:
         try:
-            result = self._fn(*self._arguments())
+            with self.inside():
+                result = self._fn(*self._arguments())
             if inspect.isawaitable(result):
                 if inspect.iscoroutine(result):
                     result.close()
@@ -431,6 +468,7 @@ class Activity:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+            self._close_spans(error, over=again is None)
             if event is None:
                 return None
             if again is not None:
@@ -454,6 +492,7 @@ class Activity:
         return max((now or self._run.engine.clock.now()) - self._started, timedelta())
 
     def _let_go(self) -> None:
+        self._close_spans(asyncio.CancelledError("canceled"), over=True)
         timer, task = self._timer, self._task
         if timer is not None:
             timer.cancel()

@@ -44,7 +44,7 @@ class Child(Activity):
     parent finds the same child.
     """
 
-    kind = "workflow"
+    kind, span_kind = "workflow", "child workflow"
 
     def __init__(self, run: Run, order: Order, given: Any) -> None:
         check_function(order.fn, "a workflow")

@@ -72,6 +72,7 @@ class Run:
         self.past: Past | None = Past(state) if state.history else None
         self.journal = Journal(state, engine.owner)
         self._messages = {event.message for event in state.history if event.message}
+        self.span: Any = None  # of this life of the run, where spans are kept
         self._listening: Counter[str] = Counter()
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
@@ -90,6 +91,9 @@ class Run:
 
     def begin(self, timeout: timedelta | None = None) -> None:
         """Record the start, and let the code begin once that is saved; or replay the past."""
+        if (tracing := self.engine.tracing) is not None:
+            name, ids = definition_of(self.fn).name, (self.workflow_id, self.run_id)
+            self.span = tracing.open(f"workflow {name}", None, workflow_id=ids[0], run_id=ids[1])
         if self.past is not None:
             self._advance()
             self.engine.loop.wake()
@@ -518,6 +522,8 @@ class Run:
         with self.lock:
             if self.done.done():
                 return
+            if self.span is not None and self.engine.tracing is not None:
+                self.engine.tracing.close(self.span, self._failure)
             if self._failure is None:
                 self.done.set_result(self._outcome["result"])
             else:

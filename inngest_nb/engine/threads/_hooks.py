@@ -6,7 +6,9 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 from inngest_nb.state import HistoryEvent
 
@@ -14,6 +16,19 @@ from inngest_nb.state import HistoryEvent
 Hook = Callable[[str, HistoryEvent], object]
 
 _log = logging.getLogger("inngest_nb.engine")
+
+
+class Tracing(Protocol):
+    """Keeps spans: of runs, of activities, of their attempts."""
+
+    def open(self, name: str, within: Any, **about: str | int) -> Any:
+        """Begin a span within another one, or with None within what is current here."""
+
+    def close(self, span: Any, error: BaseException | None) -> None:
+        """End a span."""
+
+    def inside(self, span: Any) -> AbstractContextManager[object]:
+        """Make a span current meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +50,11 @@ class Hooks:
     on_signal: Hook | None = None
     on_retry: Hook | None = None
 
+    @property
+    def tracing(self) -> Tracing | None:
+        """What keeps spans, if these hooks do."""
+        return None
+
     def __add__(self, other: Hooks) -> Hooks:
         if not isinstance(other, Hooks):
             return NotImplemented
@@ -55,6 +75,10 @@ class Hooks:
 class _Composed(Hooks):
     first: Hooks
     second: Hooks
+
+    @property
+    def tracing(self) -> Tracing | None:
+        return self.first.tracing or self.second.tracing
 
     def tell(self, name: str, workflow_id: str, event: HistoryEvent) -> None:
         self.first.tell(name, workflow_id, event)

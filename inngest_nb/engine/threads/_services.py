@@ -89,6 +89,7 @@ class Services(Generic[_Run]):
         self.clock = clock or SystemClock(self.loop)
         self.writer = Writer(Leased(self.appender, self._ensure_lease), self.loop.wake, patience)
         self.hooks = HookThread(hooks)
+        self.tracing = None if hooks is None else hooks.tracing
         self.workers = Workers("inngest-nb-activity", workers)
         self.threads = Workers("inngest-nb-workflow")
         self.children: Any = None  # who starts the runs that runs ask for
