@@ -31,6 +31,7 @@ class CheckedRun:
     process: Process | None
     gone: list[Process]
     acknowledged: list[int]
+    foreign: list[int]
     sends: Counter[int]
     history: tuple[HistoryEvent, ...]
     state: WorkflowState | None
@@ -88,6 +89,9 @@ class CheckedRun:
             return ["it is not claimed yet"]
         if any(seen.saved_at_once[len(state.history) :]):
             return ["it is not saved yet"]  # what is left goes with the next that is
+        received = {event.signal_payload for event in state.history}
+        if missing := set(self.foreign) - received:
+            return [f"signals {missing} from elsewhere have not come"]
         model = self.model_of(state)
         if model.outcome or model.ended:
             return [f"it goes on, but is over: {model.outcome}, {model.ended}"]

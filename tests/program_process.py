@@ -13,6 +13,7 @@ from program_world import Gate, ProcessClock, World
 
 from inngest_nb import Executor, Signal, WorkflowHandle, WorkflowState, WorkflowStore
 from inngest_nb.engine import replay_steps
+from inngest_nb.errors import WorkflowNotRunningError
 
 SECONDS = 10.0
 
@@ -50,7 +51,10 @@ class Process:
     def begin(self, timeout: float | None, *, take_over: bool = False) -> None:
         """Begin the run, or go on with it."""
         assert self.executor is not None
-        if self.world.store.load(self.workflow_id) is None:
+        stored = self.world.store.load(self.workflow_id)
+        if stored is not None and stored.status != "running":
+            raise WorkflowNotRunningError("its end was the last write before")
+        if stored is None:
             given = self.world.program
             self.handle = self.executor.execute(
                 self.code, id=self.workflow_id, input=given, timeout=timeout

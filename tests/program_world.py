@@ -14,7 +14,8 @@ from program_model import Model
 from random_programs import Node
 
 from inngest_nb import ActivityContext, MemoryStore, WorkflowState, WorkflowStore, Write
-from inngest_nb.store import AppendingStore
+from inngest_nb.errors import StoreConnectionError
+from inngest_nb.store import AppendingStore, Message, SharedStore
 
 
 class KilledError(Exception):
@@ -92,6 +93,9 @@ class WholeStore(MemoryStore):
     def can_append(self) -> bool:
         return False
 
+    def can_share(self) -> bool:
+        return False
+
 
 class Gate:
     """One process's way to the store, which can be cut at any write, before or after it is done."""
@@ -100,6 +104,7 @@ class Gate:
         self._store = store
         self._changed = changed
         self._lock = threading.Lock()
+        self._owner = ""
         self.writes_left: int | None = None
         self.answer_only = False
         self.dead = False
@@ -131,7 +136,48 @@ class Gate:
     def cut(self) -> None:
         """Let no write through any more."""
         with self._lock:
-            self.dead = True
+            self._end()
+
+    def _end(self) -> None:
+        """Be no more, and hold nothing: others see that a process is gone."""
+        self.dead = True
+        if self._owner:
+            self._shared.hold_lease(self._owner, 0)
+
+    @property
+    def _shared(self) -> SharedStore:
+        assert isinstance(self._store, SharedStore)
+        if self.dead and not self._lock.locked():
+            raise StoreConnectionError("the process is gone")
+        return self._store
+
+    def can_share(self) -> bool:
+        return isinstance(self._store, SharedStore) and self._store.can_share()
+
+    def hold_lease(self, owner: str, seconds: float) -> None:
+        if not self.dead:
+            self._shared.hold_lease(owner, seconds)
+            self._owner = owner
+        elif seconds:
+            raise OSError("the process is gone")
+
+    def leases(self) -> dict[str, float]:
+        return self._shared.leases()
+
+    def send(self, message: Message) -> None:
+        self._shared.send(message)
+
+    def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> Sequence[Message]:
+        return self._shared.receive(after, to, wait)
+
+    def discard(self, ids: Sequence[str]) -> None:
+        self._shared.discard(ids)
+
+    def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
+        return self._shared.watch(workflow_id, etag, wait)
+
+    def abandoned(self, limit: int = 0) -> Sequence[str]:
+        return self._shared.abandoned(limit)
 
     def _pass(self, write: Callable[[], Any]) -> Any:
         with self._lock:
@@ -140,11 +186,11 @@ class Gate:
     def _write(self, write: Callable[[], Any]) -> Any:
         last = self.writes_left == 0
         if self.dead or (last and not self.answer_only):
-            self.dead = True
+            self._end()
             raise OSError("the process is gone")
         done = write()
         if last:
-            self.dead = True
+            self._end()
             raise OSError("the process is gone, and never knew that this was written")
         if self.writes_left is not None:
             self.writes_left -= 1

@@ -95,7 +95,7 @@ def take_away(services: Services[Run], state: WorkflowState) -> WorkflowState:
             continue
         shared = _stored.shared_store(services.store)
         if shared is not None and state.owner:
-            content = {"run_id": state.run_id, "owner": services.owner}
+            content = {"run_id": state.run_id, "from": state.owner}
             shared.send(message_to(state.workflow_id, TAKEN_OVER, **content))
         return taken
     return state

@@ -287,8 +287,9 @@ class Services(Generic[_Run]):
             answer = wire.encode_json({"answer": list(run.waiting_for)})
             shared.send(Message(uuid.uuid4().hex, message.id, ANSWER, answer))
         elif message.kind == TAKEN_OVER:
-            if content.get("owner") != self.owner:
+            if content.get("from") == self.owner:  # and not from one that had it before
                 run.lose("another executor has taken it over")
+                self.message_taken(message.id)
         else:
             run.take(message, content)
 
