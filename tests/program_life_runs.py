@@ -50,6 +50,10 @@ class LifeRun(ProgramRun):
             self.seeds.append(seed)
         return self.cradle.life(seed, details)
 
+    def is_leased(self) -> bool:
+        """Tell whether a process that had the run is still alive: one that is gone holds nothing."""
+        return any(not gone.look().dead for gone in self.gone if gone is not self.process)
+
     def send_to_a_life(self, name: str) -> None:
         """Give a signal from here to the process that runs the program, and see that it comes."""
         payload = self.next_payload()

@@ -32,7 +32,7 @@ from inngest_nb.errors import (
 # then is a failure made smaller, because a run that hangs takes all its time at each attempt.
 MANY = int(os.environ.get("INNGEST_NB_RANDOM_PROGRAMS", "0"))
 SETTINGS = settings(
-    max_examples=MANY or 50,
+    max_examples=MANY or 30,
     stateful_step_count=30,
     derandomize=not MANY,
     database=None,
@@ -42,7 +42,7 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-LIFE_SETTINGS = settings(SETTINGS, max_examples=MANY or 20)
+LIFE_SETTINGS = settings(SETTINGS, max_examples=MANY or 15)
 
 
 class Programs(ProgramRun, RuleBasedStateMachine):

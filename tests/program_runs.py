@@ -30,6 +30,7 @@ from inngest_nb.errors import (
     WorkflowNotHereError,
     WorkflowNotRunningError,
 )
+from inngest_nb.store import SharedStore
 
 
 class ProgramRun(CheckedRun):
@@ -133,7 +134,9 @@ class ProgramRun(CheckedRun):
         if self.process is None:
             return
         signal = Signal(name, self.next_payload())
-        with contextlib.suppress(EngineError, StoreError, OSError):  # it has died, or ended: not acknowledged
+        with contextlib.suppress(
+            EngineError, StoreError, OSError
+        ):  # it has died, or ended: not acknowledged
             for _ in range(1 + twice):
                 self.sends[signal.payload] += 1
                 self.process.signal(signal)
@@ -153,9 +156,10 @@ class ProgramRun(CheckedRun):
                 self.foreign.append(signal.payload)
 
     def is_leased(self) -> bool:
-        """Tell whether a process that had the run is still alive."""
-        before = [gone.look() for gone in self.gone if gone is not self.process]
-        return any(not (seen.dead or seen.over) for seen in before)
+        """Tell whether a process that had the run still holds it."""
+        state = self.store.load("w")
+        shared = isinstance(self.store, SharedStore) and self.store.can_share()
+        return bool(state and shared and state.owner in self.store.leases())
 
     # The end
 
