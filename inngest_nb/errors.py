@@ -217,8 +217,9 @@ class EngineError(InngestNbError):
 class ActivityError(EngineError):
     """An activity failed for good; `error` is the original one's text, as history has it.
 
-    The original is chained as `__cause__`, but only in the process in which it was raised:
-    a workflow's code should judge by `activity`, `attempts` and `error`.
+    `error_type` is the name of its class, `message` the text without that, and `details` what its
+    attribute of this name had, as JSON reads it back. All are the same when the run is replayed,
+    for which reason the original is not chained: its traceback is in the log and the history.
     """
 
     def __init__(
@@ -228,6 +229,8 @@ class ActivityError(EngineError):
         activity: str,
         attempts: int,
         error: str,
+        error_type: str | None = None,
+        details: Any = None,
         seq: int = 0,
         workflow_id: str | None = None,
         run_id: str | None = None,
@@ -236,6 +239,11 @@ class ActivityError(EngineError):
         self.activity = activity
         self.attempts = attempts
         self.error = error
+        kind, _, message = error.partition(": ")
+        told = kind if kind.isidentifier() else ""  # by a history that has no more than the text
+        self.error_type = told if error_type is None else error_type
+        self.message = message if kind == self.error_type else error
+        self.details = details
         self.seq = seq
 
 

@@ -113,7 +113,8 @@ class HistoryEvent(
     `seq` and what follows it are our own additions, `UNSET` and not written where they don't apply:
     which call of the workflow's code this belongs to, which attempt of an activity it is, and when
     the next one is due. `versions` are the answers that `ctx.version` began to give here. An event
-    that is `superseded` was undone by a retry of the whole run: replay passes over it.
+    that is `superseded` was undone by a retry of the whole run: replay passes over it. Of an error
+    there are also the name of its class, the JSON `details` it carried, and its traceback's end.
 
     A workflow that the code asked for is told of as an activity; `child` is the id of its run.
     `message` names the write of another process that this event came from, so that it counts once.
@@ -143,6 +144,9 @@ class HistoryEvent(
     seed: str | UnsetType = UNSET
     child: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
+    error_type: str | UnsetType = UNSET
+    details: Any = UNSET
+    trace: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if type(self.type) is not EventType:

@@ -42,6 +42,9 @@ _OF_EVENTS = {
     "Version": int,
     "Seed": str,
     "Child": str,
+    "ErrorType": str,
+    "Details": object,
+    "Trace": str,
 }
 _STATUSES = {"running", "completed", "failed", "canceled"}
 _TYPES = {

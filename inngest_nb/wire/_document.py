@@ -79,6 +79,8 @@ class HeadEvent(Struct, rename=wire_name):
     seed: str = ""
     child: str = ""
     message: str = ""
+    error_type: str = ""
+    trace: str = ""
 
 
 class Head(Struct, rename=wire_name):
@@ -415,6 +417,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "input": _write_payload,
     "result": _write_payload,
     "signal_payload": _write_payload,
+    "details": _write_payload,
     "timestamp": _write_time,
     "created_at": _write_time,
     "updated_at": _write_time,

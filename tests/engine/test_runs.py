@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-import traceback
 from datetime import timedelta
 from typing import Any
 
@@ -110,10 +109,11 @@ def test_a_failed_run_shows_the_activity_and_the_original_error(
     assert isinstance(activity, ActivityError)
     assert (activity.activity, activity.attempts) == ("refuse", 1)
     assert activity.error == "ValueError: no money"
-    assert repr(activity.__cause__) == "ValueError('no money')"
-    assert "in refuse" in "".join(traceback.format_exception(failure))
+    assert (activity.error_type, activity.message) == ("ValueError", "no money")
+    assert activity.__cause__ is None
     stored = store.load("w")
     assert stored is not None
+    assert "in refuse" in str(stored.history[-2].trace)
     assert (stored.status, stored.error) == ("failed", str(activity))
     assert types(stored)[-2:] == ["activity_failed", "workflow_failed"]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
 from inngest_nb.engine.basics._exit import process_ends
+from inngest_nb.engine.basics._failures import what_failed
 from inngest_nb.engine.basics._functions import (
     UNWRITABLE,
     arguments,
@@ -30,6 +33,8 @@ from inngest_nb.engine.threads._hooks import Tracing
 from inngest_nb.engine.threads._loop import Timer
 from inngest_nb.errors import ActivityError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, UnsetType
+
+_log = logging.getLogger("inngest_nb.engine")
 
 # What history says of an attempt whose result the code did not wait for.
 _GIVEN_UP = "canceled"
@@ -92,7 +97,6 @@ class Activity:
         timeout: timedelta | None,
     ) -> None:
         self.name = name_of(fn)
-        self.cause: BaseException | None = None
         self.last_event: int | None = None
         self._run = run
         self._fn = fn
@@ -104,6 +108,8 @@ class Activity:
         self._takes_input = len(takes) > len(before)
         # A call that was refused is none.
         self.seq = run.call(self.kind, self.name, given=self._given)
+        # The variables that the code has set, and those of who began the run.
+        self._variables = contextvars.copy_context()
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0
@@ -211,17 +217,17 @@ class Activity:
         """Return what the workflow's code sees of the failure in an event."""
         attempts = self._attempt
         times = "" if attempts == 1 else f" after {attempts} attempts"
-        error = ActivityError(
+        return ActivityError(
             f"activity {self.name!r} failed{times}: {event.error}",
             activity=self.name,
             attempts=attempts,
             error=event.error,
+            error_type=event.error_type or None,
+            details=None if event.details is UNSET else fresh(event.details),
             seq=self.seq,
             workflow_id=self._run.workflow_id,
             run_id=self._run.run_id,
         )
-        error.__cause__ = self.cause
-        return error
 
     def child_id(self) -> str | UnsetType:
         """Return the id of the run that does the work, if that is not a function."""
@@ -307,13 +313,13 @@ class Activity:
                 EventType.ACTIVITY_FAILED,
                 timestamp=now,
                 activity_name=self.name,
-                error=describe(error),
+                **what_failed(error),
                 duration=max(now - self._begun, timedelta()),
                 seq=self.seq,
                 attempt=self._attempt,
             )
             if event is not None:
-                self.cause, self.last_event = error, event.id
+                self.last_event = event.id
         return True
 
     def _due(self) -> datetime | None:
@@ -354,7 +360,9 @@ class Activity:
             if loop is None or not self._is_current(number):
                 return
             name = f"activity {self.name} of {self._run.workflow_id}"
-            task = self._task = loop.create_task(self._call_async(), name=name)
+            variables = self._variables.copy()  # for this attempt alone
+            coro = self._call_async()
+            task = self._task = loop.create_task(coro, name=name, context=variables)
         task.add_done_callback(partial(self._task_done, number))
 
     async def _call_async(self) -> Any:
@@ -380,10 +388,13 @@ class Activity:
         if again is not None:
             self._try_again_at(again)
 
+    def _call(self) -> Any:
+        with self.inside():
+            return self._fn(*self._arguments())
+
     def _attempt_here(self, number: int) -> datetime | None:
         try:
-            with self.inside():
-                result = self._fn(*self._arguments())
+            result = self._variables.copy().run(self._call)
             if inspect.isawaitable(result):
                 if inspect.iscoroutine(result):
                     result.close()
@@ -439,15 +450,16 @@ class Activity:
                 typed_result(self._fn, result, activity=True)
             except UNWRITABLE as unwritable:
                 result, error = None, unwritable
+        failure: dict[str, Any] = {} if error is None else self._tell(number, error)
         with self._run.lock:
             if not self._is_current(number):
                 return None
             if error is None:
-                hook, kind, text = "on_activity_complete", EventType.ACTIVITY_COMPLETED, ""
+                hook, kind = "on_activity_complete", EventType.ACTIVITY_COMPLETED
             else:
                 if process_ends():
                     return None  # the process is ending, and that may be all that failed here
-                hook, kind, text = None, EventType.ACTIVITY_FAILED, describe(error)
+                hook, kind = None, EventType.ACTIVITY_FAILED
             now = self._run.engine.clock.now()
             pause = None if error is None else self._pause_after(number, error, now)
             again = None if pause is None else later(now, pause)
@@ -457,12 +469,12 @@ class Activity:
                 timestamp=now,
                 activity_name=self.name,
                 result=result,
-                error=text,
                 duration=self._time_since_start(now),
                 seq=self.seq,
                 attempt=number,
                 retry_at=UNSET if again is None else again,
                 child=self.child_id(),
+                **failure,
             )
             self._task = None
             if self._timer is not None:
@@ -474,9 +486,16 @@ class Activity:
             if again is not None:
                 self._over, self._failed = number, event
                 return again
-            self.cause = error
             self.last_event = event.id
             return None
+
+    def _tell(self, number: int, error: BaseException) -> dict[str, Any]:
+        """Log an attempt's error, and return what history keeps of it."""
+        told = what_failed(error)
+        what = "attempt %d of activity %r of workflow %r failed: %s"
+        names = self.name, self._run.workflow_id
+        _log.info(what, number, *names, told["error"], exc_info=error)
+        return told
 
     def _pause_after(self, number: int, error: BaseException, now: datetime) -> timedelta | None:
         spent = timedelta() if self._begun is None else max(now - self._begun, timedelta())

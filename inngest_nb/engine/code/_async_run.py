@@ -192,7 +192,9 @@ class AsyncRun(Run):
         turns = self._turns = TurnLoop(self, seed)  # type: ignore[abstract]  # the rest refuses
         value = typed_input(self.fn, fresh(event.input), activity=False)
         given = arguments(self.fn, "workflow", self.context_of(self), given=value)
-        self._main = turns.create_task(self.fn(*given), name=f"workflow {self.workflow_id}")
+        name = f"workflow {self.workflow_id}"
+        coro = self.variables.run(self.fn, *given)
+        self._main = turns.create_task(coro, name=name, context=self.variables)
 
     def _answer(self, seq: int, event: HistoryEvent) -> bool:
         activity, future = self._activities.get(seq, (None, None))

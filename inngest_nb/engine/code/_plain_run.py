@@ -283,7 +283,7 @@ class PlainRun(Run):
             if self._begun:
                 return  # the thread was notified
             self._begun = True
-        self.engine.threads.submit(self._run_code)
+        self.engine.threads.submit(partial(self.variables.run, self._run_code))
 
     def _run_code(self) -> None:
         _here.run = self

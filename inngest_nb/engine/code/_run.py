@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextvars
 import logging
 import random
 import threading
@@ -60,6 +61,7 @@ class Run:
         self.workflow_id = state.workflow_id
         self.run_id = state.run_id
         self.given = state.input
+        self.variables = contextvars.copy_context()  # of who began or resumed the run
         self.status = WorkflowStatus.RUNNING
         self.done: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self.done.set_running_or_notify_cancel()  # nobody who waits can cancel the run

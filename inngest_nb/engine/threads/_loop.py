@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class PrivateLoop:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ident = 0
+        self._context = contextvars.Context()
         self._calls: deque[Callable[[], object]] = deque()
         self._awake = False
         self._lock = threading.Lock()
@@ -66,7 +68,8 @@ class PrivateLoop:
         with self._lock:
             if self._calls and not self._awake and self.loop is not None:
                 with contextlib.suppress(RuntimeError):  # closed: nothing of it matters any more
-                    self.loop.call_soon_threadsafe(self._drain)
+                    # In no context: the caller's is that of one run, and these are all runs' calls.
+                    self.loop.call_soon_threadsafe(self._drain, context=self._context)
                 self._awake = True  # last, lest an interrupt leave it so with nothing to come
 
     def stop(self, grace: float) -> None:
