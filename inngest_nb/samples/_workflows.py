@@ -53,7 +53,7 @@ async def send_parcel(given: _Input) -> _Input:
     return {"order": given["order"], "tracking": f"PX{given['order']:08}"}
 
 
-@workflow
+@workflow(name="inngest_nb.samples:order")
 async def order(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Reserve, charge and send: the payment is retried until the bank answers.
 
@@ -81,7 +81,7 @@ async def publish(given: _Input) -> str:
     return f"published: {given['title']}"
 
 
-@workflow
+@workflow(name="inngest_nb.samples:approval")
 async def approval(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Ask for the signal `approve`, whose payload says `{"approved": true, "by": "…"}`.
 
@@ -115,7 +115,7 @@ def average(temperatures: list[float]) -> float:
     return round(sum(temperatures) / len(temperatures), 1)
 
 
-@workflow
+@workflow(name="inngest_nb.samples:fan_out")
 async def fan_out(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Measure all cities at once, then draw the average. Input: `cities`, a list of names."""
     cities = ["Oslo", "Lima", "Nairobi", "Kyoto", "Reykjavik", "Montevideo"]
@@ -143,7 +143,7 @@ async def import_chunk(given: _Input) -> _Input:
     return {"rows": count, "progress": round((first + count) / rows, 3)}
 
 
-@workflow
+@workflow(name="inngest_nb.samples:import_rows")
 async def import_rows(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
     """Import a file chunk by chunk; each chunk's result tells the `progress`, up to 1.
 
@@ -179,7 +179,7 @@ def check_reading(reading: int) -> int:
     return reading
 
 
-@workflow
+@workflow(name="inngest_nb.samples:broken")
 async def broken(ctx: AsyncWorkflowContext, given: _Input | None = None) -> int:
     """Fail: the check refuses what was read, and refuses it again when retried."""
     given = given or {}

@@ -114,7 +114,7 @@ def test_what_cannot_go_on_is_left_with_the_reason_and_untouched(
         assert "is run by another executor in this process" in recovery.left["held"]
         assert "does not say of which workflow it is" in recovery.left["nameless"]
         assert recovery.left["unregistered"] == (
-            "'unregistered' is of workflow 'waits_unregistered', and registered are: "
+            f"'unregistered' is of workflow '{__name__}:waits_unregistered', and registered are: "
             "'waits_and_returns'. Register its function with @workflow, or give it: "
             "resume(fn, 'unregistered')"
         )
@@ -173,8 +173,8 @@ def test_code_that_no_longer_fits_is_told_by_its_handle_alone(store: CheckedStor
     with Executor(store) as executor:
         until_waiting(executor.execute(job, id="a"), executor.execute(changed, id="b"))
     code = Workflows()
-    code.add(changed, "job", 1)
-    code.add(changed, "changed", 1)
+    for begun in (job, changed):
+        code.add(changed, f"{__name__}:{begun.__qualname__}", 1)
     with Executor(store, workflows=code) as executor:
         recovery = executor.recover()
         parted, fits = sorted(recovery.handles, key=lambda handle: handle.id)
