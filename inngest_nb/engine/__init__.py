@@ -3,7 +3,7 @@
 from inngest_nb.engine._executor import Executor, Recovery
 from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._otel import otel_hooks
-from inngest_nb.engine._steps import ReplayStep, replay_steps
+from inngest_nb.engine._steps import ReplayStep, check_history, replay_steps
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.basics._registry import Workflows, workflow
 from inngest_nb.engine.code._activity import ActivityContext
@@ -24,6 +24,7 @@ __all__ = [
     "WorkflowContext",
     "WorkflowHandle",
     "Workflows",
+    "check_history",
     "fork",
     "otel_hooks",
     "replay_steps",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -11,7 +13,7 @@ from typing import Any, NamedTuple
 from inngest_nb.engine.basics._functions import check_function
 from inngest_nb.engine.code._new_run import new_run
 from inngest_nb.engine.code._run import Run
-from inngest_nb.engine.history._replay import Call, Past
+from inngest_nb.engine.history._replay import Call, Past, same, shown
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.engine.threads._writer import Savable, Writer
 from inngest_nb.errors import EngineError, NonDeterminismError
@@ -19,6 +21,10 @@ from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowSta
 from inngest_nb.store import MemoryStore
 
 _SECONDS = 30.0
+_LONGEST_SECONDS = 3_600.0
+_ENDS = (EventType.WORKFLOW_COMPLETED, EventType.WORKFLOW_FAILED)
+_TOO_LATE = "TimeoutError: the workflow was not finished"  # which is not the code's own doing
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 class ReplayStep(NamedTuple):
@@ -34,6 +40,46 @@ def replay_steps(fn: Callable[..., Any], state: WorkflowState) -> list[ReplaySte
     Superseded events are left out. Raises `NonDeterminismError` where code and history part,
     `EngineError` for a state without a history, and `TimeoutError` for code that blocks.
     """
+    past, curtain = _through(fn, state, _SECONDS)
+    if state.status is WorkflowStatus.COMPLETED and curtain.end is None:
+        raise past.parting(state.history[-1], "the workflow completed", "it goes on")
+    return _steps(past)
+
+
+def check_history(fn: Callable[..., Any], state: WorkflowState, seconds: float = _SECONDS) -> None:
+    """Replay a history, and raise `NonDeterminismError` if the code does not do the same again.
+
+    Beyond what a replay compares anyway, the code has to end as it did, with the same result or
+    error. `TimeoutError` comes after so many seconds.
+    """
+    past, curtain = _through(fn, state, seconds)
+    recorded = next((e for e in reversed(state.history) if e.superseded is not True), None)
+    if recorded is None or recorded.type not in _ENDS or recorded.error.startswith(_TOO_LATE):
+        return
+    now = curtain.end
+    if now is None:
+        raise past.parting(recorded, _ending(recorded), f"it goes on{past.last_call()}")
+    if now.type is recorded.type is EventType.WORKFLOW_COMPLETED:
+        if not same(recorded.result, now.result):
+            was, is_ = shown(recorded.result, now.result)
+            asked = f"its result is {is_}{past.last_call()}"
+            raise past.parting(recorded, f"its result is {was}", asked)
+    elif now.type is not recorded.type or _plain(now.error) != _plain(recorded.error):
+        raise past.parting(recorded, _ending(recorded), f"{_ending(now)}{past.last_call()}")
+
+
+def _ending(event: HistoryEvent) -> str:
+    error = f" with {event.error[:200]}" if event.error else ""
+    return f"{str(event.type).replace('_', ' ')}{error}"
+
+
+def _plain(error: str) -> str:
+    """Return an error's text without addresses, which are others each time."""
+    return _ADDRESS.sub("", error)
+
+
+def _through(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tuple[Past, _Curtain]:
+    """Run the code through a history; return what it asked for, and how it ended if it did."""
     check_function(fn, "a workflow")
     if not state.history or state.history[0].type is not EventType.WORKFLOW_STARTED:
         raise EngineError(
@@ -48,19 +94,27 @@ def replay_steps(fn: Callable[..., Any], state: WorkflowState) -> list[ReplaySte
     assert past is not None  # it has a history  # noqa: S101
     try:
         engine.begin(run)
-        error = run.done.exception(_SECONDS)
+        error = run.done.exception(seconds)
     except concurrent.futures.TimeoutError:
+        run.suspend(EngineError("the replay was given up", workflow_id=run.workflow_id))
+        # Its code may block: nobody has to wait for that.
+        threading.Thread(target=_close_later, args=(engine,), daemon=True).start()
         raise TimeoutError(
             f"the code of workflow {state.workflow_id!r} was not through its history within "
-            f"{_SECONDS:g} s; does it block?"
+            f"{seconds:g} s; does it block?"
         ) from None
-    finally:
+    except BaseException:  # such as an interrupt
         engine.close()
+        raise
+    engine.close()
     if isinstance(error, NonDeterminismError):
         raise error
-    if state.status is WorkflowStatus.COMPLETED and not curtain.ended:
-        raise past.parting(state.history[-1], "the workflow completed", "it goes on")
-    return _steps(past)
+    return past, curtain
+
+
+def _close_later(engine: Services[Run]) -> None:
+    engine.threads.close(_LONGEST_SECONDS)
+    engine.close()
 
 
 def _steps(past: Past) -> list[ReplayStep]:
@@ -76,7 +130,7 @@ class _Curtain(Writer):
 
     def __init__(self) -> None:
         super().__init__(MemoryStore(), lambda: None)
-        self.ended = False
+        self.end: HistoryEvent | None = None  # of the code
 
     def start(self) -> None:
         """Nothing is written."""
@@ -85,5 +139,7 @@ class _Curtain(Writer):
         """Stop the run: its past is over."""
         if isinstance(run, Run):
             past = run.past.length if run.past else 0
-            self.ended = len(run.journal.events) > past
+            new = run.journal.events[past:]
+            ends = (e for e in new if e.type in _ENDS and e.superseded is not True)
+            self.end = next(ends, None)
             run.suspend(EngineError("the replay is over", workflow_id=run.workflow_id))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import threading
 from collections.abc import Callable, Generator
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -15,6 +17,7 @@ from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.errors import EngineError, WorkflowCanceledError, WorkflowFailedError
 from inngest_nb.notebook._interrupt import HEARING, interrupting
 from inngest_nb.notebook._painter import Painter
+from inngest_nb.notebook._recheck import warn_if_replay_differs
 from inngest_nb.notebook._screens import screen_here
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
@@ -186,7 +189,9 @@ def run(
     """Run a workflow, show it live, and return its handle once it has ended, however.
 
     The stop button cancels the run within a second. A blocking cell hears of no click in some
-    kernels: for a run that waits for a button, `await start(...)`. Arguments as for `start`.
+    kernels: for a run that waits for a button, `await start(...)`. Arguments as for `start`. A
+    short run's history is then replayed once, which does nothing again: a warning says where its
+    code would do something else after a crash.
     """
     executor = executor_of(store)
     stop = _Stop(executor)
@@ -199,15 +204,18 @@ def run(
 
     with interrupting(stop.press):
         # In another thread, so that a stop in the middle of it does not lose the run's handle.
-        threading.Thread(target=begin, name="inngest-nb-begin", daemon=True).start()
+        as_here = partial(contextvars.copy_context().run, begin)
+        threading.Thread(target=as_here, name="inngest-nb-begin", daemon=True).start()
         try:
             while not stop.begun.done():
                 concurrent.futures.wait([stop.begun], HEARING)
-            return LiveRun(executor, stop.begun.result()).wait()
+            done = LiveRun(executor, stop.begun.result()).wait()
         except KeyboardInterrupt:
             stop.press()
             stop.wait()
             raise
+    warn_if_replay_differs(fn, done.state)
+    return done
 
 
 def start(

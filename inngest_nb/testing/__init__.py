@@ -1,5 +1,6 @@
-"""For tests of workflows: histories replayed as another process would replay them."""
+"""For tests of workflows: time that is skipped, histories replayed as by another process."""
 
+from inngest_nb.testing._check_replay import check_replay
 from inngest_nb.testing._skipping import SkippingExecutor
 
-__all__ = ["SkippingExecutor"]
+__all__ = ["SkippingExecutor", "check_replay"]

@@ -140,9 +140,9 @@ class Past:
             if seq not in self._inputs:
                 return
             was, now = self._inputs.pop(seq), self._given.pop(seq)
-            if _same(was, now) or event.id in self._changed:
+            if same(was, now) or event.id in self._changed:
                 return
-            was, now = _shown(was, now)
+            was, now = shown(was, now)
             was, now = f"with input {was}", f"with input {now}"
         elif event.type is EventType.TIMER_FIRED:
             was, now = event.duration.total_seconds(), self._given.pop(seq, 0.0)
@@ -196,28 +196,32 @@ class Past:
             raise self.parting(event, recorded, self._last_words())
         return calls[0]
 
+    def last_call(self) -> str:
+        """Return what the code asked for last, as the end of a sentence."""
+        return f"; what it asked for last is {self.calls[-1]}" if self.calls else ""
+
     def _last_words(self) -> str:
         if not self.calls:
             return "it has asked for nothing so far"
         return f"it has not asked for that; what it asked for last is {self.calls[-1]}"
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Tell whether two JSON values are the same; 1, 1.0 and true are not."""
     if type(one) is not type(other):
         return False
     if type(one) is dict:
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if type(one) is list:
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
 
 
-def _shown(one: Any, other: Any) -> tuple[str, str]:
+def shown(one: Any, other: Any) -> tuple[str, str]:
     """Return two values as short texts, around the place where they begin to differ."""
     texts = [wire.encode_json(value).decode() for value in (one, other)]
     same = next((n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
     first = max(same - _MOST_SHOWN // 2, 0) if max(map(len, texts)) > _MOST_SHOWN else 0
     last = first + _MOST_SHOWN
-    shown = [f"{'…' * (first > 0)}{t[first:last]}{'…' * (last < len(t))}" for t in texts]
-    return shown[0], shown[1]
+    texts = [f"{'…' * (first > 0)}{t[first:last]}{'…' * (last < len(t))}" for t in texts]
+    return texts[0], texts[1]

@@ -1,0 +1,86 @@
+"""`run` replays what has just ended, and warns of code that would do something else."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import warnings
+from typing import Any
+
+import pytest
+
+import inngest_nb as inb
+from inngest_nb.notebook._recheck import ReplayWarning
+
+pytestmark = pytest.mark.filterwarnings("error::inngest_nb.notebook._recheck.ReplayWarning")
+
+
+def keep(given: Any) -> Any:
+    return given
+
+
+def test_a_run_whose_code_counts_its_lives_is_warned_of_with_event_and_line() -> None:
+    lives = itertools.count(1)
+
+    async def counts(ctx: inb.AsyncWorkflowContext) -> Any:
+        return await ctx.execute_activity(keep, next(lives))
+
+    with pytest.warns(ReplayWarning, match=r"part at event 2 \(activity_started\)") as told:
+        run = inb.run(counts)
+    assert run.result() == 1
+    (warning,) = told.list
+    assert (
+        "with input 1. Code: call 1 is activity 'keep' with input 2 (test_run_is_checked.py:"
+        in (str(warning.message))
+    )
+    assert warning.filename == __file__
+
+
+def test_nothing_is_done_printed_or_saved_again(capsys: pytest.CaptureFixture[str]) -> None:
+    done = []
+
+    def act(given: int) -> int:
+        done.append(given)
+        return given
+
+    async def prints(ctx: inb.AsyncWorkflowContext) -> Any:
+        print("in the code")  # noqa: T201
+        return await ctx.execute_activity(act, 1)
+
+    def prints_plainly(ctx: inb.WorkflowContext) -> Any:
+        print("in the code")  # noqa: T201
+        return ctx.execute_activity(act, 2)
+
+    with inb.MemoryStore() as store:
+        for number, fn in enumerate((prints, prints_plainly)):
+            run = inb.run(fn, id=f"run-{number}", store=store)
+            stored = store.load(run.id)
+            assert stored is not None
+            assert stored.history == run.state.history
+            assert stored.etag == run.state.etag or stored.status == "completed"
+    assert done == [1, 2]
+    assert capsys.readouterr().out.count("in the code") == 2
+
+
+def test_a_run_that_fails_or_is_fine_is_not_warned_of() -> None:
+    async def fails(ctx: inb.AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(keep, 1)
+        raise ValueError("no")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert inb.run(fails).status == "failed"
+        assert inb.run(inb.samples.fan_out, {"speed": 1000}).status == "completed"
+
+
+def test_code_that_blocks_delays_the_cell_by_a_moment_only() -> None:
+    lives = itertools.count(1)
+
+    def blocks(ctx: inb.WorkflowContext) -> int:
+        if next(lives) > 1:
+            time.sleep(1)
+        return 1
+
+    begun = time.monotonic()
+    inb.run(blocks)
+    assert time.monotonic() - begun < 1
