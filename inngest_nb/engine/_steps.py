@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -98,7 +99,8 @@ def _through(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tu
     except concurrent.futures.TimeoutError:
         run.suspend(EngineError("the replay was given up", workflow_id=run.workflow_id))
         # Its code may block: nobody has to wait for that.
-        threading.Thread(target=_close_later, args=(engine,), daemon=True).start()
+        close = partial(_close_later, engine)
+        threading.Thread(target=close, name="inngest-nb-close", daemon=True).start()
         raise TimeoutError(
             f"the code of workflow {state.workflow_id!r} was not through its history within "
             f"{seconds:g} s; does it block?"

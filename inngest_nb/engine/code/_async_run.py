@@ -49,7 +49,8 @@ class AsyncRun(Run):
     ) -> tuple[Activity | None, asyncio.Future[Any]]:
         """Start an activity, and return it with the future of its result."""
         turns = self.check_turn()
-        future: asyncio.Future[Any] = turns.create_future()
+        # One without a number is awaited faster, and the code never sees it.
+        future: asyncio.Future[Any] = asyncio.Future(loop=turns)
         if turns.is_ending():
             return None, future
         return self._ask(Activity(self, fn, given, retry, timeout), future)
