@@ -146,3 +146,9 @@ def is_registered(fn: Callable[..., Any]) -> bool:
 def registered_names() -> list[str]:
     """Return the names of all workflows that `@workflow` has registered, sorted."""
     return registered.names()
+
+
+def shown_name(fn: Callable[..., Any]) -> str:
+    """Return a workflow's name for people: the one it was given, else the function's own."""
+    name, own = definition_of(fn).name, name_of(fn)
+    return own if name in (qualified(fn), f"{SAMPLES}{own}") else name

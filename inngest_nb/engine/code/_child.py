@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from inngest_nb.engine.basics._functions import arguments, as_json, check_function, fresh
 from inngest_nb.engine.basics._policy import ONCE
-from inngest_nb.engine.basics._registry import definition_of
+from inngest_nb.engine.basics._registry import shown_name
 from inngest_nb.engine.basics._typed import typed_input, typed_result
 from inngest_nb.engine.code._activity import Activity, key_of
 from inngest_nb.engine.code._run import Run
@@ -53,7 +53,7 @@ class Child(Activity):
         self.canceled = False
         self.given = as_json(given, "the input of the workflow")
         typed_input(order.fn, self.given, activity=False)
-        super().__init__(run, _named(definition_of(order.fn).name), given, ONCE, None)
+        super().__init__(run, _named(shown_name(order.fn)), given, ONCE, None)
 
     @property
     def parent(self) -> Run:
