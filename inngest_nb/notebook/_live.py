@@ -185,6 +185,7 @@ def run(
     id: str | None = None,
     store: WorkflowStore | None = None,
     timeout: timedelta | float | None = None,
+    if_ended: str | None = None,
 ) -> LiveRun:
     """Run a workflow, show it live, and return its handle once it has ended, however.
 
@@ -198,7 +199,9 @@ def run(
 
     def begin() -> None:
         try:
-            stop.begun.set_result(executor.execute(fn, id=id, input=input, timeout=timeout))
+            stop.begun.set_result(
+                executor.execute(fn, id=id, input=input, timeout=timeout, if_ended=if_ended)
+            )
         except BaseException as error:  # noqa: BLE001  # it is raised below
             stop.begun.set_exception(error)
 
@@ -225,16 +228,20 @@ def start(
     id: str | None = None,
     store: WorkflowStore | None = None,
     timeout: timedelta | float | None = None,
+    if_ended: str | None = None,
 ) -> LiveRun:
     """Start a workflow, show it live, and return a handle at once; it goes on by itself.
 
     `fn(ctx, input)` is an `async def` or a plain function, kept in `store` (None: in memory) under
-    `id` (None: a new one). After `timeout` the run fails. The picture in the cell moves until the
-    run has ended; outside of notebooks there is a line on stderr. `await` the handle for the
-    result: the stop button then cancels the run. Raises what `Executor.execute` raises.
+    `id` (None: a new one). An id whose run has ended can be run again where this kernel ran it;
+    else `if_ended` says what to do, as for `Executor.execute`. After `timeout` the run fails. The
+    picture in the cell moves until the run has ended; outside of notebooks there is a line on
+    stderr. `await` the handle for the result: the stop button then cancels the run. Raises what
+    `Executor.execute` raises.
     """
     executor = executor_of(store)
-    return LiveRun(executor, executor.execute(fn, id=id, input=input, timeout=timeout))
+    handle = executor.execute(fn, id=id, input=input, timeout=timeout, if_ended=if_ended)
+    return LiveRun(executor, handle)
 
 
 def resume(

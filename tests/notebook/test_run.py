@@ -22,6 +22,7 @@ from inngest_nb.errors import (
     StoreError,
     WorkflowAlreadyRunningError,
     WorkflowCanceledError,
+    WorkflowEndedError,
     WorkflowFailedError,
     WorkflowNotSavedError,
 )
@@ -154,7 +155,9 @@ def test_runs_on_one_store_know_of_each_other() -> None:
         inb.start(until_told, store=kept, id="one")
     assert inb.start(quick, 1, store=kept, id="two").executor is live.executor
     live.cancel()
-    assert inb.run(quick, 3, store=kept, id="one").result() == 6
+    with pytest.raises(WorkflowEndedError, match="if_ended="):
+        inb.run(quick, 3, store=kept, id="one")
+    assert inb.run(quick, 3, store=kept, id="one", if_ended="replace").result() == 6
 
 
 def test_the_stop_button_cancels_run_within_a_second(store: Telling) -> None:
