@@ -7,6 +7,7 @@ import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inngest_nb.server._guard import Refused
-from inngest_nb.store.changes import CALM_SECONDS, LOOK_SECONDS
+from inngest_nb.store.changes import CALM_SECONDS, LOOK_SECONDS, Changes
 from inngest_nb.store.http import (
     ABANDONED_PATH,
     DISCARD_PATH,
@@ -99,16 +100,16 @@ class Sharing:
         after = _number(query.get("after", "0"), "after")
         to = query.get("to")
         wait = _seconds(query.get("wait", "0"))
-        found = await self._until(lambda: self._table.messages(after, to), bool, wait)
+        look = partial(self._table.messages, after, to)
+        found = await self._until(self._table.mail, look, bool, wait)
         return _json(Messages([wire_message(each) for each in found]))
 
     async def _watch(self, request: Request) -> Response:
         query = request.query_params
         workflow_id, known = query.get("id", ""), query.get("etag", "")
         wait = _seconds(query.get("wait", "0"))
-        etag = await self._until(
-            lambda: self._table.etag(workflow_id), lambda etag: etag != known, wait
-        )
+        look = partial(self._table.etag, workflow_id)
+        etag = await self._until(self._table.changes, look, lambda etag: etag != known, wait)
         return _json(Version(etag))
 
     async def _abandoned(self, request: Request) -> Response:
@@ -125,10 +126,11 @@ class Sharing:
             raise failure
         return Response(status_code=204)
 
-    async def _until(self, look: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
+    async def _until(
+        self, changes: Changes, look: Callable[[], T], good: Callable[[T], bool], seconds: float
+    ) -> T:
         deadline = time.monotonic() + seconds
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
-        changes = self._table.changes
 
         def hear() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more

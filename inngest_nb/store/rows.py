@@ -69,6 +69,7 @@ class StateTable(Protocol):
     """Documents by id. Rows come newest update first, then by id, unless one asks otherwise."""
 
     changes: Changes
+    mail: Changes  # of messages alone: most commits have none
 
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works together, and come back when they are durable, with what came of each."""

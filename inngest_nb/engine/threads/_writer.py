@@ -125,9 +125,10 @@ class Writer:
         while batch := self._next():
             begun = time.monotonic()
             self._going_on.clear()
-            self._chance = _random.random()
             outcomes = _append(self._store, batch)
             self._patience = min(_PATIENCE * (time.monotonic() - begun), _MOST_PATIENCE)
+            if any(error is not None for _, error in outcomes):
+                self._chance = _random.random()
             for run, error in outcomes:
                 try:
                     self._tell(run, error)

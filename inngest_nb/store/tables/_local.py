@@ -94,7 +94,7 @@ class _TableStore:
 
     def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> list[Message]:
         """Return messages with higher numbers, in order; wait for the first one if told to."""
-        return self._table.changes.until(partial(self._table.messages, after, to), bool, wait)
+        return self._table.mail.until(partial(self._table.messages, after, to), bool, wait)
 
     def discard(self, ids: Sequence[str]) -> None:
         """Forget messages that were taken; unknown ids are no error."""

@@ -28,13 +28,15 @@ class MemoryTable:
         self._keys = MemoryKeys()
         self._sharing = MemorySharing(self._keys)
         self._owners: dict[str, str] = {}
-        self.changes = Changes()
+        self.changes, self.mail = Changes(), Changes()
 
     def apply(self, works: Sequence[Work]) -> list[Outcome]:
         """Do works together; they are as durable as the process."""
         with self._lock:
             outcomes = [self._apply(work) for work in works]
         self.changes.tell()
+        if any(type(work) is Message for work in works):
+            self.mail.tell()
         return outcomes
 
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
@@ -99,6 +101,7 @@ class MemoryTable:
     def close(self) -> None:
         """Let nobody wait for changes any longer."""
         self.changes.close()
+        self.mail.close()
 
     def request_under(self, key: bytes) -> bytes | None:
         """Return what was done under a key, None if that is not known."""

@@ -84,7 +84,7 @@ class SqliteTable:
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works in one commit, and come back when they are on disk."""
         outcomes = self._commits.now(works)
-        self.changes.tell()
+        self._tell(works)
         return outcomes
 
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
@@ -92,9 +92,14 @@ class SqliteTable:
 
         def told(outcomes: Sequence[Outcome]) -> None:
             done(outcomes)
-            self.changes.tell()
+            self._tell(works)
 
         self._commits.soon(works, told)
+
+    def _tell(self, works: Sequence[Work]) -> None:
+        self.changes.tell()
+        if any(type(work) is Message for work in works):
+            self.mail.tell()
 
     def get(self, workflow_id: str) -> Row | None:
         """Return the row of an id."""
@@ -159,6 +164,7 @@ class SqliteTable:
         """Finish what was begun and let go of the file; again is no error."""
         self._closed.set()
         self.changes.close()
+        self.mail.close()
         self._finalizer.detach()
         self._commits.close()
         _close_all(self._idle)
@@ -166,7 +172,7 @@ class SqliteTable:
 
     def _connect(self) -> None:
         self._looker = Looker(self.path)
-        self.changes = Changes(self._looker.version)
+        self.changes, self.mail = Changes(self._looker.version), Changes(self._looker.version)
         writer = _Writer(self.path)
         self._commits = Commits(writer.commit, writer.close, writer.closed_error)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
