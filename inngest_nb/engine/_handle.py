@@ -102,12 +102,15 @@ class WorkflowHandle:
             if not ended.done():
                 ended.set_result(None)
 
-        def over(_: object) -> None:
+        def over() -> None:
             with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(wake)
 
-        run.done.add_done_callback(over)
-        yield from ended.__await__()
+        run.tell_when_over(over)
+        try:
+            yield from ended.__await__()
+        finally:  # who gives up waiting leaves nothing behind
+            run.tell_no_more(over)
         return _value(run, run.done.result())
 
     def _check_place(self) -> None:

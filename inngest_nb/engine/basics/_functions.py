@@ -110,6 +110,9 @@ def as_json(value: Any, whose: str) -> Any:
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{whose} is not what JSON can hold: {error}") from error
+    except Exception as error:  # what an object of the user's raised when it was looked at
+        text = f"{whose} is not what JSON can hold: {describe(error)}"
+        raise ValueError(text) from error
 
 
 def _is_simple_text(text: str) -> bool:
@@ -138,24 +141,35 @@ def clean(text: str) -> str:
 
 def describe(error: BaseException) -> str:
     """Return an error as history shows it: its kind and its text."""
+    try:
+        return _described(error)
+    except BaseException as broken:  # noqa: BLE001  # a text of the user's, or groups too deep
+        return clean(f"{type(error).__name__}: (its text raised {type(broken).__name__})")
+
+
+def _described(error: BaseException) -> str:
     if isinstance(error, ActivityError):
         return clean(str(error))
     if isinstance(error, BaseExceptionGroup):
         return clean("; ".join(describe(each) for each in error.exceptions))
-    try:
-        text = str(error)
-    except Exception as broken:  # noqa: BLE001  # an error of the user's that cannot show itself
-        text = f"(its text raised {type(broken).__name__})"
+    text = str(error)
     kind = type(error).__name__
     return clean(f"{kind}: {text}" if text else kind)
 
 
 def failed_activity(error: BaseException | None) -> ActivityError | None:
     """Return the activity's error behind an error, if there is one."""
-    while error is not None:
+    todo = [error]
+    seen: set[int] = set()  # causes can go in circles
+    while todo:
+        error = todo.pop()
         if isinstance(error, ActivityError):
             return error
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
         if isinstance(error, BaseExceptionGroup):
-            return next(filter(None, map(failed_activity, error.exceptions)), None)
-        error = error.__cause__
+            todo += reversed(error.exceptions)
+        else:
+            todo.append(error.__cause__)
     return None

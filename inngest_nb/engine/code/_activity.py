@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,7 +16,6 @@ from typing import Any, NamedTuple
 from inngest_nb.engine.basics._exit import process_ends
 from inngest_nb.engine.basics._failures import what_failed
 from inngest_nb.engine.basics._functions import (
-    UNWRITABLE,
     arguments,
     as_json,
     describe,
@@ -30,7 +30,7 @@ from inngest_nb.engine.basics._registry import definition_of
 from inngest_nb.engine.basics._typed import typed_input, typed_result
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.threads._hooks import Tracing
-from inngest_nb.engine.threads._loop import Timer
+from inngest_nb.engine.threads._loop import SystemClock, Timer, call_when
 from inngest_nb.errors import ActivityError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, UnsetType
 
@@ -118,6 +118,7 @@ class Activity:
         self._spent = 0  # attempts before the run was retried: the policy counts anew
         self._retries_then = 0  # of the run, when it last happened that the past had of this call
         self._begun: datetime | None = None  # the first attempt that the policy counts
+        self._first = 0.0  # the same by a clock that nobody sets, if it was in this life
         self._again_at: datetime | None = None
         self._started: datetime | None = None
         self._failed: HistoryEvent | None = None
@@ -125,7 +126,9 @@ class Activity:
         self.span: Any = None  # of the call, where spans are kept
         self._attempt_span: Any = None
         self._timer: Timer | None = None
+        self._is_total = False  # what the attempt is limited by: the whole call's time
         self._task: asyncio.Task[Any] | None = None
+        self._working = 0  # the attempt that a worker makes
 
     def recall(self, event: HistoryEvent) -> None:
         """Take note of an event of the past that is about this call."""
@@ -164,23 +167,22 @@ class Activity:
 
     def start(self) -> None:
         """Begin the next attempt: an async function on the loop, a plain one in a worker."""
-        number = self._begin()
-        if number is None:
-            return
-        engine = self._run.engine
-        if (due := self._due()) is not None:
-            self._timer = engine.clock.call_at(due, partial(self._time_out, number))
         if is_async(self._fn):
-            engine.on_loop(partial(self._launch, number))
-        else:
-            engine.workers.submit(partial(self._work, number))
+            if (number := self._begin_timed()) is not None:
+                self._run.engine.on_loop(partial(self._launch, number))
+            return
+        try:  # it begins when a worker is free
+            self._run.engine.workers.submit(self._work)
+        except (RuntimeError, MemoryError) as error:  # no thread to be had
+            if (number := self._begin()) is not None:
+                self._finish(number, None, error)
 
-    def run_here(self, pause_until: Callable[[datetime], None]) -> None:
+    def run_here(self, pause_until: Callable[[datetime | timedelta], None]) -> None:
         """Make all attempts in this very thread, with `pause_until` between them."""
         if self._is_too_late():
             return
         self._again_after_cut()
-        again = self._again_at
+        again: datetime | timedelta | None = self._again_at
         while True:
             if again is not None:
                 pause_until(again)
@@ -254,7 +256,10 @@ class Activity:
             if event is None:
                 return None
             self._started = event.timestamp
-            self._begun = self._begun or event.timestamp
+            if self._begun is None:
+                self._begun = event.timestamp
+                if isinstance(self._run.engine.clock, SystemClock):  # a test's moves as it likes
+                    self._first = time.monotonic()
             if self._run.engine.tracing is not None:
                 self._open_spans(self._run.engine.tracing)
             return self._attempt
@@ -292,11 +297,20 @@ class Activity:
         """Tell whether no attempt is being made."""
         return self._over == self._attempt or self._dropped or self.last_event is not None
 
+    def _begin_timed(self) -> int | None:
+        """Begin an attempt that is cut off after its time."""
+        with self._run.lock:
+            number = self._begin()
+            if number is not None and (limit := self._limit()) is not None:
+                time_out = partial(self._time_out, number)
+                self._timer = call_when(self._run.engine.clock, limit, time_out)
+            return number
+
     def _count_anew(self) -> None:
         """Let the whole policy count again, if the run was retried meanwhile."""
         if self._retries_then != self._run.journal.retries:
             self._retries_then = self._run.journal.retries
-            self._spent, self._begun = self._over, None
+            self._spent, self._begun, self._first = self._over, None, 0.0
 
     def _is_too_late(self) -> bool:
         """End a call of an earlier life, if its whole time is over by now."""
@@ -305,7 +319,7 @@ class Activity:
         if total is None or self._begun is None:
             return False
         now = self._run.engine.clock.now()
-        if now < later(self._begun, total):
+        if self._spent_time(now) < total:
             return False
         error = _too_late(total)
         with self._run.lock:
@@ -314,7 +328,7 @@ class Activity:
                 timestamp=now,
                 activity_name=self.name,
                 **what_failed(error),
-                duration=max(now - self._begun, timedelta()),
+                duration=self._spent_time(now),
                 seq=self.seq,
                 attempt=self._attempt,
             )
@@ -322,14 +336,22 @@ class Activity:
                 self.last_event = event.id
         return True
 
-    def _due(self) -> datetime | None:
-        """Return when the attempt that was begun is cut off, at the latest."""
-        if self._timeout is None and self._retry.total_timeout is None:
-            return None
-        if self._started is None or self._begun is None:
-            return None
-        limits = [(self._started, self._timeout), (self._begun, self._retry.total)]
-        return min(later(since, limit) for since, limit in limits if limit is not None)
+    def _limit(self) -> timedelta | None:
+        """Return how long the attempt that has just begun may take."""
+        total, timeout = self._retry.total, self._timeout
+        if total is None or self._started is None:
+            return timeout
+        left = max(total - self._spent_time(self._started), timedelta())
+        self._is_total = timeout is None or left <= timeout
+        return left if timeout is None else min(left, timeout)
+
+    def _spent_time(self, now: datetime) -> timedelta:
+        """Return the time since the first attempt that the policy counts, whatever clocks do."""
+        if self._begun is None:
+            return timedelta()
+        if self._first:
+            return timedelta(seconds=time.monotonic() - self._first)
+        return max(now - self._begun, timedelta())
 
     def _again_after_cut(self) -> None:
         """Have an attempt that was cut off by the end of its process made again."""
@@ -373,18 +395,36 @@ class Activity:
             raise RuntimeError(f"the activity raised {describe(error)}") from error
 
     def _task_done(self, number: int, task: asyncio.Task[Any]) -> None:
-        if task.cancelled():
-            self._finish(number, None, asyncio.CancelledError("the activity canceled itself"))
-        elif (error := task.exception()) is not None:
-            self._finish(number, None, error)
-        else:
-            self._finish(number, task.result(), None)
+        with self._run.breaking_off():
+            if task.cancelled():
+                self._finish(number, None, asyncio.CancelledError("the activity canceled itself"))
+            elif (error := task.exception()) is not None:
+                self._finish(number, None, error)
+            else:
+                self._finish(number, task.result(), None)
 
-    def _work(self, number: int) -> None:
-        with self._run.changed:
-            if not self._is_current(number):  # given up while it waited for a free worker
+    def _work(self) -> None:
+        with self._run.breaking_off():
+            self._make_attempt()
+
+    def _make_attempt(self) -> None:
+        with self._run.lock:
+            if self._dropped or self._run.ended or self._is_too_late():
+                return  # given up while it waited for a free worker
+            if (number := self._begin_timed()) is None:
                 return
-        again = self._attempt_here(number)
+            self._working = number
+        try:
+            again = self._attempt_here(number)
+        finally:
+            with self._run.lock:
+                if self._working == number:
+                    self._working = 0
+                    left_alone = False
+                else:
+                    left_alone = True
+            if left_alone:
+                self._run.engine.workers.came_back()
         if again is not None:
             self._try_again_at(again)
 
@@ -392,7 +432,14 @@ class Activity:
         with self.inside():
             return self._fn(*self._arguments())
 
-    def _attempt_here(self, number: int) -> datetime | None:
+    def _leave_worker_alone(self) -> None:
+        """Let the pool have another thread in place of the one that makes the attempt."""
+        with self._run.lock:
+            working, self._working = self._working, 0
+        if working:
+            self._run.engine.workers.leave_alone()
+
+    def _attempt_here(self, number: int) -> timedelta | None:
         try:
             result = self._variables.copy().run(self._call)
             if inspect.isawaitable(result):
@@ -406,34 +453,32 @@ class Activity:
         return self._ended(number, result, None)
 
     def _time_out(self, number: int) -> None:
-        with self._run.lock:
-            if not self._is_current(number):
-                return
-            task = self._task
-            self._finish(number, None, self._timed_out())
-        if task is not None:
-            self._run.engine.on_loop(task.cancel)
+        with self._run.breaking_off():
+            with self._run.lock:
+                if not self._is_current(number):
+                    return
+                task = self._task
+                self._finish(number, None, self._timed_out())
+            self._leave_worker_alone()
+            if task is not None:
+                self._run.engine.on_loop(task.cancel)
 
     def _timed_out(self) -> TimeoutError:
         """Return the error of the attempt that has come to one of its two limits, the first."""
-        total, timeout = self._retry.total, self._timeout
-        if (
-            total is not None
-            and self._begun is not None
-            and self._due() == later(self._begun, total)
-        ):
-            return _too_late(total)
-        return TimeoutError(f"not finished within {(timeout or timedelta()).total_seconds():g} s")
+        if self._is_total and self._retry.total is not None:
+            return _too_late(self._retry.total)
+        limit = (self._timeout or timedelta()).total_seconds()
+        return TimeoutError(f"not finished within {limit:g} s")
 
     def _finish(self, number: int, result: Any, error: BaseException | None) -> None:
         again = self._ended(number, result, error)
         if again is not None:
             self._try_again_at(again)
 
-    def _try_again_at(self, when: datetime) -> None:
+    def _try_again_at(self, when: datetime | timedelta) -> None:
         with self._run.lock:
             if not self._dropped:
-                self._timer = self._run.engine.clock.call_at(when, self._start_again)
+                self._timer = call_when(self._run.engine.clock, when, self._try_again)
 
     def _start_again(self) -> None:
         """Make the next attempt once the last one's failure is durable, so that it counts."""
@@ -442,13 +487,17 @@ class Activity:
         else:
             self._run.when_saved(self._failed, self.start)
 
-    def _ended(self, number: int, result: Any, error: BaseException | None) -> datetime | None:
-        """Record how an attempt ended, and return when to make another, if so."""
+    def _try_again(self) -> None:
+        with self._run.breaking_off():
+            self._start_again()
+
+    def _ended(self, number: int, result: Any, error: BaseException | None) -> timedelta | None:
+        """Record how an attempt ended, and return after which pause to make another, if so."""
         if error is None:
             try:
                 result = as_json(result, f"the result of activity {self.name!r}")
                 typed_result(self._fn, result, activity=True)
-            except UNWRITABLE as unwritable:
+            except BaseException as unwritable:  # noqa: BLE001  # whatever looking at it raised
                 result, error = None, unwritable
         failure: dict[str, Any] = {} if error is None else self._tell(number, error)
         with self._run.lock:
@@ -485,7 +534,7 @@ class Activity:
                 return None
             if again is not None:
                 self._over, self._failed = number, event
-                return again
+                return pause
             self.last_event = event.id
             return None
 
@@ -498,8 +547,7 @@ class Activity:
         return told
 
     def _pause_after(self, number: int, error: BaseException, now: datetime) -> timedelta | None:
-        spent = timedelta() if self._begun is None else max(now - self._begun, timedelta())
-        return self._retry.pause_after(number - self._spent, error, spent)
+        return self._retry.pause_after(number - self._spent, error, self._spent_time(now))
 
     def _is_current(self, number: int) -> bool:
         wanted = not self._dropped and self.last_event is None and not self._run.ended
@@ -517,6 +565,7 @@ class Activity:
             timer.cancel()
         if task is not None:
             self._run.engine.on_loop(task.cancel)
+        self._leave_worker_alone()
 
 
 def _too_late(total: timedelta) -> TimeoutError:

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from inngest_nb.engine.basics._functions import UNWRITABLE, arguments, as_json, fresh
+from inngest_nb.engine.basics._functions import arguments, as_json, fresh
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.basics._typed import typed_input
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._child import Child, Order
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.code._turn_loop import TurnLoop
-from inngest_nb.engine.threads._loop import Timer
+from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.errors import NonDeterminismError, PayloadTypeError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
@@ -117,14 +117,16 @@ class AsyncRun(Run):
         with self.lock:
             self._due[seq] = handle
             self._timers[handle] = seq, None
-        self.when_live(partial(self._arm, seq, handle, delay))
+        self.when_live(partial(self._arm, seq, handle, delay, self.past is None))
 
-    def _arm(self, seq: int, handle: asyncio.TimerHandle, delay: float) -> None:
+    def _arm(self, seq: int, handle: asyncio.TimerHandle, delay: float, is_live: bool) -> None:
+        """Arm a timer: a live one by its delay, one of an earlier life by the time it is due."""
         with self.lock, contextlib.suppress(OverflowError, ValueError):  # later than calendars
             if seq in self._due and self._begun is not None:
                 due = self._begun + timedelta(seconds=handle.when())
-                timer = self.engine.clock.call_at(due, partial(self._fire, seq, delay))
-                self._timers[handle] = seq, timer
+                when = timedelta(seconds=delay) if is_live else due
+                fire = partial(self._fire, seq, delay)
+                self._timers[handle] = seq, call_when(self.engine.clock, when, fire)
 
     def stop_timer(self, handle: asyncio.TimerHandle) -> None:
         """Forget a timer."""
@@ -158,6 +160,8 @@ class AsyncRun(Run):
                     self._finish(self._main)
         except NonDeterminismError as error:
             self.suspend(error)
+        except BaseException as error:  # noqa: BLE001  # no other run is to hear of it
+            self.break_off(error)
         else:
             if self.past is not None and self._past_is_over() and not self.ended:
                 self._claim()
@@ -191,11 +195,17 @@ class AsyncRun(Run):
         self._begun = event.timestamp
         seed = event.seed or self.run_id
         turns = self._turns = TurnLoop(self, seed)  # type: ignore[abstract]  # the rest refuses
+        try:
+            self._main = self._first_task(turns, event)
+        except BaseException as error:  # noqa: BLE001  # it is how the run ended
+            self.fail(error)
+
+    def _first_task(self, turns: TurnLoop, event: HistoryEvent) -> asyncio.Task[Any]:
         value = typed_input(self.fn, fresh(event.input), activity=False)
         given = arguments(self.fn, "workflow", self.context_of(self), given=value)
         name = f"workflow {self.workflow_id}"
         coro = self.variables.run(self.fn, *given)
-        self._main = turns.create_task(coro, name=name, context=self.variables)
+        return turns.create_task(coro, name=name, context=self.variables)
 
     def _answer(self, seq: int, event: HistoryEvent) -> bool:
         activity, future = self._activities.get(seq, (None, None))
@@ -227,7 +237,7 @@ class AsyncRun(Run):
         self._subscribers = alive
 
     def _fire(self, seq: int, delay: float) -> None:
-        with self.lock:
+        with self.breaking_off(), self.lock:
             if seq in self._due:
                 self.record(EventType.TIMER_FIRED, seq=seq, duration=timedelta(seconds=delay))
 
@@ -250,7 +260,7 @@ class AsyncRun(Run):
         else:
             try:
                 result = as_json(main.result(), "the workflow's result")
-            except UNWRITABLE as unwritable:
+            except BaseException as unwritable:  # noqa: BLE001  # whatever looking at it raised
                 self.fail(unwritable)
             else:
                 self.end(WorkflowStatus.COMPLETED, EventType.WORKFLOW_COMPLETED, result=result)

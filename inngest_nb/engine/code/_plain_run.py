@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +17,7 @@ from inngest_nb.engine.basics._typed import typed_input
 from inngest_nb.engine.code._activity import Activity
 from inngest_nb.engine.code._child import Child, Order
 from inngest_nb.engine.code._run import Run
-from inngest_nb.engine.threads._loop import Timer
+from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
@@ -51,6 +52,7 @@ class PlainRun(Run):
         self._begun = False
         self._activities: dict[int, Activity] = {}
         self._answers: dict[int, HistoryEvent] = {}
+        self._answered: deque[int] = deque()  # in their order, for those who wait for any
         self._timers: dict[int, Timer | None] = {}
         self._received: dict[str, list[Any]] = {}
         self._taken: dict[str, int] = {}
@@ -93,6 +95,7 @@ class PlainRun(Run):
         self._check_thread()
         begun: list[Activity] = []
         open_: set[int] = set()
+        self._answered.clear()
         failed = False
         for given in items:
             activity = Activity(self, fn, given, retry, timeout)
@@ -123,10 +126,11 @@ class PlainRun(Run):
 
     def _wait_for_one(self, seqs: set[int]) -> bool:
         """Wait until one of these calls has its answer, forget it, and tell whether it failed."""
-        self._wait_for(lambda: any(seq in self._answers for seq in seqs))
-        seq = next(seq for seq in seqs if seq in self._answers)
-        seqs.discard(seq)
-        return self._failed(seq)
+        while True:
+            self._wait_for(lambda: bool(self._answered))
+            if (seq := self._answered.popleft()) in seqs:
+                seqs.discard(seq)
+                return self._failed(seq)
 
     def _failed(self, seq: int) -> bool:
         event = self._answers.get(seq)
@@ -134,6 +138,8 @@ class PlainRun(Run):
 
     def _result(self, activity: Activity) -> Any:
         event = self._answer(activity.seq)
+        if len(self._answered) > len(self._answers):
+            self._answered.clear()  # nobody waits for any
         del self._activities[activity.seq], self._answers[activity.seq]
         if event.type is EventType.ACTIVITY_FAILED:
             raise activity.error(event)
@@ -230,6 +236,7 @@ class PlainRun(Run):
             activity is not None and activity.last_event == event.id
         ):
             self._answers[seq] = event
+            self._answered.append(seq)
 
     def _start_timer(self, duration: timedelta) -> int:
         seq = self.call("timer", given=duration.total_seconds())
@@ -239,14 +246,16 @@ class PlainRun(Run):
             return seq
         with self.lock:
             self._timers[seq] = None
-        self.when_live(partial(self._arm, seq, due, duration))
+        # A live one by its delay, one of an earlier life by the time it is due.
+        when = duration if self.past is None else due
+        self.when_live(partial(self._arm, seq, when, duration))
         return seq
 
-    def _arm(self, seq: int, due: datetime, duration: timedelta) -> None:
+    def _arm(self, seq: int, when: datetime | timedelta, duration: timedelta) -> None:
         with self.lock:
             if seq in self._timers and seq not in self._answers:
                 fire = partial(self._fire, seq, duration)
-                self._timers[seq] = self.engine.clock.call_at(due, fire)
+                self._timers[seq] = call_when(self.engine.clock, when, fire)
 
     def _stop_timer(self, seq: int) -> None:
         with self.lock:
@@ -255,13 +264,13 @@ class PlainRun(Run):
             timer.cancel()
 
     def _fire(self, seq: int, duration: timedelta) -> None:
-        with self.lock:
+        with self.breaking_off(), self.lock:
             if seq in self._timers:
                 del self._timers[seq]
                 self.record(EventType.TIMER_FIRED, seq=seq, duration=duration)
 
-    def _pause_until(self, when: datetime) -> None:
-        """Return at that time, and not before all that is to be saved is."""
+    def _pause_until(self, when: datetime | timedelta) -> None:
+        """Return at that time, or after so long, and not before all that is to be saved is."""
         over: list[bool] = []
         wanted = self._wanted
 
@@ -270,7 +279,7 @@ class PlainRun(Run):
                 over.append(True)
                 self.changed.notify_all()
 
-        timer = self.engine.clock.call_at(when, wake)
+        timer = call_when(self.engine.clock, when, wake)
         try:
             self._wait_for(lambda: bool(over) and self.journal.saved >= wanted)
         finally:
@@ -283,7 +292,11 @@ class PlainRun(Run):
             if self._begun:
                 return  # the thread was notified
             self._begun = True
-        self.engine.threads.submit(partial(self.variables.run, self._run_code))
+        try:
+            self.engine.threads.submit(partial(self.variables.run, self._run_code))
+        except (RuntimeError, MemoryError) as error:  # no thread to be had
+            # Later, because this may be a caller with locks.
+            self.engine.loop.post(partial(self.break_off, error))
 
     def _run_code(self) -> None:
         _here.run = self

@@ -15,11 +15,12 @@ from functools import partial
 from typing import Any
 
 from inngest_nb.engine.basics._functions import describe, failed_activity
+from inngest_nb.engine.basics._policy import later
 from inngest_nb.engine.basics._registry import definition_of
 from inngest_nb.engine.code._endings import canceled, lost, not_saved
 from inngest_nb.engine.history._journal import Journal
 from inngest_nb.engine.history._replay import Past
-from inngest_nb.engine.threads._loop import Timer
+from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.engine.threads._mailbox import CANCEL, SIGNAL
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
@@ -88,6 +89,7 @@ class Run:
         self._outcome: dict[str, Any] = {}
         self._failure: EngineError | None = None
         self._deadline: Timer | None = None
+        self._waiters: dict[Callable[[], object], None] = {}
 
     # What the executor asks of it
 
@@ -111,7 +113,7 @@ class Run:
             workflow=name,
             **fields,
         )
-        self._arm_deadline()
+        self._arm_deadline(timeout)
 
     def signal(self, signal: Signal, payload: Any) -> bool:
         """Record a signal and return once it is saved; False if the run has ended."""
@@ -489,15 +491,38 @@ class Run:
                 raise self._failure
             return True
 
-    def _arm_deadline(self) -> None:
+    def _arm_deadline(self, live: timedelta | None = None) -> None:
+        """Limit the run's time: from now, or from when it began in an earlier life."""
         begun = self.journal.events[0]
         if begun.timeout and begun.timestamp is not None:
-            due = begun.timestamp + begun.timeout
-            self._deadline = self.engine.clock.call_at(due, self._time_out)
+            when = live or later(begun.timestamp, begun.timeout)
+            self._deadline = call_when(self.engine.clock, when, self._time_out)
 
     def _time_out(self) -> None:
         limit = (self.journal.events[0].timeout or timedelta()).total_seconds()
-        self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
+        with self.breaking_off():
+            self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
+
+    def break_off(self, error: BaseException) -> None:
+        """Stop for an error outside of the code, which others are not to hear of."""
+        _log.error("workflow %r is stopped by an error", self.workflow_id, exc_info=error)
+        stopped = EngineError(
+            f"workflow {self.workflow_id!r} was stopped by an error outside of its code: "
+            f"{describe(error)}. It is stored as running, up to its last saved event; "
+            f"resume(fn, {self.workflow_id!r}) goes on there",
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+        )
+        stopped.__cause__ = error
+        self.suspend(stopped)
+
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """Stop the run if what is done for it raises, in a thread that serves all runs."""
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001  # told, and logged
+            self.break_off(error)
 
     def _end_as_canceled(self, **fields: Any) -> HistoryEvent | None:
         return self.end(
@@ -531,6 +556,22 @@ class Run:
             else:
                 self.done.set_exception(self._failure)
             self.changed.notify_all()
+            waiters, self._waiters = self._waiters, {}
+        for waiter in waiters:
+            waiter()
+
+    def tell_when_over(self, waiter: Callable[[], object]) -> None:
+        """Make a call when the run is over: now, if it is."""
+        with self.lock:
+            if not self.done.done():
+                self._waiters[waiter] = None
+                return
+        waiter()
+
+    def tell_no_more(self, waiter: Callable[[], object]) -> None:
+        """Forget a call that was to be made when the run is over."""
+        with self.lock:
+            self._waiters.pop(waiter, None)
 
 
 class RepeatedRandom(random.Random):

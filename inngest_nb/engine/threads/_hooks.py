@@ -107,12 +107,17 @@ class HookThread:
         with self._lock:
             if self._closed:
                 return
+            self._calls.put((name, workflow_id, event))
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, args=(self._hooks,), name="inngest-nb-hooks", daemon=True
                 )
-                self._thread.start()
-            self._calls.put((name, workflow_id, event))
+                try:
+                    thread.start()
+                except (RuntimeError, MemoryError) as error:
+                    _log.warning("hooks wait for a thread to be called in: %s", error)
+                else:
+                    self._thread = thread
 
     def close(self, grace: float) -> None:
         """Wait so many seconds for calls that are due."""
@@ -125,4 +130,7 @@ class HookThread:
 
     def _run(self, hooks: Hooks) -> None:
         while (call := self._calls.get()) is not None:
-            hooks.tell(*call)
+            try:
+                hooks.tell(*call)
+            except BaseException:  # noqa: BLE001  # hooks of a class of the user's, perhaps
+                _log.exception("the hooks raised for workflow %r; its run goes on", call[1])

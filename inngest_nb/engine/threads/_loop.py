@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from inngest_nb.engine.basics._policy import later
+
+_log = logging.getLogger("inngest_nb.engine")
 
 
 class Timer(Protocol):
@@ -20,13 +25,35 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """Where the engine gets its time from. Give another one to try out retries without waiting."""
+    """Where the engine gets its time from. Give another one to try out retries without waiting.
+
+    One that also has `call_later(delay: timedelta, callback)` is asked for what has to last so long
+    whatever the time of day does meanwhile.
+    """
 
     def now(self) -> datetime:
         """Return the time, with its zone."""
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
         """Call back at that time, from any thread; the callback is quick."""
+
+
+@runtime_checkable
+class _CountingClock(Protocol):
+    def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
+        """Call back after so long, from any thread."""
+
+
+def call_when(clock: Clock, when: datetime | timedelta, callback: Callable[[], None]) -> Timer:
+    """Call back at a time, such as a recorded one, or after a while, as what is live does.
+
+    Live waits last as long as they should, even if somebody sets the clock.
+    """
+    if isinstance(when, datetime):
+        return clock.call_at(when, callback)
+    if isinstance(clock, _CountingClock):
+        return clock.call_later(when, callback)
+    return clock.call_at(later(clock.now(), when), callback)
 
 
 class PrivateLoop:
@@ -39,16 +66,22 @@ class PrivateLoop:
         self._context = contextvars.Context()
         self._calls: deque[Callable[[], object]] = deque()
         self._awake = False
+        self._stopped = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Begin to turn; again is no error."""
         if self.loop is None:
-            self.loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(
-                target=self._run, args=(self.loop,), name="inngest-nb-loop", daemon=True
+            loop = asyncio.new_event_loop()
+            thread = threading.Thread(
+                target=self._run, args=(loop,), name="inngest-nb-loop", daemon=True
             )
-            self._thread.start()
+            try:
+                thread.start()
+            except BaseException:
+                loop.close()
+                raise
+            self.loop, self._thread = loop, thread
 
     def is_current(self) -> bool:
         """Tell whether this is the loop's own thread."""
@@ -80,6 +113,7 @@ class PrivateLoop:
         ended = asyncio.run_coroutine_threadsafe(_end_tasks(grace), loop)
         with contextlib.suppress(TimeoutError):
             ended.result(grace + 1)
+        self._stopped = True
         loop.call_soon_threadsafe(loop.stop)
         thread.join(grace + 1)
 
@@ -87,7 +121,11 @@ class PrivateLoop:
         self._ident = threading.get_ident()
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while not self._stopped:
+                try:
+                    loop.run_forever()
+                except BaseException:  # noqa: BLE001  # such as sys.exit() in an activity's task
+                    _log.exception("something wanted to end the engine's loop, which goes on")
         finally:
             asyncio.set_event_loop(None)
             loop.close()
@@ -99,10 +137,8 @@ class PrivateLoop:
         for _ in range(len(self._calls)):  # what comes meanwhile wakes the loop again
             try:
                 self._calls.popleft()()
-            except Exception as error:  # noqa: BLE001  # told; the other runs' calls go on
-                if self.loop is not None:
-                    message = "a call on the engine's loop failed; please report this"
-                    self.loop.call_exception_handler({"message": message, "exception": error})
+            except BaseException:  # noqa: BLE001  # told; the other runs' calls go on
+                _log.exception("a call on the engine's loop failed; please report this")
 
 
 async def _end_tasks(grace: float) -> None:
@@ -127,7 +163,11 @@ class SystemClock:
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
         """Call back on the private loop at that time."""
-        timer = _LoopTimer(self._loop, max(0.0, (when - self.now()).total_seconds()), callback)
+        return self.call_later(when - self.now(), callback)
+
+    def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
+        """Call back on the private loop after so long, even if the time is set meanwhile."""
+        timer = _LoopTimer(self._loop, max(0.0, delay.total_seconds()), callback)
         timer.arm()
         return timer
 

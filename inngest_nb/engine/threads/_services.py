@@ -141,7 +141,11 @@ class Services(Generic[_Run]):
             if not self._started:
                 self._start()
             self._runs[run.workflow_id] = run
-            run.begin(timeout)
+            try:
+                run.begin(timeout)
+            except BaseException:  # a clock of the user's, perhaps: there is no handle on this run
+                del self._runs[run.workflow_id]
+                raise
 
     def connect(self) -> None:
         """Find out what the store can do; raises `StoreConnectionError` if nobody answers."""
@@ -241,7 +245,6 @@ class Services(Generic[_Run]):
         self.writer.wake()
 
     def _start(self) -> None:
-        self._started = True
         self.loop.start()
         self.writer.start()
         if self.mailbox is not None:
@@ -249,6 +252,7 @@ class Services(Generic[_Run]):
         if self.lease is not None:
             self.lease.start()
         atexit.register(self._at_exit)
+        self._started = True  # not before there were threads for all of it
 
     def _ensure_lease(self) -> None:
         if self.lease is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 _IDLE_SECONDS = 10.0
 _mine = threading.local()
+
+_log = logging.getLogger("inngest_nb.engine")
 
 
 class Workers:
@@ -29,10 +32,19 @@ class Workers:
         self._closed = False
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Have a call made by a free thread, a new one, or the first that becomes free."""
+        """Have a call made by a free thread, a new one, or the first that becomes free.
+
+        Raises what the system says when there is no thread to be had, and none that could become
+        free: the call is not made then.
+        """
         with self._changed:
             self._work.append(call)
-            self._find_a_thread()
+            try:
+                self._find_a_thread()
+            except (RuntimeError, MemoryError):
+                if self._limit is None or not self._threads:
+                    self._work.remove(call)
+                    raise
 
     def close(self, grace: float) -> list[str]:
         """End idle threads, wait so many seconds for busy ones, and name those that go on."""
@@ -54,19 +66,26 @@ class Workers:
         elif limit is None or len(self._threads) < limit:
             thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._threads.add(thread)
-            thread.start()
+            try:
+                thread.start()
+            except BaseException:
+                self._threads.discard(thread)
+                raise
 
     def _run(self) -> None:
         _mine.workers = self
         while (call := self._next()) is not None:
-            call()
+            try:
+                call()
+            except BaseException:  # noqa: BLE001  # the thread has other calls to make
+                _log.exception("a call in a worker thread failed; please report this")
             del call  # while idle, hold on to nothing
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             called = True
-            while not self._work:
-                if self._closed or not called:
+            while not self._work or self._is_one_too_many():
+                if self._is_one_too_many() or self._closed or not called:
                     # Under the same lock, so that nobody counts on this thread any more.
                     self._threads.discard(threading.current_thread())
                     return None
@@ -74,6 +93,29 @@ class Workers:
                 called = self._changed.wait(_IDLE_SECONDS)
                 self._idle -= 1
             return self._work.popleft()
+
+    def _is_one_too_many(self) -> bool:
+        """Tell whether others who were left alone with their calls have come back."""
+        return self._limit is not None and len(self._threads) > self._limit + self._blocked
+
+    def leave_alone(self) -> None:
+        """Allow one thread more, in place of one whose call nobody waits for any more."""
+        with self._changed:
+            self._blocked += 1
+            left = self._blocked
+            if self._work:
+                with contextlib.suppress(RuntimeError, MemoryError):  # the next call tries again
+                    self._find_a_thread()
+        _log.warning(
+            "a plain activity goes on in its thread, although nobody waits for it any more; the "
+            "pool has %d threads more for as long as such calls, or waits for other runs, go on",
+            left,
+        )
+
+    def came_back(self) -> None:
+        """Take back what `leave_alone` allowed."""
+        with self._changed:
+            self._blocked -= 1
 
     @contextlib.contextmanager
     def one_more(self) -> Iterator[None]:

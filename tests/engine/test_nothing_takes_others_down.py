@@ -1,0 +1,300 @@
+"""Whatever is raised wherever others' code runs: that run ends with words, the others go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from inngest_nb import (
+    AsyncWorkflowContext,
+    Executor,
+    Hooks,
+    MemoryStore,
+    Signal,
+    WorkflowContext,
+    WorkflowState,
+    Write,
+)
+from inngest_nb.errors import EngineError
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Fundamental(BaseException):
+    pass
+
+
+def circular() -> BaseException:
+    error = ValueError("goes round")
+    error.__cause__ = error
+    return error
+
+
+def deep() -> BaseException:
+    error = ValueError("the last")
+    for _ in range(5_000):
+        outer = ValueError("another")
+        outer.__cause__, error = error, outer
+    return error
+
+
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "Exception": lambda: Exception("plain"),
+    "BaseException": lambda: Fundamental("base"),
+    "SystemExit": lambda: SystemExit(3),
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "RecursionError": lambda: RecursionError("too deep"),
+    "MemoryError": MemoryError,
+    "CancelledError": asyncio.CancelledError,
+    "no text": UnspeakableError,
+    "cycle of causes": circular,
+    "5,000 causes": deep,
+    "group": lambda: BaseExceptionGroup("many", [ValueError("one"), SystemExit(1)]),
+}
+
+
+class World:
+    """Where an error is raised, and what it is."""
+
+    def __init__(self, error: Callable[[], BaseException]) -> None:
+        self.error = error
+
+    def plain(self, _: Any = None) -> Any:
+        raise self.error()
+
+    async def asynchronous(self, _: Any = None) -> Any:
+        raise self.error()
+
+    async def child_task(self, _: Any = None) -> Any:
+        await asyncio.gather(self.asynchronous(), asyncio.sleep(0))
+
+    async def forgotten_task(self, _: Any = None) -> Any:
+        task = asyncio.ensure_future(self.asynchronous())
+        await asyncio.sleep(0)
+        await task
+
+    async def closing(self, _: Any = None) -> Any:
+        try:
+            return await asyncio.sleep(0)
+        finally:
+            raise self.error()
+
+    def items(self) -> Iterator[int]:
+        yield 1
+        raise self.error()
+
+
+async def same(given: Any) -> Any:
+    return given
+
+
+def of_activity(name: str) -> Callable[[World], Callable[..., Any]]:
+    def make(world: World) -> Callable[..., Any]:
+        async def workflow(ctx: AsyncWorkflowContext) -> Any:
+            return await ctx.execute_activity(getattr(world, name))
+
+        return workflow
+
+    return make
+
+
+def of_code(name: str) -> Callable[[World], Callable[..., Any]]:
+    def make(world: World) -> Callable[..., Any]:
+        async def workflow(ctx: AsyncWorkflowContext) -> Any:
+            await ctx.execute_activity(same, 1)
+            return await getattr(world, name)()
+
+        return workflow
+
+    return make
+
+
+def plain_code(world: World) -> Callable[..., Any]:
+    def workflow(ctx: WorkflowContext) -> Any:
+        return world.plain()
+
+    return workflow
+
+
+def plain_activity(world: World) -> Callable[..., Any]:
+    def workflow(ctx: WorkflowContext) -> Any:
+        return ctx.execute_activity(world.plain)
+
+    return workflow
+
+
+def unlisted(world: World) -> Callable[..., Any]:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        return await ctx.map(same, world.items())
+
+    return workflow
+
+
+PLACES: dict[str, Callable[[World], Callable[..., Any]]] = {
+    "a plain activity": of_activity("plain"),
+    "an async activity": of_activity("asynchronous"),
+    "an activity's child task": of_activity("child_task"),
+    "an activity's own task": of_activity("forgotten_task"),
+    "an activity's finally": of_activity("closing"),
+    "the code": of_code("asynchronous"),
+    "the code's child task": of_code("child_task"),
+    "the code's finally": of_code("closing"),
+    "plain code": plain_code,
+    "a plain workflow's activity": plain_activity,
+    "the items of a map": unlisted,
+}
+
+
+async def neighbour(ctx: AsyncWorkflowContext) -> Any:
+    await ctx.receive_signal("go")
+    return await ctx.map(same, range(3))
+
+
+def lets_others_live(executor: Executor, fn: Callable[..., Any]) -> BaseException:
+    """Run a function beside another run, and return how it ended; the other must end right."""
+    other = executor.execute(neighbour)
+    handle = executor.execute(fn)
+    with pytest.raises(EngineError) as caught:
+        handle.result(10)
+    executor.signal(other.id, Signal("go"))
+    assert other.result(10) == [0, 1, 2]
+    after = executor.execute(neighbour)
+    executor.signal(after.id, Signal("go"))
+    assert after.result(10) == [0, 1, 2]
+    return caught.value
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_code_raises_ends_its_own_run(place: str, error: str) -> None:
+    with Executor() as executor:
+        ended = lets_others_live(executor, PLACES[place](World(ERRORS[error])))
+    assert str(ended)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_a_hook_raises_ends_nothing(error: str) -> None:
+    world = World(ERRORS[error])
+
+    def raises(_: str, __: Any) -> None:
+        world.plain()
+
+    hooks = Hooks(on_activity_start=raises, on_workflow_complete=raises, on_signal=raises)
+    with Executor(hooks=hooks) as executor:
+        for _ in range(2):
+            handle = executor.execute(neighbour)
+            executor.signal(handle.id, Signal("go"))
+            assert handle.result(10) == [0, 1, 2]
+
+
+class Breaking(MemoryStore):
+    """Raises, or answers nonsense, when the run of a certain id is written."""
+
+    def __init__(self, answer: Callable[[int], Any]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+        if any(write.workflow_id == "bad" for write in writes):
+            return self.answer(len(writes))  # type: ignore[no-any-return]
+        return super().append_history(writes)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("how", ["raised", "returned"])
+def test_what_a_store_raises_stops_the_run_that_was_saved(error: str, how: str) -> None:
+    def answer(count: int) -> Any:
+        if how == "raised":
+            raise ERRORS[error]()
+        return [ERRORS[error]() for _ in range(count)]
+
+    breaks_alone(answer)
+
+
+@pytest.mark.parametrize("nonsense", [[], [None] * 9, None, ["ok"], 7])
+def test_a_store_s_answer_that_makes_no_sense_stops_the_run_that_was_saved(nonsense: Any) -> None:
+    breaks_alone(lambda _: nonsense)
+
+
+def breaks_alone(answer: Callable[[int], Any]) -> None:
+    with Breaking(answer) as store, Executor(store) as executor:
+        other = executor.execute(neighbour)
+        executor.signal(other.id, Signal("warm up"))
+        with pytest.raises(EngineError, match="'bad' was stopped"):
+            executor.execute(neighbour, id="bad").result(10)
+        executor.signal(other.id, Signal("go"))
+        assert other.result(10) == [0, 1, 2]
+
+
+class Faulty:
+    """A clock that stops working."""
+
+    def __init__(self, error: Callable[[], BaseException]) -> None:
+        self.error = error
+        self.broken = False
+
+    def now(self) -> datetime:
+        if self.broken:
+            raise self.error()
+        return datetime.now(UTC)
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Any:
+        raise self.error()
+
+
+@pytest.mark.parametrize("error", ["Exception", "BaseException", "SystemExit", "no text"])
+def test_a_clock_that_fails_stops_the_run_that_asked_it(error: str) -> None:
+    clock = Faulty(ERRORS[error])
+
+    def breaks(_: Any) -> None:
+        clock.broken = True
+
+    async def workflow(ctx: AsyncWorkflowContext) -> None:
+        await ctx.execute_activity(breaks)
+
+    with Executor(clock=clock) as executor:
+        other = executor.execute(neighbour)
+        with pytest.raises(EngineError, match="stopped by an error outside of its code"):
+            executor.execute(workflow).result(10)
+        clock.broken = False
+        executor.signal(other.id, Signal("go"))
+        assert other.result(10) == [0, 1, 2]
+
+
+def test_what_json_cannot_hold_ends_the_activity_and_no_worker() -> None:
+
+    def nested(_: Any) -> Any:
+        value: Any = None
+        for _ in range(600):
+            value = [value]
+        return value
+
+    async def nested_too(_: Any) -> Any:
+        return nested(0)
+
+    with Executor(workers=2) as executor:
+        for fn in (nested, nested, nested, nested_too):
+            lets_others_live(executor, runs(fn))
+
+
+def runs(fn: Callable[..., Any]) -> Callable[..., Any]:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        return await ctx.execute_activity(fn, 1)
+
+    return workflow
+
+
+def test_a_failed_run_keeps_its_words_in_the_store() -> None:
+    with Executor() as executor:
+        with pytest.raises(EngineError):
+            executor.execute(of_code("asynchronous")(World(circular)), id="w").result(10)
+        stored: WorkflowState | None = executor.store.load("w")
+        assert stored is not None
+        assert (str(stored.status), stored.error) == ("failed", "ValueError: goes round")
