@@ -96,7 +96,9 @@ class Services(Generic[_Run]):
         self._runs: dict[str, _Run] = {}
         self._claimed: set[str] = set()
         self._left: set[str] = set()
+        self._leaves: str | None = None  # which of them is being left right now
         self._lock = threading.Lock()
+        self._leaving = threading.Condition(self._lock)
         self._waking = False
         self._pid = os.getpid()
         self._started = self._closed = self._abandoned = False
@@ -120,6 +122,8 @@ class Services(Generic[_Run]):
         """Keep an id for the run that is about to begin; raise if it is taken."""
         self.check_process()
         with self._lock:
+            self._left.discard(workflow_id)
+            self._leaving.wait_for(lambda: self._leaves != workflow_id)
             self._check_open()
             if workflow_id in self._runs or workflow_id in self._claimed:
                 raise WorkflowAlreadyRunningError(
@@ -266,16 +270,24 @@ class Services(Generic[_Run]):
                 run.lose("others took it over while this executor could not renew its lease")
 
     def _leave(self) -> None:
+        """Leave runs to others, each one unless it is claimed again here meanwhile."""
         with self._lock:
             ids = list(self._left)
         for workflow_id in ids:
-            stored = self.store.load(workflow_id)
-            mine = stored is not None and stored.owner == self.owner
-            if stored is not None and mine and self.alive(workflow_id) is None:
-                with contextlib.suppress(StoreConflictError):  # then somebody else has it
-                    take_away(self.appender, stored)
             with self._lock:
+                if workflow_id not in self._left or workflow_id in self._runs:
+                    continue
+                self._leaves = workflow_id
+            try:
+                stored = self.store.load(workflow_id)
+                if stored is not None and stored.owner == self.owner:
+                    with contextlib.suppress(StoreConflictError):  # then somebody else has it
+                        take_away(self.appender, stored)
                 self._left.discard(workflow_id)
+            finally:
+                with self._lock:
+                    self._leaves = None
+                    self._leaving.notify_all()
 
     def runs(self) -> list[_Run]:
         """Return the runs that are alive here."""
