@@ -6,11 +6,11 @@ Plain ASGI: the route is taken from the path as it was sent and decoded once, so
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -23,7 +23,7 @@ from inngest_nb._version import __version__
 from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, StoreKeyReusedError
 from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known, key_of
 from inngest_nb.server._guard import Guard, Refused
-from inngest_nb.server._page import page_of, time_text
+from inngest_nb.server._page import cursor_of, limit_of, page_of, position_of, time_text
 from inngest_nb.server._sharing import Sharing
 from inngest_nb.server._wakeups import Wakeups
 from inngest_nb.store.http import (
@@ -36,17 +36,19 @@ from inngest_nb.store.http import (
 )
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.keys import by_names, keyed
-from inngest_nb.store.rows import Number, Position, Row, StateTable
+from inngest_nb.store.rows import Number, Position, StateTable
 from inngest_nb.store.writes import MAX_BODY_BYTES, Deletion, Outcome, Work, Write, checked, sift
 
-_PAGE, _LARGEST_PAGE, _PAGE_BYTES = 100, 1000, 8 * 2**20
+_PAGE_BYTES = 8 * 2**20
+# What is longer is read in a thread: a large run would keep everybody waiting.
+_AT_ONCE_BYTES = 128 * 2**10
 _JSON = "application/json"
-_PLACE = re.compile(r"-?[0-9]{1,19}")
 _ITEM_PREFIX = LIST_PATH.encode() + b"/"
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
+T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -115,9 +117,13 @@ class App:
         )
 
     async def _load(self, workflow_id: str, request: Request) -> Response:
-        row = self._table.get(workflow_id)
+        row = self._table.get(workflow_id, _AT_ONCE_BYTES)
         if row is None:
             raise Refused(404, "no workflow has this id")
+        if not row.document and not is_known(request.headers, row.etag):
+            row = await asyncio.to_thread(self._table.get, workflow_id)
+            if row is None:
+                raise Refused(404, "no workflow has this id")
         headers = etag_header(row.etag) | {FIRST_SAVED_HEADER: time_text(row.first_saved_us)}
         if is_known(request.headers, row.etag):
             return Response(status_code=304, headers=headers)
@@ -138,7 +144,8 @@ class App:
         _check_media_type(request)
         body = await self._body(request)
         etag = chosen_etag(request.headers)
-        write = _checked(Write(workflow_id, body, whole, etag=etag))
+        given = Write(workflow_id, body, whole, etag=etag)
+        write = await _aside(len(body), partial(_checked, given))
         await self._do_once(request, write)
         return Response(status_code=204, headers=etag_header(etag))
 
@@ -163,25 +170,26 @@ class App:
 
     async def _save_many(self, request: Request) -> Response:
         _check_media_type(request)
-        given = [
-            Write(item.id, bytes(item.document), item.whole, etag=item.etag, if_match=item.if_match)
-            for item in _batch_of(await self._body(request))
-        ]
-        writes, outcomes = sift(given)
-        results = await self._do(by_names(given, writes))
+        body = await self._body(request)
+        writes, outcomes, works = await _aside(len(body), partial(_sifted, body))
+        results = await self._do(works)
         for place, result in zip(writes, results, strict=True):
             outcomes[place] = result
         return _json(BatchOutcomes([_said(error) for error in outcomes]))
 
     async def _list(self, request: Request) -> Response:
         query = request.query_params
-        limit = _limit_of(query.get("limit", ""))
-        after = _position_of(query.get("cursor", ""), query.get("order", ""))
-        rows = self._table.page(query.get("status"), limit, after, _PAGE_BYTES)
+        limit = limit_of(query.get("limit", ""))
+        after = position_of(query.get("cursor", ""), query.get("order", ""))
+        body = await asyncio.to_thread(self._page, query.get("status"), limit, after)
+        return Response(body, media_type=_JSON)
+
+    def _page(self, status: str | None, limit: int, after: Position | Number | None) -> bytes:
+        rows = self._table.page(status, limit, after, _PAGE_BYTES)
         size = sum(len(row.document) for row in rows)
         more = len(rows) == limit or size >= _PAGE_BYTES
-        cursor = _cursor_of(rows[-1], numbered=isinstance(after, Number)) if more else ""
-        return Response(page_of(rows, cursor), media_type=_JSON)
+        cursor = cursor_of(rows[-1], numbered=isinstance(after, Number)) if more else ""
+        return page_of(rows, cursor)
 
     async def _do(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works of the table, and come back when they are durable."""
@@ -212,6 +220,11 @@ class App:
         return b"".join(chunks)
 
 
+async def _aside(size: int, work: Callable[[], T]) -> T:
+    """Do what takes long with a body of this size where nobody else waits for it."""
+    return work() if size <= _AT_ONCE_BYTES else await asyncio.to_thread(work)
+
+
 async def _dispatch(request: Request, handlers: Mapping[str, Handler]) -> Response:
     method = "GET" if request.method == "HEAD" else request.method
     if method not in handlers:
@@ -237,6 +250,15 @@ def _checked(write: Write) -> Write:
         raise _refused(error) from error
 
 
+def _sifted(body: bytes) -> tuple[dict[int, Write], list[Outcome], Sequence[Work]]:
+    given = [
+        Write(item.id, bytes(item.document), item.whole, etag=item.etag, if_match=item.if_match)
+        for item in _batch_of(body)
+    ]
+    writes, outcomes = sift(given)
+    return writes, outcomes, by_names(given, writes)
+
+
 def _batch_of(body: bytes) -> list[BatchItem]:
     try:
         items = wire.flat(batch_of, body)
@@ -253,37 +275,6 @@ def _check_media_type(request: Request) -> None:
         raise Refused(415, f"send a state with Content-Type: {_JSON}")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refused(415, "send a state without Content-Encoding")
-
-
-def _limit_of(text: str) -> int:
-    if not text:
-        return _PAGE
-    # By its length first: Python refuses to read a number of thousands of digits.
-    if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= _LARGEST_PAGE:
-        raise Refused(400, f"limit is a number from 1 to {_LARGEST_PAGE}")
-    return int(text)
-
-
-def _cursor_of(row: Row, *, numbered: bool) -> str:
-    text = str(row.number) if numbered else f"{row.updated_us} {row.workflow_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _position_of(cursor: str, order: str) -> Position | Number | None:
-    """Tell where a page begins: newest update first, or in the order of the first saves."""
-    if order not in ("", "first-saved"):
-        raise Refused(400, "order is first-saved, or left out for the newest update first")
-    if not cursor:
-        return 0 if order else None
-    try:
-        place, _, workflow_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-        if not _PLACE.fullmatch(place) or not -(2**63) <= int(place) < 2**63:
-            raise ValueError(place)
-        if order and not workflow_id:
-            return int(place)
-        return Position(int(place), check_id(workflow_id))
-    except ValueError:
-        raise Refused(400, "cursor is not one that this server gave") from None
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

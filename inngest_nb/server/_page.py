@@ -1,17 +1,59 @@
-"""One page of the list: a row that cannot be read is named on it, and spoils no other."""
+"""One page of the list: where it begins, and what is on it.
+
+A row that cannot be read is named on it, and spoils no other.
+"""
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Sequence
 
 import msgspec
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
+from inngest_nb.server._guard import Refused
 from inngest_nb.store.http import Listed, Listing, Unreadable, listing_of
-from inngest_nb.store.rows import Row
+from inngest_nb.store.ids import check_id
+from inngest_nb.store.rows import Number, Position, Row
 
+_PAGE, _LARGEST_PAGE = 100, 1000
+_PLACE = re.compile(r"-?[0-9]{1,19}")
 _encode = msgspec.json.Encoder().encode
+
+
+def limit_of(text: str) -> int:
+    """Read how many workflows a page has at most."""
+    if not text:
+        return _PAGE
+    # By its length first: Python refuses to read a number of thousands of digits.
+    if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= _LARGEST_PAGE:
+        raise Refused(400, f"limit is a number from 1 to {_LARGEST_PAGE}")
+    return int(text)
+
+
+def cursor_of(row: Row, *, numbered: bool) -> str:
+    """Name the place behind a row, in the order of the first saves or of the updates."""
+    text = str(row.number) if numbered else f"{row.updated_us} {row.workflow_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def position_of(cursor: str, order: str) -> Position | Number | None:
+    """Tell where a page begins: newest update first, or in the order of the first saves."""
+    if order not in ("", "first-saved"):
+        raise Refused(400, "order is first-saved, or left out for the newest update first")
+    if not cursor:
+        return 0 if order else None
+    try:
+        place, _, workflow_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
+        if not _PLACE.fullmatch(place) or not -(2**63) <= int(place) < 2**63:
+            raise ValueError(place)
+        if order and not workflow_id:
+            return int(place)
+        return Position(int(place), check_id(workflow_id))
+    except ValueError:
+        raise Refused(400, "cursor is not one that this server gave") from None
 
 
 def page_of(rows: Sequence[Row], cursor: str) -> bytes:

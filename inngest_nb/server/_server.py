@@ -188,6 +188,7 @@ def _serve(server: _Server, listener: socket.socket, table: SqliteTable) -> None
         loop.run_until_complete(server.serve([listener]))
     finally:
         server.ready.set()
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
         table.close()
 

@@ -77,8 +77,11 @@ class StateTable(Protocol):
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
         """Do the same without waiting, and call `done` from another thread."""
 
-    def get(self, workflow_id: str) -> Row | None:
-        """Return the row of an id."""
+    def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
+        """Return the row of an id.
+
+        With `max_bytes` the row of a longer document comes without it, as b"", and soon.
+        """
 
     def page(
         self,

@@ -43,11 +43,13 @@ class MemoryTable:
         """Do works at once: there is nothing to wait for."""
         done(self.apply(works))
 
-    def get(self, workflow_id: str) -> Row | None:
-        """Return the row of an id."""
+    def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
+        """Return the row of an id, without a document of more than `max_bytes` (0: any)."""
         with self._lock:
             row = self._rows.get(workflow_id)
             parts = list(self._parts.get(workflow_id, ()))
+        if row and max_bytes and len(row.document) + sum(map(len, parts)) > max_bytes:
+            return row._replace(document=b"")
         return _whole(row, parts) if row else None
 
     def page(

@@ -41,6 +41,9 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS B
     w.number, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
 FROM workflows w JOIN documents d ON d.number = w.number
 """
+_SELECT_SHORT = _SELECT.replace(
+    "CAST(d.body AS BLOB)", "CASE WHEN length(d.body) <= ? THEN CAST(d.body AS BLOB) ELSE x'' END"
+)
 _PARTS = "SELECT CAST(body AS BLOB) FROM parts WHERE workflow = ? ORDER BY number"
 _FIND = "SELECT number, etag, status FROM workflows WHERE workflow_id = ?"
 _ADD = """
@@ -101,12 +104,13 @@ class SqliteTable:
         if any(type(work) is Message for work in works):
             self.mail.tell()
 
-    def get(self, workflow_id: str) -> Row | None:
-        """Return the row of an id."""
+    def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
+        """Return the row of an id, without a document of more than `max_bytes` (0: any)."""
+        select, values = (_SELECT_SHORT, (max_bytes,)) if max_bytes else (_SELECT, ())
         with self._reader() as database:
-            found = database.execute(_SELECT + " WHERE w.workflow_id = ?", (workflow_id,))
+            found = database.execute(f"{select} WHERE w.workflow_id = ?", (*values, workflow_id))
             line = found.fetchone()
-            return _row(database, line) if line else None
+            return _row(database, line, max_bytes) if line else None
 
     def page(
         self,
@@ -308,13 +312,18 @@ def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> Non
         database.execute(_DROP_PARTS, (number,))
 
 
-def _row(database: sqlite3.Connection, line: Any) -> Row:
+def _row(database: sqlite3.Connection, line: Any, max_bytes: int = 0) -> Row:
     """Make a row of what `_SELECT` found, with the parts that there are."""
     *row, has_parts = line
     found = Row(*row)
-    if not has_parts:
+    if not has_parts or not found.document:
         return found
-    parts = [part for (part,) in database.execute(_PARTS, (found.number,))]
+    parts, size = list[bytes](), len(found.document)
+    for (part,) in database.execute(_PARTS, (found.number,)):
+        parts.append(part)
+        size += len(part)
+        if max_bytes and size > max_bytes:
+            return found._replace(document=b"")
     return found._replace(document=wire.splice(found.document, parts))
 
 
