@@ -87,6 +87,25 @@ def test_a_server_that_is_slow_itself_is_still_told() -> None:
             never.set()
 
 
+def test_those_who_wait_for_a_change_keep_nobody_from_making_it(state_server: StateServer) -> None:
+    async def main() -> None:
+        async with AsyncInngestStore(state_server.url) as store:
+            await store.save(WorkflowState(workflow_id="x"))
+            state = await store.load("x")
+            assert state is not None
+            watching = [asyncio.create_task(store.watch("x", state.etag, 25)) for _ in range(150)]
+            await asyncio.sleep(0)
+            await store.save(state.replace(error="changed"))
+            changed = await asyncio.gather(*watching)
+            stored = await store.load("x")
+            assert stored is not None
+            assert set(changed) == {stored.etag}
+
+    begun = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - begun < 20
+
+
 def test_five_hundred_saves_at_once_all_arrive_and_canceled_ones_block_nobody(
     state_server: StateServer,
 ) -> None:
