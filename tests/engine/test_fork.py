@@ -90,7 +90,7 @@ def load(store: WorkflowStore, workflow_id: str) -> WorkflowState:
 
 
 def ended(executor: Executor, fn: Callable[..., Any], given: Any = 7) -> WorkflowState:
-    handle = executor.execute(fn, id="w", input=given)
+    handle = executor.execute(fn, id="w", input=given, if_ended="replace")
     executor.signal("w", Signal("approve", "yes"))
     handle.result(20)
     return load(executor.store, "w")

@@ -347,7 +347,7 @@ def test_a_sleep_without_an_end_only_waits(timed: Executor) -> None:
         ctx.sleep(timedelta.max)
 
     for workflow in (for_ever, for_ever_plainly):
-        handle = timed.execute(workflow, id="w")
+        handle = timed.execute(workflow, id="w", if_ended="replace")
         assert begun.acquire(timeout=10)
         with pytest.raises(TimeoutError, match="'w' still runs"):
             handle.result(0.1)

@@ -26,7 +26,7 @@ from inngest_nb import (
     WorkflowState,
 )
 from inngest_nb.engine import replay_steps
-from inngest_nb.errors import LeaseLostError, WorkflowFailedError
+from inngest_nb.errors import LeaseLostError, WorkflowFailedError, WorkflowLeasedError
 
 HOUR = 3600.0
 TEN_YEARS = timedelta(days=3653)
@@ -353,13 +353,19 @@ def test_runs_come_to_the_same_end_and_replay_by_a_clock_that_says_anything(
     assert [step.event for step in replay_steps(fn, handle.state)] == list(history)
 
 
-def test_a_holder_whose_clock_stood_still_is_stopped_at_its_next_write(lives: Lives) -> None:
-    """Its lease ended by the other's clock: what stops it is not the time, but the version."""
+def test_a_holder_whose_clock_stood_still_is_stopped_when_its_lease_has_ended(
+    lives: Lives,
+) -> None:
+    """A lease ends by the store's clock, whatever the executors' clocks say."""
     handle = lives.executor.execute(waits_for_ever, id="w")
     lives.executor.signal("w", Signal("a"))
     ahead = type(lives.clock)()
     ahead.set(lives.clock.now() + TEN_YEARS)
     with Executor(lives.store, clock=ahead) as other:
+        with pytest.raises(WorkflowLeasedError):
+            other.resume(waits_for_ever, "w")
+        (owner,) = lives.store.leases()
+        lives.store.hold_lease(owner, 0)
         resumed = other.resume(waits_for_ever, "w")
         other.signal("w", Signal("b"))
         with pytest.raises(LeaseLostError, match="by another executor, which has resumed it"):
