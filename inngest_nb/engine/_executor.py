@@ -395,6 +395,8 @@ class Executor:
     def _begin(
         self, fn: Callable[..., Any], state: WorkflowState, timeout: timedelta | None = None
     ) -> WorkflowHandle:
+        if state.history:
+            self._engine.appender.keep(state)
         run = new_run(self._engine, fn, state)
         self._engine.begin(run, timeout)
         return WorkflowHandle(run)

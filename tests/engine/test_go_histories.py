@@ -203,7 +203,7 @@ def test_a_run_whose_history_is_missing_says_so(name: str) -> None:
         assert list(recovery.left) == ["w"]
         assert bytes_of(store) == wire.encode(state)
         assert executor.cancel("w")  # as the error says
-        assert executor.execute(fn, id="w").result(10) == ["reserve done"]
+        assert executor.execute(fn, id="w", if_ended="replace").result(10) == ["reserve done"]
 
 
 def test_recovery_leaves_a_go_run_and_says_how_to_go_on(

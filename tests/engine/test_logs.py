@@ -58,7 +58,7 @@ def test_each_line_is_logged_once_in_all_lives_and_says_whose_it_is(
     lines: list[Any] = [each for each in caplog.records if each.name == "inngest_nb.workflow"]
     assert [line.getMessage() for line in lines] == ["began 1", "attempt", "attempt", "ended"]
     assert {(line.workflow, line.workflow_id, line.run_id) for line in lines} == {
-        (workflow.__name__, "w", handle.run_id)
+        (f"{__name__}:{workflow.__name__}", "w", handle.run_id)
     }
     assert [line.activity for line in lines] == [None, "fails_once", "fails_once", None]
     assert [line.attempt for line in lines[1:3]] == [1, 2]

@@ -134,7 +134,7 @@ def test_what_json_would_not_give_back_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("value", "place"),
     [
-        ({"a": [1, object()]}, "$.a[1]"),
+        pytest.param({"a": [1, object()]}, "$.a[1]", id="an object"),
         (Line({1, 2j}), "$.price["),
         ({"a": {None: 1}}, "$.a"),
         ([{(1, 2): 1}], "$[0]"),

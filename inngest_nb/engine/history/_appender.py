@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreError
-from inngest_nb.state import WorkflowStatus
+from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store import AppendingStore, WorkflowStore, Write
 
 Outcome = BaseException | None
@@ -44,6 +44,12 @@ class Appender:
         if self.guards() and self._appending is not None:
             return self._appending.append_history(writes)
         return [self._save_whole(write) for write in writes]
+
+    def keep(self, state: WorkflowState) -> None:
+        """Build on a state that was loaded, whatever others write over it meanwhile."""
+        if self._appending is None:
+            with self._lock:
+                self._documents[state.workflow_id] = wire.encode(state)
 
     def forget(self, workflow_id: str) -> None:
         """Let go of what is kept of a run that is over."""
