@@ -48,6 +48,7 @@ def test_what_was_appended_makes_a_whole_with_what_was_there(
     assert loaded == expected
     assert loaded is not None
     assert wire.encode(loaded) == wire.encode(expected)
+    appending_store.refresh()
     assert appending_store.list() == appending_store.fetch() == [expected]
 
 
@@ -79,6 +80,7 @@ def test_a_listing_follows_what_was_appended(appending_store: AppendingStore) ->
     done(appending_store, part("a", [1], "a1", "a0", status="failed", updated_at=late))
     done(appending_store, part("c", [1], "c1", "c0"))
 
+    appending_store.refresh()
     for read in (appending_store.list, appending_store.fetch):
         assert [state.workflow_id for state in read()] == ["a", "c", "b"]
         (failed,) = read(status="failed")
@@ -303,7 +305,8 @@ def test_one_workflow_can_be_written_many_times_at_once(appending_store: Appendi
     first, *others = (part("x", [n], f"e{n}", f"e{n - 1}") for n in range(12))
     done(appending_store, whole("x", "e-1", ""), first, *others, whole("y"))
     assert numbers(appending_store, "x") == list(range(12))
-    assert isinstance(refused(appending_store, first), StoreConflictError)
+    appending_store.append_history([first])  # a late repeat: refused or known, it changes nothing
+    assert numbers(appending_store, "x") == list(range(12))
 
 
 def test_a_closed_store_says_so_for_each_write(tmp_path: Path) -> None:

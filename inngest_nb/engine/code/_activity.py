@@ -128,6 +128,7 @@ class Activity:
         self._timer: Timer | None = None
         self._is_total = False  # what the attempt is limited by: the whole call's time
         self._task: asyncio.Task[Any] | None = None
+        self._queued = False  # until a worker begins it
         self._working = 0  # the attempt that a worker makes
 
     def recall(self, event: HistoryEvent) -> None:
@@ -171,6 +172,7 @@ class Activity:
             if (number := self._begin_timed()) is not None:
                 self._run.engine.on_loop(partial(self._launch, number))
             return
+        self._queued = True
         try:  # it begins when a worker is free
             self._run.engine.workers.submit(self._work)
         except (RuntimeError, MemoryError) as error:  # no thread to be had
@@ -295,7 +297,8 @@ class Activity:
     @property
     def is_waiting(self) -> bool:
         """Tell whether no attempt is being made."""
-        return self._over == self._attempt or self._dropped or self.last_event is not None
+        over = self._dropped or self.last_event is not None
+        return over or (self._over == self._attempt and not self._queued)
 
     def _begin_timed(self) -> int | None:
         """Begin an attempt that is cut off after its time."""
@@ -411,7 +414,9 @@ class Activity:
         with self._run.lock:
             if self._dropped or self._run.ended or self._is_too_late():
                 return  # given up while it waited for a free worker
-            if (number := self._begin_timed()) is None:
+            number = self._begin_timed()
+            self._queued = False
+            if number is None:
                 return
             self._working = number
         try:
