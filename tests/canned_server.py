@@ -53,6 +53,7 @@ class CannedServer:
 class _Server(ThreadingHTTPServer):
     # Joined on closing, so that no thread outlives the test that started it.
     daemon_threads = False
+    request_queue_size = 128  # a client that finds the queue full tries again only after a second
     seen: list[Seen]
     answer: Callable[[Seen], Answer]
 

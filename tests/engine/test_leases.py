@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from executor_stores import CheckedStore
 from manual_clock import ManualClock
 from small_workflows import add_one, types, waits_and_returns, waits_plainly
 
@@ -22,9 +23,15 @@ from inngest_nb import (
     WorkflowHandle,
     WorkflowState,
     WorkflowStore,
+    Write,
     wire,
 )
-from inngest_nb.errors import LeaseLostError, WorkflowCanceledError, WorkflowLeasedError
+from inngest_nb.errors import (
+    ExecutorClosedError,
+    LeaseLostError,
+    WorkflowCanceledError,
+    WorkflowLeasedError,
+)
 from inngest_nb.state import EventType
 from inngest_nb.store import SharedStore
 
@@ -240,3 +247,47 @@ def test_a_lease_counts_until_it_ends_or_its_process_is_gone(
             store.hold_lease(owner, 0)
         executor.resume(waits_and_returns, "w")
         until(lambda: load(store).fence == 5)
+
+
+class HeldStore(CheckedStore):
+    """Holds back the write of an activity's result, and counts how often a lease is renewed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holds, self.go = threading.Event(), threading.Event()
+        self.renewals = threading.Semaphore(0)
+
+    def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
+        if any(b'"activity_completed"' in write.document for write in writes):
+            self.holds.set()
+            assert self.go.wait(20)
+        return super().append_history(writes)
+
+    def hold_lease(self, owner: str, seconds: float) -> None:
+        super().hold_lease(owner, seconds)
+        if seconds:
+            self.renewals.release()
+
+
+@KINDS
+def test_an_executor_that_is_closed_leaves_a_run_to_others_after_its_last_save(kind: str) -> None:
+    store = HeldStore()
+    work = Work("the only one")
+    work.go.set()
+    executor = Executor(store)
+    handle = executor.execute(work.workflow(kind), id="w")
+    assert store.holds.wait(20)
+    closing = threading.Thread(target=executor.close)
+    closing.start()
+    with pytest.raises(ExecutorClosedError):
+        handle.result(20)
+    lease = executor._engine.lease
+    assert lease is not None
+    while store.renewals.acquire(blocking=False):
+        pass
+    for _ in range(2):  # what is done after the first is over when the second is made
+        lease.renew_soon()
+        assert store.renewals.acquire(timeout=20)
+    store.go.set()
+    closing.join(20)
+    assert EventType.ACTIVITY_COMPLETED in types(load(store))

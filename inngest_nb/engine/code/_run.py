@@ -541,11 +541,10 @@ class Run:
         """Let go of the id, then tell those who wait for the result."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self.engine.forget(self)
-        if self.status is WorkflowStatus.RUNNING or isinstance(
-            self._failure, WorkflowNotSavedError
-        ):
-            self.engine.leave(self.workflow_id)  # it was stopped, not ended
+        if not self.done.done():
+            self.engine.forget(self)
+        if self._is_left():
+            self.engine.leave(self.workflow_id)
         with self.lock:
             if self.done.done():
                 return
@@ -559,6 +558,14 @@ class Run:
             waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
             waiter()
+
+    def _is_left(self) -> bool:
+        """Tell whether others may go on: the run was stopped, and what it recorded is saved."""
+        with self.lock:
+            if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
+                return True
+            stopped = self.status is WorkflowStatus.RUNNING
+            return stopped and not self.journal.is_behind(self._wanted)
 
     def tell_when_over(self, waiter: Callable[[], object]) -> None:
         """Make a call when the run is over: now, if it is."""

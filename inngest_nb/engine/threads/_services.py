@@ -168,6 +168,8 @@ class Services(Generic[_Run]):
     def leave(self, workflow_id: str) -> None:
         """Let others have a run that was stopped here, as soon as the store takes that."""
         with self._lock:
+            if workflow_id in self._runs or workflow_id in self._claimed:
+                return  # this executor has resumed it
             self._left.add(workflow_id)
         if self.lease is not None:
             self.lease.renew_soon()
