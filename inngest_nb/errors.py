@@ -19,6 +19,7 @@
     │   ├── LeaseLostError          someone else has taken over the workflow, or changed it
     │   ├── NonDeterminismError     a workflow's code does not do again what its history says
     │   ├── WorkflowAlreadyRunningError  a run of this id is alive in the executor
+    │   ├── WorkflowBlockedError    a workflow's code ran on and on without waiting
     │   ├── WorkflowCanceledError   the run was canceled
     │   ├── WorkflowCodeError       a workflow's code did what only an activity may do
     │   ├── WorkflowEndedError      a run of this id has ended already
@@ -287,6 +288,10 @@ class NonDeterminismError(EngineError):
 
 class WorkflowAlreadyRunningError(EngineError):
     """A run of this id is alive in the executor."""
+
+
+class WorkflowBlockedError(EngineError):
+    """A workflow's code ran on and on without waiting for anything, and was stopped."""
 
 
 class WorkflowCanceledError(EngineError):

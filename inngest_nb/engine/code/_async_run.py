@@ -18,7 +18,12 @@ from inngest_nb.engine.code._child import Child, Order
 from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.code._turn_loop import TurnLoop
 from inngest_nb.engine.threads._loop import Timer, call_when
-from inngest_nb.errors import NonDeterminismError, PayloadTypeError, WorkflowCodeError
+from inngest_nb.errors import (
+    NonDeterminismError,
+    PayloadTypeError,
+    WorkflowBlockedError,
+    WorkflowCodeError,
+)
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 
@@ -146,6 +151,8 @@ class AsyncRun(Run):
         self.engine.loop.post(self._take_turns, wake=False)
 
     def _take_turns(self) -> None:
+        if self._turns is not None and self._turns.is_busy():
+            return  # in a thread that the loop has left, and which will come back to this
         try:
             while True:
                 if (event := self._next_event()) is None:
@@ -154,17 +161,37 @@ class AsyncRun(Run):
                         break
                     self._go_live()
                     continue
-                if self._apply(event) and self._turns is not None:
-                    self._turns.turn(self._seconds(event))
-                if self._main is not None and self._main.done() and self._past_is_over():
-                    self._finish(self._main)
-        except NonDeterminismError as error:
+                stays = True
+                if self._apply(event) and (turns := self._turns) is not None:
+                    stays = self._keeping_time(turns.turn, self._seconds(event))
+                if (main := self._main) is not None and main.done() and self._past_is_over():
+                    self._finish(main)
+                if not stays:
+                    self._go_on_elsewhere()
+                    return
+        except (NonDeterminismError, WorkflowBlockedError) as error:
             self.suspend(error)
         except BaseException as error:  # noqa: BLE001  # no other run is to hear of it
             self.break_off(error)
         else:
             if self.past is not None and self._past_is_over() and not self.ended:
                 self._claim()
+
+    def _keeping_time(self, go: Callable[..., None], *given: float) -> bool:
+        """Let the code go on, watched; False if the loop has left this thread meanwhile."""
+        loop = self.engine.loop
+        loop.begin_turn(self.workflow_id)
+        try:
+            go(*given)
+        finally:
+            stays = loop.end_turn()
+        return stays
+
+    def _go_on_elsewhere(self) -> None:
+        """Do what was to be done while the code kept the thread that the loop has left."""
+        self.engine.loop.post(self._take_turns)
+        if self.ended:
+            self._stop()
 
     def _apply(self, event: HistoryEvent) -> bool:
         """Do what an event means for the code, and tell whether it gets a turn for that."""
@@ -281,7 +308,9 @@ class AsyncRun(Run):
             if timer is not None:
                 timer.cancel()
         if self._turns is not None:
-            self._turns.end()
+            if self._turns.is_busy():
+                return  # once its code gives back the thread that the loop has left
+            self._keeping_time(self._turns.end)
         # A failed task's traceback keeps its whole world alive, the run with it.
         self._main = self._turns = None
 

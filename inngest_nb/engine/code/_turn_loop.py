@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 import weakref
 from asyncio.events import _set_running_loop  # what a loop of another kind needs, and all it needs
 from collections import deque
@@ -13,11 +14,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextvars import Context
 from typing import Any, NoReturn, Protocol, TypeVarTuple
 
+from inngest_nb.engine.basics._place import NOWHERE, place_in
 from inngest_nb.engine.code._in_order import NumberedFuture, NumberedTask, Numbers
-from inngest_nb.errors import WorkflowCodeError
+from inngest_nb.errors import WorkflowBlockedError, WorkflowCodeError
 
 _MOST_TURNS_TO_END = 100
 _MOST_CALLS_TO_END = 10_000  # in each of these turns
+_CALLS_BETWEEN_LOOKS = 1_000
+_MOST_SECONDS = 10.0  # of CPU time that a turn may take
 
 _log = logging.getLogger("inngest_nb.engine")
 _Args = TypeVarTuple("_Args")
@@ -25,6 +29,8 @@ _Args = TypeVarTuple("_Args")
 
 class Host(Protocol):
     """What a turn loop asks of the run it belongs to."""
+
+    ended: bool  # there is no point in going on
 
     def start_timer(self, handle: asyncio.TimerHandle) -> None:
         """Make the handle due when the loop's time has come to it."""
@@ -58,7 +64,10 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._thread = 0
 
     def turn(self, now: float) -> None:
-        """Run what is ready, and what that makes ready, at a time in seconds."""
+        """Run what is ready, and what that makes ready, at a time in seconds.
+
+        Raises `WorkflowBlockedError` if that goes on and on.
+        """
         self._now = max(self._now, now)
         outer = running_loop()
         self._thread = threading.get_ident()
@@ -66,9 +75,15 @@ class TurnLoop(asyncio.AbstractEventLoop):
         sys.set_asyncgen_hooks(self._generators.add, self._close_generator)
         _set_running_loop(self)
         try:
-            calls = 0
-            while self._ready and not (self._ending and calls > _MOST_CALLS_TO_END):
+            calls, most_seconds = 0, 0.0
+            while self._ready:
                 calls += 1
+                if calls % _CALLS_BETWEEN_LOOKS == 0:
+                    if calls > _MOST_CALLS_TO_END if self._ending else self._host.ended:
+                        break
+                    most_seconds = most_seconds or time.thread_time() + _MOST_SECONDS
+                    if time.thread_time() > most_seconds:
+                        raise _spinning(self._ready[0])
                 handle = self._ready.popleft()
                 if handle.cancelled():
                     continue
@@ -106,6 +121,10 @@ class TurnLoop(asyncio.AbstractEventLoop):
     def is_turning(self) -> bool:
         """Tell whether this very thread is in one of the loop's turns."""
         return self._thread == threading.get_ident()
+
+    def is_busy(self) -> bool:
+        """Tell whether any thread is in one of the loop's turns."""
+        return self._thread != 0
 
     def is_ending(self) -> bool:
         """Tell whether the code has been told to end."""
@@ -196,6 +215,17 @@ class TurnLoop(asyncio.AbstractEventLoop):
 
 async def _close(generator: AsyncGenerator[Any, Any]) -> None:
     await generator.aclose()
+
+
+def _spinning(handle: asyncio.Handle) -> WorkflowBlockedError:
+    """Return the error for code that always has something more to do."""
+    task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]  # noqa: SLF001
+    place = place_in(task.get_coro()) if isinstance(task, asyncio.Task) else NOWHERE
+    return WorkflowBlockedError(
+        f"the workflow was stopped because its code ran for {_MOST_SECONDS:g} s without waiting, "
+        f"at the end in {place}. It is stored as running, up to its last saved event; mend the "
+        "code, so that it awaits what it waits for, and resume it"
+    )
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

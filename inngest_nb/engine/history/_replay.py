@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import linecache
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from inngest_nb import wire
+from inngest_nb.engine.basics._place import Place, place_of
 from inngest_nb.errors import NonDeterminismError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
 
-# Between the code's own line and here lie frames of these.
-_BETWEEN = (
-    os.path.dirname(os.path.dirname(__file__)) + os.sep,  # the engine
-    os.path.dirname(asyncio.__file__) + os.sep,
-    contextlib.__file__,
-)
 _ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
 _ALIKE_SECONDS = 0.001  # times of a history that others have written may be cut
 _MOST_SHOWN = 200
@@ -41,14 +32,12 @@ class Call(NamedTuple):
     @property
     def text(self) -> str:
         """The line of code, if its source can be read."""
-        return linecache.getline(self.file, self.line).strip()
+        return Place(self.file, self.line).text
 
     @property
     def place(self) -> str:
-        """Where the line is, for people: a notebook's cells have files that nobody knows."""
-        folder, file = os.path.split(self.file)
-        in_cell = os.path.basename(folder).startswith("ipykernel_")
-        return f"line {self.line} of a cell" if in_cell else f"{file}:{self.line}"
+        """Where the line is, for people."""
+        return str(Place(self.file, self.line))
 
     def __str__(self) -> str:
         what = f"{self.kind} {self.name!r}" if self.name else f"a {self.kind}"
@@ -100,10 +89,9 @@ class Past:
 
     def note(self, seq: int, kind: str, name: str, given: Any = None) -> None:
         """Keep in mind what the code asks for, with which input, and which of its lines does."""
-        frame = sys._getframe(1)  # noqa: SLF001  # the only way to the caller's line that is quick
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_BETWEEN):
-            frame = frame.f_back
-        call = Call(seq, kind, name, frame.f_code.co_filename, frame.f_lineno)
+        # The only way to the caller's line that is quick.
+        place = place_of(sys._getframe(1))  # noqa: SLF001
+        call = Call(seq, kind, name, place.file, place.line)
         self.calls.append(call)
         if seq:
             self._asked[seq] = call

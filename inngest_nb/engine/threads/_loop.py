@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import Protocol, runtime_checkable
 
 from inngest_nb.engine.basics._policy import later
@@ -56,14 +58,34 @@ def call_when(clock: Clock, when: datetime | timedelta, callback: Callable[[], N
     return clock.call_at(later(clock.now(), when), callback)
 
 
+class _MovableLoop(asyncio.SelectorEventLoop):
+    """A loop that another thread may go on with while its own is stuck in a callback."""
+
+    def let_go(self) -> None:
+        """Have it run by no thread, so that another one may."""
+        self._thread_id = None
+
+
+class _LeftBehindError(SystemExit):
+    """Ends a thread that comes back when another one runs its loop: no callback holds it."""
+
+
+# A turn of a workflow's code. Each is an object of its own.
+Turn = tuple[str]
+
+
 class PrivateLoop:
-    """An event loop in a thread of its own: neither a notebook's nor a server's loop matters."""
+    """An event loop in a thread of its own: neither a notebook's nor a server's loop matters.
+
+    Workflows' code runs there, in turns. While one of them keeps the thread, the loop can move to
+    another thread: activities, timers and the other runs go on there.
+    """
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.turn: Turn | None = None  # of the code that runs right now
         self._thread: threading.Thread | None = None
         self._ident = 0
-        self._context = contextvars.Context()
         self._calls: deque[Callable[[], object]] = deque()
         self._awake = False
         self._stopped = False
@@ -72,16 +94,15 @@ class PrivateLoop:
     def start(self) -> None:
         """Begin to turn; again is no error."""
         if self.loop is None:
-            loop = asyncio.new_event_loop()
-            thread = threading.Thread(
-                target=self._run, args=(loop,), name="inngest-nb-loop", daemon=True
-            )
+            # Windows' own kind of loop cannot move, but it has subprocesses for activities.
+            on_windows = sys.platform == "win32"
+            loop = asyncio.new_event_loop() if on_windows else _MovableLoop()
             try:
-                thread.start()
+                self._thread = self._new_thread(loop)
             except BaseException:
                 loop.close()
                 raise
-            self.loop, self._thread = loop, thread
+            self.loop = loop
 
     def is_current(self) -> bool:
         """Tell whether this is the loop's own thread."""
@@ -102,7 +123,7 @@ class PrivateLoop:
             if self._calls and not self._awake and self.loop is not None:
                 with contextlib.suppress(RuntimeError):  # closed: nothing of it matters any more
                     # In no context: the caller's is that of one run, and these are all runs' calls.
-                    self.loop.call_soon_threadsafe(self._drain, context=self._context)
+                    self.loop.call_soon_threadsafe(self._drain, context=contextvars.Context())
                 self._awake = True  # last, lest an interrupt leave it so with nothing to come
 
     def stop(self, grace: float) -> None:
@@ -117,19 +138,73 @@ class PrivateLoop:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(grace + 1)
 
+    # Turns of workflows' code
+
+    def begin_turn(self, workflow_id: str) -> None:
+        """Note that a workflow's code gets the thread."""
+        self.turn = (workflow_id,)
+
+    def end_turn(self) -> bool:
+        """Note that it has given the thread back; False if the loop has moved to another one.
+
+        What calls this then has to return: the thread is about to end.
+        """
+        with self._lock:
+            if not self.is_current():
+                return False
+            self.turn = None
+            return True
+
+    def stack_of(self, turn: Turn | None) -> FrameType | None:
+        """Return where the loop's thread is, if it is in that turn (None: in no turn)."""
+        frame = sys._current_frames().get(self._ident)  # noqa: SLF001  # as debuggers do
+        return frame if self.turn is turn else None
+
+    def move(self, turn: Turn) -> bool:
+        """Let the loop go on in another thread, unless that turn is over by now."""
+        loop = self.loop
+        with self._lock:
+            if self.turn is not turn or self._stopped or not isinstance(loop, _MovableLoop):
+                return False
+            loop.let_go()
+            try:
+                thread = self._thread = self._new_thread(loop)
+            except (RuntimeError, MemoryError):  # no thread to be had
+                return False
+            self._ident = thread.ident or 0
+            self.turn = None
+            loop.call_soon_threadsafe(self._drain, context=contextvars.Context())
+        return True
+
+    def _new_thread(self, loop: asyncio.AbstractEventLoop) -> threading.Thread:
+        thread = threading.Thread(
+            target=self._run, args=(loop,), name="inngest-nb-loop", daemon=True
+        )
+        thread.start()
+        return thread
+
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._ident = threading.get_ident()
+        mine = self._ident = threading.get_ident()
         asyncio.set_event_loop(loop)
         try:
             while not self._stopped:
                 try:
                     loop.run_forever()
+                except _LeftBehindError:
+                    return
                 except BaseException:  # noqa: BLE001  # such as sys.exit() in an activity's task
                     _log.exception("something wanted to end the engine's loop, which goes on")
         finally:
             asyncio.set_event_loop(None)
-            loop.close()
-            self._ident = 0  # the next thread that begins may get the number of this one
+            with self._lock:
+                is_left = self._ident != mine
+                if not is_left:
+                    self._ident = 0  # the next thread that begins may get the number of this one
+            if not is_left:
+                loop.close()
+            elif self._stopped:  # which this thread has revoked on its way out
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(loop.stop)
 
     def _drain(self) -> None:
         with self._lock:
@@ -139,6 +214,8 @@ class PrivateLoop:
                 self._calls.popleft()()
             except BaseException:  # noqa: BLE001  # told; the other runs' calls go on
                 _log.exception("a call on the engine's loop failed; please report this")
+            if not self.is_current():
+                raise _LeftBehindError
 
 
 async def _end_tasks(grace: float) -> None:

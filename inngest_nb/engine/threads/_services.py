@@ -21,6 +21,7 @@ from inngest_nb.engine.threads._hooks import Hooks, HookThread
 from inngest_nb.engine.threads._lease import Lease, Leased
 from inngest_nb.engine.threads._loop import Clock, PrivateLoop, SystemClock
 from inngest_nb.engine.threads._mailbox import ANSWER, QUERY, TAKEN_OVER, Mailbox
+from inngest_nb.engine.threads._watchdog import Watchdog
 from inngest_nb.engine.threads._workers import Workers
 from inngest_nb.engine.threads._writer import Savable, Writer
 from inngest_nb.errors import (
@@ -86,6 +87,7 @@ class Services(Generic[_Run]):
         self.mailbox: Mailbox | None = None
         self._lease_seconds = lease.total_seconds()
         self.loop = PrivateLoop()
+        self._watchdog = Watchdog(self.loop)
         self.clock = clock or SystemClock(self.loop)
         self.writer = Writer(Leased(self.appender, self._ensure_lease), self.loop.wake, patience)
         self.hooks = HookThread(hooks)
@@ -230,6 +232,7 @@ class Services(Generic[_Run]):
             self.lease.end()
         self.hooks.close(_GRACE_SECONDS)
         busy = self.threads.close(_GRACE_SECONDS) + self.workers.close(_GRACE_SECONDS)
+        self._watchdog.close()
         self.loop.stop(_GRACE_SECONDS)
         if busy:
             _log.warning(
@@ -252,6 +255,7 @@ class Services(Generic[_Run]):
 
     def _start(self) -> None:
         self.loop.start()
+        self._watchdog.start()
         self.writer.start()
         if self.mailbox is not None:
             self.mailbox.start()
