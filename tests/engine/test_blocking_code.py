@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from small_workflows import add_one, types
+from small_workflows import add_one
 
 from inngest_nb import AsyncWorkflowContext, Executor, MemoryStore, Signal
 from inngest_nb.engine.code import _turn_loop
@@ -62,7 +62,7 @@ def loops() -> list[threading.Thread]:
 
 
 async def spins(ctx: AsyncWorkflowContext) -> None:
-    while True:
+    while True:  # noqa: ASYNC110  # as one should not
         await asyncio.sleep(0)
 
 
