@@ -6,9 +6,11 @@ import contextlib
 import os
 import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from program_lives import BESIDE, BESIDE_RESULT, Cradle, Life, SharedTime, job
+from program_files import SharedTime
+from program_lives import BESIDE, BESIDE_RESULT, Cradle, Life, job
 from program_model import Model
 from program_process import Process
 from program_runs import ProgramRun
@@ -24,6 +26,7 @@ class LifeRun(ProgramRun):
 
     cradle: Cradle
     luck: random.Random
+    failures: list[BaseException]
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +52,23 @@ class LifeRun(ProgramRun):
         if workflow_id == "w":
             self.seeds.append(seed)
         return self.cradle.life(seed, details)
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """Keep what goes wrong: it may not do so again when it is tried again."""
+        try:
+            yield
+        except Exception as error:
+            self.failures.append(error)
+            raise
+
+    def settle(self) -> None:
+        with self.noting():
+            super().settle()
+
+    def check_end(self) -> None:
+        with self.noting():
+            super().check_end()
 
     def is_leased(self) -> bool:
         """Tell whether a process that had the run is still alive: one that is gone holds nothing."""

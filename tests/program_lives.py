@@ -9,97 +9,36 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import json
 import logging
-import mmap
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any, NoReturn
 
 import program_runs  # noqa: F401  # loaded before the fork, with all that it needs
+from program_files import MortalFile, SharedTime
 from program_process import SECONDS, Process, Seen
-from program_world import Time, World
+from program_world import World
 from random_programs import Node
 
 import inngest_nb.errors
-from inngest_nb import AsyncWorkflowContext, Signal, SqliteStore, WorkflowState, Write
-from inngest_nb.errors import StoreConnectionError
+from inngest_nb import AsyncWorkflowContext, Signal, SqliteStore, WorkflowState
+from inngest_nb.engine.code._run import Run
+from inngest_nb.errors import EngineError, StoreError
 
 BESIDE = ("before", "after")
 BESIDE_RESULT = [[0, 2, 4, 6, 8, 10], [0, 2, 4, 6, 8, 10]]
-_START = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-class SharedTime(Time):
-    """The time and the newest process, as all processes see them: two numbers in a file."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        if not path.exists():
-            path.write_bytes(bytes(16))
-        with path.open("r+b") as file:
-            self._numbers = memoryview(mmap.mmap(file.fileno(), 16)).cast("q")
-
-    @property
-    def value(self) -> datetime:  # type: ignore[override]
-        return _START + timedelta(microseconds=self._numbers[0])
-
-    @value.setter
-    def value(self, value: datetime) -> None:
-        if hasattr(self, "_numbers"):
-            self._numbers[0] = (value - _START) // timedelta(microseconds=1)
-
-    @property
-    def newest(self) -> int:  # type: ignore[override]
-        return int(self._numbers[1])
-
-    @newest.setter
-    def newest(self, number: int) -> None:
-        if hasattr(self, "_numbers"):
-            self._numbers[1] = number
-
-
-class MortalFile(SqliteStore):
-    """A file of states whose process ends with one of its writes, or that is away for a while."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.changed: Callable[[], None] = lambda: None
-        self.writes_left: int | None = None
-        self.answer_only = self.dead = False
-        self.away = 0
-
-    def die(self, after: int = 0, *, answer_only: bool = False) -> None:
-        self.writes_left, self.answer_only = after, answer_only
-
-    def cut(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
-        outcomes: list[BaseException | None] = []
-        if self.away:
-            self.away -= 1
-            raise StoreConnectionError("the store is away")
-        for write in writes:
-            last = self.writes_left == 0
-            if last and not self.answer_only:
-                self.cut()
-            outcomes += super().append_history([write])
-            if last:
-                self.cut()
-            if self.writes_left is not None:
-                self.writes_left -= 1
-        self.changed()
-        return outcomes
 
 
 class Living(Process):
@@ -107,12 +46,16 @@ class Living(Process):
 
     def __init__(self, job: dict[str, Any]) -> None:
         folder = Path(job["folder"])
-        file = MortalFile(folder / "states.db")
-        world = World(file, job["program"], plain=job["plain"], time=SharedTime(folder / "time"))
+        shared = SharedTime(folder / "time")
+        file = MortalFile(folder / "states.db", shared)
+        # Where it looks for what has happened is never away.
+        store = SqliteStore(folder / "states.db")
+        world = World(store, job["program"], plain=job["plain"], time=shared)
         file.changed = world.notify
         super().__init__(job["number"], world, file, job["workflow_id"])
         self.order: list[str] = job["order"]
         self.beside: dict[str, Any] = {}
+        self.acknowledged: list[int] = []
 
     def begin(self, timeout: float | None, *, take_over: bool = False) -> None:
         for workflow_id in self.order:
@@ -140,10 +83,52 @@ class Living(Process):
         stored = self.world.store.load(workflow_id)
         return stored and stored.result
 
-    def be_away(self, calls: int) -> None:
-        """Let the store be away for so many attempts to write."""
-        assert isinstance(self.gate, MortalFile)
-        self.gate.away = calls
+    def look(self) -> Seen:
+        return super().look()._replace(acknowledged=tuple(self.acknowledged))
+
+    def signal(self, signal: Signal) -> bool:
+        """Give a signal to the run; while the store is away, let that wait until it is there."""
+        if not self.world.time.store_is_away:
+            return super().signal(signal)
+
+        def send() -> None:
+            super(Living, self).signal(signal)
+            self.acknowledged.append(signal.payload)
+
+        run = self._run
+        self._let_wait(
+            send, lambda: any(e.signal_payload == signal.payload for e in run.state.history)
+        )
+        return False
+
+    def cancel(self) -> bool:
+        """Cancel the run; while the store is away, let that wait until it is there."""
+        if not self.world.time.store_is_away:
+            return super().cancel()
+        self._let_wait(super().cancel, lambda: self._run.ended)
+        return True
+
+    @property
+    def _run(self) -> Run:
+        assert self.handle is not None
+        run = self.handle._run
+        assert isinstance(run, Run)
+        return run
+
+    def _let_wait(self, call: Callable[[], object], recorded: Callable[[], bool]) -> None:
+        """Have a call made that returns once it is saved, and return when it is recorded."""
+        thread = threading.Thread(target=_quietly, args=(call,), daemon=True)
+        thread.start()
+        deadline = time.monotonic() + SECONDS
+        while thread.is_alive() and not recorded():
+            assert time.monotonic() < deadline, "what came in an outage was not taken in"
+            thread.join(0.001)
+
+
+def _quietly(call: Callable[[], object]) -> None:
+    """Make a call that the end of the run, or of the executor, may refuse."""
+    with contextlib.suppress(EngineError, StoreError):
+        call()
 
 
 async def beside(ctx: AsyncWorkflowContext, count: int) -> Any:
@@ -204,8 +189,8 @@ class Life(Process):
     def fire(self) -> None:
         self._quietly("fire")
 
-    def signal(self, signal: Signal) -> None:
-        self._ask("signal", signal)
+    def signal(self, signal: Signal) -> bool:
+        return bool(self._ask("signal", signal))
 
     def cancel(self) -> bool:
         return bool(self._ask("cancel"))
@@ -218,10 +203,6 @@ class Life(Process):
 
     def live(self) -> None:
         self._quietly("live")
-
-    def be_away(self, calls: int) -> None:
-        """Let the store be away for so many attempts to write."""
-        self._quietly("be_away", calls)
 
     def begin_beside(self, workflow_id: str) -> None:
         self._ask("begin_beside", workflow_id)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
+import time
 from typing import Any
 
 import pytest
@@ -16,9 +18,9 @@ from hypothesis.stateful import (
     rule,
 )
 from program_life_runs import LifeRun
-from program_lives import Cradle, Life
+from program_lives import Cradle
 from program_runs import ProgramRun
-from random_programs import programs
+from random_programs import Node, programs
 
 from inngest_nb import Executor, Signal
 from inngest_nb.errors import (
@@ -70,7 +72,7 @@ class Programs(ProgramRun, RuleBasedStateMachine):
             if choices and (chosen := choices[which % len(choices)]) is not None:
                 self.running.end(*chosen)
             elif choices:
-                self.running.fire()
+                self.fire(seen)
             self.settle()
 
     @rule(which=st.integers(0, 99))
@@ -83,9 +85,9 @@ class Programs(ProgramRun, RuleBasedStateMachine):
             self.send(self.names[name % len(self.names)], twice=twice)
             self.settle()
 
-    @rule(seconds=st.sampled_from([30, 70, 4000]))
-    def let_time_pass_without_a_timer(self, seconds: float) -> None:
-        self.time.move(seconds)
+    @rule(seconds=st.sampled_from([30, 70, 4000, -3600]))
+    def set_the_clocks(self, seconds: float) -> None:
+        self.time.set_the_clocks(seconds)
 
     @rule(writes=st.integers(0, 4), answer_only=st.booleans())
     def let_a_write_be_the_last(self, writes: int, answer_only: bool) -> None:
@@ -96,7 +98,7 @@ class Programs(ProgramRun, RuleBasedStateMachine):
         how=st.sampled_from(["cut", "cut", "close", "drop"]),
         signals_before=st.lists(st.integers(0, 99), max_size=3),
         signals_in_replay=st.lists(st.integers(0, 99), max_size=3),
-        later=st.sampled_from([0, 0, 61, 1000]),
+        later=st.sampled_from([0, 0, 61, 1000, -3600]),
         dies=st.none() | st.tuples(st.integers(0, 3), st.booleans()),
     )
     def kill_and_resume(
@@ -118,7 +120,7 @@ class Programs(ProgramRun, RuleBasedStateMachine):
         if self.process is None and not self.ended():
             for number in signals_before:
                 self.send_from_elsewhere(self.names[number % len(self.names)])
-            self.time.move(later)
+            self.time.last(later) if later > 0 else self.time.set_the_clocks(later)
             self.resume(
                 [self.names[number % len(self.names)] for number in signals_in_replay], dies
             )
@@ -128,6 +130,7 @@ class Programs(ProgramRun, RuleBasedStateMachine):
         late = [process for process in self.gone if process.look().open]
         if not late or not (self.runs() or self.ended()):
             return
+        self.outlast_the_outage()  # until which they would not hear
         process = late[which % len(late)]
         for k, attempt in sorted(process.look().open):
             process.end(k, attempt)
@@ -141,13 +144,14 @@ class Programs(ProgramRun, RuleBasedStateMachine):
         if chance or self.kind == "whole" or not self.runs():
             return
         if elsewhere:
+            self.outlast_the_outage()
             self.running.live()
             with Executor(self.store) as other:
                 assert other.cancel("w")
             self.bury()
             self.check_end()
             return
-        with contextlib.suppress(WorkflowNotSavedError):
+        with contextlib.suppress(WorkflowNotSavedError, OSError):  # it ends with that very write
             assert self.running.cancel()
         self.settle()
 
@@ -178,8 +182,16 @@ class PlainPrograms(Programs):
     plain = True
 
 
+class EnoughError(Exception):
+    """Raised instead of another beginning."""
+
+
 class Lives(LifeRun, Programs):
     """The same with each life in a process of its own, with hashes of its own."""
+
+    begun_with: list[Node]
+    most: int | None
+    until: float
 
     @initialize(
         data=st.data(),
@@ -188,21 +200,23 @@ class Lives(LifeRun, Programs):
         dies=st.none() | st.tuples(st.integers(0, 3), st.booleans()),
     )
     def start(self, data: st.DataObject, luck: int, timeout: float | None, dies: Any) -> None:
+        if self.failures or time.monotonic() > self.until or len(self.begun_with) == self.most:
+            raise EnoughError
         self.luck = random.Random(luck)
         program = data.draw(programs(plain=self.plain), label="program")
+        self.begun_with.append(program)
         self.begin(program, "lives", timeout, dies)
 
-    @rule(calls=st.integers(1, 3), seconds=st.sampled_from([0.1, 3, 30]), which=st.integers(0, 99))
-    def let_the_store_be_away(self, calls: int, seconds: float, which: int) -> None:
-        if self.runs():
-            assert isinstance(self.running, Life)
-            self.running.be_away(calls)
-            self.time.move(seconds)
-            self.go_on(which)
+    @rule(seconds=st.sampled_from([0.1, 3, 30]), events=st.integers(1, 4))
+    def let_the_store_be_away(self, seconds: float, events: int) -> None:
+        """Let each operation fail for so long, in which so much happens."""
+        if self.runs() and not self.time.store_is_away:
+            self.time.let_the_store_be_away(seconds)
+            self.outage, self.had_outage = events, True
 
     @rule(name=st.integers(0, 99))
     def signal_from_another_process(self, name: int) -> None:
-        if self.runs():
+        if self.runs() and not self.time.store_is_away:
             self.send_to_a_life(self.names[name % len(self.names)])
 
 
@@ -210,6 +224,13 @@ class PlainLives(Lives):
     plain = True
 
 
-def machines_of(cradle: Cradle, *, plain: bool) -> type[Lives]:
-    """Return the machine whose lives are forked from these processes."""
-    return type("Lives", (PlainLives if plain else Lives,), {"cradle": cradle})
+def machines_of(
+    cradle: Cradle, *, plain: bool, most: int | None = None, until: float = math.inf
+) -> type[Lives]:
+    """Return the machine whose lives are forked from these processes.
+
+    It keeps what it has begun and what went wrong with that, and raises `EnoughError` instead of
+    another beginning after `most` programs, at a time, and after a failure.
+    """
+    kept = {"begun_with": [], "failures": [], "most": most, "until": until}
+    return type("Lives", (PlainLives if plain else Lives,), {"cradle": cradle, **kept})

@@ -49,6 +49,7 @@ class Act(Part):
         self.act = act
         self.attempts = 0  # that ended
         self.retry_at: datetime | None = None
+        self.pause, self.failed_at = 0.0, 0
         self.answered = self.begun = False
         self.chosen = True
         self._shape = shape
@@ -80,7 +81,7 @@ class Act(Part):
             assert isinstance(event.retry_at, datetime), event
             assert event.timestamp is not None
             assert near(event.retry_at, event.timestamp + timedelta(seconds=pause)), event
-            self.retry_at = event.retry_at
+            self.retry_at, self.pause, self.failed_at = event.retry_at, pause, self.model.count
             return
         assert not event.retry_at, event
         times = f" after {self.attempts} attempts" if self.attempts > 1 else ""
@@ -89,10 +90,11 @@ class Act(Part):
 
 
 class Timer(Part):
-    """Something that ends at its time."""
+    """Something that ends at its time, `seconds` after the event at which it was asked for."""
 
     def __init__(self, model: Model, end: End, seconds: float) -> None:
         super().__init__(model, end)
+        self.seconds, self.asked_at = seconds, model.count
         self.due = model.now + timedelta(seconds=seconds)
         model.timers[f"{seconds:.3f}"] = self
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from program_code import workflow_of
-from program_world import Gate, ProcessClock, World
+from program_time import Armed, ProcessClock
+from program_world import Gate, World
 
 from inngest_nb import Executor, Signal, WorkflowHandle, WorkflowState, WorkflowStore
 from inngest_nb.engine import replay_steps
@@ -30,8 +30,10 @@ class Seen(NamedTuple):
     replays: bool = False
     saved_at_once: Sequence[bool] = ()  # of each event, whether it does not wait for another
     open: frozenset[tuple[int, int]] = frozenset()
-    due: Sequence[datetime] = ()
+    due: Sequence[Armed] = ()
+    past: int = 0  # events that had happened when this life of the run began
     waiting_for: Sequence[str] = ()
+    acknowledged: Sequence[int] = ()  # signals that had to wait for the store
 
 
 class Process:
@@ -45,6 +47,7 @@ class Process:
         self.executor: Executor | None = Executor(gate, clock=self.clock)
         self.engine = self.executor._engine
         self.handle: WorkflowHandle | None = None
+        self.past = 0
         # The code is of a later version in each process.
         self.code = workflow_of(world.activities(number), number, plain=world.plain)
 
@@ -53,13 +56,14 @@ class Process:
         assert self.executor is not None
         stored = self.world.store.load(self.workflow_id)
         if stored is not None and stored.status != "running":
-            raise WorkflowNotRunningError("its end was the last write before")
+            raise WorkflowNotRunningError("its end was the last write before", status=stored.status)
         if stored is None:
             given = self.world.program
             self.handle = self.executor.execute(
                 self.code, id=self.workflow_id, input=given, timeout=timeout
             )
         else:
+            self.past = len(stored.history)
             self.handle = self.executor.resume(self.code, self.workflow_id, take_over=take_over)
 
     def replay(self, state: WorkflowState) -> None:
@@ -87,6 +91,7 @@ class Process:
             ],
             open=frozenset(self.world.open(self.number)),
             due=self.clock.due(),
+            past=self.past,
             waiting_for=handle.waiting_for,
         )
 
@@ -102,9 +107,11 @@ class Process:
         """Let the next timer fire."""
         self.clock.fire()
 
-    def signal(self, signal: Signal) -> None:
+    def signal(self, signal: Signal) -> bool:
+        """Give a signal to the run; False if nobody knows yet whether that was saved."""
         assert self.executor is not None
         self.executor.signal(self.workflow_id, signal)
+        return True
 
     def cancel(self) -> bool:
         assert self.executor is not None

@@ -7,12 +7,14 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
 from program_checks import CheckedRun
-from program_process import SECONDS, Process, local_process
-from program_world import ProcessClock, Time, WholeStore, World
+from program_process import SECONDS, Process, Seen, local_process
+from program_time import ProcessClock, Time
+from program_world import WholeStore, World
 from random_programs import Node, names_in
 
 from inngest_nb import (
@@ -26,6 +28,7 @@ from inngest_nb import (
 )
 from inngest_nb.errors import (
     EngineError,
+    StoreConnectionError,
     StoreError,
     WorkflowNotHereError,
     WorkflowNotRunningError,
@@ -45,6 +48,7 @@ class ProgramRun(CheckedRun):
         self.acknowledged: list[int] = []
         self.foreign: list[int] = []
         self.sends: Counter[int] = Counter()
+        self.fires: list[tuple[datetime, datetime]] = []
         self.sent = 0
         self.history: tuple[HistoryEvent, ...] = ()
         self.state: WorkflowState | None = None
@@ -54,6 +58,7 @@ class ProgramRun(CheckedRun):
         self.begun = self.broken = False
         self.seeds: list[int] = []
         self.loyal: int | None = None
+        self.outage, self.had_outage = 0, False
 
     def begin(self, program: Node, kind: str, timeout: float | None, dies: Any) -> None:
         """Execute a program on a new store."""
@@ -106,6 +111,11 @@ class ProgramRun(CheckedRun):
             assert process.look().dead
             self.bury()
             return
+        except StoreConnectionError:  # it says so, and has not begun
+            assert self.time.store_is_away
+            self.bury()
+            self.outlast_the_outage(events=1)
+            return
         for name in signals:  # while it replays
             self.send(name)
         self.settle()
@@ -126,6 +136,12 @@ class ProgramRun(CheckedRun):
             self.process.die(dies[0], answer_only=dies[1])
         return self.process
 
+    def fire(self, seen: Seen) -> None:
+        """Let the timer fire that is due first, and note between which times that was."""
+        due = max(self.time.value, self.time.shown_at(seen.due[0].due))
+        self.running.fire()
+        self.fires.append((due, self.time.value))
+
     def next_payload(self) -> int:
         self.sent += 1
         return self.sent
@@ -139,8 +155,8 @@ class ProgramRun(CheckedRun):
         ):  # it has died, or ended: not acknowledged
             for _ in range(1 + twice):
                 self.sends[signal.payload] += 1
-                self.process.signal(signal)
-                self.acknowledged.append(signal.payload)
+                if self.process.signal(signal):
+                    self.acknowledged.append(signal.payload)
 
     def send_from_elsewhere(self, name: str) -> None:
         """Give a signal to the run that nobody runs."""
@@ -165,6 +181,7 @@ class ProgramRun(CheckedRun):
 
     def drive_to_the_end(self) -> None:
         """Do whatever the program waits for, until it has ended."""
+        self.outlast_the_outage()
         for _ in range(500):
             state = self.store.load("w")
             assert state is not None
@@ -178,7 +195,7 @@ class ProgramRun(CheckedRun):
             if seen.open:
                 self.process.end(*min(seen.open))
             elif seen.due:
-                self.process.fire()
+                self.fire(seen)
             elif seen.waiting_for:
                 self.send(seen.waiting_for[0])
             self.settle()
@@ -188,6 +205,7 @@ class ProgramRun(CheckedRun):
         if self.begun:
             for process in [*self.gone, *([self.process] if self.process else [])]:
                 process.clean_up()
+            self.time.close()
         self.store.close()
         self.folder.cleanup()
         deadline = time.monotonic() + SECONDS

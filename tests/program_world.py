@@ -1,4 +1,4 @@
-"""The world of random programs: a clock, activities that end when they are told to, dying stores."""
+"""The world of random programs: activities that end when they are told to, and dying stores."""
 
 from __future__ import annotations
 
@@ -6,85 +6,22 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from program_code import Activities
 from program_model import Model
+from program_time import Time
 from random_programs import Node
 
 from inngest_nb import ActivityContext, MemoryStore, WorkflowState, WorkflowStore, Write
 from inngest_nb.errors import StoreConnectionError
 from inngest_nb.store import AppendingStore, Message, SharedStore
 
+_SLACK = 1000  # microseconds; far less than any pause takes
+
 
 class KilledError(Exception):
     """What an activity raises whose process is no more."""
-
-
-class Time:
-    """Moves on by a microsecond at each look, and further when it is told to."""
-
-    def __init__(self) -> None:
-        self.value = datetime(2030, 1, 1, tzinfo=UTC)
-        self.lock = threading.Lock()
-        self.newest = 0  # the process that has the run, by number
-
-    def move(self, seconds: float) -> None:
-        with self.lock:
-            self.value += timedelta(seconds=seconds)
-
-    def reach(self, when: datetime) -> None:
-        with self.lock:
-            self.value = max(self.value, when)
-
-
-class ProcessClock:
-    """The clock as one executor sees it, with the timers that are its own."""
-
-    def __init__(self, time: Time, changed: Callable[[], None]) -> None:
-        self._time = time
-        self._changed = changed
-        self._timers: list[_Timer] = []
-
-    def now(self) -> datetime:
-        self._time.move(0.000001)
-        return self._time.value
-
-    def call_at(self, when: datetime, callback: Callable[[], None]) -> _Timer:
-        timer = _Timer(self, when, callback)
-        with self._time.lock:
-            self._timers.append(timer)
-        self._changed()
-        return timer
-
-    def due(self) -> list[datetime]:
-        with self._time.lock:
-            return sorted(timer.when for timer in self._timers)
-
-    def fire(self) -> None:
-        """Call the timer that is due first, at its time or now if that is over."""
-        with self._time.lock:
-            timer = min(self._timers, key=lambda timer: timer.when)
-            self._timers.remove(timer)
-        self._time.reach(timer.when)
-        timer.callback()
-
-    def drop(self, timer: _Timer) -> None:
-        with self._time.lock:
-            if timer in self._timers:
-                self._timers.remove(timer)
-        self._changed()
-
-
-class _Timer:
-    def __init__(self, clock: ProcessClock, when: datetime, callback: Callable[[], None]) -> None:
-        self.when = when
-        self.callback = callback
-        self._clock = clock
-
-    def cancel(self) -> None:
-        self._clock.drop(self)
 
 
 class WholeStore(MemoryStore):
@@ -238,6 +175,7 @@ class World:
         self.closed = False
         self._open: dict[tuple[int, int, int], Callable[[bool], None]] = {}
         self._begun: Counter[tuple[int, int, int]] = Counter()
+        self._ended: dict[tuple[int, int, int], int] = {}
         self._answers: dict[int, Any] = {}
 
     def notify(self) -> None:
@@ -287,6 +225,7 @@ class World:
             finally:
                 with self.changed:
                     self._open.pop(key, None)
+                    self._ended[key] = self.time.elapsed
                 self.notify()
             return self._result(ctx, given, killed)
 
@@ -298,8 +237,9 @@ class World:
                 killed.append(kill)
                 ended.set()
 
-            self._begin(process, ctx, given, let_go)
+            key = self._begin(process, ctx, given, let_go)
             assert ended.wait(60)
+            self._ended[key] = self.time.elapsed
             return self._result(ctx, given, killed)
 
         return {"work": work, "work_plainly": work_plainly}
@@ -326,7 +266,7 @@ class World:
 
     def _check(self, key: tuple[int, int, int], ctx: ActivityContext, given: Any) -> None:
         """Raise if this attempt must not begin now, after all that is saved."""
-        now = self.time.value
+        elapsed, shown = self.time.elapsed, self.time.most_shown
         process, k, attempt = key
         model = self.model()
         if process != self.time.newest:
@@ -335,7 +275,11 @@ class World:
         act = model.acts[k]
         assert not act.answered, f"call {k} has begun after its end was saved"
         assert attempt == act.attempts + 1, f"attempt {attempt} of call {k} after {act.attempts}"
-        assert act.retry_at is None or now >= act.retry_at, f"call {k} has begun before its pause"
+        before = self._ended.get((process, k, attempt - 1))
+        if before is not None:
+            assert elapsed >= before + act.pause * 1e6 - _SLACK, f"no pause before call {k}"
+        elif act.retry_at is not None:  # it failed in an earlier life
+            assert shown >= act.retry_at, f"call {k} has begun before its pause was over"
         with self.changed:
             self._begun[key] += 1
             assert self._begun[key] == 1, f"attempt {attempt} of call {k} has begun twice"

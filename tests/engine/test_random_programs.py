@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ def test_random_programs_that_are_killed_end_as_their_model_says(plain: bool) ->
     run_state_machine_as_test(machine, settings=SETTINGS)  # type: ignore[no-untyped-call]
 
 
-# Not a test, and nothing calls it: its model does not know yet how live timers are armed, and a
-# cancel in an outage ends its driver.
-def random_programs_end_the_same_in_processes_with_other_hashes(plain: bool) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.timeout(0)
+@_KINDS
+def test_random_programs_end_the_same_in_processes_with_other_hashes(plain: bool) -> None:
     with cradle(8 if MANY else 4) as lives:
         machine: Any = machines_of(lives, plain=plain)
         run_state_machine_as_test(machine, settings=LIFE_SETTINGS)  # type: ignore[no-untyped-call]
