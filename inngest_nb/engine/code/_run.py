@@ -74,7 +74,7 @@ class Run:
         self.trouble = ""  # why the store does not take what is to be saved, as long as it does not
         self.past: Past | None = Past(state) if state.history else None
         self.journal = Journal(state, engine.owner)
-        self._messages = {event.message for event in state.history if event.message}
+        self._messages: set[str] | None = None  # that were taken; made with the first that comes
         self.span: Any = None  # of this life of the run, where spans are kept
         self._listening: Counter[str] = Counter()
         self._claimed = False
@@ -137,6 +137,9 @@ class Run:
             self.engine.message_taken(message.id)  # to another run of this id, or of no use
             return
         with self.lock:
+            if self._messages is None:
+                known = (event.message for event in self.journal.events)
+                self._messages = {each for each in known if each}
             if message.id in self._messages:
                 return
             self._messages.add(message.id)

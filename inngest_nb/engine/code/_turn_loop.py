@@ -59,7 +59,8 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._now = 0.0
         # Held, unlike on other loops: when a forgotten task goes must not be up to the collector.
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+        # Made when it is needed: most code has none, and ten thousand runs may wait.
+        self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] | None = None
         self._ending = False
         self._thread = 0
 
@@ -72,7 +73,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
         outer = running_loop()
         self._thread = threading.get_ident()
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(self._generators.add, self._close_generator)
+        sys.set_asyncgen_hooks(self._keep_generator, self._close_generator)
         _set_running_loop(self)
         try:
             calls, most_seconds = 0, 0.0
@@ -106,7 +107,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._ending = True
         for _ in range(_MOST_TURNS_TO_END):
             tasks = [task for task in self._tasks if not task.done()]
-            for generator in [] if tasks else list(self._generators):
+            for generator in [] if tasks else list(self._generators or ()):
                 self._close_generator(generator)
             if not tasks and not self._ready:
                 break
@@ -130,8 +131,14 @@ class TurnLoop(asyncio.AbstractEventLoop):
         """Tell whether the code has been told to end."""
         return self._ending
 
+    def _keep_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        if self._generators is None:
+            self._generators = weakref.WeakSet()
+        self._generators.add(generator)
+
     def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._generators.discard(generator)
+        if self._generators is not None:
+            self._generators.discard(generator)
         self.call_soon(lambda: self.create_task(_close(generator)))
 
     # What asyncio asks of a loop
