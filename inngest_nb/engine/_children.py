@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from inngest_nb.engine._remote import cancel
+from inngest_nb.engine._stored_run import wait_for_change
 from inngest_nb.engine.basics._functions import describe
 from inngest_nb.engine.basics._patience import may_pass
 from inngest_nb.engine.basics._registry import definition_of
@@ -29,7 +30,8 @@ from inngest_nb.errors import (
 )
 from inngest_nb.state import WorkflowState, WorkflowStatus
 
-_LOOK_SECONDS = 0.3  # how often to look at a child that another process runs
+_LOOK_SECONDS = 0.3
+_WATCH_SECONDS = 2.0  # to wait for news of a child that another process runs
 
 _log = logging.getLogger("inngest_nb.engine")
 
@@ -42,7 +44,8 @@ class ChildRuns:
 
     def begin(self, child: Child) -> None:
         """Start a child's run, or find it, and tell the child how it ended; returns at once."""
-        self._engine.threads.submit(partial(self._begin, child))
+        # With the variables of the code that asked, as its activities have them.
+        self._engine.threads.submit(partial(child.variables.copy().run, self._begin, child))
 
     def cancel(self, child: Child) -> None:
         """Cancel a child's run, wherever it is; returns at once."""
@@ -53,20 +56,31 @@ class ChildRuns:
         while child.is_wanted or (first and child.order.detached):
             first = False
             try:
-                self._attach(child)
+                if self._attaches(child):
+                    break
             except ExecutorClosedError:
                 return
-            except (WorkflowAlreadyRunningError, WorkflowLeasedError, StoreConflictError):
-                time.sleep(_LOOK_SECONDS)  # others are at it: wait for what they do
             except Exception as error:  # noqa: BLE001  # told to the parent's run
                 if not may_pass(error):
                     self._give_up(child, error)
                     return
                 time.sleep(_LOOK_SECONDS)
-            else:
-                break
         if child.canceled:  # meanwhile
             self._cancel(child)
+
+    def _attaches(self, child: Child) -> bool:
+        """Start a child's run or find it; False, after a while, if others are at it."""
+        try:
+            self._attach(child)
+        except (WorkflowAlreadyRunningError, StoreConflictError):
+            time.sleep(_LOOK_SECONDS)
+        except WorkflowLeasedError:
+            stored = self._engine.store.load(child.child_id())
+            if stored is not None and not _has_ended(stored):
+                wait_for_change(self._engine, stored, _WATCH_SECONDS)  # not long: they may die
+        else:
+            return True
+        return False
 
     def _attach(self, child: Child) -> None:
         engine, child_id = self._engine, child.child_id()

@@ -60,7 +60,7 @@ class StoredRun:
             left = _WATCH_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"workflow {self.workflow_id!r} still runs after {timeout:g} s")
-            self._wait_for_change(state, min(left, _WATCH_SECONDS))
+            wait_for_change(self.engine, state, min(left, _WATCH_SECONDS))
 
     def wait(self) -> Generator[Any, None, Any]:
         """Await the end on the running loop, and return the result."""
@@ -75,7 +75,7 @@ class StoredRun:
                     state = self.state
                     if state.status is not WorkflowStatus.RUNNING:
                         break
-                    self._wait_for_change(state, _WATCH_SECONDS)
+                    wait_for_change(self.engine, state, _WATCH_SECONDS)
             except BaseException as unread:  # noqa: BLE001  # raised where it is awaited
                 error = unread
             if not given_up.is_set():
@@ -92,12 +92,14 @@ class StoredRun:
             given_up.set()
         return outcome_of(self._state)
 
-    def _wait_for_change(self, state: WorkflowState, seconds: float) -> None:
-        shared = shared_store(self.engine.store)
-        if shared is not None:
-            shared.watch(self.workflow_id, state.etag, seconds)
-        else:
-            time.sleep(min(seconds, _LOOK_SECONDS))
+
+def wait_for_change(services: Services[Run], state: WorkflowState, seconds: float) -> None:
+    """Wait until another version than this is stored, or for so long."""
+    shared = shared_store(services.store)
+    if shared is not None:
+        shared.watch(state.workflow_id, state.etag, seconds)
+    else:
+        time.sleep(min(seconds, _LOOK_SECONDS))
 
 
 def waiting_for(services: Services[Run], workflow_id: str) -> tuple[str, ...]:

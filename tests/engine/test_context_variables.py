@@ -151,3 +151,23 @@ def test_hooks_have_nobodys_variables() -> None:
     with Executor(MemoryStore(), hooks) as executor:
         contextvars.copy_context().run(request, executor)
     assert seen == [None]
+
+
+async def child(ctx: AsyncWorkflowContext) -> list[Any]:
+    return [tenant.get(), await ctx.execute_activity(plain_who)]
+
+
+async def parent(ctx: AsyncWorkflowContext) -> list[Any]:
+    tenant.set("the parent's own")
+    return await ctx.execute_workflow(child)
+
+
+def plain_parent(ctx: WorkflowContext) -> list[Any]:
+    tenant.set("the parent's own")
+    return ctx.execute_workflow(child)
+
+
+@pytest.mark.parametrize("fn", [parent, plain_parent])
+def test_a_child_has_the_variables_of_the_code_that_asked_for_it(fn: Any) -> None:
+    with Executor(MemoryStore()) as executor:
+        assert executor.execute(fn).result(20) == ["the parent's own"] * 2

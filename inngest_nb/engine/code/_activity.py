@@ -109,7 +109,7 @@ class Activity:
         # A call that was refused is none.
         self.seq = run.call(self.kind, self.name, given=self._given)
         # The variables that the code has set, and those of who began the run.
-        self._variables = contextvars.copy_context()
+        self.variables = contextvars.copy_context()
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0
@@ -385,7 +385,7 @@ class Activity:
             if loop is None or not self._is_current(number):
                 return
             name = f"activity {self.name} of {self._run.workflow_id}"
-            variables = self._variables.copy()  # for this attempt alone
+            variables = self.variables.copy()  # for this attempt alone
             coro = self._call_async()
             task = self._task = loop.create_task(coro, name=name, context=variables)
         task.add_done_callback(partial(self._task_done, number))
@@ -446,7 +446,7 @@ class Activity:
 
     def _attempt_here(self, number: int) -> timedelta | None:
         try:
-            result = self._variables.copy().run(self._call)
+            result = self.variables.copy().run(self._call)
             if inspect.isawaitable(result):
                 if inspect.iscoroutine(result):
                     result.close()
