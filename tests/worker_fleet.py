@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,8 +21,17 @@ class ServerProcess:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        # It is bound, and never listens: while the server is away, nobody else is given its port.
+        self._port = socket.socket()
+        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._port.bind(("127.0.0.1", 0))
         self.url = ""
-        self._process = self._start("0")
+        self._process = self._start()
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._port.close()
 
     def kill(self) -> None:
         """End it with SIGKILL."""
@@ -31,11 +41,11 @@ class ServerProcess:
         self._process.stdout.close()
 
     def start_again(self) -> None:
-        self._process = self._start(self.url.rpartition(":")[2])
+        self._process = self._start()
 
-    def _start(self, port: str) -> subprocess.Popen[str]:
+    def _start(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "inngest_nb", "serve"]
-        options = ["--port", port, "--path", str(self._file)]
+        options = ["--port", str(self._port.getsockname()[1]), "--path", str(self._file)]
         process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -72,7 +82,7 @@ class Fleet:
         for worker in self.workers:
             worker.kill()
             worker.wait()
-        self.server.kill()
+        self.server.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "inngest_nb", "worker", "chaos_workflows"]

@@ -74,7 +74,7 @@ def test_runs_wait_for_a_server_that_is_away(outage: float, tmp_path: Path) -> N
             assert set(done.values()) == {1}
             assert len(done) == BUSY * STEPS + SLEEPING
     finally:
-        server.kill()
+        server.close()
 
 
 def wait_until_saved(store: InngestStore, handles: list[WorkflowHandle]) -> None:
