@@ -19,6 +19,7 @@ from inngest_nb.engine.basics._policy import later
 from inngest_nb.engine.basics._registry import definition_of
 from inngest_nb.engine.code._endings import canceled, lost, not_saved
 from inngest_nb.engine.history._journal import Journal
+from inngest_nb.engine.history._repeated import RepeatedRandom, Versions
 from inngest_nb.engine.history._replay import Past
 from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.engine.threads._mailbox import CANCEL, SIGNAL
@@ -83,8 +84,7 @@ class Run:
         self._held: list[tuple[Callable[[], object], HistoryEvent]] = []
         self._wanted = 0  # how many events are to be saved
         self._seq = 0
-        self._versions: dict[str, int] = {}
-        self._new_versions: dict[str, int] = {}
+        self._versions = Versions()
         self._random: RepeatedRandom | None = None
         self._outcome: dict[str, Any] = {}
         self._failure: EngineError | None = None
@@ -236,15 +236,7 @@ class Run:
     def version(self, name: str, latest: int) -> int:
         """Return which version of a piece of code this run goes by, 0 for that before any."""
         with self.lock:
-            if name not in self._versions:
-                past = self.past
-                if past is not None and name in past.versions:
-                    self._versions[name] = past.versions[name]
-                elif past is not None and past.last_seq > self._seq:
-                    self._versions[name] = 0  # it has gone past here when nobody asked yet
-                else:
-                    self._versions[name] = self._new_versions[name] = latest
-            return self._versions[name]
+            return self._versions.of(name, latest, self.past, self._seq)
 
     @property
     def is_replaying(self) -> bool:
@@ -294,8 +286,8 @@ class Run:
         with self.lock:
             if self.ended:
                 return None
-            if self._new_versions:
-                fields["versions"], self._new_versions = self._new_versions, {}
+            if new_versions := self._versions.take_new():
+                fields["versions"] = new_versions
             now = fields.pop("timestamp", None) or self.engine.clock.now()
             event = self.journal.add(kind, now, fields)
             if save:
@@ -582,17 +574,3 @@ class Run:
         """Forget a call that was to be made when the run is over."""
         with self.lock:
             self._waiters.pop(waiter, None)
-
-
-class RepeatedRandom(random.Random):
-    """Random numbers for a workflow's code alone: whoever else drew some would shift its own."""
-
-    check_code: Callable[[], object] = object
-
-    def random(self) -> float:
-        self.check_code()
-        return super().random()
-
-    def getrandbits(self, count: int, /) -> int:
-        self.check_code()
-        return super().getrandbits(count)
