@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from program_model import Model
+from program_parts import Act
 from program_process import SECONDS, Process, Seen
 from program_time import Time
 from program_timers import DEADLINE, Timers
-from random_programs import Node, is_unordered
+from program_world import children
+from random_programs import Node, children_in, is_unordered
 
 from inngest_nb import HistoryEvent, WorkflowState, WorkflowStore, fork
 from inngest_nb.errors import (
@@ -19,6 +23,17 @@ from inngest_nb.errors import (
     WorkflowCanceledError,
     WorkflowFailedError,
 )
+from inngest_nb.state import UNSET
+
+_ENDS = ("activity_completed", "activity_failed")
+
+
+class Member(NamedTuple):
+    """The run or a child of it: its model, what has happened, and how much before this life."""
+
+    model: Model
+    history: Sequence[HistoryEvent]
+    past: int
 
 
 class CheckedRun:
@@ -34,6 +49,7 @@ class CheckedRun:
     acknowledged: list[int]
     foreign: list[int]
     sends: Counter[int]
+    histories: dict[str, tuple[HistoryEvent, ...]]  # of children
     fires: list[tuple[datetime, datetime]]
     history: tuple[HistoryEvent, ...]
     state: WorkflowState | None
@@ -125,22 +141,80 @@ class CheckedRun:
             return [f"it goes on, but is over: {model.outcome}, {model.ended}"]
         if model.plain and seen.replays:
             return ["it replays"]
-        return [*self.calls_and_timers(process, seen, model), *self.signals(seen, model)]
+        family = [Member(model, self.history, seen.past.get("w", 0))]
+        wrong = self.children(seen, model, family)
+        wrong += self.calls_and_timers(process, seen, family)
+        return [*wrong, *self.signals(seen, model)]
 
-    def calls_and_timers(self, process: Process, seen: Seen, model: Model) -> list[str]:
-        running, timers = set(seen.open), Timers(seen, self.history)
+    def children(self, seen: Seen, model: Model, family: list[Member]) -> list[str]:
+        """Add the children that have to be alive, and say what is wrong with the others."""
+        if not children_in(self.program):
+            return []
+        wrong: list[str] = []
+        stored = {str(state.input): state for state in children(self.store)}
+        for k, call in model.expected_children().items():
+            state = stored.pop(str(call.program), None)
+            if state is None or state.status != "running":
+                wrong.append(f"child {k} is not begun, or not yet known to have ended")
+                continue
+            child = self.model_of_child(state)
+            if child.outcome is not None:
+                wrong.append(f"child {k} goes on, but is over: {child.outcome}")
+            past = seen.past.get(state.workflow_id, 0)
+            family.append(Member(child, state.history, past))
+        left = [state.workflow_id for state in stored.values() if state.status == "running"]
+        return [*wrong, *([f"nobody waits for {left}, and they are not canceled"] if left else [])]
+
+    def model_of_child(self, state: WorkflowState) -> Model:
+        before, now = self.histories.get(state.workflow_id, ()), state.history
+        assert now[: len(before)] == before, f"the history of {state.workflow_id!r} was changed"
+        self.histories[state.workflow_id] = now
+        return Model.of(state, state.input, plain=self.plain)
+
+    def calls_and_timers(self, process: Process, seen: Seen, family: list[Member]) -> list[str]:
+        running, timers = set(seen.open), Timers(seen.due)
+        wrong: list[str] = []
+        for model, history, past in family:
+            wrong += self.calls(running, timers, model, history, past)
+        wrong += timers.wrong()
+        for k, number in sorted(running):
+            act = self.act_of(k, family)
+            if act and act.over and act.act["kind"] == "work_plainly":  # cannot be canceled
+                process.end(k, number)
+            wrong.append(f"attempt {number} of call {k} runs, and has not to")
+        return wrong
+
+    def act_of(self, k: int, family: list[Member]) -> Act | None:
+        """Return a call, also one of a child that was canceled."""
+        ended = [state for state in children(self.store) if state.status != "running"]
+        models = [model for model, _, _ in family]
+        models += [Model.of(state, state.input, plain=self.plain) for state in ended]
+        act = next((model.acts[k] for model in models if k in model.acts), None)
+        if act is not None and any(model.ended and k in model.acts for model in models):
+            act.over = True
+        return act
+
+    def calls(
+        self,
+        running: set[tuple[int, int]],
+        timers: Timers,
+        model: Model,
+        history: Sequence[HistoryEvent],
+        past: int,
+    ) -> list[str]:
+        """Take away what a run has to do, and say what it does not."""
         wrong: list[str] = []
         for timer in model.expected_timers():
-            timers.expect(timer.asked_at, timer.due, timer.seconds)
+            timers.expect(timer.asked_at, timer.due, timer.seconds, history, past)
         if model.deadline is not None:
-            timers.expect(0, model.deadline, DEADLINE)
+            timers.expect(0, model.deadline, DEADLINE, history, past)
         for k, act in model.expected_open().items():
             attempt = (k, act.attempts + 1)
             if attempt in running:
                 running.discard(attempt)
                 timers.expect_limit(act.act["limit"])
             elif act.retry_at is not None:
-                timers.expect(act.failed_at, act.retry_at, act.pause)
+                timers.expect(act.failed_at, act.retry_at, act.pause, history, past)
             else:
                 wrong.append(f"call {k} has to run, and does not")
         for choice in model.expected_choices():
@@ -150,12 +224,6 @@ class CheckedRun:
             for k, number in begun:
                 running.discard((k, number))
                 timers.expect_limit(model.acts[k].act["limit"])
-        wrong += timers.wrong()
-        for k, number in sorted(running):
-            act = model.acts.get(k)
-            if act and act.over and act.act["kind"] == "work_plainly":  # cannot be canceled
-                process.end(k, number)
-            wrong.append(f"attempt {number} of call {k} runs, and has not to")
         return wrong
 
     def signals(self, seen: Seen, model: Model) -> list[str]:
@@ -213,7 +281,30 @@ class CheckedRun:
         else:
             assert state.error == "canceled"
         self.check_history(state, model)
+        if children_in(self.program):
+            self.check_children(state)
         self.check_replay(state, model)
+
+    def check_children(self, state: WorkflowState) -> None:
+        """Hold the ends of children against their models, and against what the run knows of them.
+
+        Those that nobody waits for are canceled, if the process lives to do that.
+        """
+        deadline = time.monotonic() + SECONDS
+        process = self.process or self.gone[-1]
+        while any(each.status == "running" for each in children(self.store)):
+            if process.look().dead:
+                break
+            assert time.monotonic() < deadline, "a child goes on, and its parent has ended"
+            process.wait_for_change(process.look().changes)
+        ends = {e.child: e for e in state.history if e.type in _ENDS and e.child is not UNSET}
+        for child in children(self.store):
+            model, end = self.model_of_child(child), ends.get(child.workflow_id)
+            if child.status in ("completed", "failed"):
+                assert model.outcome == (child.result, child.error or None)
+            if end is not None and end.error != "canceled":
+                assert child.status == end.type.removeprefix("activity_"), (child, end)
+                assert (child.result, child.error) == (end.result, end.error)
 
     def check_failure(self, model: Model, error: str) -> None:
         late = f"TimeoutError: the workflow was not finished within {DEADLINE:g} s"

@@ -11,7 +11,8 @@ from random_programs import Node
 from inngest_nb import AsyncWorkflowContext, RetryPolicy, WorkflowContext
 from inngest_nb.errors import ActivityError
 
-Activities = dict[str, Callable[..., Any]]
+Code = Callable[..., Any]
+Activities = dict[str, Code]
 
 
 class ProgramError(Exception):
@@ -31,10 +32,10 @@ def workflow_of(activities: Activities, latest: int, *, plain: bool) -> Callable
     """Return what runs programs with these activities, as code whose version is `latest`."""
 
     async def program(ctx: AsyncWorkflowContext, given: Node) -> Any:
-        return await _Interpreter(ctx, activities, latest).run(given)
+        return await _Interpreter(ctx, activities, latest, program).run(given)
 
     def plain_program(ctx: WorkflowContext, given: Node) -> Any:
-        return _PlainInterpreter(ctx, activities, latest).run(given)
+        return _PlainInterpreter(ctx, activities, latest, plain_program).run(given)
 
     return plain_program if plain else program
 
@@ -50,8 +51,11 @@ def _answer(ctx: AsyncWorkflowContext | WorkflowContext, node: Node, latest: int
 
 
 class _Interpreter:
-    def __init__(self, ctx: AsyncWorkflowContext, activities: Activities, latest: int) -> None:
+    def __init__(
+        self, ctx: AsyncWorkflowContext, activities: Activities, latest: int, itself: Code
+    ) -> None:
         self._ctx = ctx
+        self._itself = itself
         self._activities = activities
         self._latest = latest
 
@@ -76,6 +80,10 @@ class _Interpreter:
             retry=policy_of(first),
             timeout=first["limit"],
         )
+
+    async def _child(self, number: int, part: Node, named: bool) -> Any:
+        name = f"child {number}" if named else None
+        return await self._ctx.execute_workflow(self._itself, part, name)
 
     async def _sleep(self, seconds: float) -> str:
         await self._ctx.sleep(seconds)
@@ -193,8 +201,11 @@ class _Interpreter:
 
 
 class _PlainInterpreter:
-    def __init__(self, ctx: WorkflowContext, activities: Activities, latest: int) -> None:
+    def __init__(
+        self, ctx: WorkflowContext, activities: Activities, latest: int, itself: Code
+    ) -> None:
         self._ctx = ctx
+        self._itself = itself
         self._activities = activities
         self._latest = latest
 
@@ -219,6 +230,10 @@ class _PlainInterpreter:
             retry=policy_of(first),
             timeout=first["limit"],
         )
+
+    def _child(self, number: int, part: Node, named: bool) -> Any:
+        name = f"child {number}" if named else None
+        return self._ctx.execute_workflow(self._itself, part, name)
 
     def _sleep(self, seconds: float) -> str:
         self._ctx.sleep(seconds)

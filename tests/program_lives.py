@@ -212,7 +212,8 @@ class Life(Process):
 
     def cut(self) -> None:
         if not self._dead:
-            os.kill(self._pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it was about to end by itself
+                os.kill(self._pid, signal.SIGKILL)
             while not self._dead:  # until all that it had is let go of
                 self._quietly("look")
 

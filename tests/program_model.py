@@ -12,6 +12,7 @@ from typing import Any
 from program_parts import (
     Act,
     AnyOrder,
+    Child,
     Compensated,
     Completed,
     End,
@@ -27,6 +28,7 @@ from program_parts import (
 from random_programs import Node
 
 from inngest_nb import HistoryEvent, WorkflowState
+from inngest_nb.state import UNSET
 
 
 class Model:
@@ -63,7 +65,14 @@ class Model:
         if self.outcome or self.ended:
             return {}
         waiting = {k: act for k, act in self.acts.items() if not act.over and not act.answered}
-        return {k: act for k, act in waiting.items() if act.chosen or act.begun}
+        known = {k: act for k, act in waiting.items() if act.chosen or act.begun}
+        return {k: act for k, act in known.items() if not isinstance(act, Child)}
+
+    def expected_children(self) -> dict[int, Child]:
+        """Return the calls of other programs that are waited for."""
+        over = self.outcome or self.ended
+        calls = {} if over else {k: act for k, act in self.acts.items() if isinstance(act, Child)}
+        return {k: call for k, call in calls.items() if not call.over and not call.answered}
 
     def expected_choices(self) -> list[set[int]]:
         """Return sets of calls, of each of which just one runs that is not known yet."""
@@ -118,12 +127,19 @@ class Model:
         return False
 
     def _note_start(self, event: HistoryEvent) -> None:
-        k = event.input["k"]
+        k = event.input["k"] if event.child is UNSET else self._child_of(event)
         assert k in self.acts, f"call {k} was begun, but never asked for: {event}"
         assert self.numbers.setdefault(int(event.seq or 0), k) == k, f"a number used twice: {event}"
-        assert self.inputs.setdefault(k, event.input) == event.input, f"not as before: {event}"
+        if event.child is UNSET:
+            assert self.inputs.setdefault(k, event.input) == event.input, f"not as before: {event}"
         assert event.attempt == self.acts[k].attempts + 1, event
         self.acts[k].begun = True
+
+    def _child_of(self, event: HistoryEvent) -> int:
+        calls = {k: act for k, act in self.acts.items() if isinstance(act, Child)}
+        found = [k for k, call in calls.items() if call.program == event.input]
+        assert found, f"a child was begun, but never asked for: {event}"
+        return found[0]
 
     def _deliver(self, name: str, payload: Any) -> None:
         self.received[name].append(payload)
@@ -148,6 +164,9 @@ class Model:
 
     def _begin_act(self, end: End, act: dict[str, Any]) -> Part:
         return Act(self, end, act, lambda result: result)
+
+    def _begin_child(self, end: End, number: int, program: Node, _named: bool) -> Part:
+        return Child(self, end, number, program)
 
     def _begin_answer(self, end: End, what: str, number: int, act: Node) -> Part:
         k = act[1]["k"]

@@ -89,6 +89,26 @@ class Act(Part):
         self.finish(None, f"activity {self.act['kind']!r} failed{times}: {text}")
 
 
+class Child(Act):
+    """A call of another program, which is a run of its own; its model is not a part of this one."""
+
+    def __init__(self, model: Model, end: End, number: int, program: Node) -> None:
+        super().__init__(model, end, {"k": number, "limit": None}, _same)
+        self.program = program
+
+    def take(self, event: HistoryEvent) -> None:
+        assert not self.answered, f"a second end of child {self.act['k']}: {event}"
+        self.answered = True
+        if event.error == "canceled" and self.over:
+            return
+        if event.type == "activity_completed":
+            self.finish(event.result)
+            return
+        name = "plain_program" if self.model.plain else "program"
+        assert event.error, event
+        self.finish(None, f"child workflow {name!r} ({event.child}) failed: {event.error}")
+
+
 class Timer(Part):
     """Something that ends at its time, `seconds` after the event at which it was asked for."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from program_code import workflow_of
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
     saved_at_once: Sequence[bool] = ()  # of each event, whether it does not wait for another
     open: frozenset[tuple[int, int]] = frozenset()
     due: Sequence[Armed] = ()
-    past: int = 0  # events that had happened when this life of the run began
+    past: Mapping[str, int] = {}  # events that each run had when this life of it began
     waiting_for: Sequence[str] = ()
     acknowledged: Sequence[int] = ()  # signals that had to wait for the store
 
@@ -47,7 +47,7 @@ class Process:
         self.executor: Executor | None = Executor(gate, clock=self.clock)
         self.engine = self.executor._engine
         self.handle: WorkflowHandle | None = None
-        self.past = 0
+        self.past: dict[str, int] = {}
         # The code is of a later version in each process.
         self.code = workflow_of(world.activities(number), number, plain=world.plain)
 
@@ -57,13 +57,14 @@ class Process:
         stored = self.world.store.load(self.workflow_id)
         if stored is not None and stored.status != "running":
             raise WorkflowNotRunningError("its end was the last write before", status=stored.status)
+        states = self.world.store.list()
+        self.past = {state.workflow_id: len(state.history) for state in states}
         if stored is None:
             given = self.world.program
             self.handle = self.executor.execute(
                 self.code, id=self.workflow_id, input=given, timeout=timeout
             )
         else:
-            self.past = len(stored.history)
             self.handle = self.executor.resume(self.code, self.workflow_id, take_over=take_over)
 
     def replay(self, state: WorkflowState) -> None:

@@ -48,6 +48,7 @@ class ProgramRun(CheckedRun):
         self.acknowledged: list[int] = []
         self.foreign: list[int] = []
         self.sends: Counter[int] = Counter()
+        self.histories: dict[str, tuple[HistoryEvent, ...]] = {}
         self.fires: list[tuple[datetime, datetime]] = []
         self.sent = 0
         self.history: tuple[HistoryEvent, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from program_parts import near
-from program_process import Seen
+from program_time import Armed
 
 from inngest_nb import HistoryEvent
 
@@ -21,17 +21,25 @@ class Timers:
     clocks; what it asked for in an earlier one is due at its time of day.
     """
 
-    def __init__(self, seen: Seen, history: Sequence[HistoryEvent]) -> None:
-        self._armed = list(seen.due)
-        self._past = seen.past
-        self._history = history
+    def __init__(self, armed: Sequence[Armed]) -> None:
+        self._armed = list(armed)
         self._missing: list[str] = []
 
-    def expect(self, asked_at: int, when: datetime, seconds: float) -> None:
-        """Expect the timer that was asked for at an event, by its number."""
-        live = asked_at >= self._past
+    def expect(
+        self,
+        asked_at: int,
+        when: datetime,
+        seconds: float,
+        history: Sequence[HistoryEvent] = (),
+        past: int = 0,
+    ) -> None:
+        """Expect the timer that was asked for at an event, by its number.
+
+        `past` is how many events of the run's history are of an earlier life.
+        """
+        live = asked_at >= past
         # A signal that comes in mid-replay is seen there, at its own time.
-        since = self._history[self._past : asked_at + 1]
+        since = history[past : asked_at + 1]
         replayed = not live or all(event.type == "signal_received" for event in since)
         for each in self._armed:
             lasts = each.seconds is not None and abs(each.seconds - seconds) < _SLACK

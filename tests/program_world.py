@@ -11,7 +11,7 @@ from typing import Any
 from program_code import Activities
 from program_model import Model
 from program_time import Time
-from random_programs import Node
+from random_programs import Node, calls_in, children_in
 
 from inngest_nb import ActivityContext, MemoryStore, WorkflowState, WorkflowStore, Write
 from inngest_nb.errors import StoreConnectionError
@@ -158,6 +158,12 @@ class Gate:
         """The store is shared."""
 
 
+def children(store: WorkflowStore, program: Node | None = None) -> list[WorkflowState]:
+    """Return the stored children of the run, all of them or those with a program."""
+    found = [state for state in store.list() if state.parent_id == "w"]
+    return [state for state in found if program is None or state.input == program]
+
+
 class World:
     """Where activities run: each is open until it is told to end, in the process that began it.
 
@@ -188,8 +194,12 @@ class World:
         with self.changed:
             self.changed.wait_for(lambda: self.changes != seen, 0.005)
 
-    def model(self) -> Model:
-        """Return the model of what is saved now."""
+    def model_with(self, k: int) -> Model:
+        """Return the model of what is saved now of the program, or of the child, with a call."""
+        for program in children_in(self.program).values():
+            if k in calls_in(program):
+                state = next(iter(children(self.store, program)), None)
+                return Model.of(state, program, plain=self.plain)
         return Model.of(self.store.load("w"), self.program, plain=self.plain)
 
     def open(self, process: int) -> set[tuple[int, int]]:
@@ -268,7 +278,7 @@ class World:
         """Raise if this attempt must not begin now, after all that is saved."""
         elapsed, shown = self.time.elapsed, self.time.most_shown
         process, k, attempt = key
-        model = self.model()
+        model = self.model_with(k)
         if process != self.time.newest:
             return  # of a process that has lost the run, or will have at its next write
         assert k in model.acts, f"call {k} has begun before that which leads to it was saved"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 Node = list[Any]
 
 LEAVES = ["act", "act", "act", "retried", "sleep", "recv", "recv_within", "iter", "answer", "map"]
+LEAVES += ["child"]
 BRANCHES = ["seq", "gather", "group", "race", "timeout", "try", "listeners"]
 # What goes through sets. A group with compensation takes a while to be canceled, so that nothing
 # that may be canceled has one in it.
@@ -45,7 +46,7 @@ class _Maker:
         self._plain = plain
         self._count = 0
         self._inside: list[str] = []
-        self._strings = draw(st.integers(0, 3)) == 0
+        self._much = draw(st.sampled_from([None, None, "strings", "child", "child"]))
 
     def sequence(self, depth: int, name: str, *, most: int = 3, caught: bool = False) -> Node:
         size = self._draw(st.integers(1, most))
@@ -55,7 +56,7 @@ class _Maker:
         branches = ["seq", "try"] if self._plain else [*BRANCHES, *SETS]
         if not self._plain and not set(CANCELED).intersection(self._inside):
             branches = [*branches, "compensated", "compensated"]
-        kinds = [*LEAVES, *["strings"] * 8 * self._strings, *(branches if depth else [])]
+        kinds = [*LEAVES, *([self._much] * 8 if self._much else []), *(branches if depth else [])]
         kind = self._draw(st.sampled_from(kinds))
         if (leaf := self._leaf(kind, name, caught=caught)) is not None:
             return leaf
@@ -88,10 +89,22 @@ class _Maker:
                 fails = self._draw(st.integers(0, first["attempts"] - 1))
                 items.append({**first, "k": self._number(), "fails": fails})
             return ["map", items, self._draw(st.sampled_from([None, 1, 2]))]
+        if kind == "child":
+            return ["child", self._number(), self._work(caught=caught), self._draw(st.booleans())]
         if kind == "strings":
             count = self._draw(st.integers(2, 4))
             return ["strings", [self._act(caught=caught)[1] for _ in range(count)]]
         return None
+
+    def _work(self, *, caught: bool) -> Node:
+        """Return the program of a child: a few things that nobody from outside takes part in."""
+        parts: list[Node] = []
+        for _ in range(self._draw(st.integers(1, 3))):
+            sleeps = self._draw(st.integers(0, 3)) == 0
+            parts.append(["sleep", self._seconds()] if sleeps else self._act(caught=caught, most=2))
+        if caught and self._draw(st.integers(0, 3)) == 0:
+            parts.append(["raise", f"error {self._number()}"])
+        return ["seq", parts]
 
     def _branch(self, kind: str, depth: int, name: str, caught: bool) -> Node:
         if kind == "seq":
@@ -153,6 +166,24 @@ class _Maker:
 
     def _seconds(self) -> float:
         return float(self._draw(st.integers(1, 50)) + self._number() / 1000)
+
+
+def children_in(program: Any) -> dict[int, Node]:
+    """Return the programs of a program's children, by the numbers of the calls."""
+    if not isinstance(program, list):
+        return {}
+    found = {program[1]: program[2]} if program[:1] == ["child"] else {}
+    for part in program:
+        found |= children_in(part)
+    return found
+
+
+def calls_in(program: Any) -> set[int]:
+    """Return the numbers of all calls of activities in a program."""
+    if isinstance(program, dict):
+        return {program["k"]}
+    parts = program if isinstance(program, list) else []
+    return {k for part in parts for k in calls_in(part)}
 
 
 def names_in(program: Node) -> list[str]:
