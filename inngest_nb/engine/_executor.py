@@ -17,7 +17,7 @@ from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._kernel import note_start, started_in_this_kernel
 from inngest_nb.engine._remote import cancel, not_running, send_signal, take_away
 from inngest_nb.engine._stored_run import StoredRun, waiting_for
-from inngest_nb.engine._supervisor import Supervisor
+from inngest_nb.engine._supervisor import LeftAlone, Supervisor
 from inngest_nb.engine.basics._functions import (
     arguments,
     as_json,
@@ -42,6 +42,8 @@ from inngest_nb.errors import (
     StoreDecodeError,
     WorkflowAlreadyRunningError,
     WorkflowEndedError,
+    WorkflowLeasedError,
+    WorkflowNotFoundError,
     WorkflowNotRunningError,
 )
 from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowStatus
@@ -52,6 +54,11 @@ _WORKERS = 64
 _LEASE_SECONDS = 60.0
 _PATIENCE_SECONDS = 600.0
 _GRACE_SECONDS = 1.0
+_OTHERS_WERE_QUICKER = (
+    WorkflowAlreadyRunningError,
+    WorkflowLeasedError,
+    WorkflowNotRunningError,
+)
 _IF_ENDED = ("raise", "return", "replace")
 
 _log = logging.getLogger("inngest_nb.engine")
@@ -114,6 +121,7 @@ class Executor:
         patience = duration_of(store_patience, "store_patience").total_seconds()
         self._engine: Services[Run] = Services(store, hooks, clock, workers, held, patience)
         self._engine.children = ChildRuns(self._engine)
+        self._left_alone = LeftAlone()
         self._supervisor: Supervisor | None = None
         if supervise:
             self._supervisor = Supervisor(self._take_over, held.total_seconds())
@@ -173,7 +181,7 @@ class Executor:
                 etag=stored.etag if stored else "",
             )
             note_start(state.run_id)
-            return self._begin(fn, state, limit)
+            return WorkflowHandle(self._begin(fn, state, limit))
 
     def handle(self, id: str) -> WorkflowHandle:
         """Return a handle on a run, alive here or stored, whichever process runs it.
@@ -212,9 +220,9 @@ class Executor:
             typed_input(fn, state.input, activity=False)
             if take_over:
                 state = take_away(self._engine, state)
-            handle = self._go_on(fn, state, _stored.leases(self._engine.store))
+            run = self._go_on(fn, state, _stored.leases(self._engine.store))
         self._attend([workflow_id])
-        return handle
+        return WorkflowHandle(run)
 
     def recover(self) -> Recovery:
         """Resume all workflows of the store that are stored as running and that nobody runs.
@@ -234,7 +242,7 @@ class Executor:
                 fn = self._function_of(state)
                 check_input(fn, state)
                 with self._engine.claim(name):
-                    handles.append(self._go_on(fn, state, leases))
+                    handles.append(WorkflowHandle(self._go_on(fn, state, leases)))
             except WorkflowAlreadyRunningError:
                 continue  # alive in this executor
             except (EngineError, TypeError, ValueError) as error:
@@ -261,7 +269,7 @@ class Executor:
             check_input(fn, state)
             typed_input(fn, state.input, activity=False)
             stored = _stored.replace(self._engine.appender, state)
-            return self._go_on(fn, stored, _stored.leases(self._engine.store))
+            return WorkflowHandle(self._go_on(fn, stored, _stored.leases(self._engine.store)))
 
     def signal(self, id: str, signal: Signal) -> None:
         """Give a signal to a run, and return once it is saved.
@@ -358,20 +366,30 @@ class Executor:
         random.shuffle(ids)  # several workers that look at once don't all begin with the same
         resumed: list[str] = []
         for workflow_id in ids:
+            if workflow_id in self._left_alone:
+                continue
             try:
                 state = self._load(workflow_id, "resume")
+            except (WorkflowNotFoundError, StoreDecodeError) as error:
+                _log.debug("workflow %r is left alone: %s", workflow_id, error)
+                continue
+            try:
                 fn = self._function_of(state)
                 check_input(fn, state)
                 with self._engine.claim(workflow_id):
-                    self._go_on(fn, state, shared.leases())
+                    run = self._go_on(fn, state, shared.leases())
+            except _OTHERS_WERE_QUICKER:
+                continue
+            except (EngineError, TypeError, ValueError) as error:
+                self._left_alone.note(state, error)
+            else:
+                self._left_alone.attend(state, run.done)
                 resumed.append(workflow_id)
-            except (EngineError, StoreDecodeError, TypeError, ValueError) as error:
-                _log.debug("workflow %r is left alone: %s", workflow_id, error)
         self._attend(resumed)
 
     def _go_on(
         self, fn: Callable[..., Any], state: WorkflowState, leases: Mapping[str, float]
-    ) -> WorkflowHandle:
+    ) -> Run:
         """Replay a stored run and go on with it; its id is claimed."""
         name = state.workflow_id
         if state.status is not WorkflowStatus.RUNNING:
@@ -394,12 +412,12 @@ class Executor:
 
     def _begin(
         self, fn: Callable[..., Any], state: WorkflowState, timeout: timedelta | None = None
-    ) -> WorkflowHandle:
+    ) -> Run:
         if state.history:
             self._engine.appender.keep(state)
         run = new_run(self._engine, fn, state)
         self._engine.begin(run, timeout)
-        return WorkflowHandle(run)
+        return run
 
     def _function_of(self, state: WorkflowState) -> Callable[..., Any]:
         """Return the code of a stored run, by the name and version in its first event."""

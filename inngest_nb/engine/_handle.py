@@ -66,7 +66,7 @@ class WorkflowHandle:
 
         Raises `WorkflowFailedError` with the cause chained, `WorkflowCanceledError`,
         `WorkflowNotSavedError`, `LeaseLostError`, `NonDeterminismError` of a resumed run,
-        `ExecutorClosedError`; and `TimeoutError` if the run goes on for
+        `WorkflowBlockedError`, `ExecutorClosedError`; and `TimeoutError` if the run goes on for
         longer than `timeout`.
         """
         self._check_place()
