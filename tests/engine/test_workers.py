@@ -76,8 +76,11 @@ def test_a_worker_takes_over_from_one_that_was_killed(place: str, tmp_path: Path
             assert [executor.handle(each).result(60) for each in ids] == [30] * 6
     done = effects(log)
     assert {entry[0] for entry in done} >= {killed}
-    begun = Counter(tuple(entry[2:]) for entry in done if entry[1] == "begun")
-    assert set(begun) == {(each, number) for each in ids for number in range(30)}
+    # What was in flight in this process when its executor was closed does not count here.
+    of_workers = [entry for entry in done if entry[0] != os.getpid()]
+    begun = Counter(tuple(entry[2:]) for entry in of_workers if entry[1] == "begun")
+    all_begun = {tuple(entry[2:]) for entry in done if entry[1] == "begun"}
+    assert all_begun == {(each, number) for each in ids for number in range(30)}
     twice = [call for call, times in begun.items() if times > 1]
     assert len(twice) <= len(ids)  # those that were in flight
     assert max(begun.values()) <= 2
