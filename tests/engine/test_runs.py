@@ -321,6 +321,7 @@ ENGINE_THREADS = {
     "inngest-nb-engine-writer",
     "inngest-nb-lease",
     "inngest-nb-messages",
+    "inngest-nb-watchdog",
 }
 
 

@@ -20,6 +20,7 @@ from inngest_nb.errors import WorkflowBlockedError, WorkflowCodeError
 
 _MOST_TURNS_TO_END = 100
 _MOST_CALLS_TO_END = 10_000  # in each of these turns
+_MOST_CUT_TURNS = 10  # that were cut off at so many calls
 _CALLS_BETWEEN_LOOKS = 1_000
 _MOST_SECONDS = 10.0  # of CPU time that a turn may take
 
@@ -105,11 +106,13 @@ class TurnLoop(asyncio.AbstractEventLoop):
     def end(self) -> None:
         """Cancel all code that is left; each await of it raises `CancelledError` from now on."""
         self._ending = True
+        cut = 0
         for _ in range(_MOST_TURNS_TO_END):
+            cut += bool(self._ready)
             tasks = [task for task in self._tasks if not task.done()]
             for generator in [] if tasks else list(self._generators or ()):
                 self._close_generator(generator)
-            if not tasks and not self._ready:
+            if (not tasks and not self._ready) or cut > _MOST_CUT_TURNS:
                 break
             for task in tasks:
                 task.cancel()
