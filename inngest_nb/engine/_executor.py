@@ -47,7 +47,7 @@ from inngest_nb.errors import (
     WorkflowNotRunningError,
 )
 from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowStatus
-from inngest_nb.store import AsyncInngestStore, MemoryStore, States, WorkflowStore
+from inngest_nb.store import AsyncInngestStore, MemoryStore, WorkflowStore, unreadable_in
 from inngest_nb.store.ids import check_id
 
 _WORKERS = 64
@@ -235,7 +235,7 @@ class Executor:
         self._engine.connect()
         leases = _stored.leases(self._engine.store)
         states = self._engine.store.fetch(status=WorkflowStatus.RUNNING)
-        left = dict(states.unreadable) if isinstance(states, States) else {}
+        left = unreadable_in(states)
         for state in states:
             name = state.workflow_id
             try:

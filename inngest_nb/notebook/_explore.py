@@ -18,7 +18,7 @@ from inngest_nb.notebook._html import fragment, output
 from inngest_nb.notebook._mending import Mending
 from inngest_nb.notebook._search import Search
 from inngest_nb.notebook._table import COLUMNS, Table, caption, plain_table
-from inngest_nb.notebook._words import short, time_text
+from inngest_nb.notebook._words import left_out_text, short, time_text
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
@@ -146,6 +146,8 @@ class Explore(Form):
                 "This server cannot list what it keeps: these are the workflows that this client "
                 "saved. Type the id of another to look it up."
             )
+        if feed.unreadable:
+            lines.append(left_out_text(feed.unreadable))
         return lines
 
     def _asked(self, content: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.notebook._catalog import PAGE_SIZE, Entry, entry_of, store_order
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import WorkflowStore
+from inngest_nb.store import WorkflowStore, unreadable_in
 
 __all__ = ["Feed"]
 
@@ -26,7 +26,8 @@ class Feed:
 
     `lists` tells whether the store can list what others saved; where it cannot, the entries are
     the ones at hand. `whole` tells whether all were read, `at` when something was read last,
-    `news` counts the reads that brought something new.
+    `news` counts the reads that brought something new. `unreadable` says by its id why a workflow
+    is not among the entries.
     """
 
     def __init__(self, store: WorkflowStore) -> None:
@@ -34,6 +35,7 @@ class Feed:
         self.whole = False
         self.at: datetime | None = None
         self.news = 0
+        self.unreadable: dict[str, str] = {}
         self._store = store
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
@@ -78,12 +80,14 @@ class Feed:
         with self._lock:
             self._own.add(state.workflow_id)
             self._entries[state.workflow_id] = entry_of(state)
+            self.unreadable.pop(state.workflow_id, None)
 
     def drop(self, workflow_id: str) -> None:
         """Leave out what was just deleted."""
         with self._lock:
             self._own.add(workflow_id)
             self._entries.pop(workflow_id, None)
+            self.unreadable.pop(workflow_id, None)
 
     def _read_all(self) -> None:
         began = time.monotonic()
@@ -113,5 +117,7 @@ class Feed:
             new = {key: entry for key, entry in fresh.items() if key not in self._own}
             self.news += self._entries != kept | new
             self._entries = kept | new
+            known = {} if whole else self.unreadable
+            self.unreadable = {**known, **unreadable_in(states)}
             self.whole = self.whole or whole
             self.at = datetime.now(UTC)

@@ -33,8 +33,9 @@ def frame(
 
     A store is asked for what it holds now, or, where its server cannot list, for what it has at
     hand. `attrs` says from where and when the rows are, how they were filtered, whether `limit`
-    left some out, and for how many `created_at` is the time the store first saw them, because
-    their document has none. `duration` of an unfinished run is the time until `fetched_at`.
+    left some out, which ones are missing because they cannot be read (`unreadable`: why, by id),
+    and for how many `created_at` is the time the store first saw them, because their document has
+    none. `duration` of an unfinished run is the time until `fetched_at`.
     `payloads` adds the columns `input` and `result`. (`to_parquet` needs `attrs` cleared: it
     writes them as JSON, which has no times.)
     """

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store import WorkflowStore
+from inngest_nb.store import WorkflowStore, unreadable_in
 
 Source = WorkflowStore | WorkflowState | Iterable[WorkflowState]
 
@@ -30,7 +30,8 @@ def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Tak
         raise ValueError(f"limit is 0 for all or a positive number, got {limit!r}")
     from_store = is_store(source)
     # One more than asked for tells whether there are more.
-    found = _read(source, status, limit + 1 if limit else 0) if from_store else _states(source)
+    listing = _read(source, status, limit + 1 if limit else 0) if from_store else source
+    found = _states(listing)
     fetched_at = datetime.now(UTC)
     if status is not None:
         found = [state for state in found if state.status == status]
@@ -40,6 +41,7 @@ def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Tak
         "fetched_at": fetched_at,
         "filter": {"status": status and str(status), "limit": limit} if from_store else None,
         "truncated": from_store and len(states) < len(found),
+        "unreadable": unreadable_in(listing),
     }
     return Taken(states, fetched_at, attrs)
 
@@ -50,14 +52,14 @@ def is_store(source: Any) -> bool:
     return all(callable(getattr(source, verb, None)) for verb in ("save", "load", "list"))
 
 
-def _read(store: Any, status: str | None, limit: int) -> list[WorkflowState]:
+def _read(store: Any, status: str | None, limit: int) -> Any:
     """Read what the store has now; where it cannot tell, what it has at hand."""
     if hasattr(store, "fetch"):
         try:
-            return _states(store.fetch(status=status, limit=limit))
+            return store.fetch(status=status, limit=limit)
         except ListingUnsupportedError:
             pass  # a server of the plain contract: its client still knows what it saved
-    return _states(store.list(status=status, limit=limit))
+    return store.list(status=status, limit=limit)
 
 
 def _states(source: Any) -> list[WorkflowState]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -67,6 +68,15 @@ def short(text: str, size: int = 60) -> str:
         return text
     tail = size // 3
     return f"{text[: size - tail - 1]}…{text[-tail:]}"
+
+
+def left_out_text(unreadable: Mapping[str, str], most: int = 3) -> str:
+    """Say which workflows are not shown because they cannot be read, and why."""
+    count = len(unreadable)
+    what = "1 workflow is" if count == 1 else f"{count:,} workflows are"
+    named = [f"{short(key, 40)} ({short(why)})" for key, why in list(unreadable.items())[:most]]
+    more = f", and {count - most:,} more" if count > most else ""
+    return f"{what} left out, because what is stored cannot be read: {', '.join(named)}{more}"
 
 
 def status_mark(word: str) -> str:

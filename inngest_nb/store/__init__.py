@@ -8,7 +8,7 @@ from inngest_nb.store.protocol import (
     SharedStore,
     WorkflowStore,
 )
-from inngest_nb.store.rows import States
+from inngest_nb.store.rows import States, unreadable_in
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
@@ -27,4 +27,5 @@ __all__ = [
     "States",
     "WorkflowStore",
     "Write",
+    "unreadable_in",
 ]

@@ -50,6 +50,11 @@ class States(list[WorkflowState]):
         self.unreadable = dict(unreadable or {})
 
 
+def unreadable_in(listing: object) -> dict[str, str]:
+    """Return what a listing of a store left out: by its id, why it cannot be read."""
+    return dict(listing.unreadable) if isinstance(listing, States) else {}
+
+
 class Position(NamedTuple):
     """Where a page ended: the next one begins after this row."""
 

@@ -307,6 +307,7 @@ def test_attrs_of_states_say_that_nobody_was_asked() -> None:
         "source": None,
         "filter": None,
         "truncated": False,
+        "unreadable": {},
         "first_saved_stands_in": 0,
     }
 
