@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -284,11 +287,178 @@ def test_what_json_cannot_hold_ends_the_activity_and_no_worker() -> None:
             lets_others_live(executor, runs(fn))
 
 
-def runs(fn: Callable[..., Any]) -> Callable[..., Any]:
+def runs(fn: Callable[..., Any], given: Callable[[], Any] = lambda: 1) -> Callable[..., Any]:
     async def workflow(ctx: AsyncWorkflowContext) -> Any:
-        return await ctx.execute_activity(fn, 1)
+        return await ctx.execute_activity(fn, given())
 
     return workflow
+
+
+class Opaque(Mapping[str, Any]):
+    """A payload that raises when it is looked at."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, key: str) -> Any:
+        return self.world.plain()
+
+    def __iter__(self) -> Iterator[str]:
+        self.world.plain()
+        yield ""
+
+
+@dataclass
+class Record:
+    """One that raises within a dataclass, where it is looked at later."""
+
+    inner: Any
+
+
+ENCODED: dict[str, Callable[[World], Callable[..., Any]]] = {
+    "an activity's input": lambda world: runs(same, lambda: Record(Opaque(world))),
+    "a plain activity's result": lambda world: runs(lambda _: Opaque(world)),
+    "an async activity's result": lambda world: runs(returns(Opaque(world))),
+    "the workflow's result": lambda world: returns(Record(Opaque(world))),
+    "a child's input": lambda world: has_child(Opaque(world)),
+}
+
+
+@pytest.mark.parametrize("place", ENCODED)
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_payload_that_raises_ends_its_own_run(place: str, error: str) -> None:
+    with Executor(workers=2) as executor:
+        lets_others_live(executor, ENCODED[place](World(ERRORS[error])))
+
+
+def returns(value: Any) -> Callable[..., Any]:
+    async def fn(_: Any) -> Any:
+        return value
+
+    return fn
+
+
+def has_child(given: Any) -> Callable[..., Any]:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        return await ctx.execute_workflow(returns(1), given)
+
+    return workflow
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_a_finalizer_raises_ends_nothing(error: str) -> None:
+    world = World(ERRORS[error])
+
+    class Litter:
+        def __del__(self) -> None:
+            world.plain()
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            world.plain()
+
+    async def litters(_: Any) -> None:
+        Litter()
+        generator = endless()
+        await anext(generator)
+
+    def litters_plainly(_: Any) -> None:
+        Litter()
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        Litter()
+        generator = endless()
+        await anext(generator)
+        del generator
+        await ctx.execute_activity(litters)
+        await ctx.execute_activity(litters_plainly)
+        return await ctx.map(same, range(2))
+
+    with Executor() as executor:
+        other = executor.execute(neighbour)
+        assert executor.execute(workflow).result(10) == [0, 1]
+        executor.signal(other.id, Signal("go"))
+        assert other.result(10) == [0, 1, 2]
+
+
+class Whole:
+    """A store that takes whole states only, and raises when those of a certain id are saved."""
+
+    def __init__(self, error: Callable[[], BaseException]) -> None:
+        self._store, self._error = MemoryStore(), error
+
+    def save(self, state: WorkflowState) -> None:
+        if state.workflow_id == "bad":
+            raise self._error()
+        self._store.save(state)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("load", "delete", "list", "fetch", "refresh", "close"):
+            return getattr(self._store, name)
+        raise AttributeError(name)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_a_store_of_whole_states_raises_stops_the_run_that_was_saved(error: str) -> None:
+    with Executor(Whole(ERRORS[error])) as executor:  # type: ignore[arg-type]  # by its verbs
+        other = executor.execute(neighbour, id="other")
+        with pytest.raises(EngineError, match="'bad' was stopped"):
+            executor.execute(neighbour, id="bad").result(10)
+        executor.signal("other", Signal("go"))
+        assert other.result(10) == [0, 1, 2]
+
+
+NO_THREADS = """
+import resource
+import inngest_nb as inb
+
+def waits(ctx):
+    return ctx.receive_signal("go")
+
+async def same(given):
+    return given
+
+async def neighbour(ctx):
+    await ctx.receive_signal("go")
+    return await ctx.map(same, range(3))
+
+with inb.Executor() as executor, open("/proc/self/statm") as size:
+    other, plain = executor.execute(neighbour), executor.execute(waits)
+    executor.signal(other.id, inb.Signal("warm up"))
+    used = int(size.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, -1))
+    stopped = 0
+    for _ in range(100):
+        handle = executor.execute(waits)
+        try:
+            handle.result(0.2)
+        except TimeoutError:
+            continue
+        except inb.errors.EngineError as error:
+            assert "can't start new thread" in str(error), error
+            assert executor.store.load(handle.id).status == "running"
+            stopped += 1
+            if stopped == 5:
+                break
+    for each in (other, plain):
+        executor.signal(each.id, inb.Signal("go", "signal"))
+    print(stopped, other.result(20), plain.result(20))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a process's memory")
+def test_a_run_that_no_thread_is_to_be_had_for_is_stopped_and_others_go_on() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_THREADS], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.stdout == "5 [0, 1, 2] signal\n", done.stderr[-2000:]
 
 
 def test_a_failed_run_keeps_its_words_in_the_store() -> None:

@@ -61,7 +61,7 @@ class Appender:
             document = write.document if write.whole else self._spliced(write)
             state = wire.decode(document)
             self._store.save(state)
-        except Exception as error:  # noqa: BLE001  # the run tells it
+        except BaseException as error:  # noqa: BLE001  # the run tells it, and others are saved
             return error
         if state.status is WorkflowStatus.RUNNING:
             with self._lock:
