@@ -19,6 +19,7 @@ from small_workflows import (
 from inngest_nb import (
     AsyncWorkflowContext,
     Executor,
+    RetryPolicy,
     WorkflowContext,
 )
 from inngest_nb.errors import (
@@ -244,3 +245,20 @@ def test_an_error_that_cannot_be_written_as_text_still_fails_the_run(executor: E
     for which, words in [(0, "its text raised RuntimeError"), (1, r"ValueError: \\ud800")]:
         with pytest.raises(WorkflowFailedError, match=words):
             executor.execute(workflow, input=which).result(10)
+
+
+def test_no_time_to_work_is_refused_and_not_taken_for_no_limit() -> None:
+    async def asks(ctx: AsyncWorkflowContext, what: str) -> None:
+        if what == "an activity":
+            await ctx.execute_activity(add_one, 1, timeout=0)
+        else:
+            await ctx.execute_workflow(asks, "nothing", timeout=0)
+
+    with pytest.raises(ValueError, match="total_timeout=0 leaves no time to work"):
+        RetryPolicy(total_timeout=0)
+    with Executor() as executor:
+        with pytest.raises(ValueError, match="timeout=0 leaves no time to work"):
+            executor.execute(asks, input="an activity", timeout=0)
+        for what in ("an activity", "a child"):
+            with pytest.raises(WorkflowFailedError, match="timeout=0 leaves no time to work"):
+                executor.execute(asks, input=what).result(10)
