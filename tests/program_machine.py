@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import random
-import time
 from typing import Any
 
 import pytest
@@ -188,15 +186,13 @@ class PlainPrograms(Programs):
 
 
 class EnoughError(Exception):
-    """Raised instead of another beginning."""
+    """Raised instead of another beginning, once something is known to be wrong."""
 
 
 class Lives(LifeRun, Programs):
     """The same with each life in a process of its own, with hashes of its own."""
 
     begun_with: list[Node]
-    most: int | None
-    until: float
 
     @initialize(
         data=st.data(),
@@ -205,7 +201,7 @@ class Lives(LifeRun, Programs):
         dies=st.none() | st.tuples(st.integers(0, 3), st.booleans()),
     )
     def start(self, data: st.DataObject, luck: int, timeout: float | None, dies: Any) -> None:
-        if self.failures or time.monotonic() > self.until or len(self.begun_with) == self.most:
+        if self.failures:
             raise EnoughError
         self.luck = random.Random(luck)
         program = data.draw(programs(plain=self.plain), label="program")
@@ -229,13 +225,10 @@ class PlainLives(Lives):
     plain = True
 
 
-def machines_of(
-    cradle: Cradle, *, plain: bool, most: int | None = None, until: float = math.inf
-) -> type[Lives]:
+def machines_of(cradle: Cradle, *, plain: bool) -> type[Lives]:
     """Return the machine whose lives are forked from these processes.
 
-    It keeps what it has begun and what went wrong with that, and raises `EnoughError` instead of
-    another beginning after `most` programs, at a time, and after a failure.
+    It keeps what it has begun, and what went wrong with that: after which it begins nothing more.
     """
-    kept = {"begun_with": [], "failures": [], "most": most, "until": until}
-    return type("Lives", (PlainLives if plain else Lives,), {"cradle": cradle, **kept})
+    kept = {"cradle": cradle, "begun_with": [], "failures": []}
+    return type("Lives", (PlainLives if plain else Lives,), kept)

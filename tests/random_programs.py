@@ -46,7 +46,7 @@ class _Maker:
         self._plain = plain
         self._count = 0
         self._inside: list[str] = []
-        self._much = draw(st.sampled_from([None, None, "strings", "child", "child"]))
+        self._much = draw(st.sampled_from([None, "strings", "strings", "child", "child"]))
 
     def sequence(self, depth: int, name: str, *, most: int = 3, caught: bool = False) -> Node:
         size = self._draw(st.integers(1, most))
@@ -93,7 +93,9 @@ class _Maker:
             return ["child", self._number(), self._work(caught=caught), self._draw(st.booleans())]
         if kind == "strings":
             count = self._draw(st.integers(2, 4))
-            return ["strings", [self._act(caught=caught)[1] for _ in range(count)]]
+            first, *others = (self._act(caught=caught)[1] for _ in range(count))
+            same = {name: first[name] for name in ("kind", "limit")}  # so that only inputs differ
+            return ["strings", [first, *({**act, **same} for act in others)]]
         return None
 
     def _work(self, *, caught: bool) -> Node:
