@@ -167,7 +167,7 @@ class _Maker:
         return f"s{self._number()}"
 
     def _seconds(self) -> float:
-        return float(self._draw(st.integers(1, 50)) + self._number() / 1000)
+        return round(self._draw(st.integers(1, 50)) + self._number() / 1000, 3)
 
 
 def children_in(program: Any) -> dict[int, Node]:
