@@ -150,6 +150,22 @@ def test_the_names_of_writes_for_any_version_count_in_every_store(
     assert error.workflow_id == "x"
 
 
+def test_a_version_is_made_by_one_write_only(appending_store: AppendingStore) -> None:
+    """Also where a write is for a certain version, so that it needs no name to be done once."""
+    store = appending_store
+    for first, other in (
+        (whole("x", "e0", ""), whole("x", "e0", "", error="another")),
+        (part("x", [1], "e1", "e0"), part("x", [2], "e1", "e0")),
+        (whole("x", "e2", "e1", run_id="r"), part("x", [3], "e2", "e1")),
+    ):
+        done(store, first)
+        done(store, first)
+        assert isinstance(refused(store, other), StoreKeyReusedError)
+    stored = store.load("x")
+    assert stored is not None
+    assert (stored.etag, stored.run_id, stored.history) == ("e2", "r", ())
+
+
 @pytest.mark.parametrize("kind", [MemoryStore, lambda: SqliteStore("states.db")])
 def test_saves_without_a_name_of_the_callers_are_not_remembered(
     kind: type[MemoryStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

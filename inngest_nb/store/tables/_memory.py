@@ -132,7 +132,10 @@ class MemoryTable:
         before = self._rows.get(key)
         etag = before.etag if before else None
         if is_done(work, etag):
-            return None
+            if isinstance(work, Deletion) or before is None:
+                return None
+            last = self._parts.get(key, [before.document])[-1]
+            return None if last == work.document else reused(work)
         if (error := conflict(work, etag)) is not None:
             return error
         if isinstance(work, Deletion):

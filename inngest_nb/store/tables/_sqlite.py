@@ -45,6 +45,11 @@ _SELECT_SHORT = _SELECT.replace(
     "CAST(d.body AS BLOB)", "CASE WHEN length(d.body) <= ? THEN CAST(d.body AS BLOB) ELSE x'' END"
 )
 _PARTS = "SELECT CAST(body AS BLOB) FROM parts WHERE workflow = ? ORDER BY number"
+_LAST = """
+SELECT CAST(coalesce(
+    (SELECT body FROM parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
+    (SELECT body FROM documents WHERE number = :number)) AS BLOB)
+"""
 _FIND = "SELECT number, etag, status FROM workflows WHERE workflow_id = ?"
 _ADD = """
 INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag, owner)
@@ -270,7 +275,10 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
     found = database.execute(_FIND, (work.workflow_id,)).fetchone()
     number, etag, status = found or (None, None, None)
     if is_done(work, etag):
-        return None
+        if isinstance(work, Deletion):
+            return None
+        (last,) = database.execute(_LAST, {"number": number}).fetchone()
+        return None if last == work.document else reused(work)
     if (error := conflict(work, etag)) is not None:
         return error
     if isinstance(work, Deletion):
