@@ -108,7 +108,8 @@ def test_what_happens_while_a_save_is_repeated_is_saved_after_it() -> None:
 
 def test_a_save_that_never_succeeds_stops_its_run_alone_and_after_a_while() -> None:
     store = Troubled(lambda name: name == "bad")
-    with store, Executor(store, store_patience=0.5) as executor:  # which two pauses fit in, not three
+    # Two pauses fit in, and a third one does not.
+    with store, Executor(store, store_patience=0.5) as executor:
         bad = executor.execute(many, id="bad", input=1)
         with pytest.raises(WorkflowNotSavedError, match="503"):
             bad.result(10)
