@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -15,8 +16,15 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from inngest_nb import wire
 from inngest_nb.engine.basics._owner import new_owner
+from inngest_nb.engine.basics._patience import may_pass
 from inngest_nb.engine.history._appender import Appender
-from inngest_nb.engine.history._stored import holder, leases, shared_store, take_away
+from inngest_nb.engine.history._stored import (
+    holder,
+    leases,
+    patiently,
+    shared_store,
+    take_away,
+)
 from inngest_nb.engine.threads._hooks import Hooks, HookThread
 from inngest_nb.engine.threads._lease import Lease, Leased
 from inngest_nb.engine.threads._loop import Clock, PrivateLoop, SystemClock
@@ -28,6 +36,7 @@ from inngest_nb.errors import (
     EngineError,
     ExecutorClosedError,
     StoreConflictError,
+    StoreError,
     WorkflowAlreadyRunningError,
 )
 from inngest_nb.state import WorkflowState
@@ -155,6 +164,15 @@ class Services(Generic[_Run]):
 
     def connect(self) -> None:
         """Find out what the store can do; raises `StoreConnectionError` if nobody answers."""
+        begun = time.monotonic()
+        try:
+            self._get_to_know_the_store()
+        except StoreError as error:
+            if not may_pass(error) or time.monotonic() - begun > _GRACE_SECONDS:
+                raise
+            patiently(self._get_to_know_the_store)
+
+    def _get_to_know_the_store(self) -> None:
         self.appender.guards()
         if self.mailbox is None and (shared := shared_store(self.store)) is not None:
             self.lease = Lease(
