@@ -109,8 +109,10 @@ class Programs(ProgramRun, RuleBasedStateMachine):
         dies: tuple[int, bool] | None,
     ) -> None:
         if self.process is not None and self.runs():
-            if how == "drop" and children_in(self.program):
-                how = "cut"  # the children would live on there, which is right, and hard to follow
+            if children_in(self.program) and (how == "drop" or self.time.store_is_away):
+                # Dropped, it would live on with the children; closed without a store, it could not
+                # let go of them before its lease has ended by itself.
+                how = "cut"
             if how == "cut":
                 self.running.cut()
             elif how == "close":
