@@ -147,23 +147,34 @@ class ChildRuns:
         parent.suspend(failure)
 
     def _cancel(self, child: Child) -> None:
-        engine, child_id = self._engine, child.child_id()
-        try:
-            run = engine.alive(child_id)
-            if run is not None:
-                if run.run_id == child.run_id:
-                    run.cancel()
+        while True:
+            try:
+                self._cancel_wherever_it_is(child)
+            except ExecutorClosedError:
                 return
+            except Exception as error:  # noqa: BLE001  # told; nobody waits for it
+                if may_pass(error):
+                    time.sleep(_LOOK_SECONDS)
+                    continue
+                _log.warning(
+                    "child %r of workflow %r could not be canceled: %s",
+                    child.child_id(),
+                    child.parent.workflow_id,
+                    describe(error),
+                )
+            return
+
+    def _cancel_wherever_it_is(self, child: Child) -> None:
+        engine, child_id = self._engine, child.child_id()
+        run = engine.alive(child_id)
+        if run is not None:
+            if run.run_id == child.run_id:
+                run.cancel()
+            return
+        with engine.claim(child_id):  # refused once the executor is closed
             stored = engine.store.load(child_id)
             if stored is not None and stored.run_id == child.run_id and not _has_ended(stored):
                 cancel(engine, child_id)
-        except Exception as error:  # noqa: BLE001  # told; nobody waits for it
-            _log.warning(
-                "child %r of workflow %r could not be canceled: %s",
-                child_id,
-                child.parent.workflow_id,
-                describe(error),
-            )
 
 
 def _is_of(child: Child, found: WorkflowState) -> bool:

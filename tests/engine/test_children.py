@@ -21,6 +21,7 @@ import inngest_nb as inb
 from inngest_nb import (
     AsyncWorkflowContext,
     Executor,
+    MemoryStore,
     Signal,
     WorkflowContext,
     WorkflowState,
@@ -30,6 +31,7 @@ from inngest_nb.engine import replay_steps
 from inngest_nb.errors import (
     ChildWorkflowError,
     NonDeterminismError,
+    StoreConnectionError,
     WorkflowCanceledError,
     WorkflowCodeError,
     WorkflowFailedError,
@@ -81,6 +83,12 @@ def wait_for_status(store: WorkflowStore, workflow_id: str, status: str) -> None
     deadline = time.monotonic() + 10
     while (stored := store.load(workflow_id)) is None or stored.status != status:
         assert time.monotonic() < deadline, stored
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not ready():
+        assert time.monotonic() < deadline
 
 
 @KINDS
@@ -419,3 +427,39 @@ def test_children_are_seen_in_frames_and_in_the_timeline(executor: Executor) -> 
     assert frame[child.workflow_id] == "w"
     assert frame.isna()["w"]
     assert "child workflow doubles" in repr(inb.timeline(handle.state))
+
+
+class SometimesAway(MemoryStore):
+    """Cannot be read for a few times, once it is told so."""
+
+    failures = 0
+
+    def load(self, workflow_id: str) -> WorkflowState | None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreConnectionError("the store is away")
+        return super().load(workflow_id)
+
+
+def test_a_child_that_runs_elsewhere_is_canceled_once_the_store_is_there() -> None:
+    async def parent(ctx: AsyncWorkflowContext) -> Any:
+        call = asyncio.ensure_future(ctx.execute_workflow(waits, id="child"))
+        await ctx.receive_signal("stop")
+        store.failures = 2
+        call.cancel()
+        return await ctx.receive_signal("end")
+
+    with SometimesAway() as store, Executor(store) as one, Executor(store) as other:
+        one.execute(parent, id="w")
+        wait_for_child(store)
+        owned = False
+        while not owned:  # the parent's executor may be quicker, and take it up again
+            taken = other.resume(waits, "child", take_over=True)
+            run = taken._run
+            wait_until(lambda run=run: run.journal.owned or run.done.done())
+            owned = not run.done.done()
+        wait_until(lambda: one._engine.alive("child") is None)
+        one.signal("w", Signal("stop"))
+        with pytest.raises(WorkflowCanceledError):
+            taken.result(10)
+        assert store.failures == 0
