@@ -58,8 +58,11 @@ def open_store(place: str) -> WorkflowStore:
     return InngestStore(place, "") if place.startswith("http") else SqliteStore(place)
 
 
-def test_a_worker_takes_over_from_one_that_was_killed(place: str, tmp_path: Path) -> None:
+def test_a_worker_takes_over_from_one_that_was_killed(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = tmp_path / "log"
+    monkeypatch.setenv(LOG, str(log))
     ids = [f"w{number}" for number in range(6)]
     with open_store(place) as store:
         with Executor(store) as executor:
@@ -104,8 +107,10 @@ def test_a_worker_says_what_it_cannot_load(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_an_executor_that_supervises_resumes_what_nobody_runs(place: str, tmp_path: Path) -> None:
-    os.environ[LOG] = str(tmp_path / "log")
+def test_an_executor_that_supervises_resumes_what_nobody_runs(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LOG, str(tmp_path / "log"))
     with open_store(place) as store:
         with Executor(store) as first:
             first.execute(worked, id="w", input=3)
