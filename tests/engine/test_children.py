@@ -171,8 +171,10 @@ def test_a_child_that_another_executor_runs_is_waited_for(lives: Lives) -> None:
 
 
 DIES = """
-import os, signal, sys, time
+import os, signal, sys, threading
 import inngest_nb as inb
+
+charged = threading.Event()
 
 def charge(given):
     with open(sys.argv[2], "a") as log:
@@ -181,27 +183,22 @@ def charge(given):
 @inb.workflow
 async def child(ctx):
     await ctx.execute_activity(charge, 1)
+    await ctx.execute_activity(charged.set)  # begins once the charge is saved
     return await ctx.receive_signal("go")
 
 @inb.workflow
 async def parent(ctx):
     return await ctx.execute_workflow(child)
 
-def wait_for_child():
-    while True:
-        for state in store.list():
-            if state.parent_id == "w" and "go" in executor.waiting_for(state.workflow_id):
-                return state.workflow_id
-        time.sleep(0.01)
-
 store = inb.SqliteStore(sys.argv[1])
 executor = inb.Executor(store)
 if sys.argv[3] == "first":
     executor.execute(parent, id="w")
-    wait_for_child()
+    assert charged.wait(20)
     os.kill(os.getpid(), signal.SIGKILL)
 handle, *_ = sorted(executor.recover().handles, key=lambda handle: handle.id != "w")
-executor.signal(wait_for_child(), inb.Signal("go", "done"))
+(child_id,) = [state.workflow_id for state in store.list() if state.parent_id == "w"]
+executor.signal(child_id, inb.Signal("go", "done"))
 print(handle.result(20))
 """
 
