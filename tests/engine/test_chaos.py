@@ -16,7 +16,7 @@ from worker_fleet import Fleet, fleet
 
 from inngest_nb import Executor, InngestStore, WorkflowStore
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="kills")]
 
 # INNGEST_NB_CHAOS=1 takes a minute and 200 runs.
 FULL = bool(os.environ.get("INNGEST_NB_CHAOS"))

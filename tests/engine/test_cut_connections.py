@@ -13,6 +13,8 @@ from strict_documents import check_document
 from inngest_nb import Executor, InngestStore, Signal, StateServer, samples
 from inngest_nb.errors import WorkflowFailedError
 
+pytestmark = pytest.mark.slow
+
 ALL = [samples.order, samples.approval, samples.fan_out, samples.import_rows, samples.broken]
 
 

@@ -27,6 +27,8 @@ from inngest_nb import (
 )
 from inngest_nb.state import EventType
 
+pytestmark = pytest.mark.slow
+
 EVERY_WAY = pytest.mark.parametrize("way", [*WAYS, "retry"])
 
 

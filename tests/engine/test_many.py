@@ -26,6 +26,8 @@ from inngest_nb import (
 from inngest_nb.engine import Workflows
 from inngest_nb.errors import WorkflowAlreadyRunningError
 
+pytestmark = pytest.mark.slow
+
 
 def add_one(number: int) -> int:
     return number + 1

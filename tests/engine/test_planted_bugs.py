@@ -18,7 +18,7 @@ from program_machine import SETTINGS, Lives, machines_of
 
 from inngest_nb.errors import EngineError
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="forks")]
 
 _SECONDS = 120
 _SETTINGS = settings(SETTINGS, max_examples=8, derandomize=False, phases=[Phase.generate])

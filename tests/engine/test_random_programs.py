@@ -10,6 +10,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from program_lives import cradle
 from program_machine import LIFE_SETTINGS, MANY, SETTINGS, PlainPrograms, Programs, machines_of
 
+pytestmark = pytest.mark.slow
+
 _KINDS = pytest.mark.parametrize("plain", [False, True], ids=["async", "plain"])
 
 

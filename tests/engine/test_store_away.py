@@ -21,7 +21,7 @@ from inngest_nb import (
     WorkflowHandle,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="kills")]
 
 # How long the server is away, in seconds. INNGEST_NB_STORE_AWAY="3 30 300" asks for longer times.
 OUTAGES = [float(each) for each in os.environ.get("INNGEST_NB_STORE_AWAY", "3").split()]
