@@ -116,7 +116,8 @@ class HistoryEvent(
     that is `superseded` was undone by a retry of the whole run: replay passes over it. Of an error
     there are also the name of its class, the JSON `details` it carried, and its traceback's end.
 
-    A workflow that the code asked for is told of as an activity; `child` is the id of its run.
+    A workflow that the code asked for is told of as an activity; `child` is the id of its run, and
+    one that is `detached` outlives its parent.
     `message` names the write of another process that this event came from, so that it counts once.
 
     The first event also says how long the whole workflow may take, the name and version of its
@@ -143,6 +144,7 @@ class HistoryEvent(
     version: int | UnsetType = UNSET
     seed: str | UnsetType = UNSET
     child: str | UnsetType = UNSET
+    detached: bool | UnsetType = UNSET
     message: str | UnsetType = UNSET
     error_type: str | UnsetType = UNSET
     details: Any = UNSET

@@ -42,6 +42,7 @@ _OF_EVENTS = {
     "Version": int,
     "Seed": str,
     "Child": str,
+    "Detached": bool,
     "ErrorType": str,
     "Details": object,
     "Trace": str,

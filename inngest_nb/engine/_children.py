@@ -28,7 +28,8 @@ from inngest_nb.errors import (
     WorkflowFailedError,
     WorkflowLeasedError,
 )
-from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
+from inngest_nb.store import WorkflowStore
 
 _LOOK_SECONDS = 0.3
 _WATCH_SECONDS = 2.0  # to wait for news of a child that another process runs
@@ -175,6 +176,16 @@ class ChildRuns:
             stored = engine.store.load(child_id)
             if stored is not None and stored.run_id == child.run_id and not _has_ended(stored):
                 cancel(engine, child_id)
+
+
+def is_orphan(store: WorkflowStore, state: WorkflowState) -> bool:
+    """Tell whether a run's parent has ended, and died before it could cancel the run."""
+    parent = store.load(state.parent_id) if state.parent_id else None
+    if parent is None or not _has_ended(parent):
+        return False
+    begins = [event for event in parent.history if event.type is EventType.ACTIVITY_STARTED]
+    calls = [event for event in begins if event.child == state.workflow_id]
+    return bool(calls) and calls[-1].detached is not True
 
 
 def _is_of(child: Child, found: WorkflowState) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import re
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
-from inngest_nb.engine._children import ChildRuns
+from inngest_nb.engine._children import ChildRuns, is_orphan
 from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._kernel import note_start, started_in_this_kernel
 from inngest_nb.engine._remote import cancel, not_running, send_signal, take_away
@@ -39,6 +40,7 @@ from inngest_nb.engine.threads._loop import Clock
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,
+    StoreConflictError,
     StoreDecodeError,
     WorkflowAlreadyRunningError,
     WorkflowEndedError,
@@ -238,6 +240,11 @@ class Executor:
         left = unreadable_in(states)
         for state in states:
             name = state.workflow_id
+            if self._cancels_orphan(state):
+                left[name] = (
+                    f"its parent {state.parent_id!r} has ended, and it was canceled with it"
+                )
+                continue
             try:
                 fn = self._function_of(state)
                 check_input(fn, state)
@@ -373,6 +380,8 @@ class Executor:
             except (WorkflowNotFoundError, StoreDecodeError) as error:
                 _log.debug("workflow %r is left alone: %s", workflow_id, error)
                 continue
+            if self._cancels_orphan(state):
+                continue
             try:
                 fn = self._function_of(state)
                 check_input(fn, state)
@@ -386,6 +395,15 @@ class Executor:
                 self._left_alone.attend(state, run.done)
                 resumed.append(workflow_id)
         self._attend(resumed)
+
+    def _cancels_orphan(self, state: WorkflowState) -> bool:
+        """Cancel a child that nobody runs, if its parent has ended and could not do so."""
+        engine = self._engine
+        if not is_orphan(engine.store, state) or not engine.is_free(state):
+            return False
+        with contextlib.suppress(StoreConflictError):  # then somebody is at it
+            cancel(engine, state.workflow_id)
+        return True
 
     def _go_on(
         self, fn: Callable[..., Any], state: WorkflowState, leases: Mapping[str, float]

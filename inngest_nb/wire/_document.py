@@ -78,6 +78,7 @@ class HeadEvent(Struct, rename=wire_name):
     version: int = 0
     seed: str = ""
     child: str = ""
+    detached: bool = False
     message: str = ""
     error_type: str = ""
     trace: str = ""

@@ -223,6 +223,61 @@ def test_a_process_that_is_killed_leaves_one_child_that_has_done_its_work_once(
     assert (tmp_path / "log").read_text().split() == ["charged"]
 
 
+ORPHANS = """
+import os, signal, sys
+import inngest_nb as inb
+
+class Mortal(inb.SqliteStore):
+    def append_history(self, writes):
+        outcomes = super().append_history(writes)
+        if any(write.workflow_id == "w" and write.status == "canceled" for write in writes):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return outcomes
+
+@inb.workflow
+async def waits(ctx):
+    await ctx.receive_signal("go")
+
+@inb.workflow
+async def parent(ctx):
+    detached = ctx.execute_workflow(waits, id="detached", detached=True)
+    await ctx.execute_workflow(waits, id="attached")
+    await detached
+
+if sys.argv[2] == "first":
+    executor = inb.Executor(Mortal(sys.argv[1]))
+    executor.execute(parent, id="w")
+    while not all(executor.store.load(each) for each in ("attached", "detached")):
+        pass
+    executor.cancel("w")
+executor = inb.Executor(inb.SqliteStore(sys.argv[1]), supervise=sys.argv[2] == "supervises", lease=1)
+if sys.argv[2] == "recovers":
+    executor.recover()
+while executor.handle("attached").status == "running" or not executor._engine.alive("detached"):
+    pass
+print(executor.handle("attached").status, executor.handle("detached").status)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills")
+@pytest.mark.parametrize("how", ["recovers", "supervises"])
+def test_a_child_whose_parent_died_right_after_its_end_is_canceled_unless_detached(
+    tmp_path: Path, how: str
+) -> None:
+    lives = [
+        subprocess.run(
+            [sys.executable, "-c", ORPHANS, str(tmp_path / "states.db"), life],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        for life in ("first", how)
+    ]
+    assert lives[0].returncode == -signal.SIGKILL, lives[0].stderr
+    assert lives[1].stdout.split() == ["canceled", "running"], lives[1].stderr
+
+
 @KINDS
 def test_a_failure_is_an_error_of_the_call_and_the_same_in_each_life(
     lives: Lives, kind: str

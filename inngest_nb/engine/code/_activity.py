@@ -237,6 +237,11 @@ class Activity:
         """Return the id of the run that does the work, if that is not a function."""
         return UNSET
 
+    @property
+    def is_detached(self) -> bool | UnsetType:
+        """Whether that run outlives its parent."""
+        return UNSET
+
     def _begin(self) -> int | None:
         with self._run.lock:
             if self._dropped:
@@ -254,6 +259,7 @@ class Activity:
                 seq=self.seq,
                 attempt=self._attempt,
                 child=self.child_id(),
+                detached=self.is_detached,
             )
             if event is None:
                 return None

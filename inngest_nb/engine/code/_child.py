@@ -15,7 +15,7 @@ from inngest_nb.engine.basics._typed import typed_input, typed_result
 from inngest_nb.engine.code._activity import Activity, key_of
 from inngest_nb.engine.code._run import Run
 from inngest_nb.errors import ChildWorkflowError, EngineError
-from inngest_nb.state import HistoryEvent, WorkflowStatus
+from inngest_nb.state import UNSET, HistoryEvent, UnsetType, WorkflowStatus
 
 
 class Order(NamedTuple):
@@ -86,6 +86,11 @@ class Child(Activity):
             return self.order.id
         name = re.sub(r"\W+", "", self.name, flags=re.ASCII)[:60] or "workflow"
         return f"{name}-{self._key()}"
+
+    @property
+    def is_detached(self) -> bool | UnsetType:
+        """Whether the child outlives its parent."""
+        return True if self.order.detached else UNSET
 
     def _key(self) -> str:
         key = key_of(self._run.run_id, self.seq, self._retries or 0)
