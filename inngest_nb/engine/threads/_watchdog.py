@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 
 from inngest_nb.engine.basics._place import NOWHERE, Place, place_of
 from inngest_nb.engine.threads._loop import PrivateLoop, Turn
@@ -27,7 +26,7 @@ class Watchdog:
     def __init__(self, loop: PrivateLoop) -> None:
         self._loop = loop
         self._seen: Turn | asyncio.Task[object] | None = None
-        self._since = 0.0
+        self._looks = 0  # at which it was seen again
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -45,18 +44,19 @@ class Watchdog:
     def _run(self) -> None:
         while not self._closed.wait(_LOOKS_SECONDS):
             try:
-                self._look(time.monotonic())
+                self._look()
             except Exception:  # noqa: BLE001  # the thread outlives whatever it meets
                 _log.exception("the engine's loop could not be looked at; please report this")
 
-    def _look(self, now: float) -> None:
-        turn = self._loop.turn
-        loop = self._loop.loop
+    def _look(self) -> None:
+        turn, loop = self._loop.turn, self._loop.loop
         seen = turn or (None if loop is None else asyncio.current_task(loop))
-        if seen is not self._seen:
-            self._seen, self._since = seen, now
-        elif seen is not None and now - self._since >= _MOST_SECONDS:
-            self._since = float("inf")  # told once
+        if seen is not self._seen or seen is None:
+            self._seen, self._looks = seen, 0
+            return
+        # Looks are counted, not seconds: a machine too busy for the loop is too busy for this.
+        self._looks += 1
+        if self._looks * _LOOKS_SECONDS == _MOST_SECONDS:
             if turn is not None:
                 self._get_on(turn)
             elif isinstance(seen, asyncio.Task):
