@@ -241,9 +241,7 @@ class Executor:
         for state in states:
             name = state.workflow_id
             if self._cancels_orphan(state):
-                left[name] = (
-                    f"its parent {state.parent_id!r} has ended, and it was canceled with it"
-                )
+                left[name] = f"its parent {state.parent_id!r} has ended, so it was canceled"
                 continue
             try:
                 fn = self._function_of(state)
@@ -399,7 +397,9 @@ class Executor:
     def _cancels_orphan(self, state: WorkflowState) -> bool:
         """Cancel a child that nobody runs, if its parent has ended and could not do so."""
         engine = self._engine
-        if not is_orphan(engine.store, state) or not engine.is_free(state):
+        if engine.alive(state.workflow_id) is not None or not engine.is_free(state):
+            return False
+        if not is_orphan(engine.store, state):
             return False
         with contextlib.suppress(StoreConflictError):  # then somebody is at it
             cancel(engine, state.workflow_id)
