@@ -77,8 +77,9 @@ def test_code_that_spins_is_stopped_and_others_go_on(
     spinning = executor.execute(spins, id="spinning")
     others = [executor.execute(adds, input=n) for n in range(20)]
     assert [other.result(20) for other in others] == list(range(1, 21))
-    with pytest.raises(WorkflowBlockedError, match=r"at the end in spins, test_blocking_code.py:"):
+    with pytest.raises(WorkflowBlockedError, match=r"in spins, test_blocking_code.py:") as stopped:
         spinning.result(20)
+    assert (stopped.value.workflow_id, stopped.value.run_id) == ("spinning", spinning.run_id)
     assert spinning.status == WorkflowStatus.RUNNING
     (told,) = [record.getMessage() for record in caplog.records if BUSY in record.getMessage()]
     assert "workflow 'spinning'" in told

@@ -169,7 +169,10 @@ class AsyncRun(Run):
                 if not stays:
                     self._go_on_elsewhere()
                     return
-        except (NonDeterminismError, WorkflowBlockedError) as error:
+        except NonDeterminismError as error:
+            self.suspend(error)
+        except WorkflowBlockedError as error:
+            error.workflow_id, error.run_id = self.workflow_id, self.run_id
             self.suspend(error)
         except BaseException as error:  # noqa: BLE001  # no other run is to hear of it
             self.break_off(error)
