@@ -72,6 +72,8 @@ def _validate(kind: Any, value: Any) -> Any:
 
 
 def _types_of(fn: Callable[..., Any], activity: bool) -> Types:
+    if type(fn) is types.FunctionType and (found := _known.get(fn)) is not None:
+        return found  # the most frequent case, first
     while isinstance(fn, partial):
         fn = fn.func
     whole = getattr(fn, "__func__", fn)  # a method is a new object each time

@@ -308,6 +308,8 @@ class Activity:
 
     def _begin_timed(self) -> int | None:
         """Begin an attempt that is cut off after its time."""
+        if self._timeout is None and self._retry.total_timeout is None:
+            return self._begin()
         with self._run.lock:
             number = self._begin()
             if number is not None and (limit := self._limit()) is not None:
@@ -398,6 +400,8 @@ class Activity:
 
     async def _call_async(self) -> Any:
         try:
+            if self._attempt_span is None:
+                return await self._fn(*self._arguments())
             with self.inside():
                 return await self._fn(*self._arguments())
         except (SystemExit, KeyboardInterrupt) as error:  # would end the engine's loop
@@ -440,6 +444,8 @@ class Activity:
             self._try_again_at(again)
 
     def _call(self) -> Any:
+        if self._attempt_span is None:
+            return self._fn(*self._arguments())
         with self.inside():
             return self._fn(*self._arguments())
 

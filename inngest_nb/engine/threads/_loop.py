@@ -150,7 +150,7 @@ class PrivateLoop:
         What calls this then has to return: the thread is about to end.
         """
         with self._lock:
-            if not self.is_current():
+            if threading.get_ident() != self._ident:
                 return False
             self.turn = None
             return True
@@ -214,7 +214,7 @@ class PrivateLoop:
                 self._calls.popleft()()
             except BaseException:  # noqa: BLE001  # told; the other runs' calls go on
                 _log.exception("a call on the engine's loop failed; please report this")
-            if not self.is_current():
+            if threading.get_ident() != self._ident:
                 raise _LeftBehindError
 
 
