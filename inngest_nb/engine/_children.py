@@ -34,6 +34,8 @@ from inngest_nb.store import WorkflowStore
 _LOOK_SECONDS = 0.3
 _WATCH_SECONDS = 2.0  # to wait for news of a child that another process runs
 
+_OTHERS_ARE_AT_IT = (WorkflowAlreadyRunningError, StoreConflictError)
+
 _log = logging.getLogger("inngest_nb.engine")
 
 
@@ -73,7 +75,7 @@ class ChildRuns:
         """Start a child's run or find it; False, after a while, if others are at it."""
         try:
             self._attach(child)
-        except (WorkflowAlreadyRunningError, StoreConflictError):
+        except _OTHERS_ARE_AT_IT:
             time.sleep(_LOOK_SECONDS)
         except WorkflowLeasedError:
             stored = self._engine.store.load(child.child_id())
@@ -154,7 +156,7 @@ class ChildRuns:
             except ExecutorClosedError:
                 return
             except Exception as error:  # noqa: BLE001  # told; nobody waits for it
-                if may_pass(error):
+                if may_pass(error) or isinstance(error, _OTHERS_ARE_AT_IT):
                     time.sleep(_LOOK_SECONDS)
                     continue
                 _log.warning(

@@ -30,6 +30,7 @@ from inngest_nb import (
 from inngest_nb.engine import replay_steps
 from inngest_nb.errors import (
     ChildWorkflowError,
+    ExecutorClosedError,
     NonDeterminismError,
     StoreConnectionError,
     WorkflowCanceledError,
@@ -515,3 +516,31 @@ def test_a_child_that_runs_elsewhere_is_canceled_once_the_store_is_there() -> No
         with pytest.raises(WorkflowCanceledError):
             taken.result(10)
         assert store.failures == 0
+
+
+def test_a_child_whose_id_is_claimed_just_then_is_canceled_after_it() -> None:
+    refusals = threading.Semaphore(0)
+
+    async def parent(ctx: AsyncWorkflowContext) -> Any:
+        call = asyncio.ensure_future(ctx.execute_workflow(waits, id="child"))
+        await ctx.receive_signal("stop")
+        call.cancel()
+        return await ctx.receive_signal("end")
+
+    with MemoryStore() as store, Executor(store) as executor:
+        executor.execute(parent, id="w")
+        wait_for_child(store)
+        child = executor._engine.alive("child")
+        assert child is not None
+        child.suspend(ExecutorClosedError("stopped, as in a process that dies"))
+        claim = executor._engine.claim
+
+        def counted(workflow_id: str) -> Any:
+            refusals.release()
+            return claim(workflow_id)
+
+        with claim("child"):
+            executor._engine.claim = counted  # type: ignore[method-assign]
+            executor.signal("w", Signal("stop"))
+            assert refusals.acquire(timeout=10)
+        wait_until(lambda: store.load("child").status == "canceled")
