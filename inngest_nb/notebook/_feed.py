@@ -80,14 +80,18 @@ class Feed:
         with self._lock:
             self._own.add(state.workflow_id)
             self._entries[state.workflow_id] = entry_of(state)
-            self.unreadable.pop(state.workflow_id, None)
+            self._can_be_read(state.workflow_id)
 
     def drop(self, workflow_id: str) -> None:
         """Leave out what was just deleted."""
         with self._lock:
             self._own.add(workflow_id)
             self._entries.pop(workflow_id, None)
-            self.unreadable.pop(workflow_id, None)
+            self._can_be_read(workflow_id)
+
+    def _can_be_read(self, workflow_id: str) -> None:
+        """Drop an id from those left out. A new mapping: others may be reading the old one."""
+        self.unreadable = {key: why for key, why in self.unreadable.items() if key != workflow_id}
 
     def _read_all(self) -> None:
         began = time.monotonic()
