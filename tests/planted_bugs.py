@@ -6,8 +6,9 @@ import asyncio.tasks
 from typing import Any
 
 from inngest_nb import EventType
-from inngest_nb.engine.code import _in_order, _run
+from inngest_nb.engine.code import _in_order
 from inngest_nb.engine.history._replay import Past
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads import _writer
 
 
@@ -29,14 +30,14 @@ def _outage() -> None:
 
 def _doubled() -> None:
     """A signal is delivered twice."""
-    record = _run.Run.record
+    record = Run.record
 
-    def twice(self: _run.Run, kind: EventType, **fields: Any) -> Any:
+    def twice(self: Run, kind: EventType, **fields: Any) -> Any:
         if kind is EventType.SIGNAL_RECEIVED:
             record(self, kind, **dict(fields))
         return record(self, kind, **fields)
 
-    _run.Run.record = twice  # type: ignore[method-assign, assignment]
+    Run.record = twice  # type: ignore[method-assign, assignment]
 
 
 BUGS = {"inputs": _inputs, "addresses": _addresses, "outage": _outage, "doubled": _doubled}

@@ -34,7 +34,7 @@ from random_programs import Node
 
 import inngest_nb.errors
 from inngest_nb import AsyncWorkflowContext, Signal, SqliteStore, WorkflowState
-from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.run._run import Run
 from inngest_nb.errors import EngineError, StoreError
 
 BESIDE = ("before", "after")

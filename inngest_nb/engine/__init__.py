@@ -6,7 +6,7 @@ from inngest_nb.engine._otel import otel_hooks
 from inngest_nb.engine._steps import ReplayStep, check_history, replay_steps
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.basics._registry import Workflows, workflow
-from inngest_nb.engine.code._activity import ActivityContext
+from inngest_nb.engine.calls._activity_context import ActivityContext
 from inngest_nb.engine.code._context import AsyncWorkflowContext, WorkflowContext
 from inngest_nb.engine.history._fork import fork
 from inngest_nb.engine.history._replay import Call

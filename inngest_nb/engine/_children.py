@@ -13,10 +13,10 @@ from inngest_nb.engine._stored_run import wait_for_change
 from inngest_nb.engine.basics._functions import describe
 from inngest_nb.engine.basics._patience import may_pass
 from inngest_nb.engine.basics._registry import definition_of
-from inngest_nb.engine.code._child import Child
+from inngest_nb.engine.calls._child import Child
 from inngest_nb.engine.code._new_run import new_run
-from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.history import _stored
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,

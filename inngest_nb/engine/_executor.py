@@ -30,11 +30,11 @@ from inngest_nb.engine.basics._functions import (
 from inngest_nb.engine.basics._owner import is_gone
 from inngest_nb.engine.basics._policy import Duration, duration_of, limit_of
 from inngest_nb.engine.basics._registry import Workflows, registered
-from inngest_nb.engine.basics._typed import typed_input
+from inngest_nb.engine.basics._typed import workflow_types
 from inngest_nb.engine.code._new_run import new_run, refuse_in_code
-from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.history import _stored
 from inngest_nb.engine.history._fork import retried
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._hooks import Hooks
 from inngest_nb.engine.threads._loop import Clock
 from inngest_nb.engine.threads._services import Services
@@ -219,7 +219,7 @@ class Executor:
             if state.status not in (WorkflowStatus.RUNNING, WorkflowStatus.UNSET):
                 return WorkflowHandle(StoredRun(self._engine, state))
             check_input(fn, state)
-            typed_input(fn, state.input, activity=False)
+            workflow_types(fn).decode_input(state.input)
             if take_over:
                 state = take_away(self._engine, state)
             run = self._go_on(fn, state, _stored.leases(self._engine.store))
@@ -272,7 +272,7 @@ class Executor:
             fn = self._function_of(state) if fn is None else fn
             check_function(fn, "a workflow")
             check_input(fn, state)
-            typed_input(fn, state.input, activity=False)
+            workflow_types(fn).decode_input(state.input)
             stored = _stored.replace(self._engine.appender, state)
             return WorkflowHandle(self._go_on(fn, stored, _stored.leases(self._engine.store)))
 

@@ -11,9 +11,9 @@ from typing import Any
 from inngest_nb.engine._stored_run import StoredRun
 from inngest_nb.engine.basics._functions import fresh
 from inngest_nb.engine.basics._policy import Duration, duration_of
-from inngest_nb.engine.basics._typed import typed_result
-from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.basics._typed import workflow_types
 from inngest_nb.engine.code._turn_loop import TurnLoop, refusal, running_loop
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._workers import waiting
 from inngest_nb.errors import EngineError
 from inngest_nb.state import WorkflowState, WorkflowStatus
@@ -130,4 +130,4 @@ class WorkflowHandle:
 
 def _value(run: Run, result: Any) -> Any:
     """Return a result as what the workflow is annotated to return."""
-    return typed_result(run.fn, fresh(result), activity=False)
+    return workflow_types(run.fn).decode_result(fresh(result))

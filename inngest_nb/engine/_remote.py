@@ -6,8 +6,8 @@ import time
 from functools import partial
 from typing import Any
 
-from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.history import _stored
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._mailbox import CANCEL, SIGNAL, TAKEN_OVER, message_to
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import StoreConflictError, WorkflowNotRunningError

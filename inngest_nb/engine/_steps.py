@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from inngest_nb.engine.basics._functions import check_function
 from inngest_nb.engine.code._new_run import new_run
-from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.history._replay import Call, Past, same, shown
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.engine.threads._writer import Savable, Writer
 from inngest_nb.errors import EngineError, NonDeterminismError

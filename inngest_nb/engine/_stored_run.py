@@ -9,9 +9,9 @@ from collections.abc import Generator
 from typing import Any
 
 from inngest_nb.engine.basics._functions import fresh
-from inngest_nb.engine.code._endings import canceled
-from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.history._stored import load, shared_store
+from inngest_nb.engine.run._endings import canceled
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._mailbox import ask
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import WorkflowFailedError

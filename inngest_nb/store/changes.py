@@ -26,14 +26,17 @@ class Changes:
         self._seen_outside = 0
         self._count = 0
         self._closed = threading.Event()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
         self._heard: set[Callable[[], object]] = set()
 
     def tell(self) -> None:
         """Wake all who wait."""
-        with self._changed:
+        with self._lock:
             self._count += 1
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
             heard = list(self._heard)
         for call in heard:
             call()
@@ -49,7 +52,7 @@ class Changes:
         if self._outside is None or self._closed.is_set():
             return self._count
         outside = self._outside()
-        with self._changed:
+        with self._lock:
             if outside != self._seen_outside:
                 self._seen_outside = outside
                 self._count += 1
@@ -60,11 +63,11 @@ class Changes:
 
         It must not raise: it runs where the change was made.
         """
-        with self._changed:
+        with self._lock:
             self._heard.add(call)
 
         def stop() -> None:
-            with self._changed:
+            with self._lock:
                 self._heard.discard(call)
 
         return stop
@@ -82,8 +85,14 @@ class Changes:
             while (left := deadline - time.monotonic()) > 0 and self.count == count:
                 if self._closed.is_set():
                     return seen
-                with self._changed:
-                    self._changed.wait_for(
-                        lambda: self._count != count or self._closed.is_set(),  # noqa: B023  # called here
-                        min(left, LOOK_SECONDS),
-                    )
+                self._wait(count, min(left, LOOK_SECONDS))
+
+    def _wait(self, count: int, seconds: float) -> None:
+        with self._lock:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(
+                    lambda: self._count != count or self._closed.is_set(), seconds
+                )
+            finally:
+                self._waiting -= 1

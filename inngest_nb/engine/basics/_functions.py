@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import weakref
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType
-from typing import Any, TypeGuard
+from types import FunctionType, MethodType
+from typing import Any, TypeGuard, TypeVar
 
 from inngest_nb import wire
 from inngest_nb.errors import ActivityError, PayloadTooLargeError
@@ -16,7 +18,30 @@ from inngest_nb.store import MAX_PAYLOAD_BYTES
 # What `as_json` raises for a value that history cannot hold.
 UNWRITABLE = (TypeError, ValueError, PayloadTooLargeError)
 _LONGEST_ERROR = 10_000
+_NO_PROMISES = {type(None), bool, int, float, str, list, dict}  # the most frequent results
 _YIELDS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+_Read = TypeVar("_Read")
+
+
+def once_for_each(read: Callable[[Callable[..., Any]], _Read]) -> Callable[..., _Read]:
+    """Have what is read of a function or a method kept for as long as that lives."""
+    known: dict[type, weakref.WeakKeyDictionary[FunctionType, _Read]] = {
+        kind: weakref.WeakKeyDictionary() for kind in (FunctionType, MethodType)
+    }
+
+    @functools.wraps(read)
+    def remembered(fn: Callable[..., Any]) -> _Read:
+        function = getattr(fn, "__func__", fn)  # a method is a new object each time
+        if type(fn) not in known or type(function) is not FunctionType:
+            return read(fn)
+        found = known[type(fn)].get(function)
+        if found is None:
+            found = known[type(fn)][function] = read(fn)
+        return found
+
+    return remembered
 
 
 def name_of(fn: Callable[..., Any]) -> str:
@@ -44,6 +69,15 @@ def check_function(fn: Any, what: str) -> None:
         return
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise TypeError(f"{what} {name_of(fn)!r} is a generator: return a value, do not yield")
+
+
+def refuse_promise(result: Any, whose: str) -> None:
+    """Raise for what has to be awaited, returned by a function that is not `async def`."""
+    if type(result) in _NO_PROMISES or not inspect.isawaitable(result):
+        return
+    if inspect.iscoroutine(result):
+        result.close()
+    raise TypeError(f"{whose} is not `async def`, but returned a promise")
 
 
 def _is_simple(fn: Any) -> TypeGuard[FunctionType]:

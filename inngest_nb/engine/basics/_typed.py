@@ -10,14 +10,13 @@ import inspect
 import types
 import typing
 import uuid
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
-from inngest_nb.engine.basics._functions import name_of, wants_context
+from inngest_nb.engine.basics._functions import name_of, once_for_each
 from inngest_nb.errors import PayloadTypeError
 
 _VALUES = (
@@ -30,32 +29,62 @@ _AS_THEY_ARE = (str, int, float, bool, type(None), dict, list, tuple, set, froze
 class Types(NamedTuple):
     """What a function's input and result are decoded to, None for what JSON reads back."""
 
-    parameter: str
-    input: Any
-    result: Any
+    function: str = ""
+    parameter: str = ""
+    input: Any = None
+    result: Any = None
+
+    def decode_input(self, given: Any) -> Any:
+        """Return an input as the function's parameter wants it.
+
+        Raises `PayloadTypeError` for one that doesn't fit, with the place in it.
+        """
+        if given is None or self.input is None:
+            return given
+        what = f"the input of {self.function!r} does not fit its parameter {self.parameter!r}"
+        return _convert(given, self.input, what)
+
+    def decode_result(self, result: Any) -> Any:
+        """Return a result, as JSON reads it back, as what the function is annotated to return.
+
+        Raises `PayloadTypeError` for one that doesn't fit, with the place in it.
+        """
+        if self.result is None:
+            return result
+        what = f"the result of {self.function!r} does not fit what it is annotated to return"
+        return _convert(result, self.result, what)
 
 
-_NONE = Types("", None, None)
-_known: weakref.WeakKeyDictionary[Any, Types] = weakref.WeakKeyDictionary()
+UNTYPED = Types()
 
 
-def typed_input(fn: Callable[..., Any], given: Any, *, activity: bool) -> Any:
-    """Return an input as the function's parameter wants it.
+def types_of(fn: Callable[..., Any], place: int) -> Types:
+    """Read the types of a function whose input is the parameter at this place."""
+    try:
+        parameters = [
+            each.name
+            for each in inspect.signature(fn).parameters.values()
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        ]
+        hints = _hints_of(fn)
+    except Exception:  # noqa: BLE001  # names that nobody knows here, or no signature
+        return UNTYPED
+    name = parameters[place] if place < len(parameters) else ""
+    wanted = _wanted(hints.get(name)), _wanted(hints.get("return"))
+    return Types(name_of(fn), name, *wanted)
 
-    Raises `PayloadTypeError` for one that doesn't fit, with the place in it.
-    """
-    if given is None or (wanted := _types_of(fn, activity)).input is None:
-        return given
-    what = f"the input of {name_of(fn)!r} does not fit its parameter {wanted.parameter!r}"
-    return _convert(given, wanted.input, what)
+
+@once_for_each
+def workflow_types(fn: Callable[..., Any]) -> Types:
+    """Return the types of a workflow's function, whose input comes after its context."""
+    return types_of(fn, 1)
 
 
-def typed_result(fn: Callable[..., Any], result: Any, *, activity: bool) -> Any:
-    """Return a result, as JSON reads it back, as what the function is annotated to return."""
-    if (wanted := _types_of(fn, activity)).result is None:
-        return result
-    what = f"the result of {name_of(fn)!r} does not fit what it is annotated to return"
-    return _convert(result, wanted.result, what)
+def _hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
+    while isinstance(fn, partial):
+        fn = fn.func
+    function = fn if inspect.isroutine(fn) else getattr(fn, "__call__", fn)  # noqa: B004
+    return typing.get_type_hints(function, include_extras=True)
 
 
 def _convert(value: Any, wanted: Any, what: str) -> Any:
@@ -69,40 +98,6 @@ def _convert(value: Any, wanted: Any, what: str) -> Any:
 def _validate(kind: Any, value: Any) -> Any:
     """Have a pydantic model made by itself."""
     return kind.model_validate(value)
-
-
-def _types_of(fn: Callable[..., Any], activity: bool) -> Types:
-    if type(fn) is types.FunctionType and (found := _known.get(fn)) is not None:
-        return found  # the most frequent case, first
-    while isinstance(fn, partial):
-        fn = fn.func
-    whole = getattr(fn, "__func__", fn)  # a method is a new object each time
-    if not getattr(whole, "__annotations__", True):
-        return _NONE
-    try:
-        found = _known.get(whole)
-        if found is None:
-            found = _known[whole] = _read(fn, activity)
-    except TypeError:  # neither hashable nor ever gone
-        return _read(fn, activity)
-    return found
-
-
-def _read(fn: Callable[..., Any], activity: bool) -> Types:
-    """Read a function's annotations; those that say nothing here count as none."""
-    function = fn if inspect.isroutine(fn) else getattr(fn, "__call__", fn)  # noqa: B004
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-        parameters = [
-            each.name
-            for each in inspect.signature(fn).parameters.values()
-            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-        ]
-    except Exception:  # noqa: BLE001  # names that nobody knows here, or no signature
-        return _NONE
-    place = 0 if activity and not wants_context(fn) else 1
-    name = parameters[place] if place < len(parameters) else ""
-    return Types(name, _wanted(hints.get(name)), _wanted(hints.get("return")))
 
 
 def _wanted(hint: Any) -> Any:

@@ -1,1 +1,1 @@
-"""A run and its code: what it asks for, and what it sees of what happened."""
+"""A run's code: the threads and loops it runs on, and the context it is given."""

@@ -12,11 +12,12 @@ from typing import Any
 
 from inngest_nb.engine.basics._functions import arguments, as_json, fresh
 from inngest_nb.engine.basics._policy import RetryPolicy
-from inngest_nb.engine.basics._typed import typed_input
-from inngest_nb.engine.code._activity import Activity
-from inngest_nb.engine.code._child import Child, Order
-from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.basics._typed import workflow_types
+from inngest_nb.engine.calls._activity import Activity
+from inngest_nb.engine.calls._child import Child, Order
+from inngest_nb.engine.calls._shape import shape_of
 from inngest_nb.engine.code._turn_loop import TurnLoop
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.errors import (
     NonDeterminismError,
@@ -54,11 +55,12 @@ class AsyncRun(Run):
     ) -> tuple[Activity | None, asyncio.Future[Any]]:
         """Start an activity, and return it with the future of its result."""
         turns = self.check_turn()
+        shape = shape_of(fn)
         # One without a number is awaited faster, and the code never sees it.
         future: asyncio.Future[Any] = asyncio.Future(loop=turns)
         if turns.is_ending():
             return None, future
-        return self._ask(Activity(self, fn, given, retry, timeout), future)
+        return self._ask(Activity(self, fn, shape, given, retry, timeout), future)
 
     def begin_child(self, order: Order, given: Any) -> tuple[Activity | None, asyncio.Future[Any]]:
         """Start another workflow, and return the call with the future of its result."""
@@ -231,7 +233,7 @@ class AsyncRun(Run):
             self.fail(error)
 
     def _first_task(self, turns: TurnLoop, event: HistoryEvent) -> asyncio.Task[Any]:
-        value = typed_input(self.fn, fresh(event.input), activity=False)
+        value = workflow_types(self.fn).decode_input(fresh(event.input))
         given = arguments(self.fn, "workflow", self.context_of(self), given=value)
         name = f"workflow {self.workflow_id}"
         coro = self.variables.run(self.fn, *given)

@@ -13,11 +13,11 @@ from inngest_nb.engine.basics._functions import check_function
 from inngest_nb.engine.basics._log import RunLog
 from inngest_nb.engine.basics._policy import ONCE, Duration, RetryPolicy, duration_of, limit_of
 from inngest_nb.engine.basics._registry import definition_of
-from inngest_nb.engine.code._activity import Activity
+from inngest_nb.engine.calls._activity import Activity
+from inngest_nb.engine.calls._child import Order
 from inngest_nb.engine.code._async_run import AsyncRun
-from inngest_nb.engine.code._child import Order
 from inngest_nb.engine.code._plain_run import PlainRun
-from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.run._run import Run
 from inngest_nb.state import check_name
 
 
@@ -116,7 +116,6 @@ class AsyncWorkflowContext(_Context):
         `retry` it is tried once. `timeout` is for each attempt: an async function is canceled, a
         plain one cannot be, but nobody waits for it any more. Raises `ActivityError`.
         """
-        check_function(fn, "an activity")
         limit = limit_of(timeout, "timeout")
         return _result_of(*self._run.begin_activity(fn, input, retry or ONCE, limit))
 
@@ -258,7 +257,6 @@ class WorkflowContext(_Context):
         function is canceled, a plain one cannot be, but nobody waits for it any more. Raises
         `ActivityError`.
         """
-        check_function(fn, "an activity")
         limit = limit_of(timeout, "timeout")
         return self._run.activity(fn, input, retry or ONCE, limit)
 

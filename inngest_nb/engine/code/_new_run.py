@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from inngest_nb.engine.basics._functions import is_async
-from inngest_nb.engine.basics._typed import typed_input
+from inngest_nb.engine.basics._typed import workflow_types
 from inngest_nb.engine.code._async_run import AsyncRun
 from inngest_nb.engine.code._context import AsyncWorkflowContext, WorkflowContext
 from inngest_nb.engine.code._plain_run import PlainRun, runs_plain_code
-from inngest_nb.engine.code._run import Run
 from inngest_nb.engine.code._turn_loop import TurnLoop, running_loop
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import WorkflowCodeError
 from inngest_nb.state import WorkflowState
@@ -32,7 +32,7 @@ def new_run(services: Services[Run], fn: Callable[..., Any], state: WorkflowStat
 
     Raises `PayloadTypeError` for an input that doesn't fit the function.
     """
-    typed_input(fn, state.input, activity=False)  # says now what does not fit
+    workflow_types(fn).decode_input(state.input)  # says now what does not fit
     if is_async(fn):
         return AsyncRun(services, fn, state, AsyncWorkflowContext)
     return PlainRun(services, fn, state, WorkflowContext)

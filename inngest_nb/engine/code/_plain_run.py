@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,12 +10,13 @@ from functools import partial
 from typing import Any
 
 from inngest_nb.engine.basics._exit import process_ends
-from inngest_nb.engine.basics._functions import arguments, as_json, fresh, is_async
+from inngest_nb.engine.basics._functions import arguments, as_json, fresh, refuse_promise
 from inngest_nb.engine.basics._policy import RetryPolicy
-from inngest_nb.engine.basics._typed import typed_input
-from inngest_nb.engine.code._activity import Activity
-from inngest_nb.engine.code._child import Child, Order
-from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.basics._typed import workflow_types
+from inngest_nb.engine.calls._activity import Activity
+from inngest_nb.engine.calls._child import Child, Order
+from inngest_nb.engine.calls._shape import shape_of
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.errors import NonDeterminismError, WorkflowCodeError
 from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
@@ -52,7 +52,7 @@ class PlainRun(Run):
         self._begun = False
         self._activities: dict[int, Activity] = {}
         self._answers: dict[int, HistoryEvent] = {}
-        self._answered: deque[int] = deque()  # in their order, for those who wait for any
+        self._answered: deque[int] | None = None  # in their order, while the code waits for any
         self._timers: dict[int, Timer | None] = {}
         self._received: dict[str, list[Any]] = {}
         self._taken: dict[str, int] = {}
@@ -68,12 +68,13 @@ class PlainRun(Run):
     ) -> Any:
         """Run an activity and return its result."""
         self._check_thread()
-        activity = Activity(self, fn, given, retry, timeout)
+        shape = shape_of(fn)
+        activity = Activity(self, fn, shape, given, retry, timeout)
         self._activities[activity.seq] = activity
         self._wait_for(lambda: self.past is None or activity.seq in self._answers)
         if activity.seq in self._answers:
             pass  # its past has the answer
-        elif timeout is None and retry.total_timeout is None and not is_async(fn):
+        elif timeout is None and retry.total_timeout is None and not shape.is_async:
             self._in_activity = True  # in this very thread, and yet not the code
             try:
                 activity.run_here(self._pause_until)
@@ -93,22 +94,26 @@ class PlainRun(Run):
     ) -> list[Any]:
         """Run an activity for each item, so many at a time, and return the results in order."""
         self._check_thread()
+        shape = shape_of(fn)
         begun: list[Activity] = []
         open_: set[int] = set()
-        self._answered.clear()
+        answered = self._answered = deque[int]()
         failed = False
-        for given in items:
-            activity = Activity(self, fn, given, retry, timeout)
-            begun.append(activity)
-            open_.add(activity.seq)
-            self._activities[activity.seq] = activity
-            self.when_live(activity.go_on)
-            while not failed and concurrency is not None and len(open_) >= concurrency:
-                failed = self._wait_for_one(open_)
-            if failed:
-                break
-        while open_ and not failed:
-            failed = self._wait_for_one(open_)
+        try:
+            for given in items:
+                activity = Activity(self, fn, shape, given, retry, timeout)
+                begun.append(activity)
+                open_.add(activity.seq)
+                self._activities[activity.seq] = activity
+                self.when_live(activity.go_on)
+                while not failed and concurrency is not None and len(open_) >= concurrency:
+                    failed = self._wait_for_one(answered, open_)
+                if failed:
+                    break
+            while open_ and not failed:
+                failed = self._wait_for_one(answered, open_)
+        finally:
+            self._answered = None
         if failed:
             for activity in begun:
                 if activity.seq in open_:
@@ -124,11 +129,11 @@ class PlainRun(Run):
         self.when_live(child.go_on)
         return self._result(child)
 
-    def _wait_for_one(self, seqs: set[int]) -> bool:
+    def _wait_for_one(self, answered: deque[int], seqs: set[int]) -> bool:
         """Wait until one of these calls has its answer, forget it, and tell whether it failed."""
         while True:
-            self._wait_for(lambda: bool(self._answered))
-            if (seq := self._answered.popleft()) in seqs:
+            self._wait_for(lambda: bool(answered))
+            if (seq := answered.popleft()) in seqs:
                 seqs.discard(seq)
                 return self._failed(seq)
 
@@ -138,8 +143,6 @@ class PlainRun(Run):
 
     def _result(self, activity: Activity) -> Any:
         event = self._answer(activity.seq)
-        if len(self._answered) > len(self._answers):
-            self._answered.clear()  # nobody waits for any
         del self._activities[activity.seq], self._answers[activity.seq]
         if event.type is EventType.ACTIVITY_FAILED:
             raise activity.error(event)
@@ -236,7 +239,8 @@ class PlainRun(Run):
             activity is not None and activity.last_event == event.id
         ):
             self._answers[seq] = event
-            self._answered.append(seq)
+            if self._answered is not None:
+                self._answered.append(seq)
 
     def _start_timer(self, duration: timedelta) -> int:
         seq = self.call("timer", given=duration.total_seconds())
@@ -311,12 +315,9 @@ class PlainRun(Run):
         try:
             self._next_event()  # the start
             context = self.context_of(self)
-            given = typed_input(self.fn, fresh(self.given), activity=False)
+            given = workflow_types(self.fn).decode_input(fresh(self.given))
             result = self.fn(*arguments(self.fn, "workflow", context, given=given))
-            if inspect.isawaitable(result):
-                if inspect.iscoroutine(result):
-                    result.close()
-                raise TypeError("the workflow is not `async def`, but returned a promise")
+            refuse_promise(result, "the workflow")
             result = as_json(result, "the workflow's result")
         except StopRun:
             if self.ended:

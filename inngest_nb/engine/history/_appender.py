@@ -41,7 +41,9 @@ class Appender:
 
     def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """Do writes, and return what went wrong with each, or None; those are durable."""
-        if self.guards() and self._appending is not None:
+        if self._appending is None:
+            self.guards()
+        if self._appending is not None:
             return self._appending.append_history(writes)
         return [self._save_whole(write) for write in writes]
 

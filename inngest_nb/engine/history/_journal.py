@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from inngest_nb import wire
 from inngest_nb.state import (
@@ -15,6 +15,8 @@ from inngest_nb.state import (
     WorkflowStatus,
 )
 from inngest_nb.store import MAX_ADDED_BYTES, SoundWrite, Write
+
+_Waiting = TypeVar("_Waiting", bound=tuple[Any, HistoryEvent])
 
 
 class Journal:
@@ -79,6 +81,14 @@ class Journal:
     def is_saved(self, event: HistoryEvent) -> bool:
         """Tell whether an event that this journal added is durable."""
         return event.id - self._offset <= self.saved
+
+    def parted(self, waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+        """Part what waits for events to be saved: what may go on now, and what waits on."""
+        if not waiting:
+            return waiting, []
+        last = self.saved + self._offset
+        free = [each for each in waiting if each[1].id <= last]
+        return free, [each for each in waiting if each[1].id > last]
 
     def state(self, count: int | None = None, **outcome: Any) -> WorkflowState:
         """Return the whole state, or that of so many events, with the given status and result."""

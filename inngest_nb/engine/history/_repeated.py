@@ -13,7 +13,7 @@ class Versions:
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
-        self._new: dict[str, int] = {}
+        self.new: dict[str, int] = {}  # that no event says yet
 
     def of(self, name: str, latest: int, past: Past | None, calls: int) -> int:
         """Return the version of a piece, 0 for that before any; the code has made so many calls."""
@@ -23,12 +23,12 @@ class Versions:
             elif past is not None and past.last_seq > calls:
                 self._known[name] = 0  # it has gone past here when nobody asked yet
             else:
-                self._known[name] = self._new[name] = latest
+                self._known[name] = self.new[name] = latest
         return self._known[name]
 
     def take_new(self) -> dict[str, int]:
-        """Return the versions that no event says yet, for the next one to say."""
-        new, self._new = self._new, {}
+        """Return the new ones, for the next event to say."""
+        new, self.new = self.new, {}
         return new
 
 

@@ -76,10 +76,11 @@ class Writer:
         self._waiting: dict[Savable, None] = {}
         self._delayed: dict[Savable, _Delay] = {}
         self._going_on: set[Savable] = set()
-        self._chance = 0.0
+        self._chance: float | None = None  # one for all that failed together
         self._enough = 1
         self._patience = 0.0
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closed = False
         self._frozen = False
@@ -98,20 +99,20 @@ class Writer:
 
         Without `wake` it waits for somebody to call `wake`, so that several are saved together.
         """
-        with self._changed:
+        with self._lock:
             self._waiting[run] = None
             if wake and len(self._waiting) >= self._enough:
                 self._changed.notify()
 
     def wake(self) -> None:
         """Save what is waiting."""
-        with self._changed:
+        with self._lock:
             if len(self._waiting) >= self._enough:
                 self._changed.notify()
 
     def close(self) -> None:
         """Save what is waiting, then end."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
@@ -127,8 +128,7 @@ class Writer:
             self._going_on.clear()
             outcomes = _append(self._store, batch)
             self._patience = min(_PATIENCE * (time.monotonic() - begun), _MOST_PATIENCE)
-            if any(error is not None for _, error in outcomes):
-                self._chance = _random.random()
+            self._chance = None
             for run, error in outcomes:
                 try:
                     self._tell(run, error)
@@ -142,8 +142,9 @@ class Writer:
 
     def _tell(self, run: Savable, error: BaseException | None) -> None:
         if error is None:
-            with self._changed:
-                self._delayed.pop(run, None)
+            if self._delayed:
+                with self._lock:
+                    self._delayed.pop(run, None)
             if run.on_saved():
                 self._going_on.add(run)
         elif may_pass(error) and self._again(run):
@@ -152,39 +153,37 @@ class Writer:
             self._give_up(run, error)
 
     def _give_up(self, run: Savable, error: BaseException) -> None:
-        with self._changed:
+        with self._lock:
             self._delayed.pop(run, None)
         try:
             run.on_unsaved(error)
         except BaseException:  # noqa: BLE001  # as above
             _log.exception("a run could not be told that it was not saved; please report this")
-        with self._changed:  # what it recorded while this went wrong
+        with self._lock:  # what it recorded while this went wrong
             self._waiting.pop(run, None)
 
     def _again(self, run: Savable) -> bool:
         """Have a save repeated in a while; False if that went on for too long."""
         now = time.monotonic()
-        with self._changed:
+        with self._lock:
             delay = self._delayed.setdefault(run, _Delay(now))
             delay.tries += 1
+            if self._chance is None:
+                self._chance = _random.random()
             delay.due = now + pause_after(delay.tries, self._chance)
             return not self._closed and delay.due < delay.since + self._longest
 
     def _next(self) -> list[Savable]:
         """Return the runs to save, at least one; none when it is time to end."""
-        with self._changed:
+        with self._lock:
             while True:
-                now = time.monotonic()
-                dues = {run: each.due for run, each in self._delayed.items()}
-                soon = now + _TOGETHER
-                due = [run for run, when in dues.items() if when <= soon or self._closed]
-                ready = [run for run in self._waiting if run not in dues]
-                if ready or due or self._closed:
+                due = self._due() if self._delayed else []
+                ready = self._ready()
+                if due or ready or self._closed:
                     break
-                self._changed.wait(min(dues.values()) - now if dues else None)
-            if not due:
-                self._wait_for_more()
-                ready = [run for run in self._waiting if run not in dues]
+                self._changed.wait(self._pause() if self._delayed else None)
+            if not due and self._wait_for_more():
+                ready = self._ready()
             if self._frozen:
                 return []
             # What failed is not repeated together with others, lest these fail with it.
@@ -193,13 +192,32 @@ class Writer:
                 self._waiting.pop(run, None)
             return batch
 
-    def _wait_for_more(self) -> None:
+    def _ready(self) -> list[Savable]:
+        """Return the runs that wait for their first try."""
+        if not self._delayed:
+            return list(self._waiting)
+        return [run for run in self._waiting if run not in self._delayed]
+
+    def _due(self) -> list[Savable]:
+        """Return the runs whose save is to be repeated now."""
+        soon = time.monotonic() + _TOGETHER
+        return [run for run, each in self._delayed.items() if each.due <= soon or self._closed]
+
+    def _pause(self) -> float:
+        """Return the seconds until the next save is to be repeated."""
+        return min(each.due for each in self._delayed.values()) - time.monotonic()
+
+    def _wait_for_more(self) -> bool:
         """Wait a little for runs that have just heard of a save: they save again together."""
-        self._enough = len(self._going_on.union(self._waiting))
+        enough = len(self._going_on.union(self._waiting))
+        if len(self._waiting) >= enough:
+            return False
+        self._enough = enough
         self._changed.wait_for(
             lambda: len(self._waiting) >= self._enough or self._closed, self._patience
         )
         self._enough = 1
+        return True
 
 
 def _append(store: Appends, batch: list[Savable]) -> list[_Outcome]:

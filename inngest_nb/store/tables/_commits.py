@@ -143,5 +143,5 @@ class Commits:
     def _forget(self, batch: Sequence[_Waiting]) -> None:
         with self._lock:
             for waiting in batch:
-                with contextlib.suppress(ValueError):
+                if waiting in self._queue:
                     self._queue.remove(waiting)

@@ -106,7 +106,7 @@ class SqliteTable:
 
     def _tell(self, works: Sequence[Work]) -> None:
         self.changes.tell()
-        if any(type(work) is Message for work in works):
+        if Message in map(type, works):
             self.mail.tell()
 
     def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
@@ -181,7 +181,8 @@ class SqliteTable:
 
     def _connect(self) -> None:
         self._looker = Looker(self.path)
-        self.changes, self.mail = Changes(self._looker.version), Changes(self._looker.version)
+        self.changes = Changes(self._looker.version)
+        self.mail = Changes(self._looker.last_message)
         writer = _Writer(self.path)
         self._commits = Commits(writer.commit, writer.close, writer.closed_error)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
@@ -225,11 +226,13 @@ class _Writer:
 
     def commit(self, works: Sequence[Work]) -> list[Outcome]:
         """Do works in one commit. One that fails alone does not take the others with it."""
-        with words_for(self._path):
+        try:
             database = self._database = self._database or open_file(self._path)
             failed: dict[int, Outcome] = {}
             while (outcomes := self._attempt(database, works, failed)) is None:
                 pass
+        except sqlite3.Error as error:
+            raise in_words(error, self._path) from error
         return outcomes
 
     def close(self) -> None:

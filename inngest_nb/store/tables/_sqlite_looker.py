@@ -20,12 +20,20 @@ class Looker:
 
     def version(self) -> int:
         """Return a number that each commit to the file changes; reading it reads no page."""
+        return self._ask("PRAGMA data_version")
+
+    def last_message(self) -> int:
+        """Return the number of the message that was sent last, which other commits leave alone."""
+        return self._ask("SELECT max(seq) FROM sqlite_sequence WHERE name = 'messages'")
+
+    def _ask(self, question: str) -> int:
         with self._lock:
             if self._closed:
                 return 0
             with words_for(self._path):
                 self._database = self._database or open_file(self._path)
-                return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+                (answer,) = self._database.execute(question).fetchone()
+                return int(answer or 0)
 
     def close(self) -> None:
         """Close the connection, if it was ever made; again is no error."""

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple, Protocol
 from inngest_nb.engine.basics._functions import arguments, as_json, check_function, fresh
 from inngest_nb.engine.basics._policy import ONCE
 from inngest_nb.engine.basics._registry import shown_name
-from inngest_nb.engine.basics._typed import typed_input, typed_result
-from inngest_nb.engine.code._activity import Activity, key_of
-from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.basics._typed import UNTYPED, workflow_types
+from inngest_nb.engine.calls._activity import Activity
+from inngest_nb.engine.calls._activity_context import key_of
+from inngest_nb.engine.calls._shape import Shape
+from inngest_nb.engine.run._run import Run
 from inngest_nb.errors import ChildWorkflowError, EngineError
-from inngest_nb.state import UNSET, HistoryEvent, UnsetType, WorkflowStatus
+from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 
 class Order(NamedTuple):
@@ -52,8 +54,16 @@ class Child(Activity):
         self.order = order
         self.canceled = False
         self.given = as_json(given, "the input of the workflow")
-        typed_input(order.fn, self.given, activity=False)
-        super().__init__(run, _named(shown_name(order.fn)), given, ONCE, None)
+        workflow_types(order.fn).decode_input(self.given)
+        shape = Shape(
+            shown_name(order.fn),
+            is_async=False,
+            takes_context=False,
+            takes_input=True,
+            takes_none=True,
+            types=UNTYPED,
+        )
+        super().__init__(run, order.fn, shape, self.given, ONCE, None)
 
     @property
     def parent(self) -> Run:
@@ -87,10 +97,10 @@ class Child(Activity):
         name = re.sub(r"\W+", "", self.name, flags=re.ASCII)[:60] or "workflow"
         return f"{name}-{self._key()}"
 
-    @property
-    def is_detached(self) -> bool | UnsetType:
-        """Whether the child outlives its parent."""
-        return True if self.order.detached else UNSET
+    def _record(self, kind: EventType, **fields: Any) -> HistoryEvent | None:
+        if kind is EventType.ACTIVITY_STARTED and self.order.detached:
+            fields["detached"] = True
+        return super()._record(kind, child=self.child_id(), **fields)
 
     def _key(self) -> str:
         key = key_of(self._run.run_id, self.seq, self._retries or 0)
@@ -109,7 +119,7 @@ class Child(Activity):
 
     def result(self, event: HistoryEvent) -> Any:
         """Return what the parent's code gets of the result in an event."""
-        return typed_result(self.order.fn, fresh(event.result), activity=False)
+        return workflow_types(self.order.fn).decode_result(fresh(event.result))
 
     def error(self, event: HistoryEvent) -> ChildWorkflowError:
         """Return what the parent's code sees of the failure in an event."""
@@ -154,13 +164,3 @@ class Child(Activity):
         if children is None:
             raise EngineError("here, nothing can be started")
         return children
-
-
-def _named(name: str) -> Callable[..., Any]:
-    """Return a function of a name, to stand where an activity has its function."""
-
-    def workflow(given: Any = None) -> None:
-        """Is never called: the child is a run of its own."""
-
-    workflow.__name__ = name
-    return workflow

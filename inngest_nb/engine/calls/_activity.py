@@ -5,78 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import inspect
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from inngest_nb.engine.basics._exit import process_ends
 from inngest_nb.engine.basics._failures import what_failed
-from inngest_nb.engine.basics._functions import (
-    arguments,
-    as_json,
-    describe,
-    fresh,
-    is_async,
-    name_of,
-    wants_context,
-)
-from inngest_nb.engine.basics._log import RunLog
+from inngest_nb.engine.basics._functions import as_json, describe, fresh, refuse_promise
 from inngest_nb.engine.basics._policy import RetryPolicy, later
 from inngest_nb.engine.basics._registry import definition_of
-from inngest_nb.engine.basics._typed import typed_input, typed_result
-from inngest_nb.engine.code._run import Run
+from inngest_nb.engine.calls._activity_context import ActivityContext
+from inngest_nb.engine.calls._shape import Shape, takes
+from inngest_nb.engine.calls._spans import CallSpans
+from inngest_nb.engine.calls._whole_time import WholeTime
+from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._hooks import Tracing
-from inngest_nb.engine.threads._loop import SystemClock, Timer, call_when
+from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.errors import ActivityError
-from inngest_nb.state import UNSET, EventType, HistoryEvent, UnsetType
+from inngest_nb.state import UNSET, EventType, HistoryEvent
 
 _log = logging.getLogger("inngest_nb.engine")
 
 # What history says of an attempt whose result the code did not wait for.
 _GIVEN_UP = "canceled"
-_NOWHERE: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-
-
-class ActivityContext(NamedTuple):
-    """What an activity that takes two arguments, `fn(ctx, input)`, gets as its first one."""
-
-    workflow_id: str
-    run_id: str
-    seq: int
-    activity: str
-    attempt: int
-    retries: int = 0
-    workflow: str = ""
-
-    @property
-    def log(self) -> RunLog:
-        """A standard logger, `inngest_nb.workflow`, whose records say whose line it is.
-
-        They have `workflow`, `workflow_id`, `run_id`, `activity` and `attempt`.
-        """
-        names = ("workflow", "workflow_id", "run_id", "activity", "attempt")
-        return RunLog({name: getattr(self, name) for name in names}, bool)
-
-    @property
-    def idempotency_key(self) -> str:
-        """A word for this one call: the same in every attempt, also after a crash.
-
-        An attempt whose process died may have done its work: give the key to whatever is called,
-        so that doing it twice is noticed there.
-        """
-        return key_of(self.run_id, self.seq, self.retries)
-
-
-def key_of(run_id: str, seq: int, retries: int) -> str:
-    """Return a word for one call of a run.
-
-    After a retry of the whole run, other calls may get the numbers of superseded ones.
-    """
-    return f"{run_id}-{seq}-{retries}" if retries else f"{run_id}-{seq}"
 
 
 class Activity:
@@ -92,20 +45,18 @@ class Activity:
         self,
         run: Run,
         fn: Callable[..., Any],
+        shape: Shape,
         given: Any,
         retry: RetryPolicy,
         timeout: timedelta | None,
     ) -> None:
-        self.name = name_of(fn)
+        self.name = shape.name
         self.last_event: int | None = None
         self._run = run
         self._fn = fn
-        self._given = as_json(given, f"the input of activity {self.name!r}")
-        self._wants_context = wants_context(fn)
-        before = (None,) if self._wants_context else ()
-        # Says now what does not fit.
-        takes = arguments(fn, "activity", *before, given=self._given)
-        self._takes_input = len(takes) > len(before)
+        self._shape = shape
+        self._given = as_json(given, f"the input of activity {shape.name!r}")
+        self._takes_input = takes(shape, fn, self._given)  # says now what does not fit
         # A call that was refused is none.
         self.seq = run.call(self.kind, self.name, given=self._given)
         # The variables that the code has set, and those of who began the run.
@@ -117,14 +68,14 @@ class Activity:
         self._over = 0  # the last attempt that ended
         self._spent = 0  # attempts before the run was retried: the policy counts anew
         self._retries_then = 0  # of the run, when it last happened that the past had of this call
-        self._begun: datetime | None = None  # the first attempt that the policy counts
-        self._first = 0.0  # the same by a clock that nobody sets, if it was in this life
+        self._whole: WholeTime | None = None
+        if isinstance(retry.total_timeout, timedelta):
+            self._whole = WholeTime(retry.total_timeout, run.engine.clock)
         self._again_at: datetime | None = None
         self._started: datetime | None = None
         self._failed: HistoryEvent | None = None
         self._dropped = False
-        self.span: Any = None  # of the call, where spans are kept
-        self._attempt_span: Any = None
+        self._spans: CallSpans | None = None
         self._timer: Timer | None = None
         self._is_total = False  # what the attempt is limited by: the whole call's time
         self._task: asyncio.Task[Any] | None = None
@@ -141,8 +92,8 @@ class Activity:
         number = event.attempt or self._attempt + (event.type is EventType.ACTIVITY_STARTED)
         self._attempt = max(number, 1)
         if event.type is EventType.ACTIVITY_STARTED:
-            if self._begun is None and not self._run.is_copied(event):
-                self._begun = event.timestamp
+            if self._whole is not None and not self._run.is_copied(event):
+                self._whole.begin(event.timestamp, now=False)
             return
         if event.error == _GIVEN_UP and self._run.past is not None:
             recorded, asked = f"nobody waits for call {self.seq} any more", "it still does"
@@ -157,18 +108,22 @@ class Activity:
 
     def go_on(self) -> None:
         """Begin, or go on after what the past says of this call."""
+        if self._retries is None or self._may_start():  # None: the past says nothing of it
+            self.start()
+
+    def _may_start(self) -> bool:
         with self._run.lock:
             if self._dropped or self.last_event is not None or self._is_too_late():
-                return
+                return False
             self._again_after_cut()
             if self._again_at is not None:
                 self._try_again_at(self._again_at)
-                return
-        self.start()
+                return False
+            return True
 
     def start(self) -> None:
         """Begin the next attempt: an async function on the loop, a plain one in a worker."""
-        if is_async(self._fn):
+        if self._shape.is_async:
             if (number := self._begin_timed()) is not None:
                 self._run.engine.on_loop(partial(self._launch, number))
             return
@@ -201,21 +156,17 @@ class Activity:
                 self._let_go()
                 return
             # For those who read the history; the code that asked has gone on without an answer.
-            self._run.record(
+            self._record(
                 EventType.ACTIVITY_FAILED,
                 save=False,
-                activity_name=self.name,
                 error=_GIVEN_UP,
                 duration=self._time_since_start(),
-                seq=self.seq,
-                attempt=self._attempt,
-                child=self.child_id(),
             )
         self._let_go()
 
     def result(self, event: HistoryEvent) -> Any:
         """Return what the workflow's code gets of the result in an event."""
-        return typed_result(self._fn, fresh(event.result), activity=True)
+        return self._shape.types.decode_result(fresh(event.result))
 
     def error(self, event: HistoryEvent) -> ActivityError:
         """Return what the workflow's code sees of the failure in an event."""
@@ -233,14 +184,11 @@ class Activity:
             run_id=self._run.run_id,
         )
 
-    def child_id(self) -> str | UnsetType:
-        """Return the id of the run that does the work, if that is not a function."""
-        return UNSET
-
-    @property
-    def is_detached(self) -> bool | UnsetType:
-        """Whether that run outlives its parent."""
-        return UNSET
+    def _record(self, kind: EventType, **fields: Any) -> HistoryEvent | None:
+        """Record what happened to the call; None if the run has ended."""
+        return self._run.record(
+            kind, activity_name=self.name, seq=self.seq, attempt=self._attempt, **fields
+        )
 
     def _begin(self) -> int | None:
         with self._run.lock:
@@ -250,55 +198,44 @@ class Activity:
             self._again_at = None
             if self._retries is None:
                 self._retries = self._run.journal.retries
-            event = self._run.record(
+            event = self._record(
                 EventType.ACTIVITY_STARTED,
                 save=False,
                 hook="on_activity_start",
-                activity_name=self.name,
                 input=self._given,
-                seq=self.seq,
-                attempt=self._attempt,
-                child=self.child_id(),
-                detached=self.is_detached,
             )
             if event is None:
                 return None
             self._started = event.timestamp
-            if self._begun is None:
-                self._begun = event.timestamp
-                if isinstance(self._run.engine.clock, SystemClock):  # a test's moves as it likes
-                    self._first = time.monotonic()
+            if self._whole is not None:
+                self._whole.begin(event.timestamp, now=True)
             if self._run.engine.tracing is not None:
                 self._open_spans(self._run.engine.tracing)
             return self._attempt
 
     def _open_spans(self, tracing: Tracing) -> None:
         """Begin the span of an attempt, and with the first of this life that of the whole call."""
-        about: dict[str, Any] = {
-            "workflow_id": self._run.workflow_id,
-            "run_id": self._run.run_id,
-            "seq": self.seq,
-        }
-        if self.span is None:
-            self.span = tracing.open(f"{self.span_kind} {self.name}", self._run.span, **about)
-        number = self._attempt
-        name = f"attempt {number} of {self.name}"
-        self._attempt_span = tracing.open(name, self.span, attempt=number, **about)
+        if self._spans is None:
+            run = self._run
+            self._spans = CallSpans(
+                *(tracing, self.span_kind, self.name, run.span),
+                workflow_id=run.workflow_id,
+                run_id=run.run_id,
+                seq=self.seq,
+            )
+        self._spans.begin(self._attempt)
 
     def _close_spans(self, error: BaseException | None, *, over: bool) -> None:
         """End the span of an attempt, and that of the call if it is over."""
-        tracing = self._run.engine.tracing
-        if tracing is not None and self._attempt_span is not None:
-            tracing.close(self._attempt_span, error)
-            self._attempt_span = None
-        if tracing is not None and over and self.span is not None:
-            tracing.close(self.span, error)
-            self.span = None
+        spans = self._spans
+        if spans is not None:
+            if over:
+                self._spans = None
+            spans.end(error, over=over)
 
     def inside(self) -> contextlib.AbstractContextManager[object]:
         """Make the span of the attempt current, where spans are kept."""
-        tracing, span = self._run.engine.tracing, self._attempt_span
-        return _NOWHERE if tracing is None or span is None else tracing.inside(span)
+        return contextlib.nullcontext() if self._spans is None else self._spans.inside()
 
     @property
     def is_waiting(self) -> bool:
@@ -308,7 +245,7 @@ class Activity:
 
     def _begin_timed(self) -> int | None:
         """Begin an attempt that is cut off after its time."""
-        if self._timeout is None and self._retry.total_timeout is None:
+        if self._timeout is None and self._whole is None:
             return self._begin()
         with self._run.lock:
             number = self._begin()
@@ -321,27 +258,22 @@ class Activity:
         """Let the whole policy count again, if the run was retried meanwhile."""
         if self._retries_then != self._run.journal.retries:
             self._retries_then = self._run.journal.retries
-            self._spent, self._begun, self._first = self._over, None, 0.0
+            self._spent = self._over
+            if self._whole is not None:
+                self._whole.begin_anew()
 
     def _is_too_late(self) -> bool:
         """End a call of an earlier life, if its whole time is over by now."""
         self._count_anew()
-        total = self._retry.total
-        if total is None or self._begun is None:
+        if self._whole is None or not self._whole.is_over():
             return False
         now = self._run.engine.clock.now()
-        if self._spent_time(now) < total:
-            return False
-        error = _too_late(total)
         with self._run.lock:
-            event = self._run.record(
+            event = self._record(
                 EventType.ACTIVITY_FAILED,
                 timestamp=now,
-                activity_name=self.name,
-                **what_failed(error),
-                duration=self._spent_time(now),
-                seq=self.seq,
-                attempt=self._attempt,
+                duration=self._whole.spent(now),
+                **what_failed(self._whole.error()),
             )
             if event is not None:
                 self.last_event = event.id
@@ -349,20 +281,12 @@ class Activity:
 
     def _limit(self) -> timedelta | None:
         """Return how long the attempt that has just begun may take."""
-        total, timeout = self._retry.total, self._timeout
-        if total is None or self._started is None:
+        timeout = self._timeout
+        if self._whole is None or self._started is None:
             return timeout
-        left = max(total - self._spent_time(self._started), timedelta())
+        left = self._whole.left(self._started)
         self._is_total = timeout is None or left <= timeout
-        return left if timeout is None else min(left, timeout)
-
-    def _spent_time(self, now: datetime) -> timedelta:
-        """Return the time since the first attempt that the policy counts, whatever clocks do."""
-        if self._begun is None:
-            return timedelta()
-        if self._first:
-            return timedelta(seconds=time.monotonic() - self._first)
-        return max(now - self._begun, timedelta())
+        return left if self._is_total else timeout
 
     def _again_after_cut(self) -> None:
         """Have an attempt that was cut off by the end of its process made again."""
@@ -372,8 +296,8 @@ class Activity:
     def _arguments(self) -> tuple[Any, ...]:
         given: tuple[Any, ...] = ()
         if self._takes_input:
-            given = (typed_input(self._fn, fresh(self._given), activity=True),)
-        if not self._wants_context:
+            given = (self._shape.types.decode_input(fresh(self._given)),)
+        if not self._shape.takes_context:
             return given
         context = ActivityContext(
             self._run.workflow_id,
@@ -400,7 +324,7 @@ class Activity:
 
     async def _call_async(self) -> Any:
         try:
-            if self._attempt_span is None:
+            if self._spans is None:
                 return await self._fn(*self._arguments())
             with self.inside():
                 return await self._fn(*self._arguments())
@@ -408,13 +332,15 @@ class Activity:
             raise RuntimeError(f"the activity raised {describe(error)}") from error
 
     def _task_done(self, number: int, task: asyncio.Task[Any]) -> None:
-        with self._run.breaking_off():
+        try:
             if task.cancelled():
                 self._finish(number, None, asyncio.CancelledError("the activity canceled itself"))
             elif (error := task.exception()) is not None:
                 self._finish(number, None, error)
             else:
                 self._finish(number, task.result(), None)
+        except BaseException as broken:  # noqa: BLE001  # as in `breaking_off`, which takes longer
+            self._run.break_off(broken)
 
     def _work(self) -> None:
         with self._run.breaking_off():
@@ -444,7 +370,7 @@ class Activity:
             self._try_again_at(again)
 
     def _call(self) -> Any:
-        if self._attempt_span is None:
+        if self._spans is None:
             return self._fn(*self._arguments())
         with self.inside():
             return self._fn(*self._arguments())
@@ -459,12 +385,7 @@ class Activity:
     def _attempt_here(self, number: int) -> timedelta | None:
         try:
             result = self.variables.copy().run(self._call)
-            if inspect.isawaitable(result):
-                if inspect.iscoroutine(result):
-                    result.close()
-                raise TypeError(
-                    f"activity {self.name!r} is not `async def`, but returned a promise"
-                )
+            refuse_promise(result, f"activity {self.name!r}")
         except BaseException as error:  # noqa: BLE001  # goes to the workflow, with its cause
             return self._ended(number, None, error)
         return self._ended(number, result, None)
@@ -482,8 +403,8 @@ class Activity:
 
     def _timed_out(self) -> TimeoutError:
         """Return the error of the attempt that has come to one of its two limits, the first."""
-        if self._is_total and self._retry.total is not None:
-            return _too_late(self._retry.total)
+        if self._is_total and self._whole is not None:
+            return self._whole.error()
         limit = (self._timeout or timedelta()).total_seconds()
         return TimeoutError(f"not finished within {limit:g} s")
 
@@ -513,7 +434,7 @@ class Activity:
         if error is None:
             try:
                 result = as_json(result, f"the result of activity {self.name!r}")
-                typed_result(self._fn, result, activity=True)
+                self._shape.types.decode_result(result)
             except BaseException as unwritable:  # noqa: BLE001  # whatever looking at it raised
                 result, error = None, unwritable
         failure: dict[str, Any] = {} if error is None else self._tell(number, error)
@@ -529,24 +450,21 @@ class Activity:
             now = self._run.engine.clock.now()
             pause = None if error is None else self._pause_after(number, error, now)
             again = None if pause is None else later(now, pause)
-            event = self._run.record(
+            event = self._record(
                 kind,
                 hook=hook if pause is None else "on_retry",
                 timestamp=now,
-                activity_name=self.name,
                 result=result,
                 duration=self._time_since_start(now),
-                seq=self.seq,
-                attempt=number,
                 retry_at=UNSET if again is None else again,
-                child=self.child_id(),
                 **failure,
             )
             self._task = None
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            self._close_spans(error, over=again is None)
+            if self._spans is not None:
+                self._close_spans(error, over=again is None)
             if event is None:
                 return None
             if again is not None:
@@ -564,7 +482,8 @@ class Activity:
         return told
 
     def _pause_after(self, number: int, error: BaseException, now: datetime) -> timedelta | None:
-        return self._retry.pause_after(number - self._spent, error, self._spent_time(now))
+        spent = timedelta() if self._whole is None else self._whole.spent(now)
+        return self._retry.pause_after(number - self._spent, error, spent)
 
     def _is_current(self, number: int) -> bool:
         wanted = not self._dropped and self.last_event is None and not self._run.ended
@@ -583,7 +502,3 @@ class Activity:
         if task is not None:
             self._run.engine.on_loop(task.cancel)
         self._leave_worker_alone()
-
-
-def _too_late(total: timedelta) -> TimeoutError:
-    return TimeoutError(f"not finished within {total.total_seconds():g} s, retries included")

@@ -17,10 +17,10 @@ from typing import Any
 from inngest_nb.engine.basics._functions import describe, failed_activity
 from inngest_nb.engine.basics._policy import later
 from inngest_nb.engine.basics._registry import definition_of
-from inngest_nb.engine.code._endings import canceled, lost, not_saved
 from inngest_nb.engine.history._journal import Journal
 from inngest_nb.engine.history._repeated import RepeatedRandom, Versions
 from inngest_nb.engine.history._replay import Past
+from inngest_nb.engine.run._endings import canceled, lost, not_saved
 from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.engine.threads._mailbox import CANCEL, SIGNAL
 from inngest_nb.engine.threads._services import Services
@@ -80,6 +80,7 @@ class Run:
         self._listening: Counter[str] = Counter()
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
+        # What is to be done once an event is saved.
         self._untold: list[tuple[str, HistoryEvent]] = []
         self._held: list[tuple[Callable[[], object], HistoryEvent]] = []
         self._wanted = 0  # how many events are to be saved
@@ -286,17 +287,18 @@ class Run:
         with self.lock:
             if self.ended:
                 return None
-            if new_versions := self._versions.take_new():
-                fields["versions"] = new_versions
+            if self._versions.new:
+                fields["versions"] = self._versions.take_new()
             now = fields.pop("timestamp", None) or self.engine.clock.now()
             event = self.journal.add(kind, now, fields)
             if save:
                 self._wanted = len(self.journal.events)
                 self.engine.save(self)
-            if hook and not save:
-                self.engine.hooks.tell(hook, self.workflow_id, event)
-            elif hook:
-                self._untold.append((hook, event))
+            if hook and self.engine.hooks.are_heard:
+                if save:
+                    self._untold.append((hook, event))
+                else:
+                    self.engine.hooks.tell(hook, self.workflow_id, event)
             return event
 
     def end(
@@ -363,11 +365,8 @@ class Run:
             journal = self.journal
             journal.written()
             self.trouble = ""
-            told = [call for call in self._untold if journal.is_saved(call[1])]
-            del self._untold[: len(told)]
-            free = [call for call in self._held if journal.is_saved(call[1])]
-            if free:
-                self._held = [call for call in self._held if call not in free]
+            told, self._untold = journal.parted(self._untold)
+            free, self._held = journal.parted(self._held)
             if journal.is_behind(self._wanted):
                 self.engine.writer.put(self)
             over = self.ended and journal.saved == len(journal.events)

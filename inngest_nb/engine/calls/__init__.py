@@ -1,0 +1,1 @@
+"""What a run's code calls: activities with their attempts, and other workflows."""
