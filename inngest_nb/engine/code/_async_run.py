@@ -165,7 +165,8 @@ class AsyncRun(Run):
                     continue
                 stays = True
                 if self._apply(event) and (turns := self._turns) is not None:
-                    stays = self._keeping_time(turns.turn, self._seconds(event))
+                    seconds = self._seconds(event)
+                    stays = self.engine.loop.take_turn(self.workflow_id, turns.turn, seconds)
                 if (main := self._main) is not None and main.done() and self._past_is_over():
                     self._finish(main)
                 if not stays:
@@ -181,16 +182,6 @@ class AsyncRun(Run):
         else:
             if self.past is not None and self._past_is_over() and not self.ended:
                 self._claim()
-
-    def _keeping_time(self, go: Callable[..., None], *given: float) -> bool:
-        """Let the code go on, watched; False if the loop has left this thread meanwhile."""
-        loop = self.engine.loop
-        loop.begin_turn(self.workflow_id)
-        try:
-            go(*given)
-        finally:
-            stays = loop.end_turn()
-        return stays
 
     def _go_on_elsewhere(self) -> None:
         """Do what was to be done while the code kept the thread that the loop has left."""
@@ -315,7 +306,7 @@ class AsyncRun(Run):
         if self._turns is not None:
             if self._turns.is_busy():
                 return  # once its code gives back the thread that the loop has left
-            self._keeping_time(self._turns.end)
+            self.engine.loop.take_turn(self.workflow_id, self._turns.end)
         # A failed task's traceback keeps its whole world alive, the run with it.
         self._main = self._turns = None
 

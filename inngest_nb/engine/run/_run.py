@@ -449,6 +449,8 @@ class Run:
 
     def _next_event(self) -> HistoryEvent | None:
         """Return the next saved event that the code has not seen."""
+        if self.journal.seen == self.journal.saved:  # if more is saved just now, it will be told
+            return None
         with self.lock:
             if self.ended:
                 return None

@@ -140,20 +140,20 @@ class PrivateLoop:
 
     # Turns of workflows' code
 
-    def begin_turn(self, workflow_id: str) -> None:
-        """Note that a workflow's code gets the thread."""
-        self.turn = (workflow_id,)
-
-    def end_turn(self) -> bool:
-        """Note that it has given the thread back; False if the loop has moved to another one.
+    def take_turn(self, workflow_id: str, go: Callable[..., object], *given: float) -> bool:
+        """Let a workflow's code have the thread; False if the loop moved to another one meanwhile.
 
         What calls this then has to return: the thread is about to end.
         """
-        with self._lock:
-            if threading.get_ident() != self._ident:
-                return False
-            self.turn = None
-            return True
+        self.turn = (workflow_id,)
+        try:
+            go(*given)
+        finally:
+            with self._lock:
+                stays = threading.get_ident() == self._ident
+                if stays:
+                    self.turn = None
+        return stays
 
     def stack_of(self, turn: Turn | None) -> FrameType | None:
         """Return where the loop's thread is, if it is in that turn (None: in no turn)."""
