@@ -8,14 +8,18 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
 from jupyterlab_server import LabServer
-from playwright.sync_api import Dialog, Locator, Page, Route, WebSocket, expect
+from playwright.sync_api import Dialog, Locator, Page, Request, WebSocket, expect
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_NAMES = (
+    "chromium-headless-shell",  # takes a third less time than the whole browser
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 CHROMIUM_ARGS = (
     "--no-sandbox",  # root, and containers without user namespaces
     "--disable-dev-shm-usage",  # a small /dev/shm crashes the page
@@ -48,6 +52,17 @@ _START_RUN_ALL = """() => {
     window.jupyterapp.commands.execute('notebook:run-all-cells')
         .finally(() => { window.everyCellRan = true; });
 }"""
+_OPEN = """path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(opened => {
+    for (const other of [...window.jupyterapp.shell.widgets('main')])
+        if (other !== opened) other.dispose();
+})"""
+# The last panel stays until the next one is there: JupyterLab fills an empty window by itself.
+_SHUT_DOWN = """async () => {
+    for (const panel of window.jupyterapp.shell.widgets('main')) {
+        if (panel.context) panel.context.model.dirty = false;
+        await panel.sessionContext?.shutdown();
+    }
+}"""
 _HEIGHT_OF_ALL_CELLS = """() => {
     const notebook = window.jupyterapp.shell.currentWidget.content.node;
     const scroller = notebook.querySelector('.jp-WindowedPanel-outer') ?? notebook;
@@ -76,10 +91,16 @@ class LabPage:
         self.dialogs: list[str] = []
         self._server = server
         self._screenshots = screenshots
-        page.context.route(_BEYOND_LOOPBACK, self._refuse)
-        page.on("websocket", self._on_websocket)
-        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
-        page.on("dialog", self._on_dialog)
+        self._is_loaded = page.url != "about:blank"
+        # Not by a route: that would take every request through here, and switch off the cache.
+        self._heard: dict[Any, Callable[..., None]] = {
+            "request": self._on_request,
+            "websocket": self._on_websocket,
+            "pageerror": lambda error: self.page_errors.append(str(error)),
+            "dialog": self._on_dialog,
+        }
+        for event, hear in self._heard.items():
+            page.on(event, hear)
 
     def open(self, notebook: Path) -> None:
         """Open a copy of a notebook file and wait until its kernel is ready to run."""
@@ -176,17 +197,33 @@ class LabPage:
         assert not self.page_errors, f"the page had uncaught errors: {self.page_errors}"
         assert not self.dialogs, f"a script in the page opened a dialog: {self.dialogs}"
 
+    def leave(self) -> bool:
+        """Hear no more, and end the kernels; False if the page is not fit for another test."""
+        disturbed = self.external or self.page_errors or self.dialogs
+        if disturbed or self.page.is_closed() or self.page.url == "about:blank":
+            return False
+        for event, hear in self._heard.items():
+            self.page.remove_listener(event, hear)
+        self.page.evaluate(_SHUT_DOWN)
+        if self.page.locator('body[data-jp-theme-light="false"]').count():
+            self.theme("light")
+        return True
+
     def _show(self, notebook: Path) -> None:
-        self.page.goto(self._server.address(notebook))
-        self.page.wait_for_function("() => window.jupyterapp?.restored")
-        self.page.evaluate("() => window.jupyterapp.restored.then(() => true)")
+        if self._is_loaded:  # by an earlier test
+            self._is_loaded = False
+            self.page.evaluate(_OPEN, notebook.relative_to(self._server.root).as_posix())
+        else:
+            self.page.goto(self._server.address(notebook))
+            self.page.wait_for_function("() => window.jupyterapp?.restored")
+            self.page.evaluate("() => window.jupyterapp.restored.then(() => true)")
         self.page.locator(f"{_PANEL} .jp-Cell").first.wait_for()
         self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=60_000)
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
-    def _refuse(self, route: Route) -> None:
-        self.external.append(route.request.url)
-        route.abort()
+    def _on_request(self, request: Request) -> None:
+        if _BEYOND_LOOPBACK.match(request.url):
+            self.external.append(request.url)
 
     def _on_websocket(self, socket: WebSocket) -> None:
         if _BEYOND_LOOPBACK.match(socket.url):

@@ -43,7 +43,8 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-LIFE_SETTINGS = settings(SETTINGS, max_examples=MANY or 15)
+# Lives in processes take longer, and in one process those of async code do.
+FEWER = settings(SETTINGS, max_examples=MANY or 15)
 
 
 class Programs(ProgramRun, RuleBasedStateMachine):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from jupyterlab_driver import CHROMIUM_ARGS, LabPage, find_chromium
 from jupyterlab_server import LabServer
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 _HERE = Path(__file__).parent
 # `expect` has a patience of its own, five seconds, whatever the page's is.
@@ -35,21 +35,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A Chromium; without one the test is skipped, or fails when `REQUIRE_BROWSER=1`."""
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A Chromium; without one the test is skipped, or fails when `REQUIRE_BROWSER=1`.
+
+    It has a folder of its own, where it keeps what JupyterLab's scripts are compiled to.
+    """
     path = find_chromium()
     if path is None:
         refuse = pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip
         refuse("no Chromium found: install chromium, or set CHROMIUM to the path of one")
     expect.set_options(timeout=_PATIENCE)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
-        yield chromium
-        chromium.close()
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("chromium"),
+            executable_path=path,
+            args=CHROMIUM_ARGS,
+            locale="en-US",
+            reduced_motion="reduce",
+        ) as window,
+    ):
+        yield window
 
 
 @pytest.fixture(scope="session")
-def lab_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+def spare(browser: BrowserContext) -> list[Page]:
+    """The page of the last test, if that left it as it should: JupyterLab is loaded there."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def lab_server(
+    browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabServer]:
     """A running JupyterLab, asked for after the browser so that a skip doesn't start it."""
     python = os.environ.get("LAB_PYTHON", sys.executable)
     server = LabServer(python, tmp_path_factory.mktemp("jupyterlab"))
@@ -65,21 +83,26 @@ def lab_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def lab(
-    browser: Browser, lab_server: LabServer, request: pytest.FixtureRequest
+    browser: BrowserContext,
+    spare: list[Page],
+    lab_server: LabServer,
+    request: pytest.FixtureRequest,
 ) -> Iterator[LabPage]:
     """A page of JupyterLab that must not leave loopback, throw errors or open dialogs."""
     name = re.sub(r"\W+", "-", request.node.name).strip("-")
     screenshots = Path(os.environ.get("SCREENSHOTS", request.config.rootpath / "screenshots"))
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, locale="en-US", reduced_motion="reduce"
-    )
-    page = context.new_page()
+    page = spare.pop() if spare else browser.new_page()
     page.set_default_timeout(_PATIENCE)
     lab = LabPage(page, lab_server, lab_server.root / name, screenshots)
+    lab.resize(1280)
     failed_before = request.session.testsfailed
     yield lab
-    if request.session.testsfailed > failed_before:
+    failed = request.session.testsfailed > failed_before
+    if failed:
         lab.screenshot(f"FAILED-{name}")
-    context.close()
+    if failed or not lab.leave():
+        page.close()
+    else:
+        spare.append(page)
     lab_server.forget()
     lab.assert_undisturbed()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 from program_lives import cradle
-from program_machine import LIFE_SETTINGS, MANY, SETTINGS, PlainPrograms, Programs, machines_of
+from program_machine import FEWER, MANY, SETTINGS, PlainPrograms, Programs, machines_of
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,9 @@ _KINDS = pytest.mark.parametrize("plain", [False, True], ids=["async", "plain"])
 @_KINDS
 def test_random_programs_that_are_killed_end_as_their_model_says(plain: bool) -> None:
     machine: Any = PlainPrograms if plain else Programs
-    run_state_machine_as_test(machine, settings=SETTINGS)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine, settings=SETTINGS if plain else FEWER
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -28,4 +30,4 @@ def test_random_programs_that_are_killed_end_as_their_model_says(plain: bool) ->
 def test_random_programs_end_the_same_in_processes_with_other_hashes(plain: bool) -> None:
     with cradle(8 if MANY else 4) as lives:
         machine: Any = machines_of(lives, plain=plain)
-        run_state_machine_as_test(machine, settings=LIFE_SETTINGS)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(machine, settings=FEWER)  # type: ignore[no-untyped-call]
