@@ -65,6 +65,7 @@ def test_many_runs_at_once_all_end_with_their_own_result(
     assert (len(stored), statuses) == (runs, {"completed"})
 
 
+@pytest.mark.slow
 def test_2000_waiting_runs_are_resumed_and_all_wake(tmp_path: Path) -> None:
     runs, begun = 2000, Counter[int]()
     code = Workflows()

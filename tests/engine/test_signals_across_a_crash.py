@@ -239,6 +239,7 @@ class Dying(MemoryStore):
         return super().append_history(writes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workflow", [receive, receive_plainly, listen])
 @pytest.mark.parametrize("crash", [False, True], ids=["one life", "a crash in the middle"])
 def test_ten_thousand_signals_in_a_burst_arrive_in_order(
