@@ -231,24 +231,24 @@ class CheckedRun:
         return [f"it waits for {listening}, not {expected}"] if listening != expected else []
 
     def check_over(self, process: Process, seen: Seen) -> None:
+        try:
+            if not seen.dead:
+                process.result()
+        except (WorkflowFailedError, WorkflowCanceledError):
+            pass
+        except LeaseLostError:  # the one that was to lose it has written once more, before
+            assert any(not (it := gone.look()).over and not it.dead for gone in self.gone)
+            seen = seen._replace(dead=True)
+        except NonDeterminismError:
+            self.note_another_order(process)
+            seen = seen._replace(dead=True)
+        except OSError:
+            seen = process.look()  # which died of a write that came after the end of the run
+            if not seen.dead:
+                raise
         if seen.dead:
             self.bury()
             self.look()
-            return
-        try:
-            process.result()
-        except LeaseLostError:  # the one that was to lose it has written once more, before
-            assert any(not (it := gone.look()).over and not it.dead for gone in self.gone)
-            self.bury()
-            self.look()
-            return
-        except NonDeterminismError:
-            self.note_another_order(process)
-            self.bury()
-            self.look()
-            return
-        except (WorkflowFailedError, WorkflowCanceledError):
-            self.check_end()
         else:
             self.check_end()
 

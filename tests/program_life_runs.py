@@ -59,6 +59,7 @@ class LifeRun(ProgramRun):
         try:
             yield
         except Exception as error:
+            error.add_note(f"the program: {self.program!r}")
             self.failures.append(error)
             raise
 
