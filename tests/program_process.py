@@ -144,7 +144,7 @@ class Process:
         closing = threading.Thread(target=self.engine.close)
         closing.start()
         deadline = time.monotonic() + SECONDS
-        while handle is not None and not handle._run.done.done():
+        while (handle and not handle._run.done.done()) or self.engine.runs():
             assert time.monotonic() < deadline
             self.world.wait_for_change(self.world.changes)
         self.world.kill(self.number)
