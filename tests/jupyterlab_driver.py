@@ -56,11 +56,11 @@ _OPEN = """path => window.jupyterapp.commands.execute('docmanager:open', {path})
     for (const other of [...window.jupyterapp.shell.widgets('main')])
         if (other !== opened) other.dispose();
 })"""
-# The last panel stays until the next one is there: JupyterLab fills an empty window by itself.
 _SHUT_DOWN = """async () => {
-    for (const panel of window.jupyterapp.shell.widgets('main')) {
+    for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
         if (panel.context) panel.context.model.dirty = false;
         await panel.sessionContext?.shutdown();
+        panel.dispose();  // its widgets may complain of the kernel that is gone
     }
 }"""
 _HEIGHT_OF_ALL_CELLS = """() => {
@@ -198,7 +198,7 @@ class LabPage:
         assert not self.dialogs, f"a script in the page opened a dialog: {self.dialogs}"
 
     def leave(self) -> bool:
-        """Hear no more, and end the kernels; False if the page is not fit for another test."""
+        """Hear no more, and close all notebooks; False if the page is not fit for another test."""
         disturbed = self.external or self.page_errors or self.dialogs
         if disturbed or self.page.is_closed() or self.page.url == "about:blank":
             return False
