@@ -8,6 +8,7 @@ import enum
 import time
 import uuid
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypedDict
 
 import msgspec
@@ -215,3 +216,17 @@ def test_a_method_and_a_context_are_no_parameter_of_the_input(executor: Executor
         return [await ctx.execute_activity(fn, ORDER) for fn in (till.pay, till.check)]
 
     assert executor.execute(workflow).result(10) == ["Order", "Order"]
+
+
+def test_what_a_partial_has_got_already_is_no_parameter_of_the_input(executor: Executor) -> None:
+    def note(prefix: str, ctx: inb.ActivityContext, order: Order) -> str:
+        return f"{prefix} {type(order).__name__}"
+
+    def count(order: Order, times: int) -> str:
+        return f"{times} {type(order).__name__}"
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        partials = partial(note, "a"), partial(count, times=2)
+        return [await ctx.execute_activity(fn, ORDER) for fn in partials]
+
+    assert executor.execute(workflow).result(10) == ["a Order", "2 Order"]
