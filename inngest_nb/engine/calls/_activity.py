@@ -69,8 +69,8 @@ class Activity:
         self._spent = 0  # attempts before the run was retried: the policy counts anew
         self._retries_then = 0  # of the run, when it last happened that the past had of this call
         self._whole: WholeTime | None = None
-        if isinstance(retry.total_timeout, timedelta):
-            self._whole = WholeTime(retry.total_timeout, run.engine.clock)
+        if (total := retry.total) is not None:
+            self._whole = WholeTime(total, run.engine.clock)
         self._again_at: datetime | None = None
         self._started: datetime | None = None
         self._failed: HistoryEvent | None = None
@@ -463,8 +463,7 @@ class Activity:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._spans is not None:
-                self._close_spans(error, over=again is None)
+            self._close_spans(error, over=again is None)
             if event is None:
                 return None
             if again is not None:
