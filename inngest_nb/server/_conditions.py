@@ -29,20 +29,27 @@ class _Tags(NamedTuple):
 
 
 def chosen_etag(headers: Headers) -> str:
-    """Give the name that the writer chose for the new version, or a fresh one."""
-    return key_of(headers) or new_etag()
+    """Give the name that the writer chose for the new version, or a fresh one.
+
+    `ETag` speaks of what a request brings as it does of what a response brings.
+    """
+    return _name(headers, "ETag") or key_of(headers) or new_etag()
 
 
 def key_of(headers: Headers) -> str:
-    """Give the name that a request carries, empty where it has none."""
-    name = headers.get("idempotency-key", "").strip()
+    """Give the name under which a request is to be remembered, empty where it has none."""
+    return _name(headers, "Idempotency-Key")
+
+
+def _name(headers: Headers, header: str) -> str:
+    name = headers.get(header, "").strip()
     if not name:
         return ""
     quoted = len(name) > 1 and name[0] == name[-1] == '"'
     try:
         return check_etag(name[1:-1] if quoted else name)
     except ValueError as error:
-        raise Refused(400, f"Idempotency-Key names what is done: {error}") from error
+        raise Refused(400, f"{header} names what is done: {error}") from error
 
 
 def condition(headers: Headers, chosen: str, stored: Callable[[], str | None]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from inngest_nb.errors import StoreKeyReusedError
-from inngest_nb.store.writes import ANY, Deletion, Keyed, Write
+from inngest_nb.store.writes import Deletion, Keyed, Write
 
 # For how long a store remembers what was done, and of how many requests.
 KEY_SECONDS = 86_400.0
@@ -28,13 +28,9 @@ def message_key(message_id: str) -> bytes:
 
 
 def by_names(given: Sequence[Write], checked: Mapping[int, Write]) -> list[Write | Keyed]:
-    """Give their etags as names to the writes that are for no certain version.
-
-    The others need none: once the version that such a write was for is another one, a repeat of it
-    is a conflict and changes nothing. To remember each would cost the engine's appends a row more.
-    """
+    """Give their etags as names to the writes that are for no certain version."""
     return [
-        keyed(write.etag, write) if given[place].etag and write.if_match in (None, ANY) else write
+        keyed(write.etag, write) if given[place].etag and write.for_any_version else write
         for place, write in checked.items()
     ]
 

@@ -51,6 +51,15 @@ class Write(NamedTuple):
     if_match: str | None = None
     owner: str | None = None
 
+    @property
+    def for_any_version(self) -> bool:
+        """Whether a store has to remember the write by its name to know a repeat.
+
+        Where it is for a certain version, a repeat that comes after another write is a conflict
+        and changes nothing. To remember those too would cost the engine's appends a row more.
+        """
+        return self.if_match is None or self.if_match == ANY
+
 
 class SoundWrite(Write):
     """A partial write that needs no checks, of a document that `wire.encode_part` has just made.

@@ -10,7 +10,7 @@ from appended_parts import NOON, done, event, part, refused, whole
 from awkward_ids import AWKWARD_IDS
 from msgspec import UNSET
 
-from inngest_nb import AppendingStore, MemoryStore, SqliteStore, WorkflowState, Write, wire
+from inngest_nb import AppendingStore, SqliteStore, WorkflowState, Write, wire
 from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreFileError
 
 
@@ -196,10 +196,7 @@ def test_a_repeat_that_comes_after_a_later_write_changes_nothing(
         part("x", [2], "e2", "e1"),
     )
     (error,) = appending_store.append_history([part("x", [1], "e1", "e0")])
-    if isinstance(appending_store, MemoryStore | SqliteStore):
-        assert isinstance(error, StoreConflictError)
-    else:  # the request has a name, which the server remembers
-        assert error is None
+    assert isinstance(error, StoreConflictError)
     assert numbers(appending_store, "x") == [1, 2]
 
 

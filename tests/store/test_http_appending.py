@@ -109,9 +109,9 @@ def test_the_conditions_of_a_write_go_into_the_headers() -> None:
             [b"PUT /v1/workflows/a%2Fb HTTP/1.1"] * 2
             + [b"POST /v1/workflows/a%2Fb/history HTTP/1.1"] * 3,
             [
-                {b'idempotency-key: "e0"', b"if-none-match: *"},
-                {b'idempotency-key: "e1"', b'if-match: "e0"'},
-                {b'idempotency-key: "e2"', b'if-match: "e1"'},
+                {b'etag: "e0"', b"if-none-match: *"},
+                {b'etag: "e1"', b'if-match: "e0"'},
+                {b'etag: "e2"', b'if-match: "e1"'},
                 {b'idempotency-key: "e3"', b"if-match: *"},
                 {b'idempotency-key: "e4"'},
             ],
@@ -123,7 +123,7 @@ def test_the_conditions_of_a_write_go_into_the_headers() -> None:
                 name.lower() + b": " + value
                 for name, _, value in (h.partition(b": ") for h in head[1:])
             }
-            assert {h for h in sent if h.startswith((b"if-", b"idem"))} == headers
+            assert {h for h in sent if h.startswith((b"if-", b"idem", b"etag"))} == headers
 
 
 @pytest.mark.parametrize(

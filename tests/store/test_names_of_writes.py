@@ -100,6 +100,26 @@ def test_what_failed_may_be_tried_again_under_its_name(client: httpx.Client) -> 
     assert stored(client) == ("C", [1])
 
 
+def test_an_etag_names_a_version_and_is_not_remembered(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    def tagged(etag: str, **headers: str) -> tuple[int, str]:
+        given = {key.replace("_", "-"): value for key, value in headers.items()}
+        content = json.dumps({"WorkflowID": "x", "Error": etag})
+        answer = client.put("/v1/workflows/x", content=content, headers=given | {"ETag": etag})
+        return answer.status_code, answer.headers.get("ETag", "")
+
+    assert tagged('"a"', If_None_Match="*") == (204, '"a"')
+    assert tagged('"b"', If_Match='"a"') == tagged('"b"', If_Match='"a"') == (204, '"b"')
+    assert tagged('"c"', If_Match='"b"') == (204, '"c"')
+    assert tagged('"b"', If_Match='"a"')[0] == 412
+    assert stored(client) == ('"c"', [])
+    for bad in ("*", '"a b"', 'W/"a"', '"' + 201 * "a" + '"'):
+        assert tagged(bad)[0] == 400, bad
+    with closing(sqlite3.connect(tmp_path / "states.db")) as database:
+        assert database.execute("SELECT count(*) FROM keys").fetchone() == (0,)
+
+
 def test_one_name_on_two_workflows_is_two_names(client: httpx.Client) -> None:
     for name in ("x", "y"):
         body = json.dumps({"WorkflowID": name})

@@ -19,11 +19,13 @@ from inngest_nb.errors import (
 )
 from inngest_nb.store.http._operations import (
     LIST_PATH,
+    Header,
     Operation,
     Request,
     conditions,
     conflict_said,
     exchange,
+    key,
     target_of,
 )
 from inngest_nb.store.ids import path_of
@@ -139,11 +141,17 @@ def _batches(writes: Sequence[Write]) -> Iterator[list[Write]]:
 def _write(base: str, write: Write) -> Operation[None]:
     path = base + path_of(write.workflow_id)
     how = ("save", "PUT", path) if write.whole else ("append", "POST", f"{path}/history")
-    request = Request(*how, write.document, write.workflow_id, headers=tuple(conditions(write)))
+    headers = (_name(write), *conditions(write))
+    request = Request(*how, write.document, write.workflow_id, headers=headers)
     try:
         yield from exchange(request)
     except StoreStatusError as error:
         raise _failure(error.status, error.reason, write, request) from error
+
+
+def _name(write: Write) -> Header:
+    """Give the header with the name of the version that a write makes."""
+    return key(write) if write.for_any_version else ("ETag", f'"{write.etag}"')
 
 
 def _write_batch(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import httpx
@@ -54,10 +54,10 @@ class InngestStore(HttpStore):
         super().__init__(
             base_url, event_key, timeout, own_client=client is None, allow_insecure=allow_insecure
         )
-        self._client: httpx.Client | DirectClient
+        self._clients: list[httpx.Client | DirectClient] = []
         self._finalizer: weakref.finalize[..., InngestStore] | None = None
         if client is not None:
-            self._client = client
+            self._clients.append(client)
         else:
             self._connect()
 
@@ -142,7 +142,7 @@ class InngestStore(HttpStore):
         """Close the connections; a client that was handed over stays open."""
         self._closed = True
         if self._own_client:
-            self._client.close()
+            _close_all(self._clients)
 
     def __enter__(self) -> Self:
         return self
@@ -160,12 +160,16 @@ class InngestStore(HttpStore):
     def _connect(self) -> None:
         if self._finalizer is not None:
             self._finalizer.detach()
-            leave_alone(self._client)
-        self._client = (
-            DirectClient() if self._local else httpx.Client(cookies=NoCookies(), limits=LIMITS)
-        )
+            leave_alone(self._clients)
+        if self._local:
+            # Those that wait for a change have a client of their own: a transport looks at all of
+            # its connections for each request.
+            verify = httpx.create_ssl_context(trust_env=False)
+            self._clients = [DirectClient(verify), DirectClient(verify)]
+        else:
+            self._clients = [httpx.Client(cookies=NoCookies(), limits=LIMITS)]
         # Collected without a close, it leaves no socket behind to be warned about.
-        self._finalizer = weakref.finalize(self, self._client.close)
+        self._finalizer = weakref.finalize(self, _close_all, self._clients)
 
     def _run(self, operation: Operation[T]) -> T:
         answer: Answer = None
@@ -181,8 +185,9 @@ class InngestStore(HttpStore):
                 answer = self._failed(error, request)
 
     def _send(self, request: Request) -> Response:
-        response = self._client.send(
-            self._request(request, self._client),
+        client = self._clients[-1 if request.wait else 0]
+        response = client.send(
+            self._request(request, client),
             stream=True,
             auth=self._auth(request),
             follow_redirects=False,
@@ -197,6 +202,11 @@ class InngestStore(HttpStore):
             return self._response(response, bytes(body))
         finally:
             response.close()
+
+
+def _close_all(clients: Iterable[httpx.Client | DirectClient]) -> None:
+    for client in clients:
+        client.close()
 
 
 class AsyncInngestStore(HttpStore):

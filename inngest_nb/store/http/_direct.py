@@ -18,8 +18,8 @@ class DirectClient:
     this machine: looking for them was a fifth of the client's work for a request.
     """
 
-    def __init__(self) -> None:
-        self._transport = httpx.HTTPTransport(trust_env=False, limits=LIMITS)
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        self._transport = httpx.HTTPTransport(verify=verify, trust_env=False, limits=LIMITS)
         self._closed = False
 
     def send(self, request: httpx.Request, **_: Any) -> httpx.Response:

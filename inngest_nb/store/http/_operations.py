@@ -30,6 +30,7 @@ from inngest_nb.store.rows import Row, order
 from inngest_nb.store.writes import ANY, Write, is_etag
 
 T = TypeVar("T")
+Header = tuple[str, str]
 
 LIST_PATH = "/v1/workflows"
 FIRST_SAVED_HEADER = "x-inngest-nb-first-saved"
@@ -51,7 +52,7 @@ class Request(NamedTuple):
     body: bytes | None = None
     workflow_id: str | None = None
     keyed: bool = True
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[Header, ...] = ()
     wait: float = 0
 
 
@@ -116,11 +117,9 @@ def save(base: str, write: Write) -> Operation[str]:
 
     The plain contract knows no versions; only a write that is for one of them speaks of them.
     """
-    headers = conditions(write) if write.if_match else ()
+    headers = (key(write), *conditions(write)) if write.if_match else ()
     path = base + path_of(write.workflow_id)
-    request = Request(
-        "save", "PUT", path, write.document, write.workflow_id, headers=tuple(headers)
-    )
+    request = Request("save", "PUT", path, write.document, write.workflow_id, headers=headers)
     try:
         return _etag((yield from exchange(request)))
     except StoreStatusError as error:
@@ -129,15 +128,17 @@ def save(base: str, write: Write) -> Operation[str]:
         raise
 
 
-def conditions(write: Write) -> list[tuple[str, str]]:
-    """Give the headers that name the version a write makes, and the one it is to replace."""
-    headers = [("Idempotency-Key", f'"{write.etag}"')]
+def key(write: Write) -> Header:
+    """Give the header by which a server knows a repeat, whatever was written since."""
+    return "Idempotency-Key", f'"{write.etag}"'
+
+
+def conditions(write: Write) -> Iterator[Header]:
+    """Give the header that names the version which a write is to replace, if it is for one."""
     if write.if_match == "":
-        headers.append(("If-None-Match", "*"))
+        yield "If-None-Match", ANY
     elif write.if_match is not None:
-        tag = write.if_match if write.if_match == ANY else f'"{write.if_match}"'
-        headers.append(("If-Match", tag))
-    return headers
+        yield "If-Match", ANY if write.if_match == ANY else f'"{write.if_match}"'
 
 
 def conflict_said(request: Request, reason: str) -> StoreConflictError:
