@@ -6,9 +6,19 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from small_servers import plain_server
 
 import inngest_nb as inb
-from inngest_nb import AsyncInngestStore, MemoryStore, SqliteStore, samples, wire
+from inngest_nb import (
+    AsyncInngestStore,
+    InngestStore,
+    MemoryStore,
+    SqliteStore,
+    StateServer,
+    samples,
+    wire,
+)
+from inngest_nb.errors import StoreFileError
 
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
 MANY = list(samples.states(3_000, seed=1, now=NOW))
@@ -28,6 +38,32 @@ def test_fill_saves_what_states_gives_and_says_how_many(tmp_path: Path) -> None:
         assert saved == {s.workflow_id: s for s in samples.states(50, seed=3, now=NOW)}
         samples.fill(store, 50, seed=3, now=NOW)
         assert len(store.list()) == 50
+
+
+def test_a_server_is_filled_by_hundreds_and_its_client_lists_them(
+    state_server: StateServer,
+) -> None:
+    with InngestStore(state_server.url) as store:
+        samples.fill(store, 300, seed=3, now=NOW)
+        wanted = {s.workflow_id: s for s in samples.states(300, seed=3, now=NOW)}
+        assert {s.workflow_id: s for s in store.list()} == wanted
+        assert {s.workflow_id: s for s in store.fetch()} == wanted
+        samples.fill(store, 300, seed=3, now=NOW)
+        assert len(store.fetch()) == 300
+
+
+def test_a_server_of_the_plain_contract_is_filled_one_by_one() -> None:
+    with plain_server() as server, InngestStore(server.url) as store:
+        samples.fill(store, 3, seed=3, now=NOW)
+        assert [method for method, _, _ in server.seen] == ["GET", "PUT", "PUT", "PUT"]
+        assert len(store.list()) == len(server.documents) == 3
+
+
+def test_what_cannot_be_saved_is_said(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    store.close()
+    with pytest.raises(StoreFileError, match="closed"):
+        samples.fill(store, 3)
 
 
 def test_fill_of_nothing_saves_nothing() -> None:

@@ -15,7 +15,7 @@ from appended_parts import done, part, whole
 from inngest_nb import AppendingStore, InngestStore, SqliteStore, StateServer
 from inngest_nb.errors import StoreConflictError
 
-THREADS, WINS = 32, 2
+THREADS, WINS = 16, 2
 
 CHILD = """
 import sys
@@ -27,7 +27,7 @@ with (SqliteStore if kind == "sqlite" else InngestStore)(place) as store:
 """
 
 
-def test_each_version_of_32_threads_has_one_winner(appending_store: AppendingStore) -> None:
+def test_each_version_of_16_threads_has_one_winner(appending_store: AppendingStore) -> None:
     """Each thread appends to the version it has just read, until it has won twice."""
     done(appending_store, whole("x", "e", ""))
     begin = threading.Barrier(THREADS)

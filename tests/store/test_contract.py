@@ -9,6 +9,7 @@ import pytest
 from awkward_ids import AWKWARD_IDS
 
 from inngest_nb import WorkflowState, WorkflowStore, wire
+from inngest_nb.store.http import _operations
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -157,11 +158,14 @@ def test_a_listing_store_knows_when_it_first_got_a_workflow(listing_store: Workf
     assert fetched.first_saved_at == loaded.first_saved_at
 
 
-def test_more_than_a_page_is_fetched_whole_and_in_order(listing_store: WorkflowStore) -> None:
-    for number in range(1100):
+def test_more_than_a_page_is_fetched_whole_and_in_order(
+    listing_store: WorkflowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_operations, "_PAGE", 100)
+    for number in range(220):
         listing_store.save(state(f"{number:04}", number // 3))
 
     fetched = listing_store.fetch()
 
     assert ids(fetched) == ids(listing_store.list())
-    assert len(set(ids(fetched))) == 1100
+    assert len(set(ids(fetched))) == 220
