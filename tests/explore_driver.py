@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from inngest_nb import HistoryEvent, WorkflowState
+from inngest_nb import AppendingStore, HistoryEvent, WorkflowState
+from inngest_nb.store.rows import write_of
 
 # A day old, so that only what a test saves itself was updated within the last hour,
 # however long after this import the test may begin.
@@ -36,6 +38,11 @@ def state_of(number: int, **fields: Any) -> WorkflowState:
         updated_at=updated,
     )
     return made.replace(**fields)
+
+
+def save_all(store: AppendingStore, states: Iterable[WorkflowState]) -> None:
+    """Save many states in one commit."""
+    assert not any(store.append_history([write_of(state) for state in states]))
 
 
 def ids(explorer: Any) -> list[str]:

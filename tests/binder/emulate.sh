@@ -34,7 +34,12 @@ mkdir -p "$home"
 git -C "$checkout" archive HEAD | tar -x -C "$home"
 cd "$home"
 "$python" -m venv "$venv"
-"$venv/bin/python" -m pip install -q -r "$here/base-3.12.txt"
+# On Binder it is not pip either that installs these.
+if command -v uv >/dev/null; then
+    uv pip install -q --python "$venv/bin/python" -r "$here/base-3.12.txt"
+else
+    "$venv/bin/python" -m pip install -q -r "$here/base-3.12.txt"
+fi
 
 say "binder/requirements.txt"
 "$venv/bin/python" -m pip install -q -r binder/requirements.txt

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 from crowding import crowded_ticks
-from explore_driver import NEWEST, state_of
+from explore_driver import NEWEST, save_all, state_of
 from hostile_strings import HOSTILE_STRINGS
 from jupyterlab_driver import LabPage
 from playwright.sync_api import Locator, WebSocket, expect
@@ -35,8 +35,7 @@ def store(tmp_path: Path) -> Iterator[InngestStore]:
         StateServer(tmp_path / "state.db", port=0, event_key=KEY) as server,
         InngestStore(server.url, event_key=KEY) as client,
     ):
-        for number in range(60):
-            client.save(state_of(number))
+        save_all(client, map(state_of, range(60)))
         yield client
 
 
@@ -234,8 +233,8 @@ def test_a_key_is_neither_in_the_page_nor_in_the_file_nor_on_the_wire(
 
 
 def test_the_socket_carries_pages_and_not_the_store(lab: LabPage, store: InngestStore) -> None:
-    for number in range(60, 1_500):
-        store.save(state_of(number, input={"long": "payload " * 200}))
+    long = {"long": "payload " * 200}
+    save_all(store, (state_of(number, input=long) for number in range(60, 1_500)))
     sizes: list[int] = []
     watch_sockets(lab, lambda payload: sizes.append(len(payload)))
     cell = show(lab, store)
