@@ -164,8 +164,7 @@ class InngestStore(HttpStore):
         if self._local:
             # Those that wait for a change have a client of their own: a transport looks at all of
             # its connections for each request.
-            verify = httpx.create_ssl_context(trust_env=False)
-            self._clients = [DirectClient(verify), DirectClient(verify)]
+            self._clients = [DirectClient(), DirectClient()]
         else:
             self._clients = [httpx.Client(cookies=NoCookies(), limits=LIMITS)]
         # Collected without a close, it leaves no socket behind to be warned about.
@@ -321,9 +320,8 @@ class AsyncInngestStore(HttpStore):
         if self._clients:
             leave_alone(self._clients)
         if self._local:
-            verify = httpx.create_ssl_context(trust_env=False)
-            clients = [AsyncDirectClient(verify) for _ in range(_AT_ONCE)]
-            self._share(clients, waiting=AsyncDirectClient(verify))
+            clients = [AsyncDirectClient() for _ in range(_AT_ONCE)]
+            self._share(clients, waiting=AsyncDirectClient())
         else:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE)
             self._share([httpx.AsyncClient(limits=limits, cookies=NoCookies())])

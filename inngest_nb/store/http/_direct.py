@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from typing import Any
 
@@ -11,6 +12,12 @@ import httpx
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Read once whom to trust over TLS: that takes longer than to start a state server."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class DirectClient:
     """Gives each request to httpx's transport as it is. Safe to use from many threads.
 
@@ -18,8 +25,8 @@ class DirectClient:
     this machine: looking for them was a fifth of the client's work for a request.
     """
 
-    def __init__(self, verify: ssl.SSLContext) -> None:
-        self._transport = httpx.HTTPTransport(verify=verify, trust_env=False, limits=LIMITS)
+    def __init__(self) -> None:
+        self._transport = httpx.HTTPTransport(verify=_trust(), trust_env=False, limits=LIMITS)
         self._closed = False
 
     def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
@@ -41,8 +48,7 @@ class AsyncDirectClient:
     the work of one.
     """
 
-    def __init__(self, verify: ssl.SSLContext) -> None:
-        self._verify = verify
+    def __init__(self) -> None:
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._closed = False
 
@@ -52,7 +58,7 @@ class AsyncDirectClient:
             raise RuntimeError("the client has been closed")
         if self._transport is None:
             self._transport = httpx.AsyncHTTPTransport(
-                verify=self._verify, trust_env=False, limits=LIMITS
+                verify=_trust(), trust_env=False, limits=LIMITS
             )
         return await self._transport.handle_async_request(request)
 
