@@ -34,6 +34,9 @@ CHARTS = {
     "durations of activities": (inb.plot_durations, ACTIVITIES),
 }
 each_chart = pytest.mark.parametrize(("plot", "frame"), CHARTS.values(), ids=CHARTS)
+each_function = pytest.mark.parametrize(
+    ("plot", "frame"), list(CHARTS.values())[:3], ids=list(CHARTS)[:3]
+)
 
 NASTY_NAMES = (
     *HOSTILE_STRINGS,
@@ -218,7 +221,7 @@ def test_a_part_is_not_taken_for_the_whole() -> None:
         (datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC),),
         (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),),
         tuple(NOW + timedelta(seconds=3**power) for power in range(20)),
-        *((NOW, NOW + timedelta(seconds=7**power)) for power in range(12)),
+        *((NOW, NOW + timedelta(seconds=7**power)) for power in range(0, 12, 3)),
     ],
     ids=str,
 )
@@ -385,7 +388,7 @@ def test_a_failed_activity_without_a_name_has_a_row() -> None:
 # As matplotlib's users expect
 
 
-@each_chart
+@each_function
 def test_it_is_drawn_without_a_warning(plot: Any, frame: pd.DataFrame) -> None:
     assert len(drawn(plot(frame), "pdf")) > 5_000
 
@@ -401,7 +404,7 @@ def test_nothing_is_cut_off(plot: Any, frame: pd.DataFrame) -> None:
     assert seen.y1 <= inside.y1 + 1
 
 
-@each_chart
+@each_function
 def test_it_draws_on_the_axes_it_is_given_and_on_no_other(plot: Any, frame: pd.DataFrame) -> None:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 5), layout="constrained")
     assert plot(frame, ax=left) is left
@@ -411,13 +414,13 @@ def test_it_draws_on_the_axes_it_is_given_and_on_no_other(plot: Any, frame: pd.D
     assert heading(left).get_window_extent().x1 < right.get_window_extent().x0
 
 
-@each_chart
+@each_function
 def test_without_axes_it_opens_one_figure_that_pyplot_shows(plot: Any, frame: pd.DataFrame) -> None:
     ax = plot(frame)
     assert [pyplot.figure(number) for number in pyplot.get_fignums()] == [ax.figure]
 
 
-@each_chart
+@each_function
 def test_no_setting_of_matplotlib_is_changed(plot: Any, frame: pd.DataFrame) -> None:
     before = dict(mpl.rcParams)
     drawn(plot(frame))
@@ -432,7 +435,7 @@ def test_a_frame_is_left_as_it_was(plot: Any, frame: pd.DataFrame) -> None:
     assert frame.attrs == attrs
 
 
-@each_chart
+@each_function
 def test_it_keeps_to_a_style_that_the_user_chose(plot: Any, frame: pd.DataFrame) -> None:
     with pyplot.style.context("dark_background"):
         ax = plot(frame)
@@ -456,19 +459,30 @@ def test_the_accessor_draws_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", NASTY_NAMES, ids=lambda name: ascii(name[:20]))
-def test_hostile_names_are_drawn_as_they_stand(name: str) -> None:
-    shown = name.strip()[:6].partition("\n")[0]
-    statuses = inb.plot_status(inb.frame([state("w", name, created_at=NOW)] * 3))
-    frame = ran((name, 5, 2, "completed"), ("other", 1, 1, "completed"))
-    activity = inb.plot_activity(frame)
-    for ax, texts in ((statuses, legend(statuses)), (activity, ticks(activity.yaxis))):
-        image = drawn(ax, "svg")
-        assert image
-        assert b"<script" not in image
-        if name.isascii():
-            assert any(shown in text for text in texts)
-        for text in ax.findobj(Text):
-            assert not (text.get_parse_math() and "$" in text.get_text())
+def test_hostile_statuses_are_drawn_as_they_stand(name: str) -> None:
+    ax = inb.plot_status(inb.frame([state("w", name, created_at=NOW)] * 3))
+    assert_inert(ax)
+    if name.isascii():
+        assert any(beginning(name) in text for text in legend(ax))
+
+
+def test_hostile_names_are_drawn_as_they_stand() -> None:
+    ax = inb.plot_activity(ran(*((name, 5, 2, "completed") for name in NASTY_NAMES)), limit=0)
+    assert_inert(ax)
+    for name in NASTY_NAMES:
+        assert not name.isascii() or any(beginning(name) in text for text in ticks(ax.yaxis))
+
+
+def beginning(name: str) -> str:
+    return name.strip()[:6].partition("\n")[0]
+
+
+def assert_inert(ax: Any) -> None:
+    image = drawn(ax, "svg")
+    assert image
+    assert b"<script" not in image
+    for text in ax.findobj(Text):
+        assert not (text.get_parse_math() and "$" in text.get_text())
 
 
 def test_characters_that_the_font_lacks_are_written_as_escapes() -> None:
