@@ -38,8 +38,10 @@ class Watchdog:
             self._thread = thread
 
     def close(self) -> None:
-        """Look no more."""
+        """Look no more, and wait for the thread: it ends as soon as it hears of it."""
         self._closed.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_MOST_SECONDS)
 
     def _run(self) -> None:
         while not self._closed.wait(_LOOKS_SECONDS):
