@@ -147,16 +147,24 @@ class Form(widgets.VBox):  # type: ignore[misc]
             keep_heard(field, "chosen" if "chosen" in field.keys else "value")
 
     def _button(
-        self, text: str, doing: str, work: Callable[[], None], area: Area, style: str = ""
+        self,
+        text: str,
+        doing: str,
+        work: Callable[[], None],
+        area: Area,
+        style: str = "",
+        *,
+        waits: bool = False,
     ) -> Any:
-        """Make a button; `doing` completes "Could not …", which would appear in `area`."""
+        """Make a button; `doing` completes "Could not …", which would appear in `area`.
+
+        Where it `waits`, a click that comes while something else is done is not dropped.
+        """
         button = widgets.Button(description=text, button_style=style)
         button.layout = widgets.Layout(width="auto", flex="0 0 auto")
         button.add_class(f"inb-{text.lower().replace(' ', '-')}")
-        clicked = None if self.queues else button
-        button.on_click(
-            lambda _: self._start(doing, work, area, clicked=clicked, again=self.queues)
-        )
+        clicked, again = None if self.queues else button, waits or self.queues
+        button.on_click(lambda _: self._start(doing, work, area, clicked=clicked, again=again))
         self._buttons.append(button)
         return button
 

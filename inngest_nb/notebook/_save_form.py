@@ -89,7 +89,10 @@ class SaveForm(Form):
     def _make_buttons(self) -> None:
         button, load, save = self._button, "load the workflow", "save the workflow"
         self.load = button("Load", load, self._load, self.load_trouble)
-        self.review = button("Review changes", "review the changes", self._review, self.trouble)
+        # One who has typed an id and presses at once waits for what the store has of it.
+        self.review = button(
+            "Review changes", "review the changes", self._review, self.trouble, waits=True
+        )
         self.save = button("Save", save, self._save, self.trouble, style="primary")
         self.overwrite = button(
             "Overwrite it", save, self._overwrite, self.trouble, style="warning"

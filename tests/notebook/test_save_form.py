@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from form_driver import choose, press, type_into, words
+from form_driver import choose, click, press, type_into, words
 
 from inngest_nb import (
     AsyncInngestStore,
@@ -243,6 +244,25 @@ def test_another_id_is_not_saved_under_before_it_is_loaded() -> None:
     press(form, form.review)
     assert "load that one, or put the id back" in words(form.trouble)
     assert form.choices.children == ()
+
+
+def test_a_review_that_is_asked_for_while_an_id_is_loaded_comes_after_it() -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    class Slow(MemoryStore):
+        def load(self, workflow_id: str) -> WorkflowState | None:
+            asked.set()
+            assert answered.wait(30)
+            return super().load(workflow_id)
+
+    form = save_form(Slow())
+    form.workflow_id.set_state({"value": "order-7"})
+    assert asked.wait(30)
+    form.fields.error.set_state({"value": "typed meanwhile"})
+    click(form.review)
+    answered.set()
+    form.wait()
+    assert "Create order-7?" in words(form.question)
 
 
 @pytest.mark.parametrize("keep", [True, False])
