@@ -9,8 +9,9 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nbformat
 from jupyterlab_server import LabServer
@@ -79,6 +80,7 @@ def find_chromium() -> str | None:
 class LabPage:
     """One page of JupyterLab with a notebook in it.
 
+    Pictures to look at cost half a test's time, and are taken only where `PICTURES` is set.
     `external` holds every address beyond loopback that the page asked for (and did not get),
     `page_errors` its uncaught errors, `dialogs` the alerts that some script opened.
     """
@@ -154,8 +156,8 @@ class LabPage:
         shown = "window.jupyterapp.shell.currentWidget.context.localPath"
         return self.folder.parent / str(self.page.evaluate(f"() => {shown}"))
 
-    def theme(self, name: Literal["light", "dark"]) -> None:
-        """Switch JupyterLab's theme, and wait until its splash is gone.
+    def theme(self, name: str) -> None:
+        """Switch JupyterLab's theme to "light" or "dark", and wait until its splash is gone.
 
         Switched again while the last one still fades, JupyterLab removes it twice and throws.
         """
@@ -190,6 +192,21 @@ class LabPage:
         self.page.screenshot(path=file, animations="disabled", caret="hide")
         self.resize(window["width"], window["height"])
         return file
+
+    def picture(self, name: str) -> None:
+        """Save the whole notebook as `<name>.png`, where pictures are wanted."""
+        if os.environ.get("PICTURES"):
+            self.screenshot(name, whole=True)
+
+    def pictures(self, name: str, *widths: int) -> None:
+        """Save the whole notebook in both themes at each of these widths, 700 and 1600 by default."""
+        if os.environ.get("PICTURES"):
+            for theme, width in product(_THEMES, widths or (700, 1600)):
+                self.theme(theme)
+                self.resize(width)
+                self.screenshot(f"{name}-{theme}-{width}", whole=True)
+            self.theme("light")
+            self.resize(1280)
 
     def assert_undisturbed(self) -> None:
         """Fail when the page wanted to leave loopback, had an error, or ran a hostile script."""

@@ -1,7 +1,8 @@
 """A session's JupyterLab and Chromium, and for each test a page with a kernel of its own.
 
 `LAB_PYTHON=/another/venv/bin/python` runs the tests against that environment's JupyterLab and
-kernel. `SCREENSHOTS` moves the folder of the screenshots.
+kernel. A page that failed is to be seen in the folder `screenshots`, which `SCREENSHOTS` moves, and
+with `PICTURES=1` all that is worth looking at.
 """
 
 import os

@@ -270,26 +270,24 @@ def test_a_notebook_opened_again_has_the_table_that_was_saved(
     table = lab.cell(0).locator(".inb-table")
     expect(table.locator("tbody tr")).to_have_count(25)
     expect(lab.cell(0)).to_contain_text("1-25 of 60 workflows, by time of update, newest first")
-    lab.screenshot("explore-saved", whole=True)
+    lab.picture("explore-saved")
 
 
-def test_it_can_be_read_in_either_theme_narrow_and_wide(lab: LabPage, store: InngestStore) -> None:
+def test_it_can_be_read_narrow_and_wide(lab: LabPage, store: InngestStore) -> None:
     store.save(state_of(1, workflow_id="a-very-long-id-" * 12, updated_at=NEWEST))
     store.save(state_of(2, workflow_id="approval-000123", updated_at=NEWEST))
     cell = show(lab, store)
     cell.get_by_text("order-0005").click()
     expect(cell.locator(".inb-summary")).to_contain_text("card declined")
-    for theme in ("light", "dark"):
-        lab.theme(theme)  # type: ignore[arg-type]
-        for width in (700, 1280, 1600):
-            lab.resize(width)
-            expect(rows(cell)).to_have_count(25)
-            wider = "node => node.scrollWidth > node.clientWidth + 1"
-            assert not cell.locator(".jp-OutputArea-output").evaluate(wider), "it is cut off"
-            name = cell.locator("td", has_text="approval-000123")
-            assert not name.evaluate(wider), f"an id of usual length is cut off at {width} px"
-            assert crowded_ticks(cell.locator(".inb-chart")) == [], f"at {width} px"
-            lab.screenshot(f"explore-{theme}-{width}", whole=True)
+    lab.pictures("explore", 700, 1280, 1600)
+    for width in (700, 1280, 1600):
+        lab.resize(width)
+        expect(rows(cell)).to_have_count(25)
+        wider = "node => node.scrollWidth > node.clientWidth + 1"
+        assert not cell.locator(".jp-OutputArea-output").evaluate(wider), "it is cut off"
+        name = cell.locator("td", has_text="approval-000123")
+        assert not name.evaluate(wider), f"an id of usual length is cut off at {width} px"
+        assert crowded_ticks(cell.locator(".inb-chart")) == [], f"at {width} px"
     button(cell, "Edit").click()
     expect(button(cell, "Review changes")).to_be_visible()
-    lab.screenshot("explore-dark-1600-edit", whole=True)
+    lab.pictures("explore-edit", 1600)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -61,15 +60,6 @@ def load(form: Locator, workflow_id: str) -> None:
     expect(form.locator(".inb-summary")).to_contain_text(workflow_id)
 
 
-def pictures(lab: LabPage, name: str) -> None:
-    """Take the form in both themes, in a narrow and in a wide window."""
-    for theme, width in product(("light", "dark"), (700, 1600)):
-        lab.theme(theme)
-        lab.resize(width)
-        lab.screenshot(f"forms-{name}-{theme}-{width}", whole=True)
-    lab.resize(1280)
-
-
 def test_a_stuck_workflow_is_mended(lab: LabPage, store: SqliteStore) -> None:
     form = opened(lab, "inb.save_form(store)")
     load(form, "order-7")
@@ -84,7 +74,7 @@ def test_a_stuck_workflow_is_mended(lab: LabPage, store: SqliteStore) -> None:
     expect(form.locator(".inb-input-flaw")).to_contain_text("line 6, column 18")
     expect(form.locator(".inb-input-flaw mark")).to_have_text('"')
     expect(form.locator(".inb-trouble")).to_contain_text("Input is not JSON yet")
-    pictures(lab, "save-flaw")
+    lab.pictures("forms-save-flaw")
     field.fill(right)
     press(form, "Review changes")
     question = form.locator(".inb-question")
@@ -92,7 +82,7 @@ def test_a_stuck_workflow_is_mended(lab: LabPage, store: SqliteStore) -> None:
     comes = ["failed", '+       "count": 3', "+ gave up"]
     expect(question.locator("ins")).to_have_text(comes)
     assert store.load("order-7") == STUCK
-    pictures(lab, "save-review")
+    lab.pictures("forms-save-review")
     form.get_by_role("button", name="Save", exact=True).dblclick()
     expect(question).to_contain_text("Saved order-7")
     expect(form.locator(".widget-button")).to_have_text(["Load", "Review changes"])
@@ -100,7 +90,7 @@ def test_a_stuck_workflow_is_mended(lab: LabPage, store: SqliteStore) -> None:
     assert state is not None
     assert (state.status, state.error, state.history) == ("failed", "gave up", STUCK.history)
     assert state.input == STUCK.input | {"items": [{"sku": "A-1", "count": 3}]}
-    pictures(lab, "save-done")
+    lab.pictures("forms-save-done")
 
 
 def test_a_change_meanwhile_is_seen_before_it_is_overwritten(
@@ -114,7 +104,7 @@ def test_a_change_meanwhile_is_seen_before_it_is_overwritten(
     store.save(STUCK.replace(status="completed", result={"shipped": True}))
     press(form, "Save")
     expect(form.locator(".inb-question")).to_contain_text("was changed meanwhile")
-    pictures(lab, "save-conflict")
+    lab.pictures("forms-save-conflict")
     press(form, "Keep my edits on top of it")
     expect(form.get_by_label("Status")).to_have_value("completed ✓")
     expect(form.get_by_label("Error")).to_have_value("mine")
@@ -144,12 +134,12 @@ def test_a_workflow_is_deleted_and_put_back(lab: LabPage, store: SqliteStore) ->
     form.get_by_label("Type the id to confirm").fill("order")
     press(form, "Delete")
     expect(form.locator(".inb-trouble")).to_contain_text("type its id to confirm: order-7")
-    pictures(lab, "delete")
+    lab.pictures("forms-delete")
     form.get_by_label("Type the id to confirm").fill("order-7")
     press(form, "Delete")
     expect(form.locator(".inb-outcome")).to_contain_text("Deleted order-7")
     assert store.load("order-7") is None
-    pictures(lab, "delete-done")
+    lab.pictures("forms-delete-done")
     press(form, "Undo: put order-7 back")
     expect(form.locator(".inb-outcome")).to_contain_text("order-7 is back as it was")
     back = store.load("order-7")
@@ -175,7 +165,7 @@ def test_errors_of_the_store_appear_in_the_forms(lab: LabPage, tmp_path: Path) -
     expect(saving.get_by_label("Error")).to_have_value("typed before it failed")
     press(deleting, "Refresh")
     expect(deleting.locator(".inb-trouble")).to_contain_text("Could not list the workflows")
-    pictures(lab, "errors")
+    lab.pictures("forms-errors")
 
 
 def test_hostile_workflows_stay_inert_in_both_forms(lab: LabPage, store: SqliteStore) -> None:
@@ -205,7 +195,7 @@ def test_hostile_workflows_stay_inert_in_both_forms(lab: LabPage, store: SqliteS
         deleting.get_by_label("Type the id to confirm").fill(f"{text}!")
         press(deleting, "Delete")
         expect(deleting.locator(".inb-trouble")).to_contain_text(text)
-    pictures(lab, "hostile")
+    lab.pictures("forms-hostile")
 
 
 def test_a_mended_field_moves_no_button_away_from_a_pressed_mouse(
@@ -294,14 +284,14 @@ def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
     form.get_by_label("Payload").fill("{'by': 'Ada'}")
     press(form, "Approve")
     expect(form.locator(".inb-trouble")).to_contain_text("Payload is not JSON yet")
-    pictures(lab, "signal-flaw")
+    lab.pictures("forms-signal-flaw")
     form.get_by_label("Payload").fill('{"by": "Ada"}')
     form.get_by_role("button", name="Approve", exact=True).dblclick()
     expect(form.locator(".inb-outcome")).to_contain_text("Saved as event 2")
     expect(form.locator(".inb-summary")).to_contain_text("the last: signal_received")
     expect(form.locator(".widget-button")).to_have_text(["Another signal"])
     expect(form.get_by_role("button", name="Another signal")).to_be_focused()
-    pictures(lab, "signal-sent")
+    lab.pictures("forms-signal-sent")
     form.get_by_role("button", name="Another signal").press("Enter")
     expect(form.get_by_label("Signal")).to_be_focused()
     for _ in range(3):  # the payload, Approve, Reject
@@ -312,8 +302,8 @@ def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
     lab.wait_run_all()
     answers = "[{'approved': True, 'by': 'Ada'}, {'approved': False, 'by': 'Ada'}]"
     expect(lab.cell(2).locator(".jp-OutputArea-output")).to_have_text(answers)
-    pictures(lab, "signal-ended")
+    lab.pictures("forms-signal-ended")
     lab.open_cells("import inngest_nb as inb", "inb.signal_form(inb.SqliteStore('states.db'))")
     lab.run_all()
     lab.wait_for_widgets()
-    pictures(lab, "signal-choice")
+    lab.pictures("forms-signal-choice")

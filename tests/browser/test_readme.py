@@ -1,4 +1,4 @@
-"""The picture in the README is what a reader will see; this test makes it anew each time."""
+"""The picture in the README is what a reader will see; with `PICTURES=1` this test makes it anew."""
 
 from pathlib import Path
 
@@ -29,6 +29,5 @@ def test_the_readmes_picture_shows_a_frame_and_a_review(lab: LabPage) -> None:
     form.get_by_label("Error").fill("gave up after days of silence")
     form.get_by_role("button", name="Review changes").click()
     expect(form.locator(".inb-question")).to_contain_text("gave up after days of silence")
-    lab.resize(1100)
-    lab.screenshot("readme", whole=True)
+    lab.pictures("readme", 1100)
     assert (README.parent / ".images" / "readme.png").stat().st_size > 10_000

@@ -41,14 +41,6 @@ for text in {HOSTILE_STRINGS!r}:
 """
 
 
-def pictures(lab: LabPage, name: str) -> None:
-    for theme, width in (("light", 1280), ("dark", 1280), ("light", 700), ("dark", 700)):
-        lab.theme(theme)
-        lab.resize(width)
-        lab.screenshot(f"replay-{name}-{theme}-{width}", whole=True)
-    lab.resize(1280)
-
-
 def test_a_history_is_scrubbed_by_keyboard_and_forked(lab: LabPage) -> None:
     lab.open_cells(RUN.strip(), REPLAY, PARTED, SAVED)
     lab.run_all()
@@ -72,11 +64,11 @@ def test_a_history_is_scrubbed_by_keyboard_and_forked(lab: LabPage) -> None:
         expect(moment).to_contain_text(f"{number} of 7")
     expect(moment).to_contain_text("activity_completed price")
     expect(moment).to_contain_text("of a cell")
-    pictures(lab, "moment")
+    lab.pictures("replay-moment", 700, 1280)
     view.get_by_label("Result").fill('{"sku": "torch"}')
     view.get_by_role("button", name="Fork here").click()
     expect(view.locator(".inb-outcome")).to_contain_text("with another result of price")
-    pictures(lab, "forked")
+    lab.pictures("replay-forked", 700, 1280)
     with inb.SqliteStore(lab.folder / "states.db") as store:
         (forked,) = [each for each in store.list() if each.workflow_id != "offer-7"]
     assert forked.forked_from

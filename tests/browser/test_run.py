@@ -45,24 +45,18 @@ def test_a_run_moves_in_its_cell_and_its_last_picture_stays(lab: LabPage) -> Non
     expect(fact(cell, "So far")).not_to_have_text(so_far)
     expect(cell.locator("tbody")).to_contain_text("charge_card")
     expect(cell.locator("rect.inb-busy")).to_be_visible()
-    for theme, width in (("light", 1280), ("dark", 700)):
-        lab.theme(theme)
-        lab.resize(width)
-        lab.screenshot(f"run-live-{theme}-{width}")
+    lab.picture("run-live")
     assert lab.is_running
     lab.wait_run_all()
     expect(fact(cell, "Status")).to_contain_text("completed")
     expect(cell.locator("tbody")).to_contain_text("completed, 3 attempts")
-    for theme, width in (("dark", 1280), ("light", 700)):
-        lab.theme(theme)
-        lab.resize(width)
-        lab.screenshot(f"run-finished-{theme}-{width}", whole=True)
+    lab.pictures("run-finished", 700, 1280)
     (output,) = lab.document().cells[1].outputs
     assert "completed, 3 attempts" in output.data["text/html"]
     assert "order-1: ✓ completed" in output.data["text/plain"]
     lab.open(lab.save())
     expect(fact(lab.cell(1), "Status")).to_contain_text("completed")
-    lab.screenshot("run-reopened", whole=True)
+    lab.picture("run-reopened")
 
 
 def test_a_run_that_fails_shows_its_error_with_the_activity(lab: LabPage) -> None:
@@ -70,9 +64,7 @@ def test_a_run_that_fails_shows_its_error_with_the_activity(lab: LabPage) -> Non
     lab.run_all()
     expect(lab.cell(1).get_by_role("alert")).to_contain_text("The activity check_reading failed")
     expect(lab.cell(1).get_by_role("alert")).to_contain_text("a meter with five digits")
-    lab.screenshot("run-failed-light", whole=True)
-    lab.theme("dark")
-    lab.screenshot("run-failed-dark", whole=True)
+    lab.pictures("run-failed")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +105,7 @@ def test_a_started_run_goes_on_and_moves_while_another_cell_blocks(lab: LabPage)
     expect(fact(lab.cell(1), "Status")).to_contain_text("running")
     expect(fact(lab.cell(1), "Status")).to_contain_text("completed")
     assert lab.is_running
-    lab.screenshot("run-background")
+    lab.picture("run-background")
     (lab.folder / "go").touch()
     lab.wait_run_all()
     expect(lab.cell(3)).to_contain_text("after")

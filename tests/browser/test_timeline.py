@@ -76,10 +76,10 @@ def test_a_timeline_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
     expect(lab.cell(0)).to_contain_text("Go's executor drops it")
     name = lab.page.locator(".inb-chart code").first
     expect(name).to_have_css("background-color", "rgba(0, 0, 0, 0)")  # as in a widget
-    for theme, width in (("light", 700), ("dark", 700), ("light", 1600), ("dark", 1600)):
+    for theme, width in (("light", 700), ("dark", 1600)):
         lab.theme(theme)
         lab.resize(width)
-        lab.screenshot(f"timeline-{theme}-{width}", whole=True)
+        lab.picture(f"timeline-{theme}-{width}")
         for table in lab.page.locator(".inb-chart").all():
             room = table.evaluate("node => [node.scrollWidth, node.parentElement.clientWidth]")
             assert room[0] <= room[1], f"a chart is cut off at {width}"
@@ -135,12 +135,12 @@ def test_a_timeline_reads_on_in_a_reopened_notebook_in_print_and_without_style(
     lab.run_all()
     lab.open(lab.save())
     expect(lab.cell(0).locator(".inb-chart")).to_have_count(4)
-    lab.screenshot("timeline-reopened", whole=True)
+    lab.picture("timeline-reopened")
     lab.page.emulate_media(media="print")
-    lab.screenshot("timeline-print", whole=True)
+    lab.picture("timeline-print")
     lab.page.emulate_media(media="screen")
     lab.page.evaluate("document.querySelectorAll('.jp-OutputArea style').forEach(s => s.remove())")
-    lab.screenshot("timeline-without-style", whole=True)
+    lab.picture("timeline-without-style")
     failed = lab.cell(0).locator(".inb-chart").first
     expect(failed).to_contain_text("✕ failed")
     expect(failed.locator("rect").first).to_be_visible()
