@@ -30,25 +30,21 @@ if TYPE_CHECKING:
         workflow,
     )
     from inngest_nb.errors import NonRetryableError, PayloadTypeError, RetryAfter
-    from inngest_nb.nesting import enable_nested_asyncio
-    from inngest_nb.notebook import (
+    from inngest_nb.frames import (
         activity_frame,
-        compare,
-        delete_form,
-        explore,
         frame,
         history_frame,
         plot_activity,
         plot_durations,
         plot_status,
-        replay,
-        resume,
-        run,
-        save_form,
-        signal_form,
-        start,
-        timeline,
     )
+    from inngest_nb.nesting import enable_nested_asyncio
+    from inngest_nb.notebook.compare import compare
+    from inngest_nb.notebook.explore import explore
+    from inngest_nb.notebook.forms import delete_form, save_form, signal_form
+    from inngest_nb.notebook.live import resume, run, start
+    from inngest_nb.notebook.replay import replay
+    from inngest_nb.notebook.timeline import timeline
     from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
     from inngest_nb.store import (
@@ -70,11 +66,16 @@ _ROOMS = {
         "WorkflowHandle fork otel_hooks workflow"
     ),
     "inngest_nb.errors": "NonRetryableError PayloadTypeError RetryAfter",
-    "inngest_nb.nesting": "enable_nested_asyncio",
-    "inngest_nb.notebook": (
-        "activity_frame compare delete_form explore frame history_frame plot_activity "
-        "plot_durations plot_status replay resume run save_form signal_form start timeline"
+    "inngest_nb.frames": (
+        "activity_frame frame history_frame plot_activity plot_durations plot_status"
     ),
+    "inngest_nb.nesting": "enable_nested_asyncio",
+    "inngest_nb.notebook.compare": "compare",
+    "inngest_nb.notebook.explore": "explore",
+    "inngest_nb.notebook.forms": "delete_form save_form signal_form",
+    "inngest_nb.notebook.live": "resume run start",
+    "inngest_nb.notebook.replay": "replay",
+    "inngest_nb.notebook.timeline": "timeline",
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
     "inngest_nb.store": (
@@ -154,6 +155,6 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Add `%workflows`, `%workflow` and `%%workflow` to IPython, for `%load_ext inngest_nb`."""
-    from inngest_nb.notebook import WorkflowMagics
+    from inngest_nb.notebook.magics import WorkflowMagics
 
     shell.register_magics(WorkflowMagics)

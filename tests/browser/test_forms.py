@@ -184,7 +184,7 @@ def test_hostile_workflows_stay_inert_in_both_forms(lab: LabPage, store: SqliteS
         load(saving, text)
         saving.get_by_label("Result").fill(json.dumps(text) + ",")
         saving.get_by_label("Result").blur()
-        expect(saving.locator(".inb-result-flaw")).to_contain_text("trailing characters")
+        expect(saving.locator(".inb-result-flaw")).to_contain_text("extra data")
         saving.get_by_label("Result").fill(json.dumps(text))
         press(saving, "Review changes")
         expect(saving.locator(".inb-question")).to_contain_text(text[:20])

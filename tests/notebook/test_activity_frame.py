@@ -63,18 +63,21 @@ def test_an_activity_of_a_running_workflow_runs_until_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"),
+    ("status", "outcome", "took"),
     [
-        ("canceled", "canceled"),
-        ("completed", "abandoned"),
-        ("failed", "abandoned"),
-        ("paused", "running"),
+        ("canceled", "canceled", 4),  # until its run was
+        ("completed", "abandoned", None),
+        ("failed", "abandoned", None),
+        ("paused", "running", None),  # nobody knows whether that run is over
     ],
 )
-def test_an_open_activity_shares_the_fate_of_its_run(status: str, outcome: str) -> None:
-    frame = rows((START, "charge", 1), status=status)
+def test_an_open_activity_shares_the_fate_of_its_run(
+    status: str, outcome: str, took: int | None
+) -> None:
+    events = history((START, "charge", 1))
+    frame = inb.activity_frame(state(status=status, updated_at=after(5), history=events))
     assert list(frame["outcome"]) == [outcome]
-    assert frame["duration"].isna().all() == (outcome != "running")
+    assert list(frame["duration"].dropna()) == ([] if took is None else [timedelta(seconds=took)])
 
 
 # Retries

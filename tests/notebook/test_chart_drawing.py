@@ -3,8 +3,8 @@
 from typing import Any
 from xml.etree import ElementTree
 
-from inngest_nb.notebook._chart import Bar, Chart, Row, Tick
-from inngest_nb.notebook._html import fragment
+from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.timeline._chart import Bar, Chart, Row, Tick
 
 WORDS = ("completed", "failed", "running", "canceled", "abandoned", "fired")
 

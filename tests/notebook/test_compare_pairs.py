@@ -9,9 +9,9 @@ import pytest
 from frame_states import after, history, state
 
 from inngest_nb import HistoryEvent, WorkflowState
-from inngest_nb.notebook._alignment import Pair, aligned
-from inngest_nb.notebook._comparison import sides_of
-from inngest_nb.notebook._steps import Step, Value, steps_of
+from inngest_nb.history import Step, Value, steps_of
+from inngest_nb.notebook.compare._alignment import Pair, aligned
+from inngest_nb.notebook.compare._comparison import sides_of
 from inngest_nb.state import ForkOrigin
 
 Places = list[tuple[int | None, int | None]]

@@ -21,7 +21,7 @@ from inngest_nb import (
     delete_form,
     wire,
 )
-from inngest_nb.notebook._delete_form import DeleteForm
+from inngest_nb.notebook.forms import DeleteForm
 
 BEGAN = datetime(2025, 7, 14, 9, 8, 7, tzinfo=UTC)
 FAILED = WorkflowState(

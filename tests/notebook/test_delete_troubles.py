@@ -8,7 +8,7 @@ from form_driver import press, type_into, words
 
 from inngest_nb import MemoryStore, SqliteStore, WorkflowState, WorkflowStore, delete_form
 from inngest_nb.errors import StoreConnectionError
-from inngest_nb.notebook._delete_form import DeleteForm
+from inngest_nb.notebook.forms import DeleteForm
 
 FAILED = WorkflowState(workflow_id="order-7", status="failed", input={"order": 7})
 

@@ -12,7 +12,7 @@ from small_servers import plain_server
 
 from inngest_nb import AsyncInngestStore, InngestStore, MemoryStore, StateServer, WorkflowStore
 from inngest_nb import explore as make_explorer
-from inngest_nb.notebook._explore import Explore
+from inngest_nb.notebook.explore import Explore
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import timedelta
 from explore_driver import NEWEST, state_of
 
 from inngest_nb import MemoryStore, WorkflowState
-from inngest_nb.notebook._feed import Feed
+from inngest_nb.notebook.explore._feed import Feed
 
 
 class WatchedStore(MemoryStore):

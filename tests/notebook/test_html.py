@@ -17,18 +17,17 @@ from markupsafe import Markup
 
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
-from inngest_nb.notebook._alignment import Pair
-from inngest_nb.notebook._chart import Bar, Chart, Row, Tick
-from inngest_nb.notebook._comparison_lines import Line as ComparisonLine
-from inngest_nb.notebook._detail import Happening
-from inngest_nb.notebook._diff import Change, Line
-from inngest_nb.notebook._html import fragment, output
-from inngest_nb.notebook._moments import CodeLine, Moment
-from inngest_nb.notebook._payload import BadJsonError
-from inngest_nb.notebook._picture import Picture
-from inngest_nb.notebook._steps import Step, Value
+from inngest_nb.history import Happening, Step, Times, Value
+from inngest_nb.notebook.compare._alignment import Pair
+from inngest_nb.notebook.compare._comparison_lines import Line as ComparisonLine
+from inngest_nb.notebook.forms._typed_json import BadJsonError
+from inngest_nb.notebook.page._diff import Change, Line
+from inngest_nb.notebook.page._html import fragment, output
+from inngest_nb.notebook.replay._moments import CodeLine, Moment
+from inngest_nb.notebook.timeline._chart import Bar, Chart, Row, Tick
+from inngest_nb.notebook.timeline._picture import Picture
 
-TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "templates"
+TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "page" / "templates"
 NAMES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.j2"))
 
 
@@ -90,7 +89,13 @@ def moment_with(text: Text, elsewhere: Text | None = None) -> Moment:
 
 
 def picture_with(text: Text, word: Text) -> Picture:
-    return Picture(state_with(text), chart_with(text, word), None, None, culprit=text())
+    return Picture(
+        state_with(text),
+        chart_with(text, word),
+        Times(None, None, True),
+        None,
+        failed_activity=text(),
+    )
 
 
 # What each template needs, full of texts; a `word` only tells how something looks. A template that

@@ -12,7 +12,8 @@ from live_kernel import live_kernel
 from traitlets.config import Config
 
 import inngest_nb as inb
-from inngest_nb.notebook import LiveRun, Timeline
+from inngest_nb.notebook.live import LiveRun
+from inngest_nb.notebook.timeline import Timeline
 
 WORKFLOW = """
 def double(number):

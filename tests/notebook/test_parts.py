@@ -10,10 +10,10 @@ import pytest
 from form_driver import Reading
 
 from inngest_nb import HistoryEvent, WorkflowState
-from inngest_nb.notebook._detail import Happening
-from inngest_nb.notebook._html import fragment
-from inngest_nb.notebook._payload import BadJsonError
-from inngest_nb.notebook._picture import picture_of
+from inngest_nb.history import Happening
+from inngest_nb.notebook.forms._typed_json import BadJsonError
+from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.timeline._picture import picture_of
 
 
 def test_a_history_tells_the_day_once_and_how_long_each_event_took() -> None:
@@ -87,10 +87,10 @@ def test_a_status_has_the_tone_of_its_word() -> None:
 
 def test_a_workflow_and_its_timeline_say_when_it_began_and_how_that_is_known() -> None:
     begin = datetime(2025, 7, 14, 9, 8, 7, tzinfo=UTC)
-    for known, words in (("created_at", "Created"), ("first_saved_at", "First saved")):
+    for known, words in (("created_at", ""), ("first_saved_at", " (first saved)")):
         state = WorkflowState(workflow_id="w", status="running", **{known: begin})
         text = Reading(fragment("workflow", state=state, payloads=[], brief=True)).text
-        assert f"{words} 2025-07-14 09:08:07 UTC" in " ".join(text.split())
+        assert f"Began 2025-07-14 09:08:07 UTC{words} Updated" in " ".join(text.split())
         picture = picture_of(state, begin + timedelta(seconds=5))
         text = " ".join(Reading(fragment("timeline", picture=picture)).text.split())
-        assert "Began 2025-07-14 09:08:07 UTC So far 5 s" in text
+        assert f"Began 2025-07-14 09:08:07 UTC{words} So far 5 s" in text

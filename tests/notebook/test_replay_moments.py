@@ -12,7 +12,7 @@ from frame_states import after, history, state
 import inngest_nb as inb
 from inngest_nb import Executor, WorkflowState
 from inngest_nb.engine import Call, ReplayStep, replay_steps
-from inngest_nb.notebook._moments import Moment, moments_of, plain_moments, state_at
+from inngest_nb.notebook.replay._moments import Moment, moments_of, plain_moments, state_at
 
 HERE = __file__.rpartition("/")[2]
 

@@ -17,8 +17,7 @@ from inngest_nb.errors import (
     WorkflowLeasedError,
     WorkflowNotFoundError,
 )
-from inngest_nb.notebook._pairing import activities_of
-from inngest_nb.notebook._tracks import track_of
+from inngest_nb.history import activities_of, tracks_of
 
 
 def double(number: int) -> int:
@@ -121,7 +120,8 @@ def test_an_attempt_that_a_crash_cut_off_is_drawn_as_such() -> None:
     (first,) = cut.earlier
     assert (cut.name, cut.attempts, cut.outcome) == ("never_ends_at_first", 2, "completed")
     assert (first.outcome, first.ended_at) == ("abandoned", cut.attempt_at)
-    track = track_of(cut, state, datetime.now(UTC))
+    tracks = tracks_of(state, [cut], datetime.now(UTC))
+    (track,) = (one for one in tracks if one.kind == "activity")
     assert [span.word for span in track.spans] == ["abandoned", "completed"]
     assert track.spans[0].end == track.spans[1].start
 

@@ -26,9 +26,9 @@ from inngest_nb.errors import (
     WorkflowFailedError,
     WorkflowNotSavedError,
 )
-from inngest_nb.notebook._painter import Painter
-from inngest_nb.notebook._picture import Picture, picture_of
-from inngest_nb.notebook._screens import TerminalScreen
+from inngest_nb.notebook.live._painter import Painter
+from inngest_nb.notebook.live._screens import TerminalScreen
+from inngest_nb.notebook.timeline._picture import Picture, picture_of
 
 
 def double(number: int) -> int:

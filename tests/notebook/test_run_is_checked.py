@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import inngest_nb as inb
-from inngest_nb.notebook._recheck import ReplayWarning
+from inngest_nb.notebook.live import ReplayWarning
 
-pytestmark = pytest.mark.filterwarnings("error::inngest_nb.notebook._recheck.ReplayWarning")
+pytestmark = pytest.mark.filterwarnings("error::inngest_nb.notebook.live.ReplayWarning")
 
 
 def keep(given: Any) -> Any:

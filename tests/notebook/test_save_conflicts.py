@@ -10,7 +10,7 @@ from form_driver import all_html, choose, click, press, type_into, words
 
 from inngest_nb import InngestStore, MemoryStore, SqliteStore, StateServer, WorkflowState, save_form
 from inngest_nb.errors import StoreConnectionError
-from inngest_nb.notebook._save_form import SaveForm
+from inngest_nb.notebook.forms import SaveForm
 from inngest_nb.store import WorkflowStore
 
 STUCK = WorkflowState(workflow_id="order-7", status="running", input={"order": 7})

@@ -18,8 +18,8 @@ from inngest_nb import (
     save_form,
     wire,
 )
-from inngest_nb.notebook._payload import document_parts
-from inngest_nb.notebook._save_form import SaveForm
+from inngest_nb.history import document_parts
+from inngest_nb.notebook.forms import SaveForm
 
 BEGAN = datetime(2025, 7, 14, 9, 8, 7, tzinfo=UTC)
 STUCK = WorkflowState(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from form_driver import press, words
 
 from inngest_nb import HistoryEvent, MemoryStore, WorkflowState, WorkflowStore, save_form
-from inngest_nb.notebook._save_form import SaveForm
+from inngest_nb.notebook.forms import SaveForm
 
 BEGAN = datetime(2025, 7, 14, 9, 8, 7, tzinfo=UTC)
 STUCK = WorkflowState(

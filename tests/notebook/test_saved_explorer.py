@@ -12,7 +12,7 @@ from form_driver import Reading, all_html, every_widget, words
 from hostile_strings import HOSTILE_STRINGS
 
 from inngest_nb import HistoryEvent, InngestStore, MemoryStore, StateServer, WorkflowState, explore
-from inngest_nb.notebook._explore import Explore
+from inngest_nb.notebook.explore import Explore
 
 KEY = "planted-key-77aa"
 

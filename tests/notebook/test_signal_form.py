@@ -15,7 +15,7 @@ from small_servers import plain_server
 
 import inngest_nb as inb
 from inngest_nb import AsyncInngestStore, Executor, Hooks, InngestStore, MemoryStore, WorkflowStore
-from inngest_nb.notebook import LiveRun
+from inngest_nb.notebook.live import LiveRun
 
 PATIENCE = 20
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inngest_nb import EventType, HistoryEvent, WorkflowState
-from inngest_nb.notebook._chart import Chart, Row
-from inngest_nb.notebook._picture import picture_of
+from inngest_nb.notebook.timeline._chart import Chart, Row
+from inngest_nb.notebook.timeline._picture import picture_of
 
 RETRIED = history(
     ("workflow_started", "", 0),

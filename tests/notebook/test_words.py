@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from inngest_nb import WorkflowStatus
-from inngest_nb.notebook._words import (
+from inngest_nb.words import (
     count_text,
     duration_text,
     excerpt,

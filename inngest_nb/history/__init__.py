@@ -1,0 +1,58 @@
+"""What a history says of its run: its times, activities, steps and events. Every view asks here."""
+
+from inngest_nb.history._activities import (
+    Activity,
+    Attempt,
+    activities_of,
+    failed_activity,
+    in_order,
+    outcome_of,
+)
+from inngest_nb.history._happenings import Happening, happenings
+from inngest_nb.history._payloads import (
+    document_parts,
+    payload_text,
+    pretty,
+    same_json,
+    same_value,
+)
+from inngest_nb.history._steps import Step, Value, run_as_step, steps_of
+from inngest_nb.history._times import (
+    END_STATUS,
+    Times,
+    is_end,
+    is_finished,
+    recorded,
+    times_of,
+)
+from inngest_nb.history._tracks import WORST, Span, Track, tracks_of
+
+__all__ = [
+    "END_STATUS",
+    "WORST",
+    "Activity",
+    "Attempt",
+    "Happening",
+    "Span",
+    "Step",
+    "Times",
+    "Track",
+    "Value",
+    "activities_of",
+    "document_parts",
+    "failed_activity",
+    "happenings",
+    "in_order",
+    "is_end",
+    "is_finished",
+    "outcome_of",
+    "payload_text",
+    "pretty",
+    "recorded",
+    "run_as_step",
+    "same_json",
+    "same_value",
+    "steps_of",
+    "times_of",
+    "tracks_of",
+]

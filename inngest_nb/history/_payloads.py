@@ -1,0 +1,102 @@
+"""Payloads as people read and edit them: JSON text, digit for digit what the document holds.
+
+The text is never read into numbers and written again, so `1.0`, `1e3` and a number of 23 digits
+stay as they are, also beside a place that somebody edits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from inngest_nb import wire
+from inngest_nb.state import WorkflowState, wire_name
+from inngest_nb.words import visible
+
+__all__ = [
+    "document_parts",
+    "event_parts",
+    "payload_text",
+    "pretty",
+    "same_json",
+    "same_value",
+]
+
+_NULL = "null"
+
+
+def document_parts(document: bytes) -> dict[str, str]:
+    """Give the JSON text of each key of a document."""
+    parts = msgspec.json.decode(document, type=dict[str, Raw])
+    return {key: str(bytes(part), "utf-8") for key, part in parts.items()}
+
+
+def event_parts(state: WorkflowState) -> list[dict[str, Raw]]:
+    """Give the raw JSON of each event of a history, by key."""
+    text = document_parts(wire.encode(state))["History"]
+    return msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
+
+
+def payload_text(state: WorkflowState, name: str) -> str:
+    """Give a payload of a state as text to read and edit; an empty one stands for null."""
+    text = document_parts(wire.encode(state)).get(wire_name(name), _NULL)
+    return "" if text == _NULL else pretty(text)
+
+
+def pretty(text: str) -> str:
+    """Indent JSON text, and show characters that can be seen, such as <, without Go's escapes."""
+    try:
+        too_deep = wire.is_deeper(text.encode(), wire.MAX_DEPTH)
+        indented = text if too_deep else msgspec.json.format(text, indent=2)
+    except RecursionError:  # shown as it stands
+        indented = text
+    return _UNSEEN.sub(_escape, _ESCAPES.sub(_unescape, indented))
+
+
+def same_json(one: str, other: str) -> bool:
+    """Tell whether two JSON texts differ at most in spacing and escapes."""
+    return one == other or pretty(one) == pretty(other)
+
+
+def same_value(one: str, other: str) -> bool:
+    """Tell whether two JSON texts, "" for null, differ at most in spacing and the order of keys."""
+    if one == other or not (one and other):
+        return one == other
+    try:
+        return bool(_with_digits(one) == _with_digits(other))
+    except RecursionError:  # about 1,000 levels: its keys have an order
+        return False
+
+
+def _with_digits(text: str) -> Any:
+    """Read JSON, and keep numbers as they are written."""
+    return json.loads(
+        text, parse_int=lambda digits: (digits,), parse_float=lambda digits: (digits,)
+    )
+
+
+# Escapes stand in strings only. A pair of backslashes is matched first, so that what follows it
+# is not taken for an escape.
+_ESCAPES = re.compile(r"\\\\|(?:\\u[0-9a-fA-F]{4})+")
+_UNSEEN = re.compile(r"[^\x00-\x7e]")
+
+
+def _unescape(found: re.Match[str]) -> str:
+    if not found[0].startswith("\\u"):
+        return found[0]
+    return "".join(
+        char if char not in '"\\' and visible(char) == char else _in_json(char)
+        for char in json.loads(f'"{found[0]}"')
+    )
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0] if visible(found[0]) == found[0] else _in_json(found[0])
+
+
+def _in_json(char: str) -> str:
+    return json.dumps(char)[1:-1]

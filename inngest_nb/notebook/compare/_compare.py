@@ -1,0 +1,151 @@
+"""`compare`: two runs, activity by activity."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from inngest_nb.frames import OUTCOME_WORDS
+from inngest_nb.frames import _columns as columns
+from inngest_nb.history import Step
+from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
+from inngest_nb.notebook.compare._comparison_lines import lines_of, plain_lines
+from inngest_nb.notebook.page._html import output
+from inngest_nb.state import WorkflowState
+from inngest_nb.store import WorkflowStore
+
+__all__ = ["Comparison", "compare"]
+
+# Beyond the outcomes of activities: those of signals and timers.
+_OUTCOMES = (*OUTCOME_WORDS, "received", "fired")
+_FOUND_IN = ("both", "a", "b")
+
+
+def compare(
+    a: WorkflowState | str,
+    b: WorkflowState | str,
+    *,
+    store: WorkflowStore | None = None,
+    now: datetime | None = None,
+) -> Comparison:
+    """Return two runs beside each other: where they part, and what differs in every step.
+
+    Each is a state, or the id of one in `store`. Steps are paired by the call of the code where
+    both histories tell it, else by name and order, so that a step which only one run has shifts no
+    other. What still runs lasts until `now` (None: the present). `frame` has all of it as rows.
+    """
+    now = now or datetime.now(UTC)
+    if now.tzinfo is None:
+        raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
+    return Comparison(sides_of(_state(a, "a", store), _state(b, "b", store), now), now)
+
+
+class Comparison:
+    """Two runs beside each other: HTML in a notebook, text elsewhere; `compare` makes one."""
+
+    def __init__(self, sides: Sides, now: datetime) -> None:
+        self._sides = sides
+        self._now = now
+
+    @property
+    def a(self) -> WorkflowState:
+        """The one run."""
+        return self._sides.a
+
+    @property
+    def b(self) -> WorkflowState:
+        """The other run."""
+        return self._sides.b
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything but durations differs."""
+        return any(pair.differs for pair in [self._sides.whole, *self._sides.pairs])
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row for the runs as a whole, then one for each activity, signal and timer.
+
+        `differs` names what differs, durations apart, and is missing where nothing does. A step's
+        `event_id` is that of its last event. `result` of a signal is its payload.
+        """
+        pairs = [self._sides.whole, *self._sides.pairs]
+        sides = {"a": [pair.a for pair in pairs], "b": [pair.b for pair in pairs]}
+        found_in = [
+            "both" if pair.a and pair.b else "a" if pair.a is not None else "b" for pair in pairs
+        ]
+        series: dict[str, Any] = {
+            "kind": columns.text(pair.step.kind for pair in pairs),
+            "name": columns.text(pair.step.name for pair in pairs),
+            "found_in": columns.words(found_in, _FOUND_IN),
+            "differs": columns.text(", ".join(pair.differs) for pair in pairs),
+            "duration_change": _durations([change_of_time(pair) for pair in pairs]),
+        }
+        for column, make in _COLUMNS.items():
+            series |= {f"{column}_{side}": make(steps) for side, steps in sides.items()}
+        frame = pd.DataFrame(series)
+        frame.attrs.update(source=None, fetched_at=self._now, filter=None, truncated=False)
+        return frame
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        headline, words = summary(self._sides)
+        html = output(
+            "compare",
+            sides=self._sides,
+            kind="note" if self.differs else "done",
+            headline=headline,
+            lines=words,
+            rows=lines_of(self._sides),
+        )
+        return {"text/html": str(html), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return plain_lines(self._sides)
+
+
+def _state(given: WorkflowState | str, side: str, store: WorkflowStore | None) -> WorkflowState:
+    if isinstance(given, WorkflowState):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(
+            "compare takes states, such as store.load(id) or run.state, or ids with store=; "
+            f"{side} is {'None' if given is None else type(given).__name__}"
+        )
+    if store is None:
+        raise TypeError(f"compare needs store= to look up the id {given!r}")
+    state: object = store.load(given)
+    if isinstance(state, WorkflowState):
+        return state
+    if inspect.iscoroutine(state):
+        state.close()  # or Python warns that nobody awaited it
+        raise TypeError("compare cannot await: load the states first, or use the plain store")
+    raise ValueError(f"the store has no workflow {given!r}, so there is nothing to compare")
+
+
+_Steps = Sequence[Step | None]
+_T = TypeVar("_T")
+
+
+def _each(steps: _Steps, get: Callable[[Step], _T]) -> list[_T | None]:
+    return [None if step is None else get(step) for step in steps]
+
+
+def _durations(given: Sequence[timedelta | None]) -> Any:
+    return columns.durations(columns.span_counts(given))
+
+
+# What the steps of a run give to the frame; each is a column for either run.
+_COLUMNS: dict[str, Callable[[_Steps], Any]] = {
+    "outcome": lambda steps: columns.words(_each(steps, lambda step: step.outcome), _OUTCOMES),
+    "attempt_count": lambda steps: columns.counts(_each(steps, lambda step: step.attempts)),
+    "duration": lambda steps: _durations(_each(steps, lambda step: step.took)),
+    "error": lambda steps: columns.text(_each(steps, lambda step: step.error)),
+    "input": lambda steps: columns.payloads(_each(steps, lambda step: step.input.value)),
+    "result": lambda steps: columns.payloads(_each(steps, lambda step: step.result.value)),
+    "event_id": lambda steps: columns.counts(_each(steps, lambda step: step.last)),
+}

@@ -1,0 +1,153 @@
+"""Two runs beside each other: what differs first, what differs at all, and by how much time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from inngest_nb.history import run_as_step, steps_of
+from inngest_nb.notebook.compare._alignment import Pair, aligned
+from inngest_nb.state import WorkflowState
+from inngest_nb.words import count_text, duration_text, short
+
+__all__ = ["Fork", "Sides", "change_of_time", "sides_of", "summary"]
+
+
+class Fork(NamedTuple):
+    """What forking has to do with two runs, in words, and after which event they went apart.
+
+    That is None where it happened in neither of the two.
+    """
+
+    event_id: int | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Two runs with their steps paired.
+
+    `whole` is the pair of the runs themselves. `fork_place` is the number of pairs that had begun
+    where one of them was forked, None if none was.
+    """
+
+    a: WorkflowState
+    b: WorkflowState
+    whole: Pair
+    pairs: Sequence[Pair]
+    fork: Fork | None
+    fork_place: int | None
+
+    @property
+    def first(self) -> Pair | None:
+        """The first step in which the runs differ."""
+        return next((pair for pair in self.pairs if pair.differs), None)
+
+
+def sides_of(a: WorkflowState, b: WorkflowState, now: datetime) -> Sides:
+    """Put two runs side by side; what still runs lasts until `now`."""
+    pairs = aligned(steps_of(a, now), steps_of(b, now))
+    fork = _fork(a, b)
+    return Sides(
+        a=a,
+        b=b,
+        whole=Pair(run_as_step(a, now), run_as_step(b, now)),
+        pairs=pairs,
+        fork=fork,
+        fork_place=None if fork is None or fork.event_id is None else _place(pairs, fork.event_id),
+    )
+
+
+def change_of_time(pair: Pair) -> timedelta | None:
+    """Give how much longer B took; None where one of them doesn't tell."""
+    if pair.a is None or pair.b is None or pair.a.took is None or pair.b.took is None:
+        return None
+    return pair.b.took - pair.a.took
+
+
+def summary(sides: Sides) -> tuple[str, list[str]]:
+    """Say in one line where the runs part, and in a few more how much differs."""
+    lines = [_counts(sides.pairs), _time(sides.whole)]
+    if sides.fork is not None:
+        lines.append(sides.fork.words)
+    lines += [
+        f"{side} has no history that could be compared"
+        for side, state in (("A", sides.a), ("B", sides.b))
+        if not state.history
+    ]
+    return _headline(sides), [line for line in lines if line]
+
+
+def _headline(sides: Sides) -> str:
+    whole, first = sides.whole.differs, sides.first
+    if first is None:
+        steps = "Their steps are the same" if sides.pairs else "No step of them can be compared"
+        return f"{steps}; the runs' {_differ(whole)}" if whole else "The runs did the same"
+    what = f"the {first.step.kind} {short(first.step.name)}".rstrip()
+    if first.a is None or first.b is None:
+        return f"The runs part at {what}: it is {first.differs[0]}"
+    return f"The runs part at {what}: its {_differ(first.differs)}"
+
+
+def _differ(words: Sequence[str]) -> str:
+    """Say that something differs: `input and result differ`."""
+    listed = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f"{listed} {'differs' if len(words) == 1 and words[0] != 'attempts' else 'differ'}"
+
+
+def _counts(pairs: Sequence[Pair]) -> str:
+    if not pairs:
+        return ""
+    lonely = {side: sum(pair.differs == (f"only in {side}",) for pair in pairs) for side in "AB"}
+    same = sum(not pair.differs for pair in pairs)
+    differ = len(pairs) - same - sum(lonely.values())
+    parts = [f"{same:,} the same", f"{differ:,} {'differs' if differ == 1 else 'differ'}"]
+    parts += [f"{count:,} only in {side}" for side, count in lonely.items() if count]
+    return f"{count_text(len(pairs), 'step')}: {', '.join(parts)}"
+
+
+def _time(whole: Pair) -> str:
+    change = change_of_time(whole)
+    if change is None or whole.a is None or whole.b is None:
+        return ""
+    took = [duration_text(step.took or timedelta()) for step in (whole.a, whole.b)]
+    if not change or took[0] == took[1]:
+        return f"Both took {took[0]}"
+    by, word = duration_text(abs(change)), "longer" if change > timedelta() else "less"
+    return f"B took {by} {word}: {took[1]} instead of {took[0]}"
+
+
+def _fork(a: WorkflowState, b: WorkflowState) -> Fork | None:
+    for child, parent, name, other in ((b, a, "B", "A"), (a, b, "A", "B")):
+        origin = child.forked_from
+        if origin is UNSET or origin.workflow_id != parent.workflow_id:
+            continue
+        if origin.run_id == parent.run_id:
+            words = f"{name} was forked from {other} after event {origin.event_id}"
+            return Fork(origin.event_id, words)
+        return Fork(None, f"{name} was forked from another run of {other}'s workflow id")
+    return _siblings(a, b)
+
+
+def _siblings(a: WorkflowState, b: WorkflowState) -> Fork | None:
+    one, two = a.forked_from, b.forked_from
+    if one is UNSET or two is UNSET:
+        return None
+    if (one.workflow_id, one.run_id) != (two.workflow_id, two.run_id):
+        return None
+    places = f"A after event {one.event_id}, B after event {two.event_id}"
+    words = f"Both were forked from {short(one.workflow_id)}: {places}"
+    return Fork(min(one.event_id, two.event_id), words)
+
+
+def _place(pairs: Sequence[Pair], event_id: int) -> int:
+    """Give the number of pairs up to the last that began before the fork."""
+    before = [
+        all(step.first <= event_id for step in (pair.a, pair.b) if step is not None)
+        for pair in pairs
+    ]
+    return len(before) - before[::-1].index(True) if True in before else 0

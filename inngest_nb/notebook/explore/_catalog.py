@@ -1,0 +1,128 @@
+"""What an explorer knows of each workflow, and how it finds, counts and orders them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from inngest_nb.history import Times, times_of
+from inngest_nb.state import WorkflowState
+
+__all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "store_order"]
+
+PAGE_SIZE = 25
+
+
+class Entry(NamedTuple):
+    """One workflow as a table shows it, without payloads and history.
+
+    `words` is the text that filters search, folded to one case.
+    """
+
+    workflow_id: str
+    status: str
+    times: Times
+    updated: datetime | None
+    events: int
+    error: str
+    words: str
+
+
+class Query(NamedTuple):
+    """What is looked for, in which order, and which page of it.
+
+    No statuses means all of them, and no time to be `within` means any time.
+    """
+
+    statuses: frozenset[str] = frozenset()
+    text: str = ""
+    within: timedelta = timedelta()
+    sort: str = "updated"
+    descending: bool = True
+    page: int = 0
+
+
+class Page(NamedTuple):
+    """A page of what was found: its entries, the place of the first, and how many there are.
+
+    `counts` tells of each status how many match the other filters.
+    """
+
+    number: int
+    entries: Sequence[Entry]
+    matching: int
+    counts: Counter[str]
+
+    @property
+    def start(self) -> int:
+        """The number of entries before this page."""
+        return self.number * PAGE_SIZE
+
+    @property
+    def last(self) -> int:
+        """The number of the last page, counted from 0."""
+        return last_page(self.matching)
+
+
+def entry_of(state: WorkflowState) -> Entry:
+    """Keep of a state what a table needs."""
+    words = f"{state.workflow_id}\n{state.run_id}\n{state.status}\n{state.error}".casefold()
+    return Entry(
+        state.workflow_id,
+        str(state.status),
+        times_of(state),
+        state.updated_at,
+        len(state.history),
+        state.error,
+        words,
+    )
+
+
+def store_order(entry: Entry) -> tuple[float, str]:
+    """Sort entries as stores list them: newest update first, then by id."""
+    return -_number(entry.updated), entry.workflow_id
+
+
+def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
+    """Return the page of a query; a page beyond the last is the last."""
+    wanted = query.text.casefold().split()
+    since = now - query.within if query.within else None
+    found = [
+        entry
+        for entry in entries
+        if (since is None or (entry.updated is not None and entry.updated >= since))
+        and all(word in entry.words for word in wanted)
+    ]
+    counts = Counter(entry.status for entry in found)
+    if query.statuses:
+        found = [entry for entry in found if entry.status in query.statuses]
+    found.sort(key=store_order)
+    key = _SORTS[query.sort]
+    # Where there is nothing to sort by, an entry comes last in both directions.
+    known = [entry for entry in found if key(entry, now) is not None]
+    known.sort(key=lambda entry: key(entry, now), reverse=query.descending)
+    rest = [entry for entry in found if key(entry, now) is None]
+    number = min(query.page, last_page(len(found)))
+    start = number * PAGE_SIZE
+    return Page(number, [*known, *rest][start : start + PAGE_SIZE], len(found), counts)
+
+
+def last_page(count: int) -> int:
+    """Give the number of the last page of so many entries, counted from 0."""
+    return max(0, count - 1) // PAGE_SIZE
+
+
+def _number(time: datetime | None) -> float:
+    return float("-inf") if time is None else time.timestamp()
+
+
+_SORTS: dict[str, Callable[[Entry, datetime], Any]] = {
+    "status": lambda entry, _: entry.status,
+    "workflow": lambda entry, _: entry.workflow_id.casefold(),
+    "updated": lambda entry, _: entry.updated,
+    "took": lambda entry, now: entry.times.took(now),
+    "events": lambda entry, _: entry.events,
+    "error": lambda entry, _: entry.error.casefold() or None,
+}

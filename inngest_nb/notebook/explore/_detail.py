@@ -1,0 +1,72 @@
+"""One workflow in full: what it is, what happened to it, what it was given and gave."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import ipywidgets as widgets
+from markupsafe import Markup
+
+from inngest_nb.history import happenings, payload_text, times_of
+from inngest_nb.notebook.page._areas import Area
+from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.timeline._timeline import chart_markup
+from inngest_nb.state import WorkflowState
+
+__all__ = ["Detail"]
+
+_EVENTS = 50  # of a history are shown, the last ones
+_PAYLOADS = ("input", "result")
+
+
+class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A place that shows one workflow.
+
+    `below_summary` has its place in it. Only the parts that say something new are drawn again, so
+    that what was unfolded in the others stays open.
+    """
+
+    def __init__(self, below_summary: Any) -> None:
+        names = ("summary", "timeline", "payloads", "history")
+        self._parts = {name: Area(f"inb-{name}") for name in names}
+        summary, *others = self._parts.values()
+        super().__init__((summary, below_summary, *others))
+        self.state: WorkflowState | None = None
+
+    def show(self, state: WorkflowState | None, instead: Markup = Area.markup) -> None:
+        """Show a workflow, or something else in place of one."""
+        self.state = state
+        self._put("summary", instead if state is None else _summary(state))
+        self._put("timeline", Markup() if state is None else chart_markup(state, datetime.now(UTC)))
+        self._put("payloads", Markup() if state is None else _payloads(state))
+        self._put("history", Markup() if state is None else _history(state))
+
+    def pass_time(self) -> None:
+        """Let a timeline that is still going on grow up to now."""
+        if self.state is not None and times_of(self.state).is_open:
+            self._put("timeline", chart_markup(self.state, datetime.now(UTC)))
+
+    def _put(self, name: str, content: Markup) -> None:
+        if self._parts[name].markup != content:
+            self._parts[name].show(content)
+
+
+def _summary(state: WorkflowState) -> Markup:
+    return fragment("workflow", state=state, payloads=[], brief=True) + fragment(
+        "error", error=state.error
+    )
+
+
+def _payloads(state: WorkflowState) -> Markup:
+    texts = ((name.title(), payload_text(state, name)) for name in _PAYLOADS)
+    return Markup().join(
+        fragment("payload", label=label, text=text) for label, text in texts if text
+    )
+
+
+def _history(state: WorkflowState) -> Markup:
+    if not state.history:
+        return Markup()
+    shown = happenings(state, _EVENTS)
+    return fragment("history", happenings=shown, before=len(state.history) - len(shown))

@@ -1,0 +1,127 @@
+"""What an explorer has read of a store, and how it keeps up with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from inngest_nb.errors import ListingUnsupportedError
+from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, entry_of, store_order
+from inngest_nb.state import WorkflowState
+from inngest_nb.store import WorkflowStore, unreadable_in
+
+__all__ = ["Feed"]
+
+# A look reads the newest workflows until it meets what is known; these are its reaches.
+_REACHES = (100, 1_000)
+# Nothing in a listing tells of deletions further down, so all is read again now and then: after so
+# many times the time it takes.
+_REST = 20
+
+
+class Feed:
+    """The workflows of a store as entries. Safe to use from many threads.
+
+    `lists` tells whether the store can list what others saved; where it cannot, the entries are
+    the ones at hand. `whole` tells whether all were read, `at` when something was read last,
+    `news` counts the reads that brought something new. `unreadable` says by its id why a workflow
+    is not among the entries.
+    """
+
+    def __init__(self, store: WorkflowStore) -> None:
+        self.lists = True
+        self.whole = False
+        self.at: datetime | None = None
+        self.news = 0
+        self.unreadable: dict[str, str] = {}
+        self._store = store
+        self._lock = threading.Lock()
+        self._entries: dict[str, Entry] = {}
+        self._own: set[str] = set()  # ids put or dropped here while a read was under way
+        self._next_whole = 0.0
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, in no order."""
+        with self._lock:
+            return list(self._entries.values())
+
+    def begin(self) -> None:
+        """Read as much as the first page shows."""
+        states = self._read(PAGE_SIZE + 1)
+        self._take(states, whole=len(states) <= PAGE_SIZE)
+
+    def read_all(self) -> None:
+        """Read every workflow, and ask again whether the store can list."""
+        self.lists = True
+        self._read_all()
+
+    def look(self) -> None:
+        """Read what is new, and now and then all."""
+        if not self.whole or time.monotonic() >= self._next_whole:
+            self._read_all()
+            return
+        for reach in _REACHES:
+            states = self._read(reach)
+            if len(states) < reach:
+                self._take(states, whole=True)
+                return
+            last = entry_of(states[-1])
+            with self._lock:
+                joined = self._entries.get(last.workflow_id) == last
+            if joined:
+                self._take(states, whole=False)
+                return
+        self._read_all()
+
+    def put(self, state: WorkflowState) -> None:
+        """Take in what was just saved or loaded."""
+        with self._lock:
+            self._own.add(state.workflow_id)
+            self._entries[state.workflow_id] = entry_of(state)
+            self._can_be_read(state.workflow_id)
+
+    def drop(self, workflow_id: str) -> None:
+        """Leave out what was just deleted."""
+        with self._lock:
+            self._own.add(workflow_id)
+            self._entries.pop(workflow_id, None)
+            self._can_be_read(workflow_id)
+
+    def _can_be_read(self, workflow_id: str) -> None:
+        """Drop an id from those left out. A new mapping: others may be reading the old one."""
+        self.unreadable = {key: why for key, why in self.unreadable.items() if key != workflow_id}
+
+    def _read_all(self) -> None:
+        began = time.monotonic()
+        self._take(self._read(0), whole=True)
+        self._next_whole = time.monotonic() + _REST * (time.monotonic() - began)
+
+    def _read(self, limit: int) -> list[WorkflowState]:
+        with self._lock:
+            self._own.clear()
+        if self.lists:
+            try:
+                return self._store.fetch(limit=limit)
+            except ListingUnsupportedError:
+                self.lists = False
+        return self._store.list(limit=limit)
+
+    def _take(self, states: Sequence[WorkflowState], *, whole: bool) -> None:
+        """Take in a listing from its newest on; what should be in it and is not, is gone."""
+        fresh = {state.workflow_id: entry_of(state) for state in states}
+        with self._lock:
+            end = None if whole or not states else store_order(fresh[states[-1].workflow_id])
+            kept = {
+                key: entry
+                for key, entry in self._entries.items()
+                if key in self._own or (end is not None and store_order(entry) > end)
+            }
+            new = {key: entry for key, entry in fresh.items() if key not in self._own}
+            self.news += self._entries != kept | new
+            self._entries = kept | new
+            known = {} if whole else self.unreadable
+            self.unreadable = {**known, **unreadable_in(states)}
+            self.whole = self.whole or whole
+            self.at = datetime.now(UTC)

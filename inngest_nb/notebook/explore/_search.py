@@ -1,0 +1,90 @@
+"""What an explorer is asked for: words, a span of time, statuses with their counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import ipywidgets as widgets
+
+from inngest_nb.notebook.page._areas import filling, row
+from inngest_nb.state import WorkflowStatus
+from inngest_nb.words import short, status_text, visible
+
+__all__ = ["Search"]
+
+_USUAL = [str(word) for word in WorkflowStatus if word]
+_OTHERS = 8  # other words than the usual ones that get a chip, the most frequent first
+_SPANS = [
+    ("any time", timedelta()),
+    ("in the last 15 minutes", timedelta(minutes=15)),
+    ("in the last hour", timedelta(hours=1)),
+    ("in the last 24 hours", timedelta(hours=24)),
+    ("in the last 7 days", timedelta(days=7)),
+    ("in the last 30 days", timedelta(days=30)),
+]
+
+
+class Search:
+    """The fields above a table, and the chips that count each status and filter by it."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._chips: dict[str, Any] = {}
+        self.text = widgets.Text(description="Filter", layout=filling("240px"))
+        self.text.placeholder = "words of an id, run, status or error"
+        self.text.add_class("inb-filter")
+        self.within = widgets.Dropdown(description="Updated", options=_SPANS)
+        self.within.layout = filling("150px")
+        self.within.layout.flex = "0 1 190px"
+        self.within.add_class("inb-within")
+        self.fields = (self.text, self.within)
+        self.chips = row()
+        self.chips.add_class("inb-chips")
+        self.text.observe(lambda _: changed(), "value")
+        self.within.observe(lambda _: changed(), "value")
+        self.count(Counter())
+
+    @property
+    def statuses(self) -> frozenset[str]:
+        """The statuses whose chips are pressed."""
+        return frozenset(word for word, chip in self._chips.items() if chip.value)
+
+    @property
+    def says(self) -> str:
+        """What is looked for, in words; nothing when that is everything."""
+        parts = [
+            f"status {' or '.join(short(word) or 'not set' for word in sorted(self.statuses))}"
+        ]
+        if not self.statuses:
+            parts.clear()
+        if self.text.value.strip():
+            parts.append(f"with {visible(self.text.value.strip())!r}")
+        if self.within.value:
+            parts.append(f"updated {self.within.label}")
+        return ", ".join(parts)
+
+    def chip(self, word: str) -> Any:
+        """Give the chip of a status."""
+        return self._chips[word]
+
+    def count(self, counts: Counter[str]) -> None:
+        """Write the counts on the chips, and make chips for words that come up."""
+        others = [word for word, _ in counts.most_common() if word not in _USUAL]
+        for word in [*_USUAL, *others[:_OTHERS]]:
+            if word not in self._chips:
+                self._chips[word] = self._make(word)
+        for word, chip in self._chips.items():
+            pressed = "☑ " if chip.value else ""
+            chip.description = f"{pressed}{status_text(word)}  {counts[word]:,}"
+        if self.chips.children != tuple(self._chips.values()):
+            self.chips.children = tuple(self._chips.values())
+
+    def _make(self, word: str) -> Any:
+        chip = widgets.ToggleButton(layout=widgets.Layout(width="auto"))
+        chip.tooltip = f"Show those with status {short(word, 40) or 'not set'}"
+        chip.add_class("inb-chip")
+        chip.observe(lambda _: self._changed(), "value")
+        return chip

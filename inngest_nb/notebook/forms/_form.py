@@ -1,0 +1,211 @@
+"""A box of fields whose handlers cannot fail unseen, nor run twice at once."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ipywidgets as widgets
+from markupsafe import Markup
+
+from inngest_nb.errors import StoreError
+from inngest_nb.notebook.forms._hearing import keep_heard
+from inngest_nb.notebook.page._areas import Area, notice
+from inngest_nb.notebook.page._html import output
+from inngest_nb.state import WorkflowState
+from inngest_nb.store import WorkflowStore
+from inngest_nb.words import visible_lines
+
+__all__ = ["Form"]
+
+# How long a click waits for its work, in seconds. What takes longer goes on by itself, and the
+# kernel is free for other cells.
+_PATIENCE = 0.3
+# How long after a click the keyboard may be put back to where it was; disabling takes it away.
+_ATTENTION = 2.0
+
+_Task = tuple[str, Callable[[], None], "Area"]
+
+
+class Form(widgets.VBox):  # type: ignore[misc]
+    """What the forms share.
+
+    A handler's work runs in a thread of its own, one at a time; a click that comes meanwhile is
+    dropped, or waits its turn where a form `queues` clicks. An error is shown in the form, and kept
+    in `last_error` so that it can be raised in a cell for its traceback.
+    """
+
+    title = "Form"
+    queues = False
+
+    def __init__(self, store: WorkflowStore) -> None:
+        if inspect.iscoroutinefunction(getattr(store, "load", None)):
+            raise TypeError(
+                f"{type(store).__name__} is for `await`; a form needs its plain twin, "
+                "such as InngestStore with the same arguments"
+            )
+        super().__init__()
+        self.add_class("inb-form")
+        self.layout.max_width = "1100px"
+        self.last_error: Exception | None = None
+        self._store = store
+        self._buttons: list[Any] = []
+        self._lock = threading.Lock()
+        self._next: _Task | None = None
+        self._idle = threading.Event()
+        self._idle.set()
+        self._focus: Any = None  # what has the keyboard after a click
+        self._focus_until = 0.0
+        self._progress = Area("inb-progress")
+        self._listeners: list[Callable[[str, WorkflowState | None], None]] = []
+
+    def on_write(self, call: Callable[[str, WorkflowState | None], None]) -> None:
+        """Call something with the id and the new state after each save; None after a deletion."""
+        self._listeners.append(call)
+
+    def _wrote(self, workflow_id: str, state: WorkflowState | None) -> None:
+        for call in self._listeners:
+            call(workflow_id, state)
+
+    def wait(self, timeout: float = 30) -> None:
+        """Return once nothing is being done; raises `TimeoutError`."""
+        if not self._idle.wait(timeout):
+            raise TimeoutError(f"the form is still at work after {timeout} s")
+
+    def _build(self, *children: Any, heading: bool = True) -> None:
+        """Put the form together, below its heading, which brings the stylesheet."""
+        title = output("heading", title=self.title, store=repr(self._store))
+        above = (Area("inb-heading", title),) if heading else ()
+        self.children = (*above, *children, self._progress)
+        for field in _fields_in(self):
+            keep_heard(field, "chosen" if "chosen" in field.keys else "value")
+
+    def _button(
+        self,
+        text: str,
+        doing: str,
+        work: Callable[[], None],
+        area: Area,
+        style: str = "",
+        *,
+        waits: bool = False,
+    ) -> Any:
+        """Make a button; `doing` completes "Could not …", which would appear in `area`.
+
+        Where it `waits`, a click that comes while something else is done is not dropped.
+        """
+        button = widgets.Button(description=text, button_style=style)
+        button.layout = widgets.Layout(width="auto", flex="0 0 auto")
+        button.add_class(f"inb-{text.lower().replace(' ', '-')}")
+        clicked, again = None if self.queues else button, waits or self.queues
+        button.on_click(lambda _: self._start(doing, work, area, clicked=clicked, again=again))
+        self._buttons.append(button)
+        return button
+
+    def _start(
+        self,
+        doing: str,
+        work: Callable[[], None],
+        area: Area,
+        *,
+        clicked: Any = None,
+        again: bool = False,
+    ) -> None:
+        """Begin a piece of work, unless one is under way; then do it afterwards if `again`."""
+        with self._lock:
+            if not self._idle.is_set():
+                self._next = (doing, work, area) if again else self._next
+                return
+            self._idle.clear()
+            self._focus, self._focus_until = clicked, time.monotonic() + _ATTENTION
+            self._enable(False)
+        run = contextvars.copy_context().run  # messages keep the cell they belong to
+        task: _Task = (doing, work, area)
+        thread = threading.Thread(target=run, args=(self._work, task), daemon=True)
+        thread.start()
+        thread.join(_PATIENCE)
+        with self._lock:
+            if not self._idle.is_set():
+                self._progress.show(notice("note", f"Trying to {doing} …"))
+
+    def _work(self, task: _Task) -> None:
+        next_task: _Task | None = task
+        while next_task is not None:
+            self._guard(*next_task)
+            with self._lock:
+                next_task, self._next = self._next, None
+                if next_task is None:
+                    self._enable(True)
+                    self._progress.show()
+                    if self._focus is not None and time.monotonic() < self._focus_until:
+                        self._focus.focus()
+                    self._focus = None
+                    self._idle.set()
+
+    def _enable(self, on: bool) -> None:
+        if self.queues:  # a button that is switched off loses the keyboard
+            return
+        for button in self._buttons:
+            button.disabled = not on
+
+    def _guard(self, doing: str, work: Callable[[], None], area: Area) -> None:
+        """Do something, and show in `area` what goes wrong: nobody sees a callback's error."""
+        try:
+            area.show()
+            work()
+        except Exception as error:  # noqa: BLE001  # it is shown, and kept
+            self.last_error = error
+            area.show(complaint(doing, error))
+
+    # What a notebook keeps where no kernel runs
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Give the labels of the fields and what is in them."""
+        raise NotImplementedError
+
+    def _areas(self) -> tuple[list[Area], list[Area]]:
+        """Give the areas that may hold a message, above the fields and below them."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        facts = self._facts()
+        lines = [f"{label}: {visible_lines(value) or 'not set'}" for label, value in facts]
+        above, below = ([area.markup for area in areas] for areas in self._areas())
+        return bundle | {
+            "text/plain": "\n".join([f"{self.title} in {self._store!r}", *lines]),
+            "text/html": output(
+                "form",
+                title=self.title,
+                store=repr(self._store),
+                facts=facts,
+                above=above,
+                below=below,
+            ),
+        }
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._store!r})"
+
+
+def _fields_in(widget: Any) -> Iterator[Any]:
+    for child in widget.children:
+        if isinstance(child, widgets.Box):
+            if not isinstance(child, Form):  # which looks after its own
+                yield from _fields_in(child)
+        elif not isinstance(child, Area) and {"value", "chosen"} & set(child.keys):
+            yield child
+
+
+def complaint(doing: str, error: Exception) -> Markup:
+    """Say what failed and what to try."""
+    hints = list(getattr(error, "__notes__", ()))
+    if isinstance(error, StoreError):
+        hints.append("nothing you typed is lost, so try again once the store answers")
+    elif not isinstance(error, ValueError):  # whose text says what to do
+        hints.append("raise the form's last_error in a cell to see where it comes from")
+    return notice("error", f"Could not {doing}", str(error) or type(error).__name__, hints=hints)

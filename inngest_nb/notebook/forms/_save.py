@@ -1,0 +1,301 @@
+"""A form that mends the state of one workflow."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import ipywidgets as widgets
+from markupsafe import Markup
+
+from inngest_nb.errors import StoreConflictError
+from inngest_nb.notebook.forms._draft import Draft, Review, difference
+from inngest_nb.notebook.forms._form import Form
+from inngest_nb.notebook.forms._picker import Listing, newest
+from inngest_nb.notebook.forms._state_fields import StateFields
+from inngest_nb.notebook.page._areas import Area, filling, notice, row
+from inngest_nb.notebook.page._html import fragment
+from inngest_nb.state import WorkflowState
+from inngest_nb.store import WorkflowStore
+from inngest_nb.words import short, time_text, visible
+
+__all__ = ["SaveForm", "save_form"]
+
+_SUGGESTED = 300  # ids that are offered while one types
+
+
+def save_form(store: WorkflowStore, state: WorkflowState | None = None) -> SaveForm:
+    """Return a form that shows a workflow's state, lets one edit it, and saves it after a review.
+
+    It begins with `state`, or with an id to choose or type. Of a workflow that is there only the
+    edited fields and `updated_at` are written, and one that changed in the store meanwhile is not
+    overwritten unseen.
+    """
+    return SaveForm(store, state)
+
+
+class _Other(NamedTuple):
+    """What the store has under an id (None: nothing), where the form holds edits."""
+
+    workflow_id: str
+    state: WorkflowState | None
+    review: Review | None = None
+
+
+class SaveForm(Form):
+    """A form over one workflow of a store; `save_form` makes one.
+
+    Either one edits, or something is asked: a review waits for its yes, or the store has what one
+    has to see first. An edit withdraws the question; a click that answers none does nothing.
+    Without `choosing` it stays with the given state, and leaves its heading to what it stands in.
+    """
+
+    title = "Save a workflow"
+
+    def __init__(
+        self, store: WorkflowStore, state: WorkflowState | None = None, *, choosing: bool = True
+    ) -> None:
+        super().__init__(store)
+        self._draft = Draft.begin("")
+        self._asked: Review | _Other | None = None
+        self._attempt: WorkflowState | None = None  # a save of which nobody knows what came
+        self._listing = Listing()
+        self.workflow_id = widgets.Combobox(
+            description="Workflow id", continuous_update=False, layout=filling()
+        )
+        self.workflow_id.placeholder = "choose or type an id"
+        self.workflow_id.add_class("inb-id")
+        self.fields = StateFields()
+        self.summary, self.question = Area("inb-summary"), Area("inb-question")
+        self.load_trouble, self.trouble = Area("inb-load-trouble"), Area("inb-trouble")
+        self.choices = row()
+        self._make_buttons()
+        choice = (row(self.workflow_id, self.load), self.load_trouble, self.summary)
+        self._build(
+            *(choice if choosing else (self.load_trouble,)),
+            *self.fields.widgets,
+            row(self.review),
+            self.question,
+            self.trouble,
+            self.choices,
+            heading=choosing,
+        )
+        if choosing:
+            self._guard("list the workflows", self._suggest, self.load_trouble)
+        if state is not None:
+            self._guard("load the workflow", partial(self._begin, state), self.load_trouble)
+        self.workflow_id.observe(lambda _: self._id_typed(), "value")
+        self.fields.on_edit(self._withdraw)
+
+    def _make_buttons(self) -> None:
+        button, load, save = self._button, "load the workflow", "save the workflow"
+        self.load = button("Load", load, self._load, self.load_trouble)
+        # One who has typed an id and presses at once waits for what the store has of it.
+        self.review = button(
+            "Review changes", "review the changes", self._review, self.trouble, waits=True
+        )
+        self.save = button("Save", save, self._save, self.trouble, style="primary")
+        self.overwrite = button(
+            "Overwrite it", save, self._overwrite, self.trouble, style="warning"
+        )
+        self.take_over = button("Keep my edits on top of it", load, self._take_over, self.trouble)
+        self.drop = button("Drop my edits", load, self._drop, self.trouble)
+        self.back = button("Back", "go back", self._ask_nothing, self.trouble)
+
+    # Filling the fields
+
+    def _suggest(self) -> None:
+        self._offer(newest(self._store, _SUGGESTED))
+
+    def _offer(self, listing: Listing) -> None:
+        self._listing = listing
+        self.workflow_id.options = [visible(each.workflow_id) for each in listing.states]
+
+    def _begin(self, given: WorkflowState) -> None:
+        """Fill the fields from a given state, as changes of what the store has."""
+        whole = Draft.of_given(given)
+        self._draft = whole.without(self.fields.names)
+        self.workflow_id.value = visible(given.workflow_id)
+        self.fields.show(given)
+        stored = self._store.load(given.workflow_id)
+        if stored is not None:
+            self.fields.show(stored.replace(**whole.carried))
+        self._turn_to(self._draft.onto(stored))
+        if stored and whole.seen and (found := difference(whole.seen, stored)):
+            headline = "The store has changed this workflow since the given state was read"
+            line = "The fields show what the store has, with your changes to it."
+            self.question.show(notice("note", headline, line, changes=found))
+
+    def _id_typed(self) -> None:
+        """Load what was typed or chosen, unless edits are in the way; then the button asks."""
+        if self._typed_id() != self._draft.root.workflow_id:
+            self._withdraw()
+            if (typed := self._typed_id()) and not self.edited:
+                # What is being loaded meanwhile will write its own id into the field.
+                load = partial(self._load, typed)
+                self._start("load the workflow", load, self.load_trouble, again=True)
+
+    def _load(self, workflow_id: str = "") -> None:
+        workflow_id = workflow_id or self._typed_id()
+        if not workflow_id:
+            raise ValueError("type or choose a workflow id first")
+        stored = self._store.load(workflow_id)
+        if stored is None and not self._draft.root.workflow_id:  # typed for this one, so far
+            self._turn_to(Draft.begin(workflow_id))
+        elif self.edited:
+            headline = "The form has edits that are not saved"
+            line = f"Shall they go on top of what the store has of {visible(workflow_id)}?"
+            words = notice("ask", headline, line)
+            self._ask(_Other(workflow_id, stored), words, self.take_over, self.drop, self.back)
+        else:
+            self._fill(_Other(workflow_id, stored))
+
+    def _fill(self, other: _Other) -> None:
+        draft = Draft.begin(other.workflow_id, other.state)
+        self._ask_nothing()
+        self.fields.show(draft.base)  # first: what is said to be loaded can be edited
+        self._turn_to(draft)
+
+    def _turn_to(self, draft: Draft) -> None:
+        """Be about a draft from now on, and say what the store has of it."""
+        self._draft = draft
+        self._ask_nothing()
+        self.load_trouble.show()
+        workflow_id = draft.root.workflow_id
+        self.workflow_id.value = visible(workflow_id)
+        if draft.seen is None:
+            headline = f"The store has no workflow {short(workflow_id)}; saving creates it"
+            self.summary.show(notice("note", headline))
+        else:
+            self.summary.show(fragment("workflow", state=draft.seen, payloads=[], brief=True))
+
+    def _typed_id(self) -> str:
+        typed, held = self.workflow_id.value, self._draft.root.workflow_id
+        return held if typed == visible(held) else self._listing.id_of(typed)
+
+    @property
+    def edited(self) -> bool:
+        """Whether the form holds something that is not saved."""
+        return bool(self._draft.carried or self.fields.edited(self._draft.base))
+
+    # Asking before anything is written
+
+    def _ask(self, asked: Review | _Other, words: Markup, *choices: Any) -> None:
+        self._asked = asked
+        self.question.show(words)
+        self.choices.children = choices
+
+    def _ask_nothing(self) -> None:
+        if self._asked is not None:
+            self._focus = self.review
+        self._asked = None
+        self.question.show()
+        self.trouble.show()
+        self.choices.children = ()
+
+    def _withdraw(self) -> None:
+        """Take a question back once the form says something else than it was asked about."""
+        if self._asked is not None:
+            self._ask_nothing()
+            self.question.show(notice("note", "You edited the form: review the changes again"))
+
+    def _review(self) -> None:
+        self._ask_nothing()
+        held, typed = self._draft.root.workflow_id, self._typed_id()
+        if not held and typed:
+            self._draft = Draft.begin(typed)  # what the store has of it, saving will see
+        elif held != typed or not typed:
+            raise ValueError(
+                f"the fields hold {short(held)!r}, but the id field says {short(typed)!r}: "
+                "load that one, or put the id back"
+                if held
+                else "type or choose a workflow id first"
+            )
+        review = self._draft.review(self.fields.changes(self._draft.root))
+        if not review.changes:
+            self.question.show(notice("note", "Nothing to save: no field was changed"))
+            return
+        verb = "Save" if review.over else "Create"
+        line = "Its time of update becomes the time of saving."
+        words = notice("ask", f"{verb} {short(typed)}?", line, changes=review.changes)
+        self._ask(review, words, self.save, self.back)
+
+    # Writing
+
+    def _save(self) -> None:
+        if isinstance(self._asked, Review):
+            self._put(self._asked)
+
+    def _overwrite(self) -> None:
+        if isinstance(self._asked, _Other) and self._asked.review is not None:
+            self._put(self._asked.review._replace(over=self._asked.state))
+
+    def _put(self, review: Review) -> None:
+        """Save what was reviewed, unless the store has another state than was seen then."""
+        workflow_id = review.state.workflow_id
+        stored = self._store.load(workflow_id)
+        arrived = self._attempt is not None and not difference(self._attempt, stored)
+        if self._attempt is not None and arrived:
+            saved = self._attempt  # its answer was lost, not the save
+        elif difference(review.over, stored):
+            self._show_other(_Other(workflow_id, stored, review), review.over)
+            return
+        else:
+            saved = self._attempt = review.stamped()
+            try:
+                self._store.save(saved.replace(etag=stored.etag if stored else ""))
+            except StoreConflictError:  # somebody was faster, just now
+                self._attempt = None
+                other = self._store.load(workflow_id)
+                self._show_other(_Other(workflow_id, other, review), review.over)
+                return
+        self._attempt = None
+        self._ask_nothing()
+        self.fields.rebase(review.state, saved)
+        self._turn_to(Draft.begin(workflow_id, saved))
+        self._offer(self._listing.with_state(saved))
+        done = f"Saved {short(workflow_id)}, {time_text(saved.updated_at)}"
+        self.question.show(notice("done", done, changes=review.changes))
+        self._wrote(workflow_id, saved)
+
+    def _show_other(self, other: _Other, over: WorkflowState | None) -> None:
+        """Show what the store has meanwhile, before anything is written over it."""
+        name, choices = short(other.workflow_id), [self.overwrite, self.drop, self.back]
+        if other.state is None:
+            self.overwrite.description = "Create it again"
+            headline, line = f"{name} was deleted meanwhile; nothing was saved", ""
+        else:
+            self.overwrite.description = "Overwrite it"
+            choices.insert(0, self.take_over)
+            headline = f"{name} was changed meanwhile; nothing was saved"
+            line = "If you overwrite it with what you reviewed, these changes are lost:"
+        if other.state and over is None:
+            headline = f"The store has a workflow {name} already; nothing was saved"
+            line = "If you overwrite it with what you reviewed, this is lost:"
+        found = difference(over, other.state) if other.state else []
+        self._ask(other, notice("warn", headline, *filter(None, [line]), changes=found), *choices)
+
+    def _take_over(self) -> None:
+        """Show what the store has, and keep in the fields what was edited."""
+        if isinstance(other := self._asked, _Other):
+            before, same = self._draft, other.workflow_id == self._draft.root.workflow_id
+            draft = Draft.begin(other.workflow_id, other.state)
+            self._ask_nothing()
+            self.fields.rebase(before.base, draft.base)
+            self._turn_to(draft._replace(carried=before.carried) if same else draft)
+            self.question.show(
+                notice("note", "The fields show what the store has, and your edits of it")
+            )
+
+    def _drop(self) -> None:
+        if isinstance(self._asked, _Other):
+            self._fill(self._asked)
+
+    # What a notebook keeps
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [("Workflow id", self.workflow_id.value), *self.fields.facts()]
+
+    def _areas(self) -> tuple[list[Area], list[Area]]:
+        above = [self.load_trouble, self.summary]
+        return above, [*self.fields.areas(), self.question, self.trouble]

@@ -1,0 +1,134 @@
+"""Where a live picture is shown: in a notebook's cell, or as lines in a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+from uuid import uuid4
+
+from inngest_nb.notebook.page._areas import Area
+from inngest_nb.notebook.page._html import output
+from inngest_nb.notebook.timeline._picture import Picture
+from inngest_nb.notebook.timeline._plain import headline, plain_text
+from inngest_nb.words import short
+
+__all__ = ["Screen", "screen_here"]
+
+
+class Screen(Protocol):
+    """Shows one picture after the other in the same place."""
+
+    def show(self, picture: Picture, *, last: bool) -> int:
+        """Show a picture in place of the one before; return how many characters that took."""
+
+
+def screen_here() -> Screen:
+    """Give the cell that is running, if this is a notebook's kernel, else the terminal."""
+    module: Any = sys.modules.get("IPython")
+    shell = module.get_ipython() if module else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return TerminalScreen(sys.stderr)
+    cause = kernel.get_parent().get("header", {}).get("msg_type")
+    return WidgetScreen() if cause == "comm_msg" else CellScreen()
+
+
+class CellScreen:
+    """An output of a cell. What it shows last is what the notebook keeps."""
+
+    def __init__(self) -> None:
+        self._display_id = uuid4().hex
+        self._shown = False
+
+    def show(self, picture: Picture, *, last: bool) -> int:  # each may be the last
+        """Show a picture, from any thread, and while the main one is blocked."""
+        from IPython.display import display, update_display
+
+        html = str(output("timeline", picture=picture))
+        bundle = {"text/html": html, "text/plain": plain_text(picture)}
+        where = {"raw": True, "display_id": self._display_id}
+        if self._shown:
+            _as_running_cell(update_display, bundle, **where)
+        else:
+            show: Callable[..., object] = display
+            show(bundle, **where)
+        self._shown = True
+        return len(html)
+
+
+def _as_running_cell(publish: Callable[..., object], *given: Any, **more: Any) -> None:
+    """Send a message that belongs to the cell which is running by now, if the kernel can.
+
+    A notebook that is executed without a browser hears of no other.
+    """
+    try:
+        contextvars.Context().run(publish, *given, **more)
+    except LookupError:  # in a thread, ipykernel 7.0 knows only the cell that began all this
+        publish(*given, **more)
+
+
+class WidgetScreen:
+    """A widget, for a run that a callback starts: inside an `Output` nothing else can change."""
+
+    def __init__(self) -> None:
+        self._area = Area("inb-live")
+        self._shown = False
+
+    def show(self, picture: Picture, *, last: bool) -> int:
+        """Show a picture, from any thread."""
+        from IPython.display import display
+
+        markup = output("timeline", picture=picture)
+        self._area.show(markup)
+        if not self._shown:
+            show: Callable[..., object] = display
+            show(self._area)
+            self._shown = True
+        return len(markup)
+
+
+class TerminalScreen:
+    """One line that changes, and at the end the whole picture; in a file only begin and end."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._changes = stream is not None and not stream.closed and stream.isatty()
+        self._shown = False
+
+    def show(self, picture: Picture, *, last: bool) -> int:
+        """Write what is new."""
+        if self._changes:
+            line = short(_progress(picture), shutil.get_terminal_size().columns - 1)
+            return self._write(f"\r\x1b[K{plain_text(picture)}\n" if last else f"\r\x1b[K{line}")
+        if last:
+            error = picture.state.error
+            return self._write(
+                headline(picture) + (f": {short(error, 400)}" if error else "") + "\n"
+            )
+        if not self._shown:
+            return self._write(headline(picture) + "\n")
+        return 0
+
+    def _write(self, text: str) -> int:
+        self._shown = True
+        stream = self._stream
+        if stream is not None:
+            coding = stream.encoding or "utf-8"
+            with contextlib.suppress(OSError, ValueError):  # nobody looks any more: it is closed
+                stream.write(text.encode(coding, "replace").decode(coding))
+                stream.flush()
+        return len(text)
+
+
+def _progress(picture: Picture) -> str:
+    """Give the headline and what is running."""
+    running = [
+        row.name + row.outcome.removeprefix("running").removesuffix(" so far")
+        for row in picture.chart.rows
+        if row.word == "running"
+    ]
+    return ": ".join([headline(picture), *([", ".join(running)] if running else [])])

@@ -1,0 +1,124 @@
+"""`%workflows`, `%workflow` and `%%workflow`: what one does most, in one line."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from inngest_nb.frames import frame
+from inngest_nb.frames._source import is_store
+from inngest_nb.notebook.live._live import LiveRun, run
+from inngest_nb.notebook.timeline._timeline import Timeline, timeline
+from inngest_nb.store import InngestStore, WorkflowStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["WorkflowMagics"]
+
+_STORE = argument(
+    "--store",
+    metavar="NAME",
+    help="the variable with the store; without it the one called store, or the only one there is, "
+    "or else an InngestStore as the environment configures it",
+)
+
+
+@magics_class
+class WorkflowMagics(Magics):
+    """The magics of `%load_ext inngest_nb`. Each returns what it shows."""
+
+    shell: Any
+
+    @magic_arguments()
+    @argument("--status", help="only those of this status, such as failed")
+    @argument("--limit", type=int, default=0, help="at most so many, the newest; all without it")
+    @_STORE
+    @line_magic
+    def workflows(self, line: str) -> pd.DataFrame:
+        """Return the workflows of a store as a frame."""
+        given = parse_argstring(self.workflows, line)
+        return frame(self._store(given.store), status=given.status, limit=given.limit)
+
+    @magic_arguments()
+    @argument("id", nargs="+", help="the workflow's id; without quotes, as it is")
+    @_STORE
+    @line_magic
+    def workflow(self, line: str) -> Timeline:
+        """Return a stored workflow as a timeline."""
+        given = parse_argstring(self.workflow, line)
+        workflow_id = _unquoted(given.id)
+        store = self._store(given.store)
+        state = store.load(workflow_id)
+        if state is None:
+            raise UsageError(f"no workflow {workflow_id!r} in {store!r}; %workflows lists them")
+        return timeline(state)
+
+    @magic_arguments()
+    @argument("--id", nargs="+", help="the id to store it under; a new one without it")
+    @argument("--input", nargs="+", help='its input: an expression, such as order or {"order": 42}')
+    @_STORE
+    @cell_magic("workflow")
+    def run_cell(self, line: str, cell: str) -> LiveRun:
+        """Run the cell, and then the last function that it defines as a workflow."""
+        given = parse_argstring(self.run_cell, line)
+        source = self.shell.transform_cell(cell)
+        name = _last_function(source)
+        store = self._store(given.store)
+        place = self.shell.compile.cache(source, self.shell.execution_count)
+        self.shell.ex(compile(source, place, "exec"))
+        value = self.shell.ev(" ".join(given.input)) if given.input else None
+        function = self.shell.user_ns[name]
+        return run(function, value, id=_unquoted(given.id) if given.id else None, store=store)
+
+    def _store(self, name: str | None) -> WorkflowStore:
+        """Return the store to work with, and say how to name one if that is not clear."""
+        variables: dict[str, Any] = self.shell.user_ns
+        if name is not None:
+            if _is_ours(variables.get(name)):
+                return variables[name]  # type: ignore[no-any-return]
+            raise UsageError(f"--store {name}: no variable of that name holds a store")
+        if _is_ours(variables.get("store")):
+            return variables["store"]  # type: ignore[no-any-return]
+        # What was shown last is kept as _ and _3 too.
+        found = {
+            id(value): (name, value)
+            for name, value in variables.items()
+            if not name.startswith("_") and _is_ours(value)
+        }
+        if len(found) > 1:
+            names = ", ".join(sorted(name for name, _ in found.values()))
+            raise UsageError(f"several stores are here: {names}; say which, as in --store NAME")
+        return next((store for _, store in found.values()), None) or InngestStore()
+
+
+def _is_ours(value: Any) -> bool:
+    """Tell whether a value is a store that needs no `await`."""
+    return is_store(value) and not inspect.iscoroutinefunction(value.load)
+
+
+def _last_function(cell: str) -> str:
+    """Return the name of the last function that a cell defines."""
+    names = [
+        node.name
+        for node in ast.parse(cell).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    if not names:
+        raise UsageError(
+            "%%workflow wants a cell that defines a function, such as "
+            "async def order(ctx, input): ..."
+        )
+    return names[-1]
+
+
+def _unquoted(words: list[str]) -> str:
+    """Return words of the line as one text, without the quotes around it if there are any."""
+    text = " ".join(words)
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else text

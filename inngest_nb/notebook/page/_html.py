@@ -1,0 +1,48 @@
+"""HTML of every view: one environment, one stylesheet, nothing that reaches a page unescaped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from inngest_nb import words
+from inngest_nb.history import recorded, times_of
+
+__all__ = ["fragment", "output"]
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("inngest_nb.notebook.page"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters |= {
+    "change": words.change_text,
+    "count": words.count_text,
+    "duration": words.duration_text,
+    "event_word": words.event_word,
+    "excerpt": words.excerpt,
+    "fold": words.folded,
+    "recorded": recorded,
+    "short": words.short,
+    "status_mark": words.status_mark,
+    "status_tone": words.status_tone,
+    "time": words.time_text,
+    "times": times_of,
+    "visible": words.visible,
+    "visible_lines": words.visible_lines,
+}
+
+
+def fragment(template: str, /, **context: Any) -> Markup:
+    """Render `<template>.html.j2`: a part of an output, which brings no stylesheet of its own."""
+    text = _TEMPLATES.get_template(f"{template}.html.j2").render(context)
+    return Markup(text)  # noqa: S704  # autoescape has seen to it
+
+
+def output(template: str, /, **context: Any) -> Markup:
+    """Render a template as an output of its own, with the stylesheet in it once."""
+    return fragment("output", body=fragment(template, **context))

@@ -1,0 +1,5 @@
+"""One run and the code that it ran."""
+
+from inngest_nb.notebook.replay._replay import Replay, replay
+
+__all__ = ["Replay", "replay"]

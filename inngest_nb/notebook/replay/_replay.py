@@ -1,0 +1,240 @@
+"""`replay`: a scrubber over a history, with the lines of code that asked for what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+from markupsafe import Markup
+
+from inngest_nb.engine import ReplayStep, fork, replay_steps
+from inngest_nb.errors import EngineError, NonDeterminismError
+from inngest_nb.frames import activity_frame
+from inngest_nb.history import is_end, same_value, steps_of
+from inngest_nb.notebook.forms._form import Form, complaint
+from inngest_nb.notebook.forms._payload_field import PayloadField
+from inngest_nb.notebook.page._areas import Area, filling, notice, row
+from inngest_nb.notebook.page._html import fragment, output
+from inngest_nb.notebook.replay._moments import Moment, moments_of, plain_moments, state_at
+from inngest_nb.state import UNSET, EventType, WorkflowState
+from inngest_nb.store import MemoryStore, WorkflowStore
+from inngest_nb.words import short
+
+__all__ = ["Replay", "replay"]
+
+_KNOWN = 12  # steps that are shown of what was known
+_SAVED = 500  # events of which a saved notebook has a table
+
+
+def replay(
+    state: WorkflowState, fn: Callable[..., Any], *, store: WorkflowStore | None = None
+) -> Replay:
+    """Return a scrubber over a run's history: its events, and what the code did at each of them.
+
+    The code runs through the history once, which begins and saves nothing. Where they part, both
+    sides are shown. One can fork the run at any event, with another result if wanted: the new run
+    is saved in `store`, ready to be resumed, and is in `forked`. What a saved notebook keeps is the
+    history as a table.
+    """
+    if state is None:
+        raise TypeError("no workflow to replay: load() gives None for an id its store never saw")
+    if not isinstance(state, WorkflowState):
+        raise TypeError(
+            f"replay takes one WorkflowState, such as store.load(id); got {type(state).__name__}"
+        )
+    return Replay(state, fn, store)
+
+
+class Replay(Form):
+    """A scrubber over a history; `replay` makes one.
+
+    `moment` is the number of the event that is shown, from 1; `then` and `frame` are what was known
+    at it. `forked` is the last fork.
+    """
+
+    title = "Replay"
+    queues = True
+
+    def __init__(
+        self, state: WorkflowState, fn: Callable[..., Any], store: WorkflowStore | None
+    ) -> None:
+        super().__init__(MemoryStore() if store is None else store)
+        self.state = state
+        self.forked: WorkflowState | None = None
+        self._saves = store is not None
+        self._filled = ""  # what the field for an edit was filled with
+        self.parting, self.moment_area = Area("inb-parting"), Area("inb-moment")
+        self.hint, self.outcome = Area("inb-hint"), Area("inb-outcome")
+        self.trouble = Area("inb-trouble")
+        self.moments: Sequence[Moment] = moments_of(state, self._steps(fn))
+        self._make_controls()
+        heading = Area("inb-heading", output("replay_heading", state=state))
+        shown = (
+            row(self.slider, self.previous, self.next, align="center"),
+            self.moment_area,
+            self.edit,
+            row(self.fork),
+            self.hint,
+            self.outcome,
+            self.trouble,
+        )
+        self._build(heading, self.parting, *(shown if self.moments else ()), heading=False)
+        if self.moments:
+            self._show()
+            self.slider.observe(lambda _: self._moved(), "value")
+
+    @property
+    def moment(self) -> int:
+        """The number of the event that is shown."""
+        return int(self.slider.value)
+
+    @moment.setter
+    def moment(self, number: int) -> None:
+        self.slider.value = number
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The activities as they were known at the event that is shown."""
+        return activity_frame(self.then, now=self.then.updated_at)
+
+    @property
+    def then(self) -> WorkflowState:
+        """The state as it was at the event that is shown."""
+        return state_at(self.state, self.moments, self.moment)
+
+    def _steps(self, fn: Callable[..., Any]) -> list[ReplayStep]:
+        """Run the code through the history; where that fails, say so and go by the history only."""
+        try:
+            return replay_steps(fn, self.state)
+        except NonDeterminismError as error:
+            self.last_error = error
+            headline = f"The code and the history part at event {error.event_id}"
+            sides = (f"History: {error.recorded}", f"Code: {error.asked}")
+            hints = getattr(error, "__notes__", ())
+            self.parting.show(notice("error", headline, *sides, hints=hints))
+        except (EngineError, TimeoutError) as error:
+            self.last_error = error
+            self.parting.show(complaint("replay the workflow", error))
+        events = (event for event in self.state.history if event.superseded is not True)
+        return [ReplayStep(event, ()) for event in events]
+
+    def _make_controls(self) -> None:
+        last = max(1, len(self.moments))
+        self.slider = widgets.IntSlider(description="Event", min=1, max=last, readout=False)
+        self.slider.layout = filling("200px")
+        self.slider.add_class("inb-scrubber")
+        if isinstance(self.last_error, NonDeterminismError):
+            ids = [moment.event.id for moment in self.moments]
+            self.slider.value = ids.index(self.last_error.event_id) + 1
+        self.previous, self.next = self._stepper("Previous", -1), self._stepper("Next", 1)
+        self.edit = PayloadField("Result")
+        self.fork = self._button("Fork here", "fork the workflow", self._fork, self.trouble)
+
+    def _stepper(self, text: str, by: int) -> Any:
+        button = widgets.Button(description=text, layout=widgets.Layout(width="auto"))
+        button.add_class(f"inb-{text.lower()}")
+        button.on_click(lambda _: self._step(by))
+        return button
+
+    def _step(self, by: int) -> None:
+        self.slider.value += by  # which it keeps within its ends
+
+    # Showing a moment
+
+    def _moved(self) -> None:
+        self._guard("show the event", self._show, self.trouble)
+
+    def _show(self) -> None:
+        """Show the event that was chosen, the code around it, and what was known then."""
+        moment, then = self.moments[self.moment - 1], self.then
+        known = steps_of(then, then.updated_at or datetime.now(UTC), newest=_KNOWN + 1)
+        content = fragment(
+            "moment",
+            moment=moment,
+            count=len(self.moments),
+            known=known[-_KNOWN:],
+            more=len(known) > _KNOWN,
+        )
+        self.moment_area.show(content)
+        self.previous.disabled = self.moment == 1
+        self.next.disabled = self.moment == len(self.moments)
+        self.fork.disabled = is_end(moment.event)
+        self.outcome.show()
+        self._offer_edit(moment)
+
+    # Forking
+
+    def _offer_edit(self, moment: Moment) -> None:
+        """Let one edit what a fork may have otherwise: the input, or the result of an activity."""
+        name = self._editable(moment)
+        self.edit.layout.display = "" if name else "none"
+        if name:
+            self._filled = dict(moment.payloads).get(name, "")
+            self.edit.fill(name.title(), self._filled)
+        words = {
+            "input": "A fork begins anew here. It gets another input if you edit this one.",
+            "result": "A fork is a new run with the history up to here. It goes on with another "
+            "result if you edit this one.",
+            "": "The run had ended by then: fork it at an earlier event."
+            if is_end(moment.event)
+            else "A fork is a new run with the history up to here.",
+        }
+        self.hint.show(fragment("remark", lines=[words[name]]))
+
+    def _editable(self, moment: Moment) -> str:
+        event = moment.event
+        if event.type is EventType.WORKFLOW_STARTED:
+            return "input"
+        ended = event.type in (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
+        return "result" if ended and event.retry_at is UNSET else ""
+
+    def _fork(self) -> None:
+        """Make a run with the history up to the event that is shown, and save it."""
+        moment = self.moments[self.moment - 1]
+        event, name = moment.event, self._editable(moment)
+        if [each.event.id for each in self.moments].count(event.id) > 1:
+            raise ValueError(f"several events have the id {event.id}, so none can be forked at")
+        edits: dict[str, Any] = {}
+        if name and not same_value(self.edit.text.value.strip(), self._filled):
+            value = self.edit.read()
+            edits = {"input": value} if name == "input" else {"result_of": {event.id: value}}
+        forked = fork(self.state, at=event.id, **edits)
+        if self._saves:
+            self._store.save(forked)
+        self.forked = forked
+        self.outcome.show(self._receipt(forked, name if edits else ""))
+        self._wrote(forked.workflow_id, forked)
+
+    def _receipt(self, forked: WorkflowState, edited: str) -> Markup:
+        origin = self.moments[self.moment - 1].event
+        what = f"It has the history up to event {origin.id}"
+        if edited:
+            of = f" of {short(origin.activity_name)}" if origin.activity_name else ""
+            what += f", with another {edited}{of}"
+        name = forked.workflow_id
+        how = (
+            f"It is saved as running. Go on with Executor(store).resume(fn, {name!r})"
+            if self._saves
+            else "No store was given, so it is not saved: it is in .forked"
+        )
+        return notice("done", f"Forked as {name}", f"{what}.", f"{how}.")
+
+    # What a notebook keeps
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
+        messages = [area.markup for area in (self.parting, self.outcome, self.trouble)]
+        html = output(
+            "replay",
+            state=self.state,
+            moments=self.moments[:_SAVED],
+            more=max(0, len(self.moments) - _SAVED),
+            messages=[message for message in messages if message],
+        )
+        return bundle | {"text/html": html, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return plain_moments(self.state, self.moments[:_SAVED], len(self.moments))

@@ -1,0 +1,240 @@
+"""A run's history as a chart: places in per cent of its width, and the labels beside them.
+
+Everything here is numbers and plain text. What a template draws of it is bounded, however long
+the history is, and whatever was left out is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from inngest_nb import wire
+from inngest_nb.history import WORST, Activity, Span, Track, tracks_of
+from inngest_nb.notebook.timeline._lanes import fold
+from inngest_nb.state import WorkflowState
+from inngest_nb.words import count_text, duration_text, short
+
+__all__ = ["Bar", "Chart", "Row", "Tick", "chart_of"]
+
+# The bars keep off the edges, so that a bar of no length at the end can be seen.
+_MARGIN = 0.5
+_LEAST_WIDTH = 0.3
+_MOST_BARS = 1_000
+_MOST_NOTES = 200
+_IDLE = timedelta(seconds=1)
+
+_TICKS = 5
+_SECOND, _DAY = 1_000_000, 86_400_000_000
+_STEPS = (
+    *(size * 10**power for power in range(7) for size in (1, 2, 5)),
+    *(minutes * 60 * _SECOND for minutes in (0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 240, 720)),
+    *(size * 10**power * _DAY for power in range(7) for size in (1, 2, 5)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of a row, `start` and `width` in per cent; `note` tells about one attempt."""
+
+    start: float
+    width: float
+    word: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: what it is, since when, its bars, and how it ended in words.
+
+    Only the first of several `lanes` has words, which count for all of them.
+    """
+
+    kind: str
+    name: str
+    begin: str
+    bars: tuple[Bar, ...]
+    word: str
+    outcome: str
+    error: str
+    lane: int
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on the time axis, in per cent, and the time since the axis began."""
+
+    place: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Rows over one time axis. `remarks` say what the picture does not show, or cannot."""
+
+    rows: tuple[Row, ...]
+    ticks: tuple[Tick, ...]
+    words: frozenset[str]
+    remarks: tuple[str, ...]
+
+
+class _Scale:
+    """From microseconds to per cent of the chart's width."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first = first
+        self.length = max(last - first, 1)
+
+    def place(self, us: int) -> float:
+        share = min(max((us - self.first) / self.length, 0), 1)
+        return round(_MARGIN + share * (100 - 2 * _MARGIN), 2)
+
+    def bar(self, span: Span, note: str = "") -> Bar:
+        start = self.place(span.start)
+        width = round(self.place(span.end) - start, 2)
+        return Bar(min(start, 100 - _MARGIN), max(width, _LEAST_WIDTH), span.word, note)
+
+    def ticks(self) -> tuple[Tick, ...]:
+        step = next((step for step in _STEPS if self.length / step <= _TICKS), _STEPS[-1])
+        marks = range(int(self.length // step) + 1)
+        return tuple(
+            Tick(self.place(self.first + int(mark * step)), _since(int(mark * step)))
+            for mark in marks
+        )
+
+
+def chart_of(state: WorkflowState, activities: Sequence[Activity], now: datetime) -> Chart:
+    """Draw a state's history, and the activities found in it, as numbers and labels."""
+    tracks = tracks_of(state, activities, now)
+    remarks = _remarks(state, tracks, now)
+    shown, left_out = fold(tracks)
+    if left_out:
+        remarks.append(left_out)
+    first, last = _limits(state, tracks, now)
+    scale = _Scale(first, last)
+    bars, merged = _bars(shown, scale)
+    if merged:
+        remarks.append("There are more bars than can be told apart: neighbours are drawn as one.")
+    rows = tuple(_row(track, own, scale) for track, own in zip(shown, bars, strict=True))
+    timed = any(track.spans for track in tracks)
+    return Chart(
+        rows=rows,
+        ticks=scale.ticks() if timed else (),
+        words=frozenset(bar.word for row in rows for bar in row.bars),
+        remarks=tuple(remarks),
+    )
+
+
+def _limits(state: WorkflowState, tracks: Sequence[Track], now: datetime) -> tuple[int, int]:
+    """From the first to the last thing that is known to have happened; a running run goes on."""
+    times = [us for track in tracks for span in track.spans for us in (span.start, span.end)]
+    times += [wire.microseconds(event.timestamp) for event in state.history if event.timestamp]
+    if times and state.status == "running":
+        times.append(wire.microseconds(now))
+    return (min(times), max(times)) if times else (0, 0)
+
+
+def _remarks(state: WorkflowState, tracks: Sequence[Track], now: datetime) -> list[str]:
+    running = state.status == "running"
+    if not state.history:
+        return [_NO_HISTORY[running]]
+    remarks = []
+    times = [event.timestamp for event in state.history if event.timestamp]
+    if any(later < earlier for earlier, later in pairwise(times)):
+        remarks.append("The clock went backwards in this history; the bars stand where it says.")
+    idle = now - times[-1] if times else timedelta()
+    if running and idle >= _IDLE and not any(track.word == "running" for track in tracks):
+        remarks.append(
+            f"No activity has been running for {duration_text(idle)}: it waits for a signal, a "
+            "timer or a retry, or its process is gone."
+        )
+    elif not running and not tracks:
+        remarks.append("It had no activities, signals or timers.")
+    return remarks
+
+
+_NO_HISTORY = (
+    "No history is stored, so there is nothing to draw. Go's executor drops it with its last save.",
+    "No history is stored so far.",
+)
+
+
+def _bars(tracks: Sequence[Track], scale: _Scale) -> tuple[list[tuple[Bar, ...]], bool]:
+    """Give the bars of each track; more than can be told apart are drawn as fewer."""
+    notes = sum(len(track.spans) for track in tracks) <= _MOST_NOTES
+    bars = [
+        tuple(scale.bar(span, short(span.note, 200) if notes else "") for span in track.spans)
+        for track in tracks
+    ]
+    gap, merged = 0.1, False
+    while sum(map(len, bars)) > _MOST_BARS:
+        bars = [_merge(own, gap) for own in bars]
+        gap, merged = gap * 2, True
+    return bars, merged
+
+
+def _merge(bars: Sequence[Bar], gap: float) -> tuple[Bar, ...]:
+    """Draw neighbours with less than a gap between them as one bar.
+
+    Of different words only such that are short themselves; the bar then has the worst of them.
+    """
+    merged: list[Bar] = []
+    for bar in sorted(bars, key=lambda bar: bar.start):
+        last = merged[-1] if merged else None
+        near = last is not None and bar.start - last.start - last.width < gap
+        if (
+            last is not None
+            and near
+            and (last.word == bar.word or max(last.width, bar.width) < gap)
+        ):
+            end = max(last.start + last.width, bar.start + bar.width)
+            word = min(last.word, bar.word, key=WORST.index)
+            merged[-1] = Bar(last.start, round(end - last.start, 2), word)
+        else:
+            merged.append(bar)
+    return tuple(merged)
+
+
+def _row(track: Track, bars: tuple[Bar, ...], scale: _Scale) -> Row:
+    first = track.spans[0].start if track.spans else None
+    return Row(
+        kind=track.kind,
+        name=track.name,
+        begin="" if first is None or track.lane > 1 else f"+{_since(first - scale.first)}",
+        bars=bars,
+        word=track.word,
+        outcome=_outcome(track),
+        error=track.error,
+        lane=track.lane,
+        lanes=track.lanes,
+    )
+
+
+def _outcome(track: Track) -> str:
+    """Say how it ended: `completed, 3 attempts, 1.2 s`."""
+    if track.lane > 1:
+        return ""
+    if track.counts:
+        parts = [f"{count:,} {word}" for word, count in track.counts]
+        things = sum(count for _, count in track.counts)
+        if track.kind in ("activity", "child workflow") and track.attempts > things:
+            parts.append(count_text(track.attempts, "attempt"))
+    else:
+        parts = [track.word]
+        if track.attempts > 1:
+            running = track.word == "running"
+            many = count_text(track.attempts, "attempt")
+            parts.append(f"attempt {track.attempts:,}" if running else many)
+    if track.took is not None and track.kind != "signal":
+        took = duration_text(track.took)
+        parts.append(f"{took} so far" if track.word == "running" and not track.counts else took)
+    if track.counts and track.took is not None:
+        parts[-1] += " in all"
+    return ", ".join([*parts, track.remark] if track.remark else parts)
+
+
+def _since(us: int) -> str:
+    return duration_text(timedelta(microseconds=us)) if us else "0"

@@ -1,0 +1,40 @@
+"""All that a view tells of one run at one moment: its facts and its chart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from inngest_nb.history import Times, activities_of, failed_activity, times_of
+from inngest_nb.notebook.timeline._chart import Chart, chart_of
+from inngest_nb.state import WorkflowState
+
+__all__ = ["Picture", "picture_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A run as of a moment.
+
+    `took` is how long it took, or has taken so far; `failed_activity` names the one whose error
+    ended it. Each is None if nothing tells.
+    """
+
+    state: WorkflowState
+    chart: Chart
+    times: Times
+    took: timedelta | None
+    failed_activity: str | None
+
+
+def picture_of(state: WorkflowState, now: datetime) -> Picture:
+    """Draw a run in numbers and labels, as of `now`."""
+    activities = activities_of(state.history)
+    times = times_of(state)
+    return Picture(
+        state=state,
+        chart=chart_of(state, activities, now),
+        times=times,
+        took=times.took(now),
+        failed_activity=failed_activity(state, activities),
+    )

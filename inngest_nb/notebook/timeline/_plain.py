@@ -1,0 +1,60 @@
+"""A timeline in plain text, for terminals, logs and notebooks' plain outputs."""
+
+from __future__ import annotations
+
+from inngest_nb.notebook.timeline._chart import Bar, Row
+from inngest_nb.notebook.timeline._picture import Picture
+from inngest_nb.words import (
+    duration_text,
+    short,
+    status_mark,
+    status_text,
+    time_text,
+)
+
+__all__ = ["headline", "plain_text"]
+
+_CELLS = 32
+_NAME_WIDTH = 28
+_FILL = {"completed": "█", "failed": "▒", "running": "░", "received": "◆", "fired": "─"}
+
+
+def plain_text(picture: Picture) -> str:
+    """Give a run's facts and its bars as lines of text."""
+    state, rows = picture.state, picture.chart.rows
+    lines = [headline(picture), f"began {time_text(picture.times.began)}"]
+    if state.error:
+        where = f" in {short(picture.failed_activity)}" if picture.failed_activity else ""
+        lines.append(f"error{where}: {short(state.error, 400)}")
+    width = max((len(_label(row)) for row in rows), default=0)
+    lines += [_line(row, width) for row in rows]
+    return "\n".join([*lines, *picture.chart.remarks])
+
+
+def headline(picture: Picture) -> str:
+    """Give a run in one line: its id, its status, and how long it has taken."""
+    state, took = picture.state, ""
+    if picture.took is not None:
+        took = f", {duration_text(picture.took)}" + (" so far" if picture.times.is_open else "")
+    status = status_text(state.status)
+    return f"{short(state.workflow_id)}: {status}{took}"
+
+
+def _label(row: Row) -> str:
+    kind = "" if row.kind == "activity" else f"{row.kind} "
+    return f"{kind}{short(row.name, _NAME_WIDTH)}".rstrip() if row.lane == 1 else ""
+
+
+def _line(row: Row, width: int) -> str:
+    cells = [" "] * _CELLS
+    for bar in row.bars:
+        first, last = _cells(bar)
+        cells[first : last + 1] = _FILL.get(bar.word, "┄") * (last + 1 - first)
+    outcome = f"{status_mark(row.word)} {row.outcome}" if row.outcome else ""
+    return f"  {_label(row):{width}} |{''.join(cells)}| {outcome}".rstrip()
+
+
+def _cells(bar: Bar) -> tuple[int, int]:
+    first = min(int(bar.start * _CELLS / 100), _CELLS - 1)
+    last = min(int((bar.start + bar.width) * _CELLS / 100), _CELLS - 1)
+    return first, max(first, last)

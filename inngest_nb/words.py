@@ -1,0 +1,151 @@
+"""How values read, in every view: status words, times, durations, text that plays no tricks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+# Each word has a mark, so that no meaning hangs on colour, and a tone for the stylesheet.
+_STATUS_LOOKS = {
+    "queued": ("○", "idle"),
+    "running": ("◐", "busy"),
+    "completed": ("✓", "good"),
+    "failed": ("✕", "bad"),
+    "canceled": ("⊘", "idle"),
+    "": ("·", "idle"),
+    # Beyond a workflow's words: those of activities, signals and timers.
+    "abandoned": ("⊘", "idle"),
+    "received": ("◆", "busy"),
+    "fired": ("◷", "idle"),
+}
+_UNKNOWN_LOOK = ("?", "idle")
+
+# Joiners are invisible too, but emoji and several scripts are written with them.
+_JOINERS = "\u200c\u200d"
+
+
+class Excerpt(NamedTuple):
+    """The beginning of a text, and how many characters were left out."""
+
+    text: str
+    more: int
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Write characters that cannot be seen as escapes, as in `a\nb`; those in `keep` stay.
+
+    Among them are the marks that make text run backwards and so pass for another.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in _JOINERS or char in keep else _escape(char)
+        for char in text
+    )
+
+
+def visible_lines(text: str) -> str:
+    """Write characters that cannot be seen as escapes, and keep line breaks, tabs and spaces."""
+    return visible(text.replace("\r\n", "\n"), keep="\n\t\u00a0\u3000")
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def excerpt(text: str, size: int = 2_000) -> Excerpt:
+    """Cut a long text at `size` characters."""
+    return Excerpt(text[:size], max(0, len(text) - size))
+
+
+def short(text: str, size: int = 60) -> str:
+    """Fit a text into one short line, with … where something was left out of its middle."""
+    text = visible(text)
+    if len(text) <= size:
+        return text
+    tail = size // 3
+    return f"{text[: size - tail - 1]}…{text[-tail:]}"
+
+
+def left_out_text(unreadable: Mapping[str, str], most: int = 3) -> str:
+    """Say which workflows are not shown because they cannot be read, and why."""
+    count = len(unreadable)
+    what = "1 workflow is" if count == 1 else f"{count:,} workflows are"
+    named = [f"{short(key, 40)} ({short(why)})" for key, why in list(unreadable.items())[:most]]
+    more = f", and {count - most:,} more" if count > most else ""
+    return f"{what} left out, because what is stored cannot be read: {', '.join(named)}{more}"
+
+
+def status_mark(word: str) -> str:
+    """Give the mark that stands before a status word."""
+    return _STATUS_LOOKS.get(word, _UNKNOWN_LOOK)[0]
+
+
+def status_tone(word: str) -> str:
+    """Give the tone of a status word: one of good, bad, busy, idle."""
+    return _STATUS_LOOKS.get(word, _UNKNOWN_LOOK)[1]
+
+
+def status_text(word: str) -> str:
+    """Give a status as it stands in views: its mark and its word."""
+    return f"{status_mark(word)} {short(word, 40) or 'not set'}"
+
+
+def status_choice(word: str) -> str:
+    """Give a status as one chooses it: the word first, so that typing its first letter finds it."""
+    return f"{short(word, 40) or 'not set'} {status_mark(word)}"
+
+
+def event_word(kind: str) -> str:
+    """Give the word of an event that has a mark: how what it tells of stands now."""
+    word = kind.rpartition("_")[2]
+    return "running" if word == "started" else word
+
+
+def folded(text: str) -> str:
+    """Write a text on one line, with its spaces and line breaks folded."""
+    return " ".join(text.split())
+
+
+def time_text(time: datetime | None) -> str:
+    """Give a time in UTC, to the second, or "not set"."""
+    if time is None:
+        return "not set"
+    try:
+        time = time.astimezone(UTC)
+    except OverflowError:  # the first and last hours of the calendar, in another zone
+        return time.isoformat(" ", "seconds")
+    return time.replace(tzinfo=None).isoformat(" ", "seconds") + " UTC"
+
+
+def duration_text(duration: timedelta) -> str:
+    """Give a duration in the two units that matter most: `850 ms`, `3 min 20 s`, `2 d 4 h`."""
+    if duration < timedelta():
+        return "-" + duration_text(-duration)
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    for size, unit, next_size, next_unit in _UNITS:
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {unit}" + (f" {rest} {next_unit}" if rest else "")
+    return f"{whole} s"
+
+
+def change_text(duration: timedelta) -> str:
+    """Give a difference of two durations with its sign: `+1.2 s`, `-3 min`."""
+    if abs(duration) < timedelta(milliseconds=1):
+        return "±0 ms"
+    return ("+" if duration > timedelta() else "") + duration_text(duration)
+
+
+_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+def count_text(count: int, noun: str) -> str:
+    """Give a count with its noun: `1 event`, `1,234 events`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
