@@ -137,10 +137,10 @@ class Executor:
     def execute(
         self,
         fn: Callable[..., Any],
+        *,
         id: str | None = None,
         input: Any = None,
         timeout: Duration | None = None,
-        *,
         if_ended: str | None = None,
     ) -> WorkflowHandle:
         """Start `fn(ctx, input)`, or `fn(ctx)`, and return a handle at once.

@@ -11,7 +11,7 @@ store = inb.MemoryStore()
 given = {"order": 42, "speed": 50}
 for name, failures in (("patient", 2), ("prompt", 0)):
     with inb.Executor(store) as executor:
-        executor.execute(inb.samples.order, f"order-{name}", given | {"bank_failures": failures}).result()
+        executor.execute(inb.samples.order, id=f"order-{name}", input=given | {"bank_failures": failures}).result()
 a, b = (store.load(f"order-{name}") for name in ("patient", "prompt"))
 """
 

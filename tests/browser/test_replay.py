@@ -22,7 +22,7 @@ async def offer(ctx, given):
     return await ctx.execute_activity(price, lamp["sku"] + "!")
 
 with inb.Executor(store) as executor:
-    handle = executor.execute(offer, "offer-7", {"sku": "lamp"})
+    handle = executor.execute(offer, id="offer-7", input={"sku": "lamp"})
     executor.signal("offer-7", inb.Signal("approve", {"approved": True, "by": "Ada"}))
     handle.result()
 """

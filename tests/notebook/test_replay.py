@@ -33,7 +33,7 @@ def run(
     store: MemoryStore, fn: Any, given: Any = None, workflow_id: str = "order-1"
 ) -> WorkflowState:
     with Executor(store) as executor:
-        handle = executor.execute(fn, workflow_id, given)
+        handle = executor.execute(fn, id=workflow_id, input=given)
         handle.result(20)
     return stored(store, workflow_id)
 
@@ -141,7 +141,7 @@ def test_a_fork_at_the_start_may_have_another_input(
 
 def test_a_failed_activity_may_have_a_result_in_the_fork(store: MemoryStore) -> None:
     with Executor(store) as executor:
-        handle = executor.execute(inb.samples.broken, "meter", {"speed": 1_000})
+        handle = executor.execute(inb.samples.broken, id="meter", input={"speed": 1_000})
         with pytest.raises(WorkflowFailedError, match="a meter with five digits"):
             handle.result(20)
     view = inb.replay(stored(store, "meter"), inb.samples.broken, store=store)

@@ -40,7 +40,7 @@ def line_with(text: str) -> int:
 
 def run_of_sums() -> WorkflowState:
     with Executor() as executor:
-        handle = executor.execute(sums, "sums", [1, 2])
+        handle = executor.execute(sums, id="sums", input=[1, 2])
         listening.wait(20)
         executor.signal("sums", inb.Signal("extra", 10))
         assert handle.result(20) == 16

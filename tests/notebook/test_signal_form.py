@@ -61,7 +61,7 @@ def another_executor(store: WorkflowStore) -> Iterator[Executor]:
     """Give an executor, not that of `run` and `start`, that has saved the start of order-7."""
     saved = threading.Event()
     with Executor(store, Hooks(on_workflow_start=lambda *_: saved.set())) as executor:
-        executor.execute(asking, "order-7", 1)
+        executor.execute(asking, id="order-7", input=1)
         assert saved.wait(PATIENCE)
         yield executor
 
