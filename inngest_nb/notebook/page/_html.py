@@ -10,7 +10,9 @@ from markupsafe import Markup
 from inngest_nb import words
 from inngest_nb.history import recorded, times_of
 
-__all__ = ["fragment", "output"]
+__all__ = ["bundle", "fragment", "output"]
+
+_MOST_TEXT = 20_000  # characters of plain text that an output leaves in a notebook
 
 _TEMPLATES = Environment(
     loader=PackageLoader("inngest_nb.notebook.page"),
@@ -46,3 +48,13 @@ def fragment(template: str, /, **context: Any) -> Markup:
 def output(template: str, /, **context: Any) -> Markup:
     """Render a template as an output of its own, with the stylesheet in it once."""
     return fragment("output", body=fragment(template, **context))
+
+
+def bundle(html: Markup, text: str) -> dict[str, str]:
+    """Give what a notebook keeps of a view: its HTML, and its text, cut where it is too long.
+
+    Both are plain `str`: some front ends refuse what only derives from it.
+    """
+    part = words.excerpt(text, _MOST_TEXT)
+    more = f"\n… {words.count_text(part.more, 'more character')}" if part.more else ""
+    return {"text/html": str(html), "text/plain": part.text + more}
