@@ -276,6 +276,20 @@ def test_a_plain_server_that_cannot_list_says_so_and_changes_nothing() -> None:
 # Connections
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [b'{"status":"ok"}', b"{}", b'{"unreadable":[]}', b'{"workflows":null}', b"[]", b"<html>"],
+)
+def test_an_answer_without_a_list_is_no_list_and_changes_nothing(answer: bytes) -> None:
+    with scripted_server(reply(204), reply(200, answer)) as server:
+        with InngestStore(server.url) as store:
+            store.save(X)
+            for read in (store.refresh, store.fetch, lambda: store.refresh(status="running")):
+                with pytest.raises(ListingUnsupportedError):
+                    read()
+            assert store.list() == [X]
+
+
 def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
     with scripted_server(reply(200)) as server:
         pass

@@ -103,7 +103,7 @@ class Unreadable(msgspec.Struct):
 class Listing(msgspec.Struct):
     """One page of our state server's list; `next_cursor` is empty on the last."""
 
-    workflows: list[Listed] = []
+    workflows: list[Listed]
     next_cursor: str = ""
     unreadable: list[Unreadable] = []
 
