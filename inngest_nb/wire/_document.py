@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Annotated, Any, NoReturn
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import force_setattr
 
@@ -55,7 +55,6 @@ _items_of = Decoder(list[Raw] | None).decode
 _json = Encoder().encode
 # For comparing only; `total_seconds` tells durations apart and costs no Python call.
 _compare = Encoder(enc_hook=timedelta.total_seconds).encode
-_fields_of = attrgetter(*DOCUMENT_FIELDS)
 
 
 class HeadEvent(Struct, rename=wire_name):
@@ -84,7 +83,16 @@ class HeadEvent(Struct, rename=wire_name):
     trace: str = ""
 
 
-class Head(Struct, rename=wire_name):
+class OutOfBand(Struct, kw_only=True):
+    """Keys that a document should not have; reading a state looks at them all the same."""
+
+    first_saved_at: Annotated[datetime, Meta(tz=True)] | None = field(
+        default=None, name="\u2063first_saved_at"
+    )
+    etag: str = field(default="", name="\u2063etag")
+
+
+class Head(OutOfBand, rename=wire_name):
     """What a store indexes of a document; reading it checks the whole shape but no payload."""
 
     workflow_id: str
@@ -97,7 +105,7 @@ class Head(Struct, rename=wire_name):
     owner: str = ""
     fence: int = 0
     lease_until: Annotated[datetime, Meta(tz=True)] | None = None
-    forked_from: ForkOrigin | None = None
+    forked_from: ForkOrigin | UnsetType = UNSET
     parent_id: str = ""
 
 
@@ -107,6 +115,7 @@ class WholeEvent(HeadEvent):
     input: Any = None
     result: Any = None
     signal_payload: Any = None
+    details: Any = None
 
 
 class _WholeHead(Head):
@@ -262,11 +271,11 @@ def encode(state: WorkflowState) -> bytes:
         return _checked(written(fields(state, DOCUMENT_FIELDS)))
     document = bytes(state.origin)
     before: WorkflowState = read(_state_of, document)
-    if not _differ(_fields_of(state), _fields_of(before)):
-        return document
     changed = [
         name for name in DOCUMENT_FIELDS if _differ(getattr(state, name), getattr(before, name))
     ]
+    if not changed:
+        return document
     parts: dict[str, Any] = parts_of(document)
     history = parts.get("History")
     parts |= fields(state, [name for name in changed if name != "history"])
@@ -391,16 +400,16 @@ def fields(value: object, names: Iterable[str]) -> dict[str, Any]:
     """Give the named fields as the wire has them, each ready for the encoder."""
     parts: dict[str, Any] = {}
     for name in names:
-        field = getattr(value, name)
-        if field is UNSET:
+        found = getattr(value, name)
+        if found is UNSET:
             continue
         if (write := _WRITERS.get(name)) is not None:
             try:
-                field = write(field)
+                found = write(found)
             except (TypeError, ValueError) as error:
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"{name} cannot be written as JSON: {error}") from error
-        parts[KEYS[name]] = field
+        parts[KEYS[name]] = found
     return parts
 
 

@@ -13,13 +13,14 @@ from types import SimpleNamespace
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 from msgspec.json import Decoder, Encoder
 
 from inngest_nb.state import DOCUMENT_FIELDS, ForkOrigin, HistoryEvent, WorkflowState, wire_name
 from inngest_nb.wire._document import (
     EVENT_FIELDS,
     KEYS,
+    OutOfBand,
     WholeEvent,
     check_durations,
     fields,
@@ -47,7 +48,7 @@ _REMOVABLE = {
 _REMOVABLE_KEYS = {KEYS[name] for name in _REMOVABLE}
 
 
-class PartHead(Struct, rename=wire_name):
+class PartHead(OutOfBand, rename=wire_name):
     """What a store indexes of a partial document; reading it checks all that `decode` reads."""
 
     workflow_id: str | UnsetType = UNSET

@@ -28,6 +28,29 @@ def test_an_untouched_state_is_written_byte_for_byte(document: bytes) -> None:
 
 
 @DOCUMENTS
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_white_space_and_missing_keys_stay_where_nothing_was_edited(
+    document: bytes, indent: int | None, sparse: bool
+) -> None:
+    whole = json.loads(document)
+    if sparse:
+        whole = {key: value for key, value in whole.items() if value or key == "WorkflowID"}
+        whole["History"] = [
+            {k: v for k, v in each.items() if v} for each in whole.get("History", ())
+        ]
+    text = b" \n" + json.dumps(whole, indent=indent).encode() + b"\n"
+    loaded = wire.decode(text)
+
+    for state in (
+        loaded,
+        loaded.replace(error="edited").replace(error=loaded.error),
+        loaded.replace(history=[event.replace() for event in loaded.history]),
+    ):
+        assert wire.encode(state) == text
+
+
+@DOCUMENTS
 @pytest.mark.parametrize(
     ("name", "key", "value"),
     [

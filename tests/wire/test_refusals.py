@@ -9,7 +9,13 @@ import pytest
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
-from inngest_nb.state import HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.state import (
+    DOCUMENT_FIELDS,
+    HistoryEvent,
+    WorkflowState,
+    WorkflowStatus,
+    wire_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +96,47 @@ def test_values_given_as_users_give_them_are_taken() -> None:
 
     assert state.status is WorkflowStatus.FAILED
     assert state.history[0].duration == timedelta(seconds=1.5)
+
+
+AWKWARD = {
+    "a number out of range": b"1e400",
+    "one inside": b'[{"a":-1e400}]',
+    "4,400 digits": b"7" * 4_400,
+    "501 levels": b"[" * 501 + b"]" * 501,
+    "null": b"null",
+    "an object": b"{}",
+    "true": b"true",
+    "text": b'"x"',
+    "half of a pair": b'"\\ud800"',
+    "the smallest integer": b"-9223372036854775808",
+    "an integer too large for Go": b"9223372036854775808",
+    "a fraction": b"1.5",
+    "no zone": b'"2026-01-02T03:04:05"',
+    "a time before all time": b'"0001-01-01T00:00:00+05:00"',
+    "a time after all time": b'"9999-12-31T23:59:59-05:00"',
+}
+STATE_KEYS = [
+    *map(wire_name, DOCUMENT_FIELDS),
+    *(f"\u2063{name}" for name in ("first_saved_at", "etag", "origin")),
+]
+EVENT_KEYS = [*map(wire_name, HistoryEvent.__struct_fields__)]
+
+
+@pytest.mark.parametrize("value", AWKWARD.values(), ids=AWKWARD)
+def test_what_a_stores_door_takes_can_be_read_back_whatever_the_key(value: bytes) -> None:
+    fields = [b'"%s":%s' % (key.encode(), value) for key in STATE_KEYS if key != "WorkflowID"]
+    fields += [b'"History":[{"%s":%s}]' % (key.encode(), value) for key in EVENT_KEYS]
+    for each in fields:
+        whole, part = b'{"WorkflowID":"x",%s}' % each, b"{%s}" % each
+        if taken(wire.head, whole, payloads=True):
+            wire.decode(whole)
+        if taken(wire.part_head, part):
+            wire.decode(wire.splice(b'{"WorkflowID":"x"}', [part]))
+
+
+def taken(door: Any, document: bytes, **how: Any) -> bool:
+    try:
+        door(document, **how)
+    except StoreDecodeError:
+        return False
+    return True
