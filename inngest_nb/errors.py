@@ -174,10 +174,12 @@ class StoreDecodeError(StoreError):
 class StoreFileError(StoreError):
     """A database file cannot be opened, read or written; it was left as it was.
 
-    `busy` says that another process held it for too long: trying again may help.
+    `busy` says that another process held it for too long: trying again may help. `full` says that
+    there was no room to write.
     """
 
     busy = False
+    full = False
 
 
 class NotAStateServerError(StoreError):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from inngest_nb.checkup._findings import Checkup
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from inngest_nb.checkup._file import file
+from inngest_nb.checkup._findings import Checkup, Finding
 from inngest_nb.checkup._kernel import kernels, this_loop
 from inngest_nb.checkup._packages import packages
 from inngest_nb.checkup._server import server
@@ -10,15 +15,29 @@ from inngest_nb.checkup._server import server
 _TIMEOUT_SECONDS = 3.0
 
 
-def doctor(base_url: str | None = None, event_key: str | None = None) -> Checkup:
+def doctor(
+    base_url: str | None = None,
+    event_key: str | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+) -> Checkup:
     """Look at this process and at the server that `InngestStore` would use, and say what to do.
 
     It tells versions, whether the event loop is patched by a package that loses messages, and
-    what kind of server answers. Nothing is changed anywhere, and no key is shown.
+    what kind of server answers. With `path` it reads that database file and lists each workflow
+    that is damaged. Nothing is changed anywhere, and no key is shown.
     """
-    return Checkup((*packages(), this_loop(), *server(base_url, event_key, _TIMEOUT_SECONDS)))
+    findings = *packages(), this_loop(), *server(base_url, event_key, _TIMEOUT_SECONDS)
+    return Checkup((*findings, *_file(path)))
 
 
-def doctor_for_kernels(base_url: str | None = None) -> Checkup:
+def doctor_for_kernels(
+    base_url: str | None = None, path: str | os.PathLike[str] | None = None
+) -> Checkup:
     """Do the same from outside Jupyter: start a kernel for a moment, and look into that."""
-    return Checkup((*packages(), *kernels(), *server(base_url, None, _TIMEOUT_SECONDS)))
+    findings = *packages(), *kernels(), *server(base_url, None, _TIMEOUT_SECONDS)
+    return Checkup((*findings, *_file(path)))
+
+
+def _file(path: str | os.PathLike[str] | None) -> Iterator[Finding]:
+    return iter(()) if path is None else file(Path(path).absolute())

@@ -133,14 +133,19 @@ def worker(functions: tuple[str, ...], store: str | None, lease: float, workers:
 
 @main.command()
 @click.option("--base-url", help="Server to look at, instead of the one of INNGEST_BASE_URL.")
-def doctor(base_url: str | None) -> None:
+@click.option(
+    "--path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of the states; each workflow in it that is damaged is listed.",
+)
+def doctor(base_url: str | None, path: Path | None) -> None:
     """Tell versions, kernel and server, and what to do about them.
 
     Exits with 1 if something wants to be done, else with 0.
     """
     from inngest_nb.checkup import doctor_for_kernels
 
-    checkup = doctor_for_kernels(base_url)
+    checkup = doctor_for_kernels(base_url, path)
     click.echo(checkup)
     raise SystemExit(1 if checkup.to_do else 0)
 

@@ -29,6 +29,7 @@ from inngest_nb.server._wakeups import Wakeups
 from inngest_nb.store.http import (
     FIRST_SAVED_HEADER,
     LIST_PATH,
+    UNREADABLE_HEADER,
     BatchItem,
     BatchOutcome,
     BatchOutcomes,
@@ -120,10 +121,13 @@ class App:
         row = self._table.get(workflow_id, _AT_ONCE_BYTES)
         if row is None:
             raise Refused(404, "no workflow has this id")
-        if not row.document and not is_known(request.headers, row.etag):
+        if not row.document and not row.flaw and not is_known(request.headers, row.etag):
             row = await asyncio.to_thread(self._table.get, workflow_id)
             if row is None:
                 raise Refused(404, "no workflow has this id")
+        if row.flaw:
+            why = f"stored workflow {workflow_id!r} cannot be read: {row.flaw}"
+            raise Refused(500, why, {UNREADABLE_HEADER: "1"})
         headers = etag_header(row.etag) | {FIRST_SAVED_HEADER: time_text(row.first_saved_us)}
         if is_known(request.headers, row.etag):
             return Response(status_code=304, headers=headers)
@@ -290,7 +294,7 @@ def _refused(error: BaseException) -> Refused:
     if isinstance(error, StoreDecodeError | ValueError):
         return Refused(400, str(error))
     if isinstance(error, StoreError):
-        return Refused(507 if "full" in str(error) else 503, str(error))
+        return Refused(507 if getattr(error, "full", False) else 503, str(error))
     raise error
 
 

@@ -58,7 +58,7 @@ def position_of(cursor: str, order: str) -> Position | Number | None:
 
 def page_of(rows: Sequence[Row], cursor: str) -> bytes:
     """Write a page of rows."""
-    if not any(wire.is_deeper(row.document, wire.MAX_DEPTH) for row in rows):
+    if not any(row.flaw or wire.is_deeper(row.document, wire.MAX_DEPTH) for row in rows):
         page = _encode(Listing([_listed(row) for row in rows], cursor))
         try:
             listing_of(page)  # a quick look: nothing that a client would stumble over
@@ -86,6 +86,8 @@ def _listed(row: Row) -> Listed:
 
 
 def _flaw(row: Row) -> str:
+    if row.flaw:
+        return row.flaw
     try:
         wire.head(row.document)
     except StoreDecodeError as error:

@@ -21,6 +21,7 @@ from inngest_nb.store.messages import Message
 from inngest_nb.store.writes import Outcome, Work, Write, new_etag
 
 _log = logging.getLogger("inngest_nb.store")
+REMEDY = "other workflows are not affected; delete({!r}) removes this one"
 _SHOWN = 5  # of the workflows that a log line names
 
 
@@ -165,7 +166,7 @@ def state_of(row: Row) -> WorkflowState:
             operation="load",
             workflow_id=row.workflow_id,
         )
-        unreadable.add_note(f"others are not concerned; delete({row.workflow_id!r}) removes it")
+        unreadable.add_note(REMEDY.format(row.workflow_id))
         raise unreadable from error
 
 

@@ -6,6 +6,7 @@ from inngest_nb.store.http._config import Key, is_loopback, named_base_url, reso
 from inngest_nb.store.http._operations import (
     FIRST_SAVED_HEADER,
     LIST_PATH,
+    UNREADABLE_HEADER,
     Listed,
     Listing,
     Unreadable,
@@ -36,6 +37,7 @@ __all__ = [
     "LIST_PATH",
     "LONGEST_WAIT",
     "MESSAGES_PATH",
+    "UNREADABLE_HEADER",
     "WATCH_PATH",
     "AsyncInngestStore",
     "BatchItem",

@@ -26,7 +26,7 @@ from inngest_nb.errors import (
 )
 from inngest_nb.state import WorkflowState
 from inngest_nb.store.ids import path_of
-from inngest_nb.store.rows import Row, order
+from inngest_nb.store.rows import REMEDY, Row, order
 from inngest_nb.store.writes import ANY, Write, is_etag
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ Header = tuple[str, str]
 
 LIST_PATH = "/v1/workflows"
 FIRST_SAVED_HEADER = "x-inngest-nb-first-saved"
+# With an error: it is not the server that is unwell, but this one document.
+UNREADABLE_HEADER = "x-inngest-nb-unreadable"
 _PAGE = 500
 _REDIRECTS = 5
 # At what is updated while one lists: so many rows at once, so often at most.
@@ -319,6 +321,15 @@ def exchange(
             )
         if (response.status == 404 and absent) or (response.status == 405 and unlisted):
             return response
+        if UNREADABLE_HEADER in response.headers:
+            unreadable = StoreDecodeError(
+                f"inngest/{request.operation}: {_reason(response)}",
+                operation=request.operation,
+                workflow_id=request.workflow_id,
+                target=target_of(request),
+            )
+            unreadable.add_note(REMEDY.format(request.workflow_id))
+            raise unreadable
         if response.status >= 400:
             raise StoreStatusError(
                 operation=request.operation,

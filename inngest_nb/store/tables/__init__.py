@@ -4,6 +4,7 @@ from inngest_nb.store.rows import Done, Position, Row, StateTable
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore
 from inngest_nb.store.tables._memory import MemoryTable
 from inngest_nb.store.tables._sqlite import SqliteTable
+from inngest_nb.store.tables._sqlite_looker import examine
 
 __all__ = [
     "Done",
@@ -14,4 +15,5 @@ __all__ = [
     "SqliteStore",
     "SqliteTable",
     "StateTable",
+    "examine",
 ]

@@ -12,8 +12,7 @@ from inngest_nb.store.changes import Changes
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Discard, Hold, Message
 from inngest_nb.store.rows import Done, Number, Position, Row, order, within
-from inngest_nb.store.tables._memory_keys import MemoryKeys
-from inngest_nb.store.tables._memory_sharing import MemorySharing
+from inngest_nb.store.tables._memory_sharing import MemoryKeys, MemorySharing
 from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, conflict, is_done
 
 

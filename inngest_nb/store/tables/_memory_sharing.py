@@ -1,11 +1,11 @@
-"""Leases and messages in this process's memory."""
+"""Leases, messages and the names of requests that were done, in this process's memory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Container
 
-from inngest_nb.store.keys import message_key
+from inngest_nb.store.keys import KEY_SECONDS, MOST_KEYS, message_key
 from inngest_nb.store.messages import (
     ANSWER_SECONDS,
     MESSAGE_BYTES_AT_ONCE,
@@ -14,7 +14,25 @@ from inngest_nb.store.messages import (
     Hold,
     Message,
 )
-from inngest_nb.store.tables._memory_keys import MemoryKeys
+
+
+class MemoryKeys:
+    """What was done under which key. The table guards it."""
+
+    def __init__(self) -> None:
+        self._done: dict[bytes, tuple[bytes, float]] = {}
+
+    def remembered(self, key: bytes) -> bytes | None:
+        """Return what was done under a key, None if that is not known."""
+        request, at = self._done.get(key, (None, 0.0))
+        return request if time.monotonic() - at < KEY_SECONDS else None
+
+    def remember(self, key: bytes, request: bytes) -> None:
+        """Keep what was done under a key, and forget what is too much."""
+        self._done.pop(key, None)  # the newest stand last
+        self._done[key] = request, time.monotonic()
+        if len(self._done) > MOST_KEYS:
+            del self._done[next(iter(self._done))]
 
 
 class MemorySharing:

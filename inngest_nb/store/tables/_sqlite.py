@@ -15,18 +15,17 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from inngest_nb import wire
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.changes import Changes
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Discard, Hold, Message
-from inngest_nb.store.rows import Done, Number, Position, Row, within
+from inngest_nb.store.rows import Done, Number, Position, Row
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
 from inngest_nb.store.tables._sqlite_keys import remember, remembered
 from inngest_nb.store.tables._sqlite_looker import Looker
+from inngest_nb.store.tables._sqlite_rows import checksum_of, read_rows
 from inngest_nb.store.tables._sqlite_sharing import (
     abandoned,
     drop_messages_of,
@@ -36,15 +35,6 @@ from inngest_nb.store.tables._sqlite_sharing import (
 )
 from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, Write, conflict, is_done
 
-_SELECT = """
-SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS BLOB), w.etag,
-    w.number, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
-FROM workflows w JOIN documents d ON d.number = w.number
-"""
-_SELECT_SHORT = _SELECT.replace(
-    "CAST(d.body AS BLOB)", "CASE WHEN length(d.body) <= ? THEN CAST(d.body AS BLOB) ELSE x'' END"
-)
-_PARTS = "SELECT CAST(body AS BLOB) FROM parts WHERE workflow = ? ORDER BY number"
 _LAST = """
 SELECT CAST(coalesce(
     (SELECT body FROM parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
@@ -57,16 +47,20 @@ VALUES (?, ?, ?, ?, ?, ?)
 """
 _REPLACE = """
 UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
-etag = ?, owner = ? WHERE number = ?
+etag = ?, owner = ?, parts_checksum = 0 WHERE number = ?
 """
-_STEP = "UPDATE workflows SET updated_us = coalesce(?, updated_us), etag = ? WHERE number = ?"
+_STEP = """
+UPDATE workflows SET updated_us = coalesce(?, updated_us), etag = ?,
+parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF WHERE number = ?
+"""
 _ADVANCE = """
 UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
-owner = coalesce(?, owner) WHERE number = ?
+owner = coalesce(?, owner), parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
+WHERE number = ?
 """
-_ADD_DOCUMENT = "INSERT INTO documents (body, number) VALUES (?, ?)"
-_SET_DOCUMENT = "UPDATE documents SET body = ? WHERE number = ?"
-_APPEND = "INSERT INTO parts (workflow, body) VALUES (?, ?)"
+# Not an UPDATE: those are of a version that knows no checksums, see the trigger.
+_SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body, checksum) VALUES (?, ?, ?)"
+_APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
 _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
 _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
@@ -111,11 +105,9 @@ class SqliteTable:
 
     def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
         """Return the row of an id, without a document of more than `max_bytes` (0: any)."""
-        select, values = (_SELECT_SHORT, (max_bytes,)) if max_bytes else (_SELECT, ())
         with self._reader() as database:
-            found = database.execute(f"{select} WHERE w.workflow_id = ?", (*values, workflow_id))
-            line = found.fetchone()
-            return _row(database, line, max_bytes) if line else None
+            named = "WHERE w.workflow_id = ?", (workflow_id,)
+            return next(iter(read_rows(database, *named, longest=max_bytes)), None)
 
     def page(
         self,
@@ -136,12 +128,11 @@ class SqliteTable:
             # In these words SQLite goes straight to the place in the index.
             where.append("w.updated_us <= ? AND (w.updated_us < ? OR w.workflow_id > ?)")
             values += [after.updated_us, after.updated_us, after.workflow_id]
-        sql = f"{_SELECT} {'WHERE ' + ' AND '.join(where) if where else ''}"
+        rest = "WHERE " + " AND ".join(where) if where else ""
         newest = "w.updated_us DESC, w.workflow_id"
-        sql += f" ORDER BY {'w.number' if isinstance(after, Number) else newest} LIMIT ?"
+        rest += f" ORDER BY {'w.number' if isinstance(after, Number) else newest} LIMIT ?"
         with self._reader() as database:
-            found = database.execute(sql, (*values, limit or -1))
-            return within((_row(database, line) for line in found), max_bytes)
+            return read_rows(database, rest, (*values, limit or -1), max_bytes=max_bytes)
 
     def etag(self, workflow_id: str) -> str | None:
         """Return the etag of the stored version, None where nothing is stored."""
@@ -289,12 +280,13 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
             database.execute(statement, (number,))
         drop_messages_of(database, work.workflow_id)
     elif not work.whole:
+        checksum = _checksum(work)
         if work.owner is None and work.status in (None, status):
-            database.execute(_STEP, (work.updated_us, work.etag, number))
+            database.execute(_STEP, (work.updated_us, work.etag, checksum, number))
         else:
             entries = work.status, work.updated_us, work.etag, work.owner
-            database.execute(_ADVANCE, (*entries, number))
-        database.execute(_APPEND, (number, work.document))
+            database.execute(_ADVANCE, (*entries, checksum, number))
+        database.execute(_APPEND, (number, work.document, checksum))
     else:
         _keep(database, work, number)
     return None
@@ -316,26 +308,14 @@ def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> Non
     entries = write.status, write.updated_us, now_us, write.etag, write.owner or ""
     if number is None:
         number = database.execute(_ADD, (write.workflow_id, *entries)).lastrowid
-        database.execute(_ADD_DOCUMENT, (write.document, number))
     else:
         database.execute(_REPLACE, (*entries, number))
-        database.execute(_SET_DOCUMENT, (write.document, number))
         database.execute(_DROP_PARTS, (number,))
+    database.execute(_SET_DOCUMENT, (number, write.document, _checksum(write)))
 
 
-def _row(database: sqlite3.Connection, line: Any, max_bytes: int = 0) -> Row:
-    """Make a row of what `_SELECT` found, with the parts that there are."""
-    *row, has_parts = line
-    found = Row(*row)
-    if not has_parts or not found.document:
-        return found
-    parts, size = list[bytes](), len(found.document)
-    for (part,) in database.execute(_PARTS, (found.number,)):
-        parts.append(part)
-        size += len(part)
-        if max_bytes and size > max_bytes:
-            return found._replace(document=b"")
-    return found._replace(document=wire.splice(found.document, parts))
+def _checksum(write: Write) -> int:
+    return checksum_of(write.workflow_id.encode(), write.document)
 
 
 def _closed(path: Path) -> StoreFileError:

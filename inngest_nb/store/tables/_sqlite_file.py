@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from inngest_nb.errors import StoreFileError
+from inngest_nb.store.tables._sqlite_rows import checksum_of
 
 _APPLICATION_ID = 0x694E4E42  # "iNNB"
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _BUSY_SECONDS = 30.0
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# A limit of the file's size, and a disk that is full when the file is opened, are told as I/O.
+_FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 # Which executor runs what, what is sent to whoever does, and what was done under which name. Only
 # running workflows are indexed, by nothing but their owner: neither those that ended nor the steps
@@ -41,6 +45,18 @@ _SHARING = (
     )
     """,
 )
+# A version that knows no checksums may still have the file open while it is brought to this schema:
+# what it changes has none then, instead of a wrong one. We replace rows.
+_CHANGED_UNCHECKED = """
+CREATE TRIGGER documents_unchecked AFTER UPDATE OF body ON documents BEGIN
+    UPDATE documents SET checksum = NULL WHERE number = new.number;
+    UPDATE workflows SET parts_checksum = 0 WHERE number = new.number;
+END
+"""
+_NEWEST = """
+CREATE INDEX workflows_newest
+ON workflows (updated_us DESC, workflow_id, status, etag, first_saved_us, parts_checksum)
+"""
 # A workflow is the document that was saved whole last and the partial ones appended since, a row
 # each, so that appending touches nothing of what is there. There is one index for all listings,
 # because each index costs every append a page: it has all that a listing needs but the document.
@@ -53,22 +69,22 @@ _SCHEMA = (
         updated_us INTEGER NOT NULL,
         first_saved_us INTEGER,
         etag TEXT NOT NULL,
-        owner TEXT NOT NULL DEFAULT ''
+        owner TEXT NOT NULL DEFAULT '',
+        parts_checksum INTEGER NOT NULL DEFAULT 0
     )
     """,
-    """
-    CREATE INDEX workflows_newest
-    ON workflows (updated_us DESC, workflow_id, status, etag, first_saved_us)
-    """,
-    "CREATE TABLE documents (number INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    _NEWEST,
+    "CREATE TABLE documents (number INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER)",
     """
     CREATE TABLE parts (
         number INTEGER PRIMARY KEY,
         workflow INTEGER NOT NULL,
-        body BLOB NOT NULL
+        body BLOB NOT NULL,
+        checksum INTEGER
     )
     """,
     "CREATE INDEX parts_of_workflow ON parts (workflow)",
+    _CHANGED_UNCHECKED,
     *_SHARING,
 )
 # Schema 1 had the document in the workflow's row, and no etag.
@@ -79,18 +95,53 @@ _FROM_SCHEMA_1 = (
     *_SCHEMA,
     """
     INSERT INTO workflows
-    SELECT number, workflow_id, status, updated_us, first_saved_us, lower(hex(randomblob(9))), ''
+    SELECT number, workflow_id, status, updated_us, first_saved_us, lower(hex(randomblob(9))), '', 0
     FROM workflows_1
     """,
-    "INSERT INTO documents SELECT number, document FROM workflows_1",
+    """
+    INSERT INTO documents
+    SELECT number, document, checksum_of(CAST(workflow_id AS BLOB), CAST(document AS BLOB))
+    FROM workflows_1
+    """,
     "DROP TABLE workflows_1",
 )
+# Schema 3 had no checksums.
+_FROM_SCHEMA_3 = (
+    "ALTER TABLE documents ADD COLUMN checksum INTEGER",
+    "ALTER TABLE parts ADD COLUMN checksum INTEGER",
+    """
+    UPDATE documents SET checksum = (
+        SELECT checksum_of(CAST(workflow_id AS BLOB), CAST(body AS BLOB))
+        FROM workflows WHERE number = documents.number)
+    """,
+    """
+    UPDATE parts SET checksum = (
+        SELECT checksum_of(CAST(workflow_id AS BLOB), CAST(body AS BLOB))
+        FROM workflows WHERE number = parts.workflow)
+    """,
+    "ALTER TABLE workflows ADD COLUMN parts_checksum INTEGER NOT NULL DEFAULT 0",
+    """
+    UPDATE workflows SET parts_checksum = 0xFFFFFFFF & (
+        SELECT sum(checksum) FROM parts WHERE workflow = workflows.number)
+    WHERE EXISTS (SELECT 1 FROM parts WHERE workflow = workflows.number AND checksum IS NOT NULL)
+    """,
+    "DROP INDEX workflows_newest",
+    _NEWEST,
+    _CHANGED_UNCHECKED,
+)
 # Schema 2 kept leases in the documents; they are a minute long, and all of them have ended.
-_FROM_SCHEMA_2 = ("ALTER TABLE workflows ADD COLUMN owner TEXT NOT NULL DEFAULT ''", *_SHARING)
+_FROM_SCHEMA_2 = (
+    "ALTER TABLE workflows ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+    *_SHARING,
+    *_FROM_SCHEMA_3,
+)
+_STEPS = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2, 3: _FROM_SCHEMA_3}
 
 
 def make_private(path: Path) -> None:
     """Create the file for its owner alone; one that is there stays as it is."""
+    if path.exists() and not _can_write(path):
+        return  # it is opened for reading
     try:
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, parents=True)
@@ -105,17 +156,65 @@ def make_private(path: Path) -> None:
         ) from error
 
 
-def open_file(path: Path) -> sqlite3.Connection:
-    """Connect to the file, which has the present schema then."""
-    database = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+def _can_write(path: Path) -> bool:
+    """Tell whether a file that is there can be written to; its folder too, where none has it open.
+
+    SQLite keeps what is being written in files beside it.
+    """
+    as_we_are = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+    beside = Path(f"{path}-wal")
+    return os.access(path, os.W_OK, **as_we_are) and (
+        os.access(path.parent, os.W_OK, **as_we_are) or beside.exists()
     )
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Connect to the file, which has the present schema then.
+
+    Where it cannot be written to, it is opened for reading, and a write is an error.
+    """
+    if path.exists() and not _can_write(path):
+        return look_into(path)
+    database = _connect(str(path))
     try:
         _prepare(database, path)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def look_into(path: Path) -> sqlite3.Connection:
+    """Connect to a file that is there, for reading only."""
+    address = path.absolute().as_uri() + "?mode=ro"
+    database = _connect(address, uri=True)
+    try:
+        try:
+            version = _checked_version(database, path)
+        except sqlite3.OperationalError:
+            if Path(f"{path}-wal").exists():
+                raise
+            # Nobody has it open, and on a disk that cannot be written to nobody will.
+            database.close()
+            database = _connect(address + "&immutable=1", uri=True)
+            version = _checked_version(database, path)
+        if version != _SCHEMA_VERSION:
+            raise StoreFileError(
+                f"{path} is of an older version (schema {version}) and can only be read once it "
+                "was brought up to date",
+                target=str(path),
+                hint="open it once with SqliteStore, or a copy of it, where it can be written to",
+            )
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _connect(database: str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(
+        database, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
+    )
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
@@ -127,8 +226,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
         version = _checked_version(database, path)  # another process may have been faster
-        steps = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2}.get(version, ())
-        for statement in steps:
+        database.create_function("checksum_of", 2, checksum_of, deterministic=True)
+        for statement in _STEPS.get(version, ()):
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
@@ -171,20 +270,28 @@ def words_for(path: Path) -> Iterator[None]:
 
 
 def in_words(error: sqlite3.Error, path: Path) -> StoreFileError:
-    """Say what SQLite says, with the file's name and something to try."""
-    hint = "nothing of it was written"
-    for text, advice in _ADVICE.items():
-        if text in str(error):
-            hint = advice
-    told = StoreFileError(f"{path}: {error}", target=str(path), hint=hint)
-    told.busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_CODES
+    """Say what SQLite says, with the file's name and something to try, by the error's code."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    full = code in _FULL_CODES
+    words = f"no room to write to it ({error})" if full else str(error)
+    hint = _ADVICE[sqlite3.SQLITE_FULL if full else code & 0xFF]
+    told = StoreFileError(f"{path}: {words}", target=str(path), hint=hint)
+    told.busy, told.full = code & 0xFF in _BUSY_CODES, full
     return told
 
 
-_ADVICE = {
-    "not a database": "the file was left as it is; give another path=",
-    "malformed": "the file is damaged and was left as it is; restore it, or give another path=",
-    "full": "nothing of it was written; make room on the disk and try again",
-    "locked": "another process holds the file for longer than 30 s; close it and try again",
-    "readonly": "the file may not be written to; give another path=",
-}
+_HELD = "another process holds the file for longer than 30 s; close it and try again"
+_ADVICE: Mapping[int, str] = defaultdict(
+    lambda: "nothing of it was written",
+    {
+        sqlite3.SQLITE_NOTADB: "the file was left as it is; give another path=",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged and was left as it is; `inngest-nb doctor "
+        "--path FILE` lists what cannot be read",
+        sqlite3.SQLITE_FULL: "nothing of it was written; make room on the disk, or raise the limit "
+        "of the file's size, and try again",
+        sqlite3.SQLITE_BUSY: _HELD,
+        sqlite3.SQLITE_LOCKED: _HELD,
+        sqlite3.SQLITE_READONLY: "the file is open for reading only, because it or its folder "
+        "cannot be written to; copy it to another folder to change it",
+    },
+)

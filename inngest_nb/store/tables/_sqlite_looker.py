@@ -1,12 +1,55 @@
-"""A look at an SQLite file that tells whether anybody has changed it."""
+"""Looks at an SQLite file: whether anybody has changed it, and whether all of it can be read."""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from inngest_nb.store.tables._sqlite_file import open_file, words_for
+from inngest_nb.errors import StoreDecodeError
+from inngest_nb.store.rows import state_of
+from inngest_nb.store.tables._sqlite_file import look_into, open_file, words_for
+from inngest_nb.store.tables._sqlite_rows import read_rows
+
+_AT_ONCE = 500
+_MOST_FLAWS = 10
+
+
+@dataclass
+class Report:
+    """What `examine` found: how many workflows can be read, and why each other one cannot."""
+
+    readable: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    flaws: list[str] = field(default_factory=list)
+    checksums: str = "all match their checksums"
+
+
+def examine(path: Path) -> Report:
+    """Read all of a file, and change nothing. Raises `StoreFileError` for one that is not ours."""
+    report = Report()
+    with words_for(path), contextlib.closing(look_into(path)) as database:
+        lines = database.execute(f"PRAGMA integrity_check({_MOST_FLAWS})").fetchall()
+        report.flaws += [text for (text,) in lines if text != "ok"]
+        last = 0
+        while rows := read_rows(database, _NEXT, (last, _AT_ONCE)):
+            last = rows[-1].number
+            for row in rows:
+                try:
+                    state_of(row)
+                    report.readable += 1
+                except StoreDecodeError as error:
+                    report.unreadable[row.workflow_id] = str(error.__cause__)
+        (unchecked,) = database.execute(_UNCHECKED).fetchone()
+        if unchecked:
+            report.checksums = f"{unchecked:,} have no checksum yet"
+    return report
+
+
+_NEXT = "WHERE w.number > ? ORDER BY w.number LIMIT ?"
+_UNCHECKED = "SELECT count(*) FROM documents WHERE checksum IS NULL"
 
 
 class Looker:

@@ -1,0 +1,131 @@
+"""Rows as they are read from an SQLite file, each looked at with its checksum.
+
+SQLite keeps none: a disk that gives back other bytes than it was given would go unnoticed. What is
+damaged is named in its row, and spoils no other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zlib import crc32
+
+from inngest_nb import wire
+from inngest_nb.store.rows import Row, within
+
+_SELECT = """
+SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS BLOB), w.etag,
+    w.number, d.checksum, w.parts_checksum, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
+FROM workflows w LEFT JOIN documents d ON d.number = w.number
+"""
+# A checksum stands behind its document: to read the one is to read the other.
+_SELECT_SHORT = _SELECT.replace(
+    "CAST(d.body AS BLOB)", "CASE WHEN length(d.body) <= ? THEN CAST(d.body AS BLOB) ELSE x'' END"
+).replace("d.checksum", "CASE WHEN length(d.body) <= ? THEN d.checksum END")
+_SELECT_ALONE = """
+SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, x'', w.etag, w.number,
+    w.parts_checksum
+FROM workflows w NOT INDEXED
+"""
+_DOCUMENT = "SELECT CAST(body AS BLOB), checksum FROM documents WHERE number = ?"
+_PARTS = "SELECT CAST(body AS BLOB), checksum FROM parts WHERE workflow = ? ORDER BY number"
+
+# A workflow's row has the sum of its parts' checksums, in so many bits.
+_CHECKSUM_BITS = 0xFFFFFFFF
+_DAMAGED = "damaged in the database file: its checksum does not match"
+_MISSING = "damaged in the database file: its document is missing"
+_BAD_ENTRIES = "damaged in the database file: the entries of its row make no sense"
+_FIRST_US = wire.microseconds(None)
+_LAST_US = wire.microseconds(datetime.max.replace(tzinfo=UTC))
+
+
+def checksum_of(workflow_id: bytes, body: bytes) -> int:
+    """Sum up a document or a part, so that it fits no other workflow."""
+    return crc32(body, crc32(workflow_id))
+
+
+def read_rows(
+    database: sqlite3.Connection,
+    rest: str,
+    values: Sequence[object],
+    *,
+    longest: int = 0,
+    max_bytes: int = 0,
+) -> list[Row]:
+    """Read the rows that the rest of a SELECT asks for, up to so many bytes of documents.
+
+    With `longest` a longer document is left out of its row. What is damaged has a `flaw` instead.
+    """
+    select, first = (_SELECT_SHORT, (longest, longest)) if longest else (_SELECT, ())
+    try:
+        lines = database.execute(f"{select} {rest}", (*first, *values))
+        return within((_row(database, line, longest) for line in lines), max_bytes)
+    except sqlite3.Error as error:
+        if not _tells_of_damage(error):
+            raise
+    return within(_one_by_one(database, rest, values), max_bytes)
+
+
+def _row(database: sqlite3.Connection, line: Any, longest: int = 0) -> Row:
+    """Make a row of what was selected, with the parts that there are."""
+    *row, checksum, parts_checksum, has_parts = line
+    if not _are_sound(row):
+        return Row(str(row[0]), "", 0, None, b"", str(row[5]), row[6], _BAD_ENTRIES)
+    found = Row(*row)
+    if checksum is None and row[4] is None:
+        return found._replace(document=b"", flaw=_MISSING)
+    workflow_id = found.workflow_id.encode()
+    if checksum is not None and checksum_of(workflow_id, found.document) != checksum:
+        return found._replace(document=b"", flaw=_DAMAGED)
+    if not found.document:
+        return found
+    parts, size, total = list[bytes](), len(found.document), 0
+    if not has_parts:
+        return found if parts_checksum == 0 else found._replace(document=b"", flaw=_DAMAGED)
+    for part, checksum in database.execute(_PARTS, (found.number,)):
+        if checksum is not None and checksum_of(workflow_id, part) != checksum:
+            return found._replace(document=b"", flaw=_DAMAGED)
+        total += checksum or 0
+        parts.append(part)
+        size += len(part)
+        if longest and size > longest:
+            return found._replace(document=b"")
+    if total & _CHECKSUM_BITS != parts_checksum:  # one of them is missing, or of another workflow
+        return found._replace(document=b"", flaw=_DAMAGED)
+    return found._replace(document=wire.splice(found.document, parts))
+
+
+def _are_sound(row: Sequence[Any]) -> bool:
+    """Tell whether the entries beside a document are such as are written there."""
+    workflow_id, status, updated, first, _, etag, _ = row
+    return (
+        type(workflow_id) is type(status) is type(etag) is str
+        and type(updated) is int
+        and _FIRST_US <= updated <= _LAST_US
+        and (first is None or (type(first) is int and _FIRST_US <= first <= _LAST_US))
+    )
+
+
+def _one_by_one(database: sqlite3.Connection, rest: str, values: Sequence[object]) -> Iterator[Row]:
+    """Read rows of a file of which some pages make no sense, without its indexes."""
+    database.text_factory = lambda text: text.decode(errors="replace")
+    try:
+        for line in database.execute(f"{_SELECT_ALONE} {rest}", values):
+            try:
+                found = database.execute(_DOCUMENT, line[6:7]).fetchone() or (None, None)
+                yield _row(database, (*line[:4], found[0], *line[5:7], found[1], line[7], True))
+            except sqlite3.Error as error:
+                if not _tells_of_damage(error):
+                    raise
+                bare = _row(database, (*line[:7], 0, 0, False))
+                yield bare._replace(flaw=f"damaged in the database file: {error}")
+    finally:
+        database.text_factory = str
+
+
+def _tells_of_damage(error: sqlite3.Error) -> bool:
+    """Tell damage from everything else; a text that is not UTF-8 has no code of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return "UTF-8" in str(error) if code is None else code & 0xFF == sqlite3.SQLITE_CORRUPT
