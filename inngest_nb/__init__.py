@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from inngest_nb._version import __version__
 
 if TYPE_CHECKING:
-    from inngest_nb import samples, testing
+    from inngest_nb import errors, samples, testing
     from inngest_nb.checkup import doctor
     from inngest_nb.engine import (
         ActivityContext,
@@ -29,7 +29,42 @@ if TYPE_CHECKING:
         otel_hooks,
         workflow,
     )
-    from inngest_nb.errors import NonRetryableError, PayloadTypeError, RetryAfter
+    from inngest_nb.errors import (
+        ActivityError,
+        ChildWorkflowError,
+        EngineError,
+        ExecutorClosedError,
+        InngestNbError,
+        LeaseLostError,
+        ListingUnsupportedError,
+        NestedAsyncioError,
+        NonDeterminismError,
+        NonRetryableError,
+        NotAStateServerError,
+        PayloadTooLargeError,
+        PayloadTypeError,
+        RetryAfter,
+        ServerStartError,
+        StoreConflictError,
+        StoreConnectionError,
+        StoreDecodeError,
+        StoreError,
+        StoreFileError,
+        StoreKeyReusedError,
+        StoreStatusError,
+        WorkflowAlreadyRunningError,
+        WorkflowBlockedError,
+        WorkflowCanceledError,
+        WorkflowCodeError,
+        WorkflowEndedError,
+        WorkflowFailedError,
+        WorkflowLeasedError,
+        WorkflowNotFoundError,
+        WorkflowNotHereError,
+        WorkflowNotRunningError,
+        WorkflowNotSavedError,
+        WrongLoopError,
+    )
     from inngest_nb.frames import (
         activity_frame,
         frame,
@@ -65,7 +100,17 @@ _ROOMS = {
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork otel_hooks workflow"
     ),
-    "inngest_nb.errors": "NonRetryableError PayloadTypeError RetryAfter",
+    "inngest_nb.errors": (
+        "ActivityError ChildWorkflowError EngineError ExecutorClosedError InngestNbError "
+        "LeaseLostError ListingUnsupportedError NestedAsyncioError NonDeterminismError "
+        "NonRetryableError NotAStateServerError PayloadTooLargeError PayloadTypeError "
+        "RetryAfter ServerStartError StoreConflictError StoreConnectionError "
+        "StoreDecodeError StoreError StoreFileError StoreKeyReusedError StoreStatusError "
+        "WorkflowAlreadyRunningError WorkflowBlockedError WorkflowCanceledError "
+        "WorkflowCodeError WorkflowEndedError WorkflowFailedError WorkflowLeasedError "
+        "WorkflowNotFoundError WorkflowNotHereError WorkflowNotRunningError "
+        "WorkflowNotSavedError WrongLoopError"
+    ),
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status"
     ),
@@ -87,35 +132,67 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split
 
 __all__ = [
     "ActivityContext",
+    "ActivityError",
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowContext",
     "AsyncWorkflowStore",
+    "ChildWorkflowError",
+    "EngineError",
     "EventType",
     "Executor",
+    "ExecutorClosedError",
     "HistoryEvent",
     "Hooks",
+    "InngestNbError",
     "InngestStore",
+    "LeaseLostError",
+    "ListingUnsupportedError",
     "MemoryStore",
+    "NestedAsyncioError",
+    "NonDeterminismError",
     "NonRetryableError",
+    "NotAStateServerError",
+    "PayloadTooLargeError",
     "PayloadTypeError",
     "RetryAfter",
     "RetryPolicy",
+    "ServerStartError",
     "Signal",
     "SqliteStore",
     "StateServer",
+    "StoreConflictError",
+    "StoreConnectionError",
+    "StoreDecodeError",
+    "StoreError",
+    "StoreFileError",
+    "StoreKeyReusedError",
+    "StoreStatusError",
+    "WorkflowAlreadyRunningError",
+    "WorkflowBlockedError",
+    "WorkflowCanceledError",
+    "WorkflowCodeError",
     "WorkflowContext",
+    "WorkflowEndedError",
+    "WorkflowFailedError",
     "WorkflowHandle",
+    "WorkflowLeasedError",
+    "WorkflowNotFoundError",
+    "WorkflowNotHereError",
+    "WorkflowNotRunningError",
+    "WorkflowNotSavedError",
     "WorkflowState",
     "WorkflowStatus",
     "WorkflowStore",
     "Write",
+    "WrongLoopError",
     "__version__",
     "activity_frame",
     "compare",
     "delete_form",
     "doctor",
     "enable_nested_asyncio",
+    "errors",
     "explore",
     "fork",
     "frame",
@@ -141,7 +218,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _ROOM_OF:
         value = getattr(import_module(_ROOM_OF[name]), name)
-    elif name in ("samples", "testing"):
+    elif name in ("errors", "samples", "testing"):
         value = import_module(f"inngest_nb.{name}")
     else:
         raise AttributeError(f"module 'inngest_nb' has no attribute {name!r}")

@@ -31,6 +31,19 @@ def test_every_public_name_can_be_imported() -> None:
     assert [name for name in inngest_nb.__all__ if not hasattr(inngest_nb, name)] == []
 
 
+def test_every_error_is_at_the_door() -> None:
+    there = vars(import_module("inngest_nb.errors")).values()
+    kinds = [kind for kind in there if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(kinds) > 30
+    assert [kind for kind in kinds if getattr(inngest_nb, kind.__name__) is not kind] == []
+    assert {kind.__name__ for kind in kinds} <= {*inngest_nb.__all__}
+
+
+def test_the_errors_are_there_in_a_fresh_interpreter() -> None:
+    code = "import inngest_nb as inb; assert inb.errors.StoreError is inb.StoreError"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_only_the_public_names_are_offered_each_once() -> None:
     assert dir(inngest_nb) == inngest_nb.__all__ == sorted(set(inngest_nb.__all__))
 
