@@ -8,7 +8,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Self
 
 import uvicorn
@@ -17,7 +16,7 @@ from inngest_nb.errors import ServerStartError
 from inngest_nb.server._app import App
 from inngest_nb.server._guard import Guard
 from inngest_nb.store.http import identify
-from inngest_nb.store.tables import SqliteTable
+from inngest_nb.store.tables import StateTable, open_table, path_of
 
 __all__ = ["StateServer"]
 
@@ -27,7 +26,8 @@ _START_SECONDS = 30.0
 class StateServer:
     """An HTTP server that keeps workflow states in an SQLite file, by the contract.
 
-    A save is on disk before it is answered. `port` 0 takes a free one. With an `event_key` every
+    A save is on disk before it is answered. With the path `:memory:` there is no file, and what was
+    saved is gone when the server ends. `port` 0 takes a free one. With an `event_key` every
     request needs it; beyond loopback the server does not listen without one. Used as a context
     manager (or by `start` and `close`) it runs in a thread; `run` keeps the caller's thread busy.
 
@@ -45,7 +45,7 @@ class StateServer:
         self.host = host
         self.port = port
         self._guard = Guard(host, event_key)
-        self.path = Path(path).absolute()
+        self.path = path_of(path)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -112,11 +112,11 @@ class StateServer:
                 f"this state server runs already, at {self.url}; close() it before it starts again"
             )
 
-    def _prepare(self) -> tuple[socket.socket, SqliteTable]:
+    def _prepare(self) -> tuple[socket.socket, StateTable]:
         """Take the port first: what is wrong with it must not touch the file."""
         listener = self._listen()
         try:
-            table = SqliteTable(self.path)
+            table = open_table(self.path)
         except BaseException:
             listener.close()
             raise
@@ -152,7 +152,7 @@ class _Server(uvicorn.Server):
     """Uvicorn, quiet, and telling when it is ready."""
 
     def __init__(
-        self, table: SqliteTable, guard: Guard, started: Callable[[], None] | None = None
+        self, table: StateTable, guard: Guard, started: Callable[[], None] | None = None
     ) -> None:
         # Those who wait for changes are sent home when the server is to end.
         app = App(table, guard, closing=lambda: self.should_exit)
@@ -181,7 +181,7 @@ class _Server(uvicorn.Server):
             self._tell()
 
 
-def _serve(server: _Server, listener: socket.socket, table: SqliteTable) -> None:
+def _serve(server: _Server, listener: socket.socket, table: StateTable) -> None:
     # Not `asyncio.run`: where nest-asyncio 1.x is applied, that one takes no loop of ours.
     loop = asyncio.SelectorEventLoop()
     try:

@@ -6,13 +6,21 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from small_servers import plain_server
 
-from inngest_nb import InngestStore, StateServer, WorkflowState, local
+from inngest_nb import (
+    InngestStore,
+    SqliteStore,
+    StateServer,
+    WorkflowState,
+    WorkflowStore,
+    local,
+)
 from inngest_nb.errors import ServerStartError, StoreFileError, StoreStatusError
 
 X = WorkflowState(workflow_id="x")
@@ -55,6 +63,35 @@ def test_a_file_that_is_no_database_is_told_and_frees_the_port(tmp_path: Path) -
     with pytest.raises(StoreFileError, match="not a database"):
         server.start()
     server.close()
+
+
+@pytest.mark.parametrize("start", [lambda: local(":memory:"), lambda: SqliteStore(":memory:")])
+def test_memory_is_memory_as_sqlite_means_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[], WorkflowStore]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with start() as store:
+        store.save(X)
+        assert store.load("x") == X
+        assert store.fetch() == [X]
+        assert "':memory:'" in repr(store)
+    with start() as store:
+        assert store.fetch() == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_in_memory_can_do_what_any_other_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with StateServer(":memory:", port=0) as server, InngestStore(server.url) as store:
+        assert ":memory:" in repr(server)
+        assert store.can_append()
+        assert store.can_share()
+        store.save(X)
+        store.save(X.replace(input="x" * 10**6))  # too long to be read at once
+        assert store.load("x") == X.replace(input="x" * 10**6)
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_stops_with_its_block_and_leaves_no_thread(tmp_path: Path) -> None:

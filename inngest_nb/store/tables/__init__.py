@@ -1,7 +1,7 @@
 """Documents in rows, in memory or in an SQLite file: what the stores and the server stand on."""
 
 from inngest_nb.store.rows import Done, Position, Row, StateTable
-from inngest_nb.store.tables._local import MemoryStore, SqliteStore
+from inngest_nb.store.tables._local import MemoryStore, SqliteStore, open_table, path_of
 from inngest_nb.store.tables._memory import MemoryTable
 from inngest_nb.store.tables._sqlite import SqliteTable
 from inngest_nb.store.tables._sqlite_looker import examine
@@ -16,4 +16,6 @@ __all__ = [
     "SqliteTable",
     "StateTable",
     "examine",
+    "open_table",
+    "path_of",
 ]

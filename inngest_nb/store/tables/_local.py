@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Self, TypeVar
 
 from inngest_nb import wire
@@ -29,6 +30,19 @@ from inngest_nb.store.writes import Deletion, Outcome, Work, Write, sift
 __all__ = ["MemoryStore", "SqliteStore"]
 
 T = TypeVar("T")
+
+_MEMORY = Path(":memory:")  # SQLite's own word
+
+
+def path_of(given: str | os.PathLike[str]) -> Path:
+    """Give the whole path of a file of states; `:memory:` stays as it is."""
+    path = Path(given)
+    return path if path == _MEMORY else path.absolute()
+
+
+def open_table(path: str | os.PathLike[str]) -> MemoryTable | SqliteTable:
+    """Open the rows of a file, or those of `:memory:`, which are new each time."""
+    return MemoryTable() if Path(path) == _MEMORY else SqliteTable(path)
 
 
 class _TableStore:
@@ -154,14 +168,14 @@ class MemoryStore(_TableStore):
 class SqliteStore(_TableStore):
     """States in an SQLite file, durable when `save` returns; many processes may share the file.
 
-    The file is created for its owner alone. Raises `StoreFileError` for a file that is damaged,
+    The file is created for its owner alone; `:memory:` is none, but this process's memory. One that
+    cannot be written to opens for reading. Raises `StoreFileError` for a file that is damaged,
     of another program or of a newer version, and leaves it as it is.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        table = SqliteTable(path)
-        super().__init__(table)
-        self.path = table.path
+        super().__init__(open_table(path))
+        self.path = path_of(path)
 
     def __repr__(self) -> str:
         return f"SqliteStore({str(self.path)!r})"
