@@ -1,17 +1,25 @@
-"""`%workflows`, `%workflow` and `%%workflow`: what one does most, in one line."""
+"""`%workflows`, `%workflow` and `%%workflow`: the most common tasks, in one line."""
 
 from __future__ import annotations
 
 import ast
+import asyncio
+import concurrent.futures
+import contextvars
 import inspect
+import json
+import re
+import threading
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from inngest_nb.frames import frame
 from inngest_nb.frames._source import is_store
+from inngest_nb.notebook.live._interrupt import HEARING
 from inngest_nb.notebook.live._live import LiveRun, run
 from inngest_nb.notebook.timeline._timeline import Timeline, timeline
 from inngest_nb.store import InngestStore, WorkflowStore
@@ -20,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["WorkflowMagics"]
+
+_INPUT = re.compile(r"(?:^|\s)--input(?:=|\s+|$)")
 
 _STORE = argument(
     "--store",
@@ -61,20 +71,37 @@ class WorkflowMagics(Magics):
 
     @magic_arguments()
     @argument("--id", nargs="+", help="the id to store it under; a new one without it")
-    @argument("--input", nargs="+", help='its input: an expression, such as order or {"order": 42}')
     @_STORE
+    @argument(
+        "--input",
+        nargs="...",
+        help="its input: the rest of the line as it stands, JSON or an expression, "
+        'such as {"order": 42} or order; so it comes last',
+    )
     @cell_magic("workflow")
+    @no_var_expand
     def run_cell(self, line: str, cell: str) -> LiveRun:
         """Run the cell, and then the last function that it defines as a workflow."""
-        given = parse_argstring(self.run_cell, line)
+        head, text = _parted(line)
+        given = parse_argstring(self.run_cell, self.shell.var_expand(head))
+        input_given = _Input(text)
         source = self.shell.transform_cell(cell)
         name = _last_function(source)
         store = self._store(given.store)
-        place = self.shell.compile.cache(source, self.shell.execution_count)
-        self.shell.ex(compile(source, place, "exec"))
-        value = self.shell.ev(" ".join(given.input)) if given.input else None
+        self._execute(source)
+        value = input_given.value(self.shell)
         function = self.shell.user_ns[name]
         return run(function, value, id=_unquoted(given.id) if given.id else None, store=store)
+
+    def _execute(self, source: str) -> None:
+        """Execute the cell here; one that awaits on a loop of its own, as this one is in use."""
+        place = self.shell.compile.cache(source, self.shell.execution_count)
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self.shell.compile.flags
+        code = compile(source, place, "exec", flags=flags, dont_inherit=True)
+        if code.co_flags & inspect.CO_COROUTINE:
+            _finish(eval(code, self.shell.user_global_ns, self.shell.user_ns))  # noqa: S307
+        else:
+            self.shell.ex(code)
 
     def _store(self, name: str | None) -> WorkflowStore:
         """Return the store to work with, and say how to name one if that is not clear."""
@@ -102,6 +129,66 @@ def _is_ours(value: Any) -> bool:
     return is_store(value) and not inspect.iscoroutinefunction(value.load)
 
 
+class _Input:
+    """What stands behind `--input`: JSON, else an expression, whose names the cell may define."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._json: list[Any] = []
+        if not text:
+            return
+        try:
+            self._json.append(json.loads(text))
+        except ValueError as error:
+            try:
+                compile(text, "--input", "eval")
+            except SyntaxError as wrong:
+                raise UsageError(
+                    f"--input is neither JSON ({error}) nor an expression ({wrong.msg}): {text}"
+                ) from None
+
+    def value(self, shell: Any) -> Any:
+        """Return the value; None if no input was given."""
+        if self._json or not self._text:
+            return self._json[0] if self._json else None
+        return shell.ev(self._text)
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """Split a line into its options and the text of the input."""
+    found = _INPUT.search(line)
+    if found is None:
+        return line, ""
+    text = line[found.end() :].strip()
+    if not text:
+        raise UsageError('--input wants JSON or an expression, such as --input {"order": 42}')
+    return line[: found.start()], text
+
+
+def _finish(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Run a coroutine to its end in a thread of its own; an interrupt cancels it."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(coroutine, context=(context := contextvars.copy_context()))
+    done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+    def work() -> None:
+        try:
+            done.set_result(loop.run_until_complete(task))
+        except BaseException as error:  # noqa: BLE001  # raised in the cell
+            done.set_exception(error)
+        finally:
+            loop.close()
+
+    threading.Thread(target=context.copy().run, args=(work,), daemon=True).start()
+    try:
+        while not concurrent.futures.wait([done], HEARING).done:
+            pass
+    except BaseException:
+        loop.call_soon_threadsafe(task.cancel)
+        raise
+    done.result()
+
+
 def _last_function(cell: str) -> str:
     """Return the name of the last function that a cell defines."""
     names = [
@@ -111,7 +198,7 @@ def _last_function(cell: str) -> str:
     ]
     if not names:
         raise UsageError(
-            "%%workflow wants a cell that defines a function, such as "
+            "%%workflow needs a cell that defines a function, such as "
             "async def order(ctx, input): ..."
         )
     return names[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,6 +86,10 @@ def test_an_unknown_id_is_answered_with_where_to_look(shell: Any, store: inb.Mem
         ('--input {"a": 21}["a"]', 42),
         ("--input=-21", -42),
         ("--input 'x y'", "x yx y"),
+        ('--input {"title": "a  b"}["title"]', "a  ba  b"),
+        ('--input "costs $5 in {braces}"', "costs $5 in {braces}" * 2),
+        ('--input "it\'s --id x"', "it's --id xit's --id x"),
+        ("--input -5", -10),
     ],
 )
 def test_a_cells_last_function_runs_as_a_workflow(
@@ -94,14 +99,64 @@ def test_a_cells_last_function_runs_as_a_workflow(
     assert isinstance(live, LiveRun)
     assert live.result() == result
     assert live.store is store
-    assert live.id == "my run" if "--id" in line else live.id.startswith("doubled-")
+    assert live.id == "my run" if line.startswith("--id") else live.id.startswith("doubled-")
     assert callable(shell.user_ns["doubled"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"title": "a  b"}',
+        '{"amount": -5}',
+        '{"price": "costs $5", "open": true, "by": null}',
+        '{"LATER": "$LATER {LATER}"}',
+    ],
+)
+def test_an_input_is_taken_as_it_stands_to_the_end_of_the_line(
+    shell: Any, store: inb.MemoryStore, given: str
+) -> None:
+    cell = "LATER = 1\nasync def echo(ctx, given):\n    return given"
+    live = shell.run_cell(f"%%workflow --id of-$name --input {given}  \n{cell}").result
+    assert live.state.input == live.result() == json.loads(given)
+
+
+def test_an_input_that_is_neither_json_nor_python_is_refused_before_the_cell_runs(
+    shell: Any, store: inb.MemoryStore
+) -> None:
+    with pytest.raises(Exception, match=r"--input is neither JSON \(.*column 7.*\) nor an expr"):
+        shell.run_cell_magic("workflow", '--input {"a": }', WORKFLOW)
+    assert "LATER" not in shell.user_ns
+
+
+def test_a_cell_may_await(shell: Any, store: inb.MemoryStore) -> None:
+    cell = """
+import asyncio
+await asyncio.sleep(0)
+number = await asyncio.sleep(0, 21)
+
+async def doubled(ctx, given):
+    return given * 2
+"""
+    shell.run_cell("async def failing():\n    raise KeyError('table')")
+    live = shell.run_cell(f"%%workflow --input number\n{cell}").result
+    assert live.result() == 42
+    with pytest.raises(KeyError, match="table"):
+        shell.run_cell_magic("workflow", "", f"await failing()\n{cell}")
+
+
+def test_a_cell_may_await_in_a_kernel_whose_loop_is_running() -> None:
+    body = "async def echo(ctx, given):\n    return given"
+    with live_kernel() as kernel:
+        kernel.run("%load_ext inngest_nb\nimport asyncio, inngest_nb\ns = inngest_nb.MemoryStore()")
+        assert kernel.run(
+            f"%%workflow --input x\nx = await asyncio.sleep(0.1, 'seen')\nprint(x)\n{body}"
+        ).startswith("seen")
 
 
 def test_a_cell_without_a_function_is_refused_before_it_runs(
     shell: Any, store: inb.MemoryStore
 ) -> None:
-    with pytest.raises(Exception, match="wants a cell that defines a function"):
+    with pytest.raises(Exception, match="needs a cell that defines a function"):
         shell.run_cell_magic("workflow", "", "ran = True")
     assert "ran" not in shell.user_ns
     assert len(store.list()) == 31
