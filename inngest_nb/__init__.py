@@ -9,6 +9,7 @@
 Names are loaded when they are first used, so that the import itself costs next to nothing.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         plot_activity,
         plot_durations,
         plot_status,
+        use,
     )
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
@@ -112,7 +114,7 @@ _ROOMS = {
         "WorkflowNotSavedError WrongLoopError"
     ),
     "inngest_nb.frames": (
-        "activity_frame frame history_frame plot_activity plot_durations plot_status"
+        "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
@@ -211,6 +213,7 @@ __all__ = [
     "start",
     "testing",
     "timeline",
+    "use",
     "workflow",
 ]
 
@@ -235,3 +238,22 @@ def load_ipython_extension(shell: Any) -> None:
     from inngest_nb.notebook.magics import WorkflowMagics
 
     shell.register_magics(WorkflowMagics)
+    _attach(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the magics away again, for `%unload_ext` and `%reload_ext`."""
+    from inngest_nb.notebook.ipython import detach
+
+    detach(shell)
+
+
+def _attach(shell: Any) -> None:
+    """Have states, handles and errors shown in cells as people read them."""
+    from inngest_nb.notebook.ipython import attach
+
+    attach(shell)
+
+
+if (_shell := getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()) is not None:
+    _attach(_shell)

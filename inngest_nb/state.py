@@ -240,8 +240,8 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
     __hash__ = None  # type: ignore[assignment]  # payloads are lists and dicts
 
     def __repr__(self) -> str:
-        shown = ((name, getattr(self, name)) for name in DOCUMENT_FIELDS)
-        return f"WorkflowState({', '.join(f'{name}={value!r}' for name, value in shown if value)})"
+        status = f", status={str(self.status)!r}" if self.status else ""
+        return f"WorkflowState({self.workflow_id[:200]!r}{status}, events={len(self.history)})"
 
 
 DOCUMENT_FIELDS = tuple(

@@ -16,6 +16,7 @@ _STATUS_LOOKS = {
     "": ("·", "idle"),
     # Beyond a workflow's words: those of activities, signals and timers.
     "abandoned": ("⊘", "idle"),
+    "stopped here": ("⊘", "idle"),
     "received": ("◆", "busy"),
     "fired": ("◷", "idle"),
 }

@@ -338,6 +338,10 @@ class Executor:
             self._supervisor.close(_GRACE_SECONDS)
         self._engine.close(duration_of(timeout, "timeout"))
 
+    def __repr__(self) -> str:
+        """Name the store by its class only: what another's repr would tell, nobody knows."""
+        return f"Executor({type(self._engine.store).__name__})"
+
     def __enter__(self) -> Self:
         return self
 

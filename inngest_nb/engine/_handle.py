@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import copy
 from collections.abc import Generator
 from typing import Any
 
@@ -76,16 +77,14 @@ class WorkflowHandle:
             with waiting():
                 return run.result(seconds)
         try:
-            if run.done.done():
-                return _value(run, run.done.result())
-            with waiting():
-                return _value(run, run.done.result(seconds))
+            if not run.done.done():
+                with waiting():
+                    run.done.exception(seconds)
         except concurrent.futures.TimeoutError:
-            if run.done.done():
-                raise
             raise TimeoutError(
-                f"workflow {self.id!r} still runs after {seconds:g} s, and goes on"
+                f"workflow {self.id!r} is still running after {seconds:g} s; it was left alone"
             ) from None
+        return _value(run)
 
     def __await__(self) -> Generator[Any, None, Any]:
         loop = asyncio.get_running_loop()
@@ -111,7 +110,7 @@ class WorkflowHandle:
             yield from ended.__await__()
         finally:  # who gives up waiting leaves nothing behind
             run.tell_no_more(over)
-        return _value(run, run.done.result())
+        return _value(run)
 
     def _check_place(self) -> None:
         if isinstance(self._run, Run) and self._run.done.done():
@@ -128,6 +127,12 @@ class WorkflowHandle:
         )
 
 
-def _value(run: Run, result: Any) -> Any:
-    """Return a result as what the workflow is annotated to return."""
-    return workflow_types(run.fn).decode_result(fresh(result))
+def _value(run: Run) -> Any:
+    """Return the result of a run that is over as what the workflow is annotated to return.
+
+    What it failed with is raised as a copy: a traceback grows each time an error is raised.
+    """
+    failure = run.done.exception()
+    if failure is not None:
+        raise copy.copy(failure)
+    return workflow_types(run.fn).decode_result(fresh(run.done.result()))

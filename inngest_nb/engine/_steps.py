@@ -42,6 +42,8 @@ def replay_steps(fn: Callable[..., Any], state: WorkflowState) -> list[ReplaySte
     `EngineError` for a state without a history, and `TimeoutError` for code that blocks.
     """
     past, curtain = _through(fn, state, _SECONDS)
+    if state.status is WorkflowStatus.COMPLETED and curtain.raised is not None:
+        raise past.raised(curtain.raised, state.history[-1], "the workflow completed")
     if state.status is WorkflowStatus.COMPLETED and curtain.end is None:
         raise past.parting(state.history[-1], "the workflow completed", "it goes on")
     return _steps(past)
@@ -133,6 +135,7 @@ class _Curtain(Writer):
     def __init__(self) -> None:
         super().__init__(MemoryStore(), lambda: None)
         self.end: HistoryEvent | None = None  # of the code
+        self.raised: BaseException | None = None  # by the code
 
     def start(self) -> None:
         """Nothing is written."""
@@ -143,5 +146,5 @@ class _Curtain(Writer):
             past = run.past.length if run.past else 0
             new = run.journal.events[past:]
             ends = (e for e in new if e.type in _ENDS and e.superseded is not True)
-            self.end = next(ends, None)
+            self.end, self.raised = next(ends, None), run.raised
             run.suspend(EngineError("the replay is over", workflow_id=run.workflow_id))

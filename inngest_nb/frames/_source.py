@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 
 from inngest_nb.errors import ListingUnsupportedError
+from inngest_nb.frames._given import state_in
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore, unreadable_in
 
@@ -63,15 +64,15 @@ def _read(store: Any, status: str | None, limit: int) -> Any:
 
 
 def _states(source: Any) -> list[WorkflowState]:
-    if isinstance(source, WorkflowState):
-        return [source]
+    if (state := state_in(source)) is not None:
+        return [state]
     if inspect.isawaitable(source):
         _refuse_awaitable(source)
     if source is None:
         raise TypeError("no workflow to show: load() gives None for an id its store never saw")
     if not isinstance(source, Iterable) or isinstance(source, str | bytes | type):
         raise TypeError(f"a frame is made from a store or from states, got {_kind(source)}")
-    states = list(source)
+    states = [state_in(item) or item for item in source]
     for place, state in enumerate(states):
         if not isinstance(state, WorkflowState):
             raise TypeError(

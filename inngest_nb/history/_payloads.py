@@ -37,7 +37,7 @@ def document_parts(document: bytes) -> dict[str, str]:
 
 def event_parts(state: WorkflowState) -> list[dict[str, Raw]]:
     """Give the raw JSON of each event of a history, by key."""
-    text = document_parts(wire.encode(state))["History"]
+    text = document_parts(wire.encode(state)).get("History", _NULL)
     return msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
 
 

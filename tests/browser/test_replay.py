@@ -63,7 +63,7 @@ def test_a_history_is_scrubbed_by_keyboard_and_forked(lab: LabPage) -> None:
         lab.page.keyboard.press("ArrowRight")
         expect(moment).to_contain_text(f"{number} of 7")
     expect(moment).to_contain_text("activity_completed price")
-    expect(moment).to_contain_text("of a cell")
+    expect(moment).to_contain_text("In [")
     lab.pictures("replay-moment", 700, 1280)
     view.get_by_label("Result").fill('{"sku": "torch"}')
     view.get_by_role("button", name="Fork here").click()
@@ -74,7 +74,7 @@ def test_a_history_is_scrubbed_by_keyboard_and_forked(lab: LabPage) -> None:
     assert forked.forked_from
     assert forked.history[-1].result == {"sku": "torch"}
     parted = lab.cell(2)
-    expect(parted.locator(".inb-parting")).to_contain_text("The code and the history part at event")
+    expect(parted.locator(".inb-parting")).to_contain_text("Code and history diverge at event")
     saved = lab.document().cells[1].outputs[0].data["text/html"]
     assert "signal_received" in saved
     table = lab.cell(3).locator("table")

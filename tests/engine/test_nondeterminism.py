@@ -70,7 +70,7 @@ CHANGES: dict[str, tuple[Steps, int, str, str]] = {
     ),
     "code that raises early": (
         ("reserve", "raise"), 4, "call 2 is a timer",
-        "it has not asked for that; what it asked for last is activity 'reserve' (",
+        "it raised ValueError: no more (",
     ),
     "code that does nothing any more": (
         (), 2, "call 1 is activity 'reserve'", "it has asked for nothing so far",

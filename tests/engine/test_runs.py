@@ -246,7 +246,7 @@ def test_ids_are_unique_and_begin_with_the_name_of_the_function(executor: Execut
 
 def test_a_handle_gives_its_result_again_and_again_to_anyone(executor: Executor) -> None:
     handle = executor.execute(waits_and_returns, id="w")
-    with pytest.raises(TimeoutError, match="'w' still runs after 0.01 s, and goes on"):
+    with pytest.raises(TimeoutError, match="'w' is still running after 0.01 s"):
         handle.result(timedelta(milliseconds=10))
 
     async def impatient() -> None:

@@ -89,12 +89,15 @@ def moment_with(text: Text, elsewhere: Text | None = None) -> Moment:
 
 
 def picture_with(text: Text, word: Text) -> Picture:
+    state = state_with(text)
     return Picture(
-        state_with(text),
+        state,
         chart_with(text, word),
         Times(None, None, True),
         None,
         failed_activity=text(),
+        status=str(state.status),
+        note=text(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_a_fork_with_another_result_is_saved_and_can_be_resumed(
         workflow_id="order-1", run_id=order.run_id, event_id=event.id
     )
     assert f"up to event {event.id}, with another result of charge_card" in words(view.outcome)
-    assert f"resume(fn, '{forked.workflow_id}')" in words(view.outcome)
+    assert f", '{forked.workflow_id}', store=store)" in words(view.outcome)
     with Executor(store) as executor:
         result = executor.resume(inb.samples.order, forked.workflow_id).result(20)
     assert result["charged"] == 12345678901234567890123
@@ -173,7 +174,7 @@ def test_without_a_store_a_fork_is_handed_over_and_nothing_is_saved(
     view = inb.replay(order, inb.samples.order)
     press(view, view.fork)
     assert view.forked is not None
-    assert "it is not saved: it is in .forked" in words(view.outcome)
+    assert "the state is in .forked" in words(view.outcome)
     assert len(store.list()) == 1
 
 
@@ -189,7 +190,7 @@ def test_code_that_parts_from_the_history_is_shown_with_both_sides(order: Workfl
     view = inb.replay(order, inb.samples.approval)
     assert isinstance(view.last_error, NonDeterminismError)
     said = words(view.parting)
-    assert "The code and the history part at event 2" in said
+    assert "Code and history diverge at event 2" in said
     assert "History: call 1 is activity 'reserve_stock'" in said
     assert "Code: call 1 is activity 'write_proposal' (_workflows.py:" in said
     assert view.moment == 2
@@ -265,9 +266,9 @@ def test_a_store_that_fails_is_said_to(order: WorkflowState, tmp_path: Path) -> 
 
 
 def test_what_is_no_run_is_refused_with_words() -> None:
-    with pytest.raises(TypeError, match="no workflow to replay"):
+    with pytest.raises(TypeError, match="got None, which load"):
         inb.replay(None, inb.samples.order)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="takes one WorkflowState"):
+    with pytest.raises(TypeError, match="replay needs store= to look up"):
         inb.replay("order-1", inb.samples.order)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a workflow is a function"):
         inb.replay(state(), "order")  # type: ignore[arg-type]
@@ -305,3 +306,53 @@ def test_every_field_has_a_label_and_every_control_a_hook(order: WorkflowState) 
     ]
     assert [each for each in controls if not each.description] == []
     assert all(any(name.startswith("inb-") for name in each._dom_classes) for each in controls)
+
+
+def test_a_double_click_on_fork_here_makes_one_fork(
+    store: MemoryStore, order: WorkflowState
+) -> None:
+    view = inb.replay(order, inb.samples.order, store=store)
+    at(view, "activity_completed", "reserve_stock")
+    click(view.fork)
+    click(view.fork)
+    view.wait()
+    assert len(store.list()) == 2
+    forked = view.forked
+    type_into(view, view.edit.text, '{"shelf": "A-1"}')
+    press(view, view.fork)
+    assert len(store.list()) == 3
+    assert view.forked is not forked
+
+
+async def adds(ctx: Any, given: Any) -> Any:
+    return await ctx.execute_activity(_add, given)
+
+
+def _add(given: Any) -> Any:
+    return given
+
+
+async def raises_at_once(ctx: Any, given: Any) -> Any:
+    return await ctx.execute_activity(_add, given["table"])
+
+
+async def raises_at_the_end(ctx: Any, given: Any) -> Any:
+    return (await ctx.execute_activity(_add, given))["table"]
+
+
+def raises_plainly(ctx: Any, given: Any) -> Any:
+    return ctx.execute_activity(_add, given["table"])
+
+
+@pytest.mark.parametrize("fn", [raises_at_once, raises_at_the_end, raises_plainly])
+def test_code_that_raises_is_told_with_its_error_and_line(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture, fn: Any
+) -> None:
+    view = inb.replay(run(store, adds, {"chair": 1}), fn)
+    said = words(view.parting)
+    line = fn.__code__.co_firstlineno + 1
+    assert f"The code raised KeyError: 'table' (test_replay.py:{line})" in said
+    assert isinstance(view.last_error.__cause__, KeyError)
+    del view
+    gc.collect()
+    assert "never retrieved" not in caplog.text

@@ -122,7 +122,7 @@ def test_a_line_of_a_notebook_is_said_to_be_in_a_cell() -> None:
     one = go_run()
     call = Call(1, "activity", "charge", "/somewhere/ipykernel_77/123456.py", 3)
     (moment,) = moments_of(one, steps_with(one, call))
-    assert moment.then[0].place == "line 3 of a cell"
+    assert moment.then[0].place == "a cell, line 3"
 
 
 def test_the_state_at_a_moment_knows_nothing_of_what_came_later() -> None:

@@ -396,7 +396,8 @@ def test_an_executor_that_is_closed_ends_the_pictures_and_says_why() -> None:
         painter = Painter(executor.execute(until_told), screen)
         painter.start()
     painter.drawn.result(10)
-    assert "the executor was closed" in screen.pictures[-1].state.error
+    assert "Stopped here: " in screen.pictures[-1].note
+    assert "the executor was closed" in screen.pictures[-1].note
 
 
 def test_no_painter_is_left_behind() -> None:

@@ -148,9 +148,9 @@ def test_no_script_and_no_style_attribute_is_in_the_picture() -> None:
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [(None, "load\\(\\) gives None"), ("order-1", "got str"), ([FAILED], "got list")],
+    [(None, "load\\(\\) returns for an id"), ("order-1", "needs store="), ([FAILED], "got list")],
 )
-def test_what_is_no_state_is_refused_with_the_way_to_get_one(given: Any, words: str) -> None:
+def test_what_is_no_workflow_is_refused_with_what_to_give(given: Any, words: str) -> None:
     with pytest.raises(TypeError, match=words):
         timeline(given)
 

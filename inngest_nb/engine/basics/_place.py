@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import linecache
 import os
+import sys
 import threading
 from types import CoroutineType, FrameType
 from typing import Any, NamedTuple
@@ -35,10 +36,20 @@ class Place(NamedTuple):
         """Say where it is, for people: a notebook's cells have files that nobody knows."""
         if not self.file:
             return self.function
-        folder, file = os.path.split(self.file)
-        in_cell = os.path.basename(folder).startswith("ipykernel_")
-        line = f"line {self.line} of a cell" if in_cell else f"{file}:{self.line}"
+        cell = _cell_of(self.file)
+        line = f"{cell}, line {self.line}" if cell else f"{os.path.basename(self.file)}:{self.line}"
         return f"{self.function}, {line}" if self.function else line
+
+
+def _cell_of(file: str) -> str:
+    """Name the cell that a file of a kernel stands for, as `In [3]`; "" for other files."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    named = shell.compile.format_code_name(file) if shell else None
+    if named:
+        return str(named[1]).replace("In[", "In [")
+    folder = os.path.basename(os.path.dirname(file))
+    return "a cell" if folder.startswith("ipykernel_") else ""  # of a kernel that has ended
 
 
 NOWHERE = Place("", 0, "code that has no lines")
@@ -51,6 +62,17 @@ def place_of(frame: FrameType | None) -> Place:
     if frame is None:
         return NOWHERE
     return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def place_of_error(error: BaseException) -> Place:
+    """Return the innermost such line that an error has passed."""
+    found, trace = NOWHERE, error.__traceback__
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_BETWEEN):
+            code = trace.tb_frame.f_code
+            found = Place(code.co_filename, trace.tb_lineno, code.co_name)
+        trace = trace.tb_next
+    return found
 
 
 def place_in(coro: Any) -> Place:

@@ -173,7 +173,8 @@ class AsyncRun(Run):
                     self._go_on_elsewhere()
                     return
         except NonDeterminismError as error:
-            self.suspend(error)
+            main = self._main if self._main is not None and self._main.done() else None
+            self.part(error, None if main is None or main.cancelled() else main.exception())
         except WorkflowBlockedError as error:
             error.workflow_id, error.run_id = self.workflow_id, self.run_id
             self.suspend(error)

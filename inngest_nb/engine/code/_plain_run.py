@@ -312,6 +312,7 @@ class PlainRun(Run):
     def _run_all(self) -> None:
         self._thread = threading.current_thread()
         ended: Callable[[], object]
+        raised: BaseException | None = None
         try:
             self._next_event()  # the start
             context = self.context_of(self)
@@ -329,13 +330,13 @@ class PlainRun(Run):
         except BaseException as error:  # noqa: BLE001  # it is how the run ended
             if process_ends():
                 return  # the process ends, and nothing is sure
-            ended = partial(self.fail, error)
+            raised, ended = error, partial(self.fail, error)
         else:
             kind = EventType.WORKFLOW_COMPLETED
             ended = partial(self.end, WorkflowStatus.COMPLETED, kind, result=result)
-        self._see_the_rest(ended)
+        self._see_the_rest(ended, raised)
 
-    def _see_the_rest(self, ended: Callable[[], object]) -> None:
+    def _see_the_rest(self, ended: Callable[[], object], raised: BaseException | None) -> None:
         """End, if all that the past still holds fits the calls that the code has made."""
         try:
             while self.past is not None and not self._past_is_over():
@@ -343,7 +344,7 @@ class PlainRun(Run):
                     return
                 self._apply(event)
         except NonDeterminismError as error:
-            self.suspend(error)
+            self.part(error, raised)
         else:
             ended()
 

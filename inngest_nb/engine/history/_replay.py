@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from inngest_nb import wire
-from inngest_nb.engine.basics._place import Place, place_of
+from inngest_nb.engine.basics._functions import describe
+from inngest_nb.engine.basics._place import Place, place_of, place_of_error
 from inngest_nb.errors import NonDeterminismError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
 
@@ -165,6 +166,14 @@ class Past:
         )
         error.__cause__ = cause
         return error
+
+    def raised(
+        self, error: BaseException, event: HistoryEvent, recorded: str
+    ) -> NonDeterminismError:
+        """Return the error for code that raised where its history goes on."""
+        place = place_of_error(error)._replace(function="")
+        asked = f"it raised {describe(error)} ({place})"
+        return self.parting(event, recorded, asked, error)
 
     def _find(self, event: HistoryEvent, kind: str, recorded: str) -> int:
         """Find the call of an event that does not say which, by its name."""

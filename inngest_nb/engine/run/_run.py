@@ -27,6 +27,7 @@ from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import (
     EngineError,
     LeaseLostError,
+    NonDeterminismError,
     StoreConflictError,
     WorkflowCanceledError,
     WorkflowFailedError,
@@ -72,6 +73,7 @@ class Run:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.ended = False
+        self.raised: BaseException | None = None  # by the code, or by what broke it off
         self.trouble = ""  # why the store does not take what is to be saved, as long as it does not
         self.past: Past | None = Past(state) if state.history else None
         self.journal = Journal(state, engine.owner)
@@ -171,6 +173,13 @@ class Run:
         self._stop()
         self._resolve()
         return True
+
+    def part(self, error: NonDeterminismError, raised: BaseException | None) -> None:
+        """Stop where code and history part; if the code has raised, that is why."""
+        if raised is not None and self.past is not None:
+            event = next(e for e in self.journal.events if e.id == error.event_id)
+            error = self.past.raised(raised, event, error.recorded)
+        self.suspend(error)
 
     @property
     def state(self) -> WorkflowState:
@@ -333,6 +342,7 @@ class Run:
 
     def fail(self, error: BaseException) -> None:
         """End the run as failed by what its code raised."""
+        self.raised = error
         text = describe(error)
         culprit = failed_activity(error)
         failure = WorkflowFailedError(

@@ -1,17 +1,17 @@
 """Which step of one run belongs to which step of another.
 
-Steps of one kind and name are paired, as many as can be without crossing. Of several ways to do
-that the best has the most pairs that are the same call of the code, then the most with the same
-input. So a step that only one run has shifts no other. What is left is paired by name and order,
-and said to stand in another order.
+Steps of one kind and name are paired. Where both histories number the calls of the code, their
+order decides; elsewhere steps with the same input are paired first. So a step that only one run
+has shifts no other. What is left is paired by name and order, and said to stand in another order.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property
 from itertools import takewhile
 from typing import Any
 
@@ -19,15 +19,15 @@ from inngest_nb.history import Step, same_value
 
 __all__ = ["Pair", "aligned"]
 
-# Where so many pairs are possible, all ways are weighed; where more are, equal steps lead.
+# Where more pairs than these are possible, steps that occur often don't lead the matching, which
+# would take the square of their number.
 _MOST_WEIGHED = 250_000
-# A pair weighs more than any number of same calls, and a same call more than any same inputs.
-_PAIR, _CALL, _INPUT = 1 << 40, 1 << 20, 1
 
 _Places = tuple[int, int]  # of a step in the one run, and of its counterpart in the other
+_Key = Callable[[Step], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pair:
     """A step of run A and the same of run B; a side is None if that run has no such step.
 
@@ -46,7 +46,7 @@ class Pair:
             raise ValueError("a pair has a side at least")
         return step
 
-    @property
+    @cached_property
     def differs(self) -> tuple[str, ...]:
         """What differs. Durations always do, so they are not among it."""
         if self.a is None or self.b is None:
@@ -75,28 +75,29 @@ def aligned(a: Sequence[Step], b: Sequence[Step]) -> list[Pair]:
 
 
 def _length_of_same(pairs: Iterable[tuple[Step, Step]]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: _weight(*pair) > _PAIR, pairs))
+    return sum(1 for _ in takewhile(lambda pair: _are_same(*pair), pairs))
 
 
-def _weight(a: Step, b: Step) -> int:
-    """Say how well two steps go together; 0 is not at all."""
-    if _key(a) != _key(b):
-        return 0
+def _are_same(a: Step, b: Step) -> bool:
     same_call = a.seq is not None and a.seq == b.seq
-    return _PAIR + _CALL * same_call + _INPUT * (a.input.text == b.input.text)
+    return _name(a) == _name(b) and (same_call or a.input.text == b.input.text)
 
 
-def _key(step: Step) -> tuple[str, str]:
+def _name(step: Step) -> tuple[str, str]:
     return step.kind, step.name
 
 
+def _name_and_input(step: Step) -> tuple[str, str, str]:
+    return step.kind, step.name, step.input.text
+
+
 def _between(a: Sequence[Step], b: Sequence[Step]) -> Iterator[Pair]:
-    chain = _best_chain(a, b) if len(a) * len(b) <= _MOST_WEIGHED else _equal_chain(a, b)
+    chain = _chain(a, b)
     counterpart = dict(chain)
     taken = set(counterpart.values())
     left_a = [place for place in range(len(a)) if place not in counterpart]
     left_b = [place for place in range(len(b)) if place not in taken]
-    counterpart |= dict(_in_order(a, b, left_a, left_b, _key))
+    counterpart |= dict(_in_order(a, b, left_a, left_b))
     taken = set(counterpart.values())
     start_a = start_b = 0
     for end_a, end_b in [*chain, (len(a), len(b))]:
@@ -112,57 +113,34 @@ def _between(a: Sequence[Step], b: Sequence[Step]) -> Iterator[Pair]:
         start_a, start_b = end_a + 1, end_b + 1
 
 
-def _best_chain(a: Sequence[Step], b: Sequence[Step]) -> list[_Places]:
-    """Give the heaviest pairs that don't cross."""
-    best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]  # of what begins at two places
-    for i in range(len(a) - 1, -1, -1):
-        row, below = best[i], best[i + 1]
-        for j in range(len(b) - 1, -1, -1):
-            weight = _weight(a[i], b[j])
-            row[j] = max(below[j], row[j + 1], below[j + 1] + weight if weight else 0)
-    chain, i, j = [], 0, 0
-    while i < len(a) and j < len(b):
-        weight = _weight(a[i], b[j])
-        if weight and best[i][j] == best[i + 1][j + 1] + weight:
-            chain.append((i, j))
-            i, j = i + 1, j + 1
-        elif best[i][j] == best[i + 1][j]:
-            i += 1
-        else:
-            j += 1
-    return chain
+def _chain(a: Sequence[Step], b: Sequence[Step]) -> list[_Places]:
+    """Give pairs that don't cross: same calls, or same inputs and then same names."""
+    if all(step.seq is not None for step in (*a, *b) if step.kind != "signal"):
+        return list(_matches(a, b, _name))
+    chain: list[_Places] = []
+    start_a = start_b = 0
+    for end_a, end_b in [*_matches(a, b, _name_and_input), (len(a), len(b))]:
+        gap = _matches(a[start_a:end_a], b[start_b:end_b], _name)
+        chain += [(start_a + one, start_b + other) for one, other in gap]
+        chain.append((end_a, end_b))
+        start_a, start_b = end_a + 1, end_b + 1
+    return chain[:-1]
 
 
-def _equal_chain(a: Sequence[Step], b: Sequence[Step]) -> list[_Places]:
-    """Give the longest chain of steps with the same name and input that don't cross."""
-    pairs = list(
-        _in_order(a, b, range(len(a)), range(len(b)), lambda one: (*_key(one), one.input.text))
-    )
-    ends: list[int] = []  # the least place in B at which a chain of each length ends
-    last: list[int] = []  # and the number of the pair that ends it
-    before: list[int] = []  # the number of the pair before each in its chain
-    for number, (_, place) in enumerate(pairs):
-        length = bisect_left(ends, place)
-        before.append(last[length - 1] if length else -1)
-        ends[length : length + 1], last[length : length + 1] = [place], [number]
-    chain, number = [], last[-1] if last else -1
-    while number >= 0:
-        chain.append(pairs[number])
-        number = before[number]
-    return chain[::-1]
+def _matches(a: Sequence[Step], b: Sequence[Step], key: _Key) -> Iterator[_Places]:
+    often_is_junk = len(a) * len(b) > _MOST_WEIGHED
+    matcher = SequenceMatcher(None, list(map(key, a)), list(map(key, b)), autojunk=often_is_junk)
+    for start_a, start_b, size in matcher.get_matching_blocks():
+        yield from zip(range(start_a, start_a + size), range(start_b, start_b + size), strict=True)
 
 
 def _in_order(
-    a: Sequence[Step],
-    b: Sequence[Step],
-    places_a: Iterable[int],
-    places_b: Iterable[int],
-    key: Callable[[Step], Any],
+    a: Sequence[Step], b: Sequence[Step], places_a: Iterable[int], places_b: Iterable[int]
 ) -> Iterator[_Places]:
-    """Pair the first step of each key with the first of that key, the second with the second."""
+    """Pair the first step of each name with the first of that name, the second with the second."""
     waiting: dict[Any, deque[int]] = defaultdict(deque)
     for place in places_b:
-        waiting[key(b[place])].append(place)
+        waiting[_name(b[place])].append(place)
     for place in places_a:
-        if others := waiting.get(key(a[place])):
+        if others := waiting.get(_name(a[place])):
             yield place, others.popleft()

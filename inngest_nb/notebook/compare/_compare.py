@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from inngest_nb.frames import OUTCOME_WORDS
+from inngest_nb.frames import OUTCOME_WORDS, state_of
 from inngest_nb.frames import _columns as columns
 from inngest_nb.history import Step
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
@@ -27,22 +26,24 @@ _FOUND_IN = ("both", "a", "b")
 
 
 def compare(
-    a: WorkflowState | str,
-    b: WorkflowState | str,
+    a: Any,
+    b: Any,
     *,
     store: WorkflowStore | None = None,
     now: datetime | None = None,
 ) -> Comparison:
-    """Return two runs beside each other: where they part, and what differs in every step.
+    """Return two runs side by side: where they first differ, and how each step differs.
 
-    Each is a state, or the id of one in `store`. Steps are paired by the call of the code where
-    both histories tell it, else by name and order, so that a step which only one run has shifts no
-    other. What still runs lasts until `now` (None: the present). `frame` has all of it as rows.
+    Each is a state, a handle, or an id in `store` (None: the store of `inb.use`). Steps are paired
+    by the call of the code where both histories have it, else by name and order, so a step that
+    only one run has shifts no other. What still runs lasts until `now` (None: the present). `frame`
+    has all of it as rows.
     """
     now = now or datetime.now(UTC)
     if now.tzinfo is None:
         raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
-    return Comparison(sides_of(_state(a, "a", store), _state(b, "b", store), now), now)
+    states = state_of(a, store, "compare"), state_of(b, store, "compare")
+    return Comparison(sides_of(*states, now), now)
 
 
 class Comparison:
@@ -106,25 +107,6 @@ class Comparison:
 
     def __repr__(self) -> str:
         return plain_lines(self._sides)
-
-
-def _state(given: WorkflowState | str, side: str, store: WorkflowStore | None) -> WorkflowState:
-    if isinstance(given, WorkflowState):
-        return given
-    if not isinstance(given, str):
-        raise TypeError(
-            "compare takes states, such as store.load(id) or run.state, or ids with store=; "
-            f"{side} is {'None' if given is None else type(given).__name__}"
-        )
-    if store is None:
-        raise TypeError(f"compare needs store= to look up the id {given!r}")
-    state: object = store.load(given)
-    if isinstance(state, WorkflowState):
-        return state
-    if inspect.iscoroutine(state):
-        state.close()  # or Python warns that nobody awaited it
-        raise TypeError("compare cannot await: load the states first, or use the plain store")
-    raise ValueError(f"the store has no workflow {given!r}, so there is nothing to compare")
 
 
 _Steps = Sequence[Step | None]

@@ -10,11 +10,25 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["HEARING", "interrupting"]
+__all__ = ["HEARING", "AwaitStoppedError", "RunStoppedError", "interrupting"]
 
 # Whoever waits has to look up this often, in seconds: a signal that comes just before Python goes
 # to sleep does not wake it.
 HEARING = 0.2
+
+
+class RunStoppedError(KeyboardInterrupt):
+    """The stop button has canceled the run that a cell waited for; a cell shows one line of it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"⊘ {self}"]
+
+
+class AwaitStoppedError(asyncio.CancelledError):
+    """The same where the run was awaited: a task that is canceled ends with this kind of error."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"⊘ {self}"]
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`run`, `start` and `resume`: a workflow that runs in a cell, where one watches it."""
+"""`run`, `start` and `resume`: a workflow that runs in a cell, with a live picture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ from weakref import WeakValueDictionary
 
 from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.errors import EngineError, WorkflowCanceledError, WorkflowFailedError
-from inngest_nb.notebook.live._interrupt import HEARING, interrupting
+from inngest_nb.frames import default_store
+from inngest_nb.notebook.live._interrupt import (
+    HEARING,
+    AwaitStoppedError,
+    RunStoppedError,
+    interrupting,
+)
 from inngest_nb.notebook.live._painter import Painter
 from inngest_nb.notebook.live._recheck import warn_if_replay_differs
-from inngest_nb.notebook.live._screens import screen_here
+from inngest_nb.notebook.live._screens import CellScreen, screen_here
+from inngest_nb.notebook.timeline._timeline import timeline_html
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
+from inngest_nb.words import short
 
 __all__ = ["LiveRun", "executor_of", "resume", "run", "start"]
 
@@ -42,6 +50,12 @@ class _Stop:
         self.begun: concurrent.futures.Future[WorkflowHandle] = concurrent.futures.Future()
         self._executor = executor
         self._canceling: threading.Thread | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the run, "" before it has begun."""
+        begun = self.begun.done() and self.begun.exception() is None
+        return self.begun.result().id if begun else ""
 
     @property
     def is_pressed(self) -> bool:
@@ -77,11 +91,25 @@ class LiveRun:
         self.handle = handle
         self._stop = _Stop(executor)
         self._stop.begun.set_result(handle)
-        self._painter = Painter(handle, screen_here())
+        self._screen = screen_here()
+        self._painter = Painter(handle, self._screen)
         self._painter.start()
 
     def __repr__(self) -> str:
         return f"LiveRun({self.id!r}, status={str(self.status)!r})"
+
+    def _ipython_display_(self) -> None:
+        """Show nothing more in the cell that shows the run already, and the live picture in others.
+
+        Outside of cells IPython goes on with `__repr__`.
+        """
+        if not isinstance(self._screen, CellScreen):
+            raise NotImplementedError
+        if not self._screen.is_in_this_cell():
+            self._screen.show_here(self._painter.picture())
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": timeline_html(self.handle.state), "text/plain": repr(self)}
 
     @property
     def id(self) -> str:
@@ -124,18 +152,22 @@ class LiveRun:
         return self.handle.result(timeout)
 
     def wait(self) -> Self:
-        """Return once the run has ended, however, and its last picture is shown.
+        """Return when the run ends, whether it succeeded or not, and its last picture is shown.
 
         The stop button cancels the run. Raises what kept the run from being saved.
         """
-        with interrupting(self._stop.press):
-            try:
-                while not self._is_over():
-                    pass
-            finally:
-                self._finish()
-        if self._stop.is_pressed:  # and whoever else handles it does not raise by himself
-            raise KeyboardInterrupt
+        try:
+            with interrupting(self._stop.press):
+                try:
+                    while not self._is_over():
+                        pass
+                finally:
+                    self._finish()
+        except KeyboardInterrupt:
+            if not self._stop.is_pressed:
+                raise
+        if self._stop.is_pressed:  # whoever else handles it may not have raised
+            raise RunStoppedError(_canceled(self.id))
         return self
 
     def _is_over(self) -> bool:
@@ -156,9 +188,10 @@ class LiveRun:
             try:
                 result = await self.handle
             except asyncio.CancelledError:
-                if self._stop.is_pressed:
-                    self._finish()
-                raise
+                if not self._stop.is_pressed:
+                    raise
+                self._finish()
+                raise AwaitStoppedError(_canceled(self.id)) from None
             except EngineError:
                 await self._picture()
                 raise
@@ -186,13 +219,16 @@ def run(
     store: WorkflowStore | None = None,
     timeout: timedelta | float | None = None,
     if_ended: str | None = None,
+    check: bool = False,
 ) -> LiveRun:
-    """Run a workflow, show it live, and return its handle once it has ended, however.
+    """Run a workflow, show it live, and return its handle when it ends, successful or not.
 
-    The stop button cancels the run within a second. A blocking cell hears of no click in some
-    kernels: for a run that waits for a button, `await start(...)`. Arguments as for `start`. A
-    short run's history is then replayed once, which does nothing again: a warning says where its
-    code would do something else after a crash.
+    With `check` a run that failed or was canceled raises what `result()` raises, so that a
+    scheduled notebook fails too. The other arguments are those of `start`. The stop button cancels
+    the run within a second. While a cell blocks, some kernels hear no clicks: use
+    `await start(...)` for a run that waits for a button. A short run's history is replayed once
+    afterwards, without side effects; a warning tells where its code would act differently after a
+    crash.
     """
     executor = executor_of(store)
     stop = _Stop(executor)
@@ -216,8 +252,10 @@ def run(
         except KeyboardInterrupt:
             stop.press()
             stop.wait()
-            raise
+            raise RunStoppedError(_canceled(stop.id)) from None
     warn_if_replay_differs(fn, done.state)
+    if check and done.status != "completed":
+        done.result()
     return done
 
 
@@ -230,14 +268,18 @@ def start(
     timeout: timedelta | float | None = None,
     if_ended: str | None = None,
 ) -> LiveRun:
-    """Start a workflow, show it live, and return a handle at once; it goes on by itself.
+    """Start a workflow, show it live, and return its handle at once; it runs in the background.
 
-    `fn(ctx, input)` is an `async def` or a plain function, kept in `store` (None: in memory) under
-    `id` (None: a new one). An id whose run has ended can be run again where this kernel ran it;
-    else `if_ended` says what to do, as for `Executor.execute`. After `timeout` the run fails. The
-    picture in the cell moves until the run has ended; outside of notebooks there is a line on
-    stderr. `await` the handle for the result: the stop button then cancels the run. Raises what
-    `Executor.execute` raises.
+    `fn(ctx, input)` is an `async def` or a plain function, kept in `store` (None: the store of
+    `inb.use`, else memory) under `id` (None: a new one). If a run of that id has ended, a cell may
+    run it again if this kernel ran it before; otherwise `if_ended` is "raise", "return" (its
+    handle) or "replace". After `timeout` (seconds or a timedelta) the run fails. The picture in
+    the cell moves until the run ends; outside of notebooks a line on stderr does. `await` the
+    handle for the result: the stop button then cancels the run. Raises what `Executor.execute`
+    raises.
+
+        live = inb.start(order, {"order": 42}, store=store)
+        await live
     """
     executor = executor_of(store)
     handle = executor.execute(fn, id=id, input=input, timeout=timeout, if_ended=if_ended)
@@ -245,20 +287,32 @@ def start(
 
 
 def resume(
-    fn: Callable[..., Any], id: str, *, store: WorkflowStore, take_over: bool = False
+    fn: Callable[..., Any],
+    id: str,
+    *,
+    store: WorkflowStore | None = None,
+    take_over: bool = False,
 ) -> LiveRun:
-    """Go on with a workflow that is stored as running, show it live, and return a handle at once.
+    """Resume a workflow that is stored as running, show it live, and return its handle at once.
 
-    What its history has is not done again. The handle is that of `start`; with `.wait()` the cell
-    blocks until the run has ended, as with `run`. Raises what `Executor.resume` raises, such as
-    `WorkflowLeasedError` while another executor runs it, unless told to `take_over`.
+    What its history has is not executed again. The store is that of `inb.use` unless given. The
+    handle is like that of `start`; with `.wait()` the cell blocks until the run ends, as with
+    `run`. Raises what `Executor.resume` raises, such as `WorkflowLeasedError` while another
+    executor runs it, unless told to `take_over`.
     """
+    if store is None and default_store() is None:
+        raise TypeError("resume needs store=, or a default store: inb.use(store)")
     executor = executor_of(store)
     return LiveRun(executor, executor.resume(fn, id, take_over=take_over))
 
 
+def _canceled(workflow_id: str) -> str:
+    return f"Canceled: {short(workflow_id)}" if workflow_id else "Canceled"
+
+
 def executor_of(store: WorkflowStore | None) -> Executor:
-    """Give the executor of a store: the same as long as anyone holds it."""
+    """Give the executor of a store, or of that of `use`: the same as long as anyone holds it."""
+    store = default_store() if store is None else store
     if store is None:
         return Executor()
     with _LOCK:

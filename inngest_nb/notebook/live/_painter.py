@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import EngineError, WorkflowCanceledError, WorkflowFailedError
 from inngest_nb.notebook.live._screens import Screen
-from inngest_nb.notebook.timeline._picture import picture_of
+from inngest_nb.notebook.live._stopped import stopped_text
+from inngest_nb.notebook.timeline._picture import Picture, picture_of
 from inngest_nb.state import WorkflowState
 
 __all__ = ["Painter"]
@@ -36,7 +37,7 @@ class Painter:
         self.drawn.set_running_or_notify_cancel()  # nobody who waits for it can cancel it
         self._handle = handle
         self._screen = screen
-        self._failure = ""
+        self._failure: EngineError | None = None
 
     def start(self) -> None:
         """Show the first picture here and now, so that it stands in the right place."""
@@ -72,16 +73,21 @@ class Painter:
         except (WorkflowFailedError, WorkflowCanceledError):
             pass  # its state says so
         except EngineError as error:
-            self._failure = str(error)
+            self._failure = error
         return True
 
-    def _paint(self, *, last: bool = False) -> int:
+    def picture(self) -> Picture:
+        """Draw the run as it is at present."""
         state = self._handle.state
-        if self._failure:
-            state = state.replace(error=self._failure)
-        elif trouble := self._handle.store_trouble:
-            state = state.replace(error=f"waiting for the store: {trouble}")
-        return self._screen.show(picture_of(state, datetime.now(UTC)), last=last)
+        now, failure = datetime.now(UTC), self._failure
+        if failure is not None:
+            return picture_of(state, now, note=stopped_text(state, failure), stopped=True)
+        trouble = self._handle.store_trouble
+        note = f"Waiting for the store, which does not answer: {trouble}" if trouble else ""
+        return picture_of(state, now, note=note)
+
+    def _paint(self, *, last: bool = False) -> int:
+        return self._screen.show(self.picture(), last=last)
 
 
 def _patience(state: WorkflowState) -> float:

@@ -14,7 +14,8 @@ from inngest_nb.notebook.page._areas import Area
 from inngest_nb.notebook.page._html import output
 from inngest_nb.notebook.timeline._picture import Picture
 from inngest_nb.notebook.timeline._plain import headline, plain_text
-from inngest_nb.words import short
+from inngest_nb.notebook.timeline._timeline import picture_html
+from inngest_nb.words import short, visible
 
 __all__ = ["Screen", "screen_here"]
 
@@ -43,21 +44,46 @@ class CellScreen:
     def __init__(self) -> None:
         self._display_id = uuid4().hex
         self._shown = False
+        self._cells = {_running_cell()}
+
+    def is_in_this_cell(self) -> bool:
+        """Tell whether the cell that is running shows the pictures already."""
+        return _running_cell() in self._cells
+
+    def show_here(self, picture: Picture) -> None:
+        """Show a picture, and all that follow, in the cell that is running, too."""
+        self._cells.add(_running_cell())
+        self._display(picture)
 
     def show(self, picture: Picture, *, last: bool) -> int:  # each may be the last
         """Show a picture, from any thread, and while the main one is blocked."""
-        from IPython.display import display, update_display
+        if not self._shown:
+            self._shown = True
+            return self._display(picture)
+        from IPython.display import update_display
 
-        html = str(output("timeline", picture=picture))
-        bundle = {"text/html": html, "text/plain": plain_text(picture)}
-        where = {"raw": True, "display_id": self._display_id}
-        if self._shown:
-            _as_running_cell(update_display, bundle, **where)
-        else:
-            show: Callable[..., object] = display
-            show(bundle, **where)
-        self._shown = True
-        return len(html)
+        bundle = _bundle(picture)
+        _as_running_cell(update_display, bundle, raw=True, display_id=self._display_id)
+        return len(bundle["text/html"])
+
+    def _display(self, picture: Picture) -> int:
+        from IPython.display import display
+
+        bundle = _bundle(picture)
+        show: Callable[..., object] = display
+        show(bundle, raw=True, display_id=self._display_id)
+        return len(bundle["text/html"])
+
+
+def _bundle(picture: Picture) -> dict[str, str]:
+    return {"text/html": picture_html(picture), "text/plain": plain_text(picture)}
+
+
+def _running_cell() -> str:
+    """Return the id of the request that the kernel is working on."""
+    module: Any = sys.modules["IPython"]
+    header = module.get_ipython().kernel.get_parent().get("header", {})
+    return str(header.get("msg_id", ""))
 
 
 def _as_running_cell(publish: Callable[..., object], *given: Any, **more: Any) -> None:
@@ -105,10 +131,8 @@ class TerminalScreen:
             line = short(_progress(picture), shutil.get_terminal_size().columns - 1)
             return self._write(f"\r\x1b[K{plain_text(picture)}\n" if last else f"\r\x1b[K{line}")
         if last:
-            error = picture.state.error
-            return self._write(
-                headline(picture) + (f": {short(error, 400)}" if error else "") + "\n"
-            )
+            error = visible(picture.note) or short(picture.state.error, 400)
+            return self._write(headline(picture) + (f": {error}" if error else "") + "\n")
         if not self._shown:
             return self._write(headline(picture) + "\n")
         return 0
@@ -131,4 +155,5 @@ def _progress(picture: Picture) -> str:
         for row in picture.chart.rows
         if row.word == "running"
     ]
-    return ": ".join([headline(picture), *([", ".join(running)] if running else [])])
+    doing = visible(picture.note) or ", ".join(running)
+    return f"{headline(picture)}: {doing}" if doing else headline(picture)

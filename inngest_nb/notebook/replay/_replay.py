@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +13,11 @@ from markupsafe import Markup
 
 from inngest_nb.engine import ReplayStep, fork, replay_steps
 from inngest_nb.errors import EngineError, NonDeterminismError
-from inngest_nb.frames import activity_frame
+from inngest_nb.frames import activity_frame, default_store, state_of
 from inngest_nb.history import is_end, same_value, steps_of
 from inngest_nb.notebook.forms._form import Form, complaint
 from inngest_nb.notebook.forms._payload_field import PayloadField
+from inngest_nb.notebook.live._stopped import resume_text
 from inngest_nb.notebook.page._areas import Area, filling, notice, row
 from inngest_nb.notebook.page._html import fragment, output
 from inngest_nb.notebook.replay._moments import Moment, moments_of, plain_moments, state_at
@@ -27,25 +29,20 @@ __all__ = ["Replay", "replay"]
 
 _KNOWN = 12  # steps that are shown of what was known
 _SAVED = 500  # events of which a saved notebook has a table
+_DOUBLE_CLICK = 1.0  # seconds after a fork in which a click for the same is its second half
 
 
-def replay(
-    state: WorkflowState, fn: Callable[..., Any], *, store: WorkflowStore | None = None
-) -> Replay:
+def replay(workflow: Any, fn: Callable[..., Any], *, store: WorkflowStore | None = None) -> Replay:
     """Return a scrubber over a run's history: its events, and what the code did at each of them.
 
-    The code runs through the history once, which begins and saves nothing. Where they part, both
-    sides are shown. One can fork the run at any event, with another result if wanted: the new run
-    is saved in `store`, ready to be resumed, and is in `forked`. What a saved notebook keeps is the
-    history as a table.
+    The workflow is a state, a handle, or an id in `store` (None: the store of `inb.use`). The code
+    runs through the history once, which executes and saves nothing; where the two diverge, both
+    sides are shown. The run can be forked at any event, with another result: the new run is saved
+    in `store`, ready to be resumed, and is in `forked`. A saved notebook keeps the history as a
+    table.
     """
-    if state is None:
-        raise TypeError("no workflow to replay: load() gives None for an id its store never saw")
-    if not isinstance(state, WorkflowState):
-        raise TypeError(
-            f"replay takes one WorkflowState, such as store.load(id); got {type(state).__name__}"
-        )
-    return Replay(state, fn, store)
+    state = state_of(workflow, store, "replay")
+    return Replay(state, fn, default_store() if store is None else store)
 
 
 class Replay(Form):
@@ -66,6 +63,8 @@ class Replay(Form):
         self.forked: WorkflowState | None = None
         self._saves = store is not None
         self._filled = ""  # what the field for an edit was filled with
+        self._last_fork: tuple[int, str] | None = None
+        self._forked_at = 0.0
         self.parting, self.moment_area = Area("inb-parting"), Area("inb-moment")
         self.hint, self.outcome = Area("inb-hint"), Area("inb-outcome")
         self.trouble = Area("inb-trouble")
@@ -111,7 +110,10 @@ class Replay(Form):
             return replay_steps(fn, self.state)
         except NonDeterminismError as error:
             self.last_error = error
-            headline = f"The code and the history part at event {error.event_id}"
+            raised = error.__cause__ is not None
+            headline = f"Code and history diverge at event {error.event_id}"
+            if raised:
+                headline = f"The code {error.asked.removeprefix('it ')}"
             sides = (f"History: {error.recorded}", f"Code: {error.asked}")
             hints = getattr(error, "__notes__", ())
             self.parting.show(notice("error", headline, *sides, hints=hints))
@@ -197,6 +199,9 @@ class Replay(Form):
         event, name = moment.event, self._editable(moment)
         if [each.event.id for each in self.moments].count(event.id) > 1:
             raise ValueError(f"several events have the id {event.id}, so none can be forked at")
+        asked = event.id, self.edit.text.value
+        if asked == self._last_fork and time.monotonic() - self._forked_at < _DOUBLE_CLICK:
+            return
         edits: dict[str, Any] = {}
         if name and not same_value(self.edit.text.value.strip(), self._filled):
             value = self.edit.read()
@@ -205,22 +210,23 @@ class Replay(Form):
         if self._saves:
             self._store.save(forked)
         self.forked = forked
+        self._last_fork, self._forked_at = asked, time.monotonic()
         self.outcome.show(self._receipt(forked, name if edits else ""))
         self._wrote(forked.workflow_id, forked)
 
     def _receipt(self, forked: WorkflowState, edited: str) -> Markup:
         origin = self.moments[self.moment - 1].event
-        what = f"It has the history up to event {origin.id}"
+        what = f"It keeps the history up to event {origin.id}"
         if edited:
             of = f" of {short(origin.activity_name)}" if origin.activity_name else ""
             what += f", with another {edited}{of}"
         name = forked.workflow_id
         how = (
-            f"It is saved as running. Go on with Executor(store).resume(fn, {name!r})"
+            f"Saved as running. {resume_text(forked)}"
             if self._saves
-            else "No store was given, so it is not saved: it is in .forked"
+            else "Not saved, because no store was given; the state is in .forked."
         )
-        return notice("done", f"Forked as {name}", f"{what}.", f"{how}.")
+        return notice("done", f"Forked as {name}", f"{what}.", how)
 
     # What a notebook keeps
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from inngest_nb.history import Times, activities_of, failed_activity, times_of
 from inngest_nb.notebook.timeline._chart import Chart, chart_of
-from inngest_nb.state import WorkflowState
+from inngest_nb.state import WorkflowState, WorkflowStatus
 
 __all__ = ["Picture", "picture_of"]
 
@@ -17,7 +17,8 @@ class Picture:
     """A run as of a moment.
 
     `took` is how long it took, or has taken so far; `failed_activity` names the one whose error
-    ended it. Each is None if nothing tells.
+    ended it. Each is None if nothing tells. `status` is the state's, except for a run that has
+    `stopped here` and is still stored as running; `note` says why, or what a live run waits for.
     """
 
     state: WorkflowState
@@ -25,10 +26,16 @@ class Picture:
     times: Times
     took: timedelta | None
     failed_activity: str | None
+    status: str
+    note: str = ""
 
 
-def picture_of(state: WorkflowState, now: datetime) -> Picture:
+def picture_of(
+    state: WorkflowState, now: datetime, *, note: str = "", stopped: bool = False
+) -> Picture:
     """Draw a run in numbers and labels, as of `now`."""
+    if stopped:
+        state = state.replace(status=WorkflowStatus.RUNNING)
     activities = activities_of(state.history)
     times = times_of(state)
     return Picture(
@@ -37,4 +44,6 @@ def picture_of(state: WorkflowState, now: datetime) -> Picture:
         times=times,
         took=times.took(now),
         failed_activity=failed_activity(state, activities),
+        status="stopped here" if stopped else str(state.status),
+        note=note,
     )

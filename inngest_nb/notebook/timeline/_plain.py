@@ -10,6 +10,7 @@ from inngest_nb.words import (
     status_mark,
     status_text,
     time_text,
+    visible,
 )
 
 __all__ = ["headline", "plain_text"]
@@ -23,6 +24,8 @@ def plain_text(picture: Picture) -> str:
     """Give a run's facts and its bars as lines of text."""
     state, rows = picture.state, picture.chart.rows
     lines = [headline(picture), f"began {time_text(picture.times.began)}"]
+    if picture.note:
+        lines.append(visible(picture.note))
     if state.error:
         where = f" in {short(picture.failed_activity)}" if picture.failed_activity else ""
         lines.append(f"error{where}: {short(state.error, 400)}")
@@ -36,7 +39,7 @@ def headline(picture: Picture) -> str:
     state, took = picture.state, ""
     if picture.took is not None:
         took = f", {duration_text(picture.took)}" + (" so far" if picture.times.is_open else "")
-    status = status_text(state.status)
+    status = status_text(picture.status)
     return f"{short(state.workflow_id)}: {status}{took}"
 
 
@@ -56,5 +59,7 @@ def _line(row: Row, width: int) -> str:
 
 def _cells(bar: Bar) -> tuple[int, int]:
     first = min(int(bar.start * _CELLS / 100), _CELLS - 1)
+    if bar.word == "received":  # one moment
+        return first, first
     last = min(int((bar.start + bar.width) * _CELLS / 100), _CELLS - 1)
     return first, max(first, last)

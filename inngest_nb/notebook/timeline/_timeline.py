@@ -7,12 +7,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from inngest_nb.frames import state_of
 from inngest_nb.notebook.page._html import fragment, output
-from inngest_nb.notebook.timeline._picture import picture_of
+from inngest_nb.notebook.timeline._picture import Picture, picture_of
 from inngest_nb.notebook.timeline._plain import plain_text
 from inngest_nb.state import WorkflowState
+from inngest_nb.store import WorkflowStore
 
-__all__ = ["Timeline", "chart_markup", "timeline"]
+__all__ = ["Timeline", "chart_markup", "picture_html", "timeline", "timeline_html"]
 
 
 class Timeline:
@@ -22,29 +24,36 @@ class Timeline:
         self.picture = picture_of(state, now)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        html = output("timeline", picture=self.picture)
-        return {"text/html": str(html), "text/plain": repr(self)}
+        return {"text/html": picture_html(self.picture), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return plain_text(self.picture)
 
 
-def timeline(state: WorkflowState, *, now: datetime | None = None) -> Timeline:
-    """Return a picture of a stored run: its status, activities, signals and timers in time.
+def timeline(
+    workflow: Any, *, store: WorkflowStore | None = None, now: datetime | None = None
+) -> Timeline:
+    """Return a picture of a run: its status, activities, signals and timers in time.
 
-    What is still running lasts until `now` (None: the present). At most 40 lines are drawn; of a
-    longer history those of one name are laid together, and what is left out is said.
+    The workflow is a state, a handle, or an id in `store` (None: the store of `inb.use`). What is
+    still running lasts until `now` (None: the present). At most 40 lines are drawn: of a longer
+    history those of one name share lines, and the picture says what it leaves out.
     """
-    if state is None:
-        raise TypeError("no workflow to show: load() gives None for an id its store never saw")
-    if not isinstance(state, WorkflowState):
-        raise TypeError(
-            f"timeline draws one WorkflowState, such as store.load(id); got {type(state).__name__}"
-        )
+    state = state_of(workflow, store, "timeline")
     now = now or datetime.now(UTC)
     if now.tzinfo is None:
         raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
     return Timeline(state, now)
+
+
+def timeline_html(state: WorkflowState) -> str:
+    """Return the HTML of a run as it is at present."""
+    return picture_html(picture_of(state, datetime.now(UTC)))
+
+
+def picture_html(picture: Picture) -> str:
+    """Return the HTML of a picture, with the stylesheet in it."""
+    return str(output("timeline", picture=picture))
 
 
 def chart_markup(state: WorkflowState, now: datetime) -> Markup:
