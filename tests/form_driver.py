@@ -17,13 +17,15 @@ def type_into(form: Any, field: Any, text: str) -> None:
 
 def choose(form: Any, field: Any, value: object) -> None:
     """Choose an entry of a list by its value."""
+    form.wait()  # for the entries
     values = [value for _, value in field.options]
     field.set_state({"index": values.index(value)})
     form.wait()
 
 
 def press(form: Any, button: Any) -> None:
-    """Click a button and wait until the form has done its work."""
+    """Click a button once it can be clicked, and wait until the form has done its work."""
+    form.wait()
     click(button)
     form.wait()
 

@@ -108,7 +108,7 @@ def test_a_workflow_is_mended_deleted_and_brought_back(lab: LabPage, store: Inng
     expect(cell.get_by_text("Deleted order-0005")).to_be_visible()
     expect_first_row(cell, "order-0000")
     assert store.load("order-0005") is None
-    button(cell, "Undo: put order-0005 back").click()
+    button(cell, "Restore order-0005").click()
     expect_first_row(cell, "order-0005")
     assert store.load("order-0005") == loaded
 

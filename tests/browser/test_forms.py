@@ -73,7 +73,7 @@ def test_a_stuck_workflow_is_mended(lab: LabPage, store: SqliteStore) -> None:
     press(form, "Review changes")
     expect(form.locator(".inb-input-flaw")).to_contain_text("line 6, column 18")
     expect(form.locator(".inb-input-flaw mark")).to_have_text('"')
-    expect(form.locator(".inb-trouble")).to_contain_text("Input is not JSON yet")
+    expect(form.locator(".inb-trouble")).to_contain_text("Input is not valid JSON")
     lab.pictures("forms-save-flaw")
     field.fill(right)
     press(form, "Review changes")
@@ -103,9 +103,9 @@ def test_a_change_meanwhile_is_seen_before_it_is_overwritten(
     expect(form.locator(".inb-question")).to_contain_text("Save order-7?")
     store.save(STUCK.replace(status="completed", result={"shipped": True}))
     press(form, "Save")
-    expect(form.locator(".inb-question")).to_contain_text("was changed meanwhile")
+    expect(form.locator(".inb-question")).to_contain_text("was changed by someone else")
     lab.pictures("forms-save-conflict")
-    press(form, "Keep my edits on top of it")
+    press(form, "Reapply my edits")
     expect(form.get_by_label("Status")).to_have_value("completed ✓")
     expect(form.get_by_label("Error")).to_have_value("mine")
     press(form, "Review changes")
@@ -140,8 +140,8 @@ def test_a_workflow_is_deleted_and_put_back(lab: LabPage, store: SqliteStore) ->
     expect(form.locator(".inb-outcome")).to_contain_text("Deleted order-7")
     assert store.load("order-7") is None
     lab.pictures("forms-delete-done")
-    press(form, "Undo: put order-7 back")
-    expect(form.locator(".inb-outcome")).to_contain_text("order-7 is back as it was")
+    press(form, "Restore order-7")
+    expect(form.locator(".inb-outcome")).to_contain_text("order-7 is restored")
     back = store.load("order-7")
     assert back is not None
     assert wire.encode(back) == wire.encode(STUCK)
@@ -228,7 +228,7 @@ def test_a_flawed_field_moves_no_button_away_from_a_pressed_mouse(
     expect(flaw).to_be_hidden()
     lab.page.mouse.up()
     expect(flaw).to_be_visible()
-    expect(form.locator(".inb-trouble")).to_contain_text("is not JSON")
+    expect(form.locator(".inb-trouble")).to_contain_text("is not valid JSON")
 
 
 def test_the_keyboard_alone_mends_a_workflow(lab: LabPage, store: SqliteStore) -> None:
@@ -283,7 +283,7 @@ def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
     form.get_by_label("Signal").fill("approve")
     form.get_by_label("Payload").fill("{'by': 'Ada'}")
     press(form, "Approve")
-    expect(form.locator(".inb-trouble")).to_contain_text("Payload is not JSON yet")
+    expect(form.locator(".inb-trouble")).to_contain_text("Payload is not valid JSON")
     lab.pictures("forms-signal-flaw")
     form.get_by_label("Payload").fill('{"by": "Ada"}')
     form.get_by_role("button", name="Approve", exact=True).dblclick()
@@ -298,7 +298,7 @@ def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
         lab.page.keyboard.press("Tab")
     expect(form.get_by_role("button", name="Reject")).to_be_focused()
     lab.page.keyboard.press("Enter")
-    expect(form.locator(".inb-ended")).to_contain_text("request-7 has ended: ✓ completed")
+    expect(form.locator(".inb-ended")).to_contain_text("This run has completed")
     lab.wait_run_all()
     answers = "[{'approved': True, 'by': 'Ada'}, {'approved': False, 'by': 'Ada'}]"
     expect(lab.cell(2).locator(".jp-OutputArea-output")).to_have_text(answers)

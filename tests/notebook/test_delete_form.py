@@ -48,6 +48,7 @@ def delete(form: DeleteForm, typed: str = "order-7") -> None:
 
 
 def choices(form: DeleteForm) -> list[str]:
+    form.wait()
     return [value for _, value in form.list.options]
 
 
@@ -68,6 +69,7 @@ def test_a_workflow_is_chosen_from_the_list_and_shown(store: WorkflowStore) -> N
 def test_nothing_is_chosen_by_itself(store: WorkflowStore) -> None:
     store.save(FAILED)
     form = delete_form(store)
+    form.wait()
     assert form.list.value is None
     press(form, form.delete)
     press(form, form.undo)
@@ -99,7 +101,7 @@ def test_deleting_and_undoing_brings_back_every_byte(
         back = store.load(state.workflow_id)
         assert back is not None
         assert wire.encode(back) == document
-        assert "is back as it was" in words(form.outcome)
+        assert "is restored" in words(form.outcome)
 
 
 def test_a_deleted_workflow_leaves_the_list_and_returns_to_it() -> None:
@@ -123,9 +125,9 @@ def test_several_deletions_are_undone_from_the_last_to_the_first() -> None:
         store.save(FAILED.replace(workflow_id=name))
         type_into(form, form.workflow_id, name)
         delete(form, name)
-    assert form.undo.description == "Undo: put b back"
+    assert form.undo.description == "Restore b"
     press(form, form.undo)
-    assert form.undo.description == "Undo: put a back"
+    assert form.undo.description == "Restore a"
     press(form, form.undo)
     press(form, form.undo)
     assert {state.workflow_id for state in store.list()} == {"a", "b"}
@@ -146,7 +148,7 @@ def test_what_changed_since_it_was_shown_is_not_deleted_unseen(store: WorkflowSt
     form = showing(store)
     store.save(FAILED.replace(status="running"))
     delete(form)
-    assert "changed meanwhile and not deleted" in words(form.outcome)
+    assert "has changed, so it was not deleted" in words(form.outcome)
     assert "failed → running" in words(form.outcome)
     assert "running" in words(form.summary)
     assert store.load("order-7") is not None
@@ -160,7 +162,7 @@ def test_what_was_deleted_by_someone_else_is_said_to_be() -> None:
     form = showing(store)
     store.delete("order-7")
     delete(form)
-    assert "deleted meanwhile by someone else" in words(form.outcome)
+    assert "had already been deleted by someone else" in words(form.outcome)
     assert words(form.summary) == ""
 
 
@@ -172,10 +174,10 @@ def test_undo_does_not_overwrite_a_new_workflow_of_the_same_id_unseen(
     delete(form)
     store.save(FAILED.replace(status="running"))
     press(form, form.undo)
-    assert "failed → running" in words(form.outcome)
+    assert "running → failed" in words(form.outcome)
     store.save(FAILED.replace(status="canceled"))
     press(form, form.undo_anyway)
-    assert "failed → canceled" in words(form.outcome)
+    assert "canceled → failed" in words(form.outcome)
     press(form, form.undo_anyway)
     assert store.load("order-7") == FAILED
 
@@ -220,10 +222,15 @@ def test_of_many_workflows_the_newest_are_listed_and_all_can_be_found() -> None:
     form = delete_form(store)
     assert choices(form)[0] == "order-1199"
     assert len(choices(form)) == 100
-    assert "The newest 100 of 1,000 workflows" in words(form.remark)
-    assert "The newest 1,000 are here. Older ones can be typed in" in words(form.remark)
-    type_into(form, form.filter, "order-205")
-    assert choices(form) == ["order-205"]
+    assert "The newest 100 of 300 workflows" in words(form.remark)
+    assert "Only the newest 300 workflows are offered" in words(form.remark)
+    type_into(form, form.filter, "order-3")
+    assert len(choices(form)) == 100
+    assert "The newest 100 of 111 workflows" in words(form.remark)
+    type_into(form, form.filter, "order-3 12:")
+    assert words(form.remark) == "No workflow matches"
+    type_into(form, form.filter, "order-30")
+    assert choices(form)[-1] == "order-30"
     type_into(form, form.workflow_id, "order-3")
     assert "order-3" in words(form.summary)
 
@@ -246,7 +253,8 @@ def test_a_server_that_cannot_list_is_no_hindrance() -> None:
         server.documents["order-8"] = wire.encode(FAILED.replace(workflow_id="order-8"))
         store.save(FAILED)
         form = delete_form(store)
-        assert "This server cannot list what it keeps" in words(form.remark)
+        form.wait()
+        assert "This server cannot list its workflows" in words(form.remark)
         assert choices(form) == ["order-7"]
         type_into(form, form.workflow_id, "order-8")
         delete(form, "order-8")
@@ -276,3 +284,55 @@ def test_a_store_for_await_is_refused() -> None:
     store: Any = AsyncInngestStore(base_url="http://127.0.0.1:1")
     with pytest.raises(TypeError, match="InngestStore with the same arguments"):
         delete_form(store)
+
+
+def test_any_of_several_deletions_can_be_undone(store: WorkflowStore) -> None:
+    form = delete_form(store)
+    for name in ("a", "b", "c"):
+        store.save(FAILED.replace(workflow_id=name))
+        type_into(form, form.workflow_id, name)
+        delete(form, name)
+    assert [value for _, value in form.deleted.options] == ["c", "b", "a"]
+    choose(form, form.deleted, "a")
+    assert form.undoing.children == (form.deleted, form.undo)
+    press(form, form.undo)
+    assert store.load("a") is not None
+    assert [value for _, value in form.deleted.options] == ["c", "b"]
+    press(form, form.undo)
+    press(form, form.undo)
+    assert {state.workflow_id for state in store.list()} == {"a", "b", "c"}
+    assert form.undoing.children == ()
+
+
+def test_several_deletions_in_place_can_all_be_undone() -> None:
+    store = MemoryStore()
+    form = DeleteForm(store, choosing=False)
+    for name in ("a", "b"):
+        store.save(state := FAILED.replace(workflow_id=name))
+        form.begin(state)
+        delete(form, name)
+    form.begin(FAILED.replace(workflow_id="another"))
+    choose(form, form.deleted, "a")
+    press(form, form.undo)
+    assert [state.workflow_id for state in store.list()] == ["a"]
+
+
+def test_a_deletion_can_be_cancelled() -> None:
+    store = MemoryStore()
+    store.save(FAILED)
+    form = showing(store)
+    type_into(form, form.confirmation, "order-7")
+    press(form, form.cancel)
+    assert words(form.summary) == ""
+    assert form.confirmation.value == ""
+    press(form, form.delete)
+    assert store.load("order-7") == FAILED
+
+
+def test_blanks_around_a_pasted_id_and_its_confirmation_are_left_out() -> None:
+    store = MemoryStore()
+    store.save(FAILED)
+    form = showing(store, "\torder-7 ")
+    assert form.workflow_id.value == "order-7"
+    delete(form, " order-7 ")
+    assert store.load("order-7") is None

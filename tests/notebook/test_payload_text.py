@@ -115,3 +115,14 @@ def test_a_long_line_is_cut_around_its_flaw() -> None:
     assert caught.value.column == 1_002
     assert caught.value.before == "…" + "1," * 30
     assert caught.value.after == "x" + ",1" * 29 + ",…"
+
+
+@pytest.mark.parametrize(
+    ("text", "column"), [('{"NaN": NaN}', 9), ('{"a": "1e999", "b": 11e999, "c": 1e999}', 21)]
+)
+def test_the_place_of_what_cannot_be_read_is_not_one_that_looks_like_it(
+    text: str, column: int
+) -> None:
+    with pytest.raises(BadJsonError) as refused:
+        read_payload(text)
+    assert refused.value.column == column

@@ -43,13 +43,13 @@ class TestAChangeMeanwhile:
         return form
 
     def test_it_is_shown_and_not_overwritten(self, form: SaveForm, store: WorkflowStore) -> None:
-        assert "changed meanwhile; nothing was saved" in words(form.question)
+        assert "was changed by someone else; nothing was saved" in words(form.question)
         assert "running → completed" in words(form.question)
         assert (stored(store).status, stored(store).error) == ("completed", "")
         assert form.fields.error.value == "mine"
 
     def test_it_can_be_taken_over(self, form: SaveForm, store: WorkflowStore) -> None:
-        press(form, form.take_over)
+        press(form, form.reapply)
         assert form.fields.status.value == "completed"
         assert form.fields.error.value == "mine"
         press(form, form.review)
@@ -75,7 +75,7 @@ class TestAChangeMeanwhile:
         assert stored(store).error == "mine"
 
     def test_the_edits_can_be_dropped(self, form: SaveForm, store: WorkflowStore) -> None:
-        press(form, form.drop)
+        press(form, form.discard)
         assert form.fields.error.value == ""
         assert form.fields.status.value == "completed"
         press(form, form.review)
@@ -84,11 +84,11 @@ class TestAChangeMeanwhile:
     def test_going_back_asks_again_at_the_next_save(
         self, form: SaveForm, store: WorkflowStore
     ) -> None:
-        press(form, form.back)
+        press(form, form.cancel)
         press(form, form.overwrite)
         press(form, form.review)
         press(form, form.save)
-        assert "changed meanwhile" in words(form.question)
+        assert "was changed by someone else" in words(form.question)
         assert stored(store).error == ""
 
 
@@ -97,7 +97,7 @@ def test_a_workflow_deleted_meanwhile_is_created_again_only_when_told(store: Wor
     form = reviewed(store)
     store.delete("order-7")
     press(form, form.save)
-    assert "was deleted meanwhile" in words(form.question)
+    assert "was deleted by someone else" in words(form.question)
     assert store.load("order-7") is None
     press(form, form.overwrite)
     assert stored(store).error == "mine"
@@ -108,9 +108,9 @@ def test_a_workflow_created_meanwhile_is_not_overwritten_unseen(store: WorkflowS
     form = reviewed(store)
     store.save(STUCK)
     press(form, form.save)
-    assert "has a workflow order-7 already" in words(form.question)
+    assert "was created by someone else" in words(form.question)
     assert "running" in words(form.question)
-    press(form, form.take_over)
+    press(form, form.reapply)
     assert form.fields.status.value == "running"
     assert form.fields.error.value == "mine"
     assert stored(store) == STUCK
@@ -122,7 +122,7 @@ def test_a_field_that_both_changed_shows_both_values_in_the_next_review() -> Non
     form = reviewed(store, "mine")
     store.save(STUCK.replace(error="theirs"))
     press(form, form.save)
-    press(form, form.take_over)
+    press(form, form.reapply)
     press(form, form.review)
     assert "theirs → mine" in words(form.question)
 
@@ -170,7 +170,8 @@ def test_a_closed_store_says_so_in_the_form(tmp_path: Path) -> None:
     assert "the store is closed" in words(form.trouble)
     assert form.fields.error.value == "mine"
     late = save_form(store)
-    assert "Could not list the workflows" in words(late.load_trouble)
+    late.wait()
+    assert "Could not list the workflows" in words(late.remark)
     type_into(late, late.workflow_id, "order-7")
     assert "Could not load the workflow" in words(late.load_trouble)
 
@@ -218,7 +219,7 @@ def test_a_change_in_the_very_moment_of_saving_is_shown_and_not_overwritten() ->
     form = reviewed(store)
     store.faster = True
     press(form, form.save)
-    assert "changed meanwhile; nothing was saved" in words(form.question)
+    assert "was changed by someone else; nothing was saved" in words(form.question)
     assert "theirs" in words(form.question)
     assert stored(store).error == "theirs"
     press(form, form.overwrite)
@@ -258,7 +259,7 @@ def test_a_slow_store_does_not_save_twice(slow: SlowStore) -> None:
     click(form.save)
     assert slow.begun.wait(30)
     assert "Trying to save the workflow" in all_html(form)
-    assert all(button.disabled for button in (form.load, form.review, form.save, form.back))
+    assert all(button.disabled for button in (form.load, form.review, form.save, form.cancel))
     slow.go_on.set()
     form.wait()
     click(form.save)
@@ -272,7 +273,7 @@ def test_the_kernel_is_free_while_a_slow_store_works(slow: SlowStore) -> None:
     form = reviewed(slow)
     click(form.save)  # comes back although the save does not
     assert slow.load("order-7") == STUCK
-    with pytest.raises(TimeoutError, match="still at work"):
+    with pytest.raises(TimeoutError, match="still working"):
         form.wait(0.01)
     slow.go_on.set()
     form.wait()

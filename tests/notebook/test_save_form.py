@@ -35,6 +35,7 @@ STUCK = WorkflowState(
 
 def loaded(store: WorkflowStore, workflow_id: str = "order-7") -> SaveForm:
     form = save_form(store)
+    form.wait()
     type_into(form, form.workflow_id, workflow_id)
     return form
 
@@ -77,7 +78,9 @@ def test_a_typed_id_fills_the_fields(store: WorkflowStore) -> None:
 
 def test_the_store_s_ids_are_offered(store: WorkflowStore) -> None:
     store.save(STUCK)
-    assert save_form(store).workflow_id.options == ("order-7",)
+    form = save_form(store)
+    form.wait()
+    assert form.workflow_id.options == ("order-7",)
 
 
 def test_nothing_is_written_before_the_review_has_its_yes(store: WorkflowStore) -> None:
@@ -89,7 +92,7 @@ def test_nothing_is_written_before_the_review_has_its_yes(store: WorkflowStore) 
     assert "not set → gave up" in words(form.question)
     assert "input" not in words(form.question)
     assert store.load("order-7") == STUCK
-    press(form, form.back)
+    press(form, form.cancel)
     press(form, form.save)
     assert store.load("order-7") == STUCK
 
@@ -191,7 +194,7 @@ def test_bad_json_is_marked_and_not_saved(name: str) -> None:
     assert "line 3, column 3" in marked
     assert '"item": 1} ^' in marked
     press(form, form.review)
-    assert f"{name.title()} is not JSON yet" in words(form.trouble)
+    assert f"{name.title()} is not valid JSON (see the mark)" in words(form.trouble)
     edit(form, **{name: '{"order": 8}'})
     assert [words(area) for area in form.fields.areas()] == ["", ""]
     press(form, form.review)
@@ -242,7 +245,7 @@ def test_another_id_is_not_saved_under_before_it_is_loaded() -> None:
     edit(form, status="failed")
     type_into(form, form.workflow_id, "order-8")
     press(form, form.review)
-    assert "load that one, or put the id back" in words(form.trouble)
+    assert "load that workflow, or restore the id" in words(form.trouble)
     assert form.choices.children == ()
 
 
@@ -275,8 +278,8 @@ def test_edits_are_not_lost_to_another_workflow_unasked(keep: bool) -> None:
     type_into(form, form.workflow_id, "order-8")
     assert form.fields.input.value == '{\n  "order": 7\n}'
     press(form, form.load)
-    assert "edits that are not saved" in words(form.question)
-    press(form, form.take_over if keep else form.drop)
+    assert "Apply your unsaved edits to order-8?" in words(form.question)
+    press(form, form.reapply if keep else form.discard)
     assert form.fields.input.value == "8"
     assert form.fields.status.value == "failed"
     assert form.fields.error.value == ("typed" if keep else "")
@@ -286,6 +289,7 @@ def test_edits_are_not_lost_to_another_workflow_unasked(keep: bool) -> None:
 def test_odd_ids_can_be_loaded_and_saved(workflow_id: str, store: WorkflowStore) -> None:
     store.save(STUCK.replace(workflow_id=workflow_id))
     form = save_form(store)
+    form.wait()
     type_into(form, form.workflow_id, form.workflow_id.options[0])
     save(form, error="mended")
     state = store.load(workflow_id)
@@ -307,3 +311,58 @@ def test_a_store_for_await_is_refused() -> None:
     store: Any = AsyncInngestStore(base_url="http://127.0.0.1:1")
     with pytest.raises(TypeError, match="InngestStore with the same arguments"):
         save_form(store)
+
+
+def test_a_listener_that_raises_is_told_apart_from_the_save() -> None:
+    store = MemoryStore()
+    store.save(STUCK)
+    form = loaded(store)
+    told: list[str] = []
+
+    def broken(workflow_id: str, state: WorkflowState | None) -> None:
+        raise LookupError("no such row")
+
+    form.on_write(broken)
+    form.on_write(lambda workflow_id, state: told.append(workflow_id))
+    save(form, error="gave up")
+    assert "✓ Saved order-7" in words(form.question)
+    assert words(form.trouble) == ""
+    said = words(form._repr_mimebundle_()["text/html"])
+    assert "broken raised LookupError no such row What the form did is not affected" in said
+    assert isinstance(form.last_error, LookupError)
+    assert told == ["order-7"]
+
+
+def test_blanks_around_a_pasted_id_are_left_out() -> None:
+    store = MemoryStore()
+    store.save(STUCK)
+    store.save(STUCK.replace(workflow_id=" order-8"))
+    form = loaded(store, "  order-7\t")
+    assert form.workflow_id.value == "order-7"
+    assert "run-1" in words(form.summary)
+    type_into(form, form.workflow_id, " order-8")
+    assert form.workflow_id.value == " order-8"
+    type_into(form, form.workflow_id, " order-9 ")
+    assert "The store has no workflow order-9;" in words(form.summary)
+
+
+def test_a_workflow_can_be_given_by_its_id() -> None:
+    store = MemoryStore()
+    store.save(STUCK)
+    form = save_form(store, "order-7")
+    form.wait()
+    assert form.workflow_id.value == "order-7"
+    assert form.fields.status.value == "running"
+    assert form.workflow_id.options == ("order-7",)
+
+
+def test_ids_that_are_not_offered_are_said_to_be_missing() -> None:
+    store = MemoryStore()
+    for n in range(301):
+        store.save(STUCK.replace(workflow_id=f"order-{n}"))
+    form = save_form(store)
+    form.wait()
+    assert len(form.workflow_id.options) == 300
+    assert "Only the newest 300 workflows are offered; type the id of any other." in words(
+        form.remark
+    )

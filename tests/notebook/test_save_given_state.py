@@ -28,6 +28,7 @@ def save(form: SaveForm) -> None:
 
 def test_a_new_one_is_created_as_it_is(store: WorkflowStore) -> None:
     form = save_form(store, STUCK)
+    form.wait()
     assert "saving creates it" in words(form.summary)
     save(form)
     saved = store.load("order-7")
@@ -55,6 +56,7 @@ def test_an_old_one_goes_on_top_of_what_the_store_has_now(store: WorkflowStore) 
     assert state is not None
     store.save(state.replace(result="done"))
     form = save_form(store, state.replace(error="mine"))
+    form.wait()
     assert "has changed this workflow" in words(form.question)
     save(form)
     saved = store.load("order-7")
@@ -96,4 +98,5 @@ def test_a_copy_over_another_workflow_brings_all_it_has(store: WorkflowStore) ->
 
 def test_what_json_cannot_hold_is_said_in_the_form() -> None:
     form = save_form(MemoryStore(), WorkflowState(workflow_id="a", input=object()))
+    form.wait()
     assert "input cannot be written as JSON" in words(form.load_trouble)

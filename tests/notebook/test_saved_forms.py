@@ -62,6 +62,7 @@ Make = Callable[[WorkflowStore], Any]
 
 def filled_save_form(store: WorkflowStore) -> Any:
     form = save_form(store)
+    form.wait()
     type_into(form, form.workflow_id, form.workflow_id.options[0])
     type_into(form, form.fields.result, '{"<b>": ')
     press(form, form.review)
@@ -70,6 +71,7 @@ def filled_save_form(store: WorkflowStore) -> Any:
 
 def filled_delete_form(store: WorkflowStore) -> Any:
     form = delete_form(store)
+    form.wait()
     form.list.index = 0
     form.wait()
     type_into(form, form.confirmation, "<b>")
@@ -79,7 +81,7 @@ def filled_delete_form(store: WorkflowStore) -> Any:
 
 def filled_signal_form(store: WorkflowStore) -> Any:
     form = signal_form(store)
-    type_into(form, form.workflow_id, form.workflow_id.options[0])
+    type_into(form, form.workflow_id, store.list()[0].workflow_id)
     type_into(form, form.name, "<b>")
     type_into(form, form.payload.text, '{"<b>": ')
     press(form, form.send)
@@ -165,5 +167,6 @@ def test_a_long_payload_is_cut_in_the_saved_notebook_and_says_so() -> None:
     store = MemoryStore()
     store.save(WorkflowState(workflow_id="order-7", input="x" * 5_000))
     form = save_form(store)
+    form.wait()
     type_into(form, form.workflow_id, "order-7")
     assert "… 3,002 more characters" in words(form._repr_mimebundle_()["text/html"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from inngest_nb import AsyncInngestStore, Executor, Hooks, InngestStore, MemoryS
 from inngest_nb.notebook.live import LiveRun
 
 PATIENCE = 20
+LATER = NOON + timedelta(days=20_000)
 
 
 async def asking(ctx: Any, questions: int = 1) -> list[Any]:
@@ -71,13 +73,14 @@ def test_a_run_that_waits_is_approved_or_rejected(
     run: LiveRun, store: MemoryStore, button: str, approved: bool
 ) -> None:
     form = inb.signal_form(run)
+    form.wait()
     assert "Status ◐ running" in words(form.summary)
     name(form)
     type_into(form, form.payload.text, '{"by": "Ada", "total": 12345678901234567890123}')
     press(form, getattr(form, button))
     answer = {"approved": approved, "by": "Ada", "total": 12345678901234567890123}
     assert run.result(PATIENCE) == [answer]
-    assert "✓ approve is sent Saved as event 2, " in words(form.outcome)
+    assert '✓ Signal "approve" sent Saved as event 2, ' in words(form.outcome)
     assert payloads(store) == [answer]
 
 
@@ -126,7 +129,7 @@ def test_a_payload_that_is_not_json_is_marked_and_not_sent(
     for button in (form.approve, form.send):
         press(form, button)
         assert "Could not send the signal" in words(form.trouble)
-        assert "Payload is not JSON yet" in words(form.trouble)
+        assert "Payload is not valid JSON (see the mark)" in words(form.trouble)
     assert payloads(store) == []
     type_into(form, form.payload.text, '{"by": 1}')
     assert words(form.payload.flaw) == ""
@@ -165,6 +168,7 @@ def test_names_that_came_before_are_offered_the_last_first(store: MemoryStore) -
     for each in ("hello", "bad\u202ename", "approve"):
         live.signal(each)
     form = inb.signal_form(live)
+    form.wait()
     assert list(form.name.options) == ["approve", "bad\\u202ename", "hello"]
     assert form.name.value == "approve"
     name(form, "bad\\u202ename")
@@ -182,43 +186,44 @@ async def asking_twice(ctx: Any, _: Any) -> list[Any]:
 def test_what_a_run_waits_for_is_offered_and_said(store: MemoryStore) -> None:
     live = inb.start(asking_twice, 1, store=store, id="order-7")
     form = inb.signal_form(live)
-    until(form.waiting, "It waits for the signal first.")
+    until(form.waiting, 'Waiting for the signal "first".')
     assert form.name.value == "first"
     press(form, form.approve)
-    until(form.waiting, "It waits for the signal second.")
+    until(form.waiting, 'Waiting for the signal "second".')
     press(form, form.another)
     assert form.name.value == "second"
     assert list(form.name.options) == ["second", "first"]
     press(form, form.reject)
     assert live.result(PATIENCE) == [{"approved": True}, {"approved": False}]
-    until(form.ended, "has ended")
+    until(form.ended, "has completed")
     assert words(form.waiting) == ""
 
 
 def test_a_name_that_somebody_typed_stays(store: MemoryStore) -> None:
     live = inb.start(asking_twice, 1, store=store, id="order-7")
     form = inb.signal_form(live)
-    until(form.waiting, "It waits for the signal first.")
+    until(form.waiting, 'Waiting for the signal "first".')
     name(form, "second")
     live.signal("first")
-    until(form.waiting, "It waits for the signal second.")
+    until(form.waiting, 'Waiting for the signal "second".')
     name(form, "mine")
     live.signal("second")
-    until(form.ended, "has ended")
+    until(form.ended, "has completed")
     assert form.name.value == "mine"
 
 
 def test_the_form_hears_of_the_end_of_the_run(run: LiveRun) -> None:
     form = inb.signal_form(run)
     run.signal("approve", "elsewhere")
-    until(form.ended, "order-7 has ended: ✓ completed It takes no more signals.")
+    until(form.ended, "This run has completed and takes no more signals")
     assert all(each.disabled for each in (form.name, form.payload.text, form.approve, form.send))
 
 
 def test_a_run_that_has_ended_takes_nothing(run: LiveRun, store: MemoryStore) -> None:
     run.cancel()
     form = inb.signal_form(store, "order-7")
-    assert "order-7 has ended: ⊘ canceled" in words(form.ended)
+    form.wait()
+    assert "This run was canceled" in words(form.ended)
     assert form.approve.disabled
     click(form.approve)
     form.wait()
@@ -228,13 +233,13 @@ def test_a_run_that_has_ended_takes_nothing(run: LiveRun, store: MemoryStore) ->
 def test_a_run_that_ended_unseen_refuses_in_place(store: MemoryStore) -> None:
     with another_executor(store) as executor:
         form = inb.signal_form(executor, "order-7")
-        form._left.set()  # nobody follows it
+        form._call_off()  # nobody follows it
         executor.cancel("order-7")
         name(form)
         press(form, form.approve)
         assert "Could not send the signal" in words(form.trouble)
         assert "it is canceled" in words(form.trouble)
-        assert "order-7 has ended" in words(form.ended)
+        assert "This run was canceled" in words(form.ended)
         assert form.approve.disabled
 
 
@@ -244,10 +249,12 @@ def test_a_run_whose_process_died_finds_the_signal_when_it_is_resumed(store: Mem
     form = inb.signal_form(store, "order-7")
     name(form)
     press(form, form.approve)
-    assert "✓ approve is sent Saved in the store for whoever runs" in words(form.outcome)
+    assert '✓ Signal "approve" sent Saved in the store for the process that runs' in words(
+        form.outcome
+    )
     with Executor(store) as executor:
         assert executor.resume(asking, "order-7").result(PATIENCE) == [{"approved": True}]
-    until(form.ended, "order-7 has ended: ✓ completed")
+    until(form.ended, "This run has completed")
 
 
 def test_a_run_of_another_executor_is_sent_the_signal_too(store: MemoryStore) -> None:
@@ -255,8 +262,8 @@ def test_a_run_of_another_executor_is_sent_the_signal_too(store: MemoryStore) ->
         form = inb.signal_form(store, "order-7")
         name(form)
         press(form, form.approve)
-        assert "✓ approve is sent" in words(form.outcome)
-        until(form.ended, "order-7 has ended: ✓ completed")
+        assert '✓ Signal "approve" sent' in words(form.outcome)
+        until(form.ended, "This run has completed")
         assert payloads(store) == [{"approved": True}]
         form.close()
 
@@ -265,12 +272,13 @@ def test_the_workflow_is_chosen_among_those_that_run(store: MemoryStore) -> None
     live = inb.start(asking, 1, store=store, id="order-7")
     store.save(inb.WorkflowState(workflow_id="order-1", status="completed"))
     form = inb.signal_form(store)
+    form.wait()
     assert list(form.workflow_id.options) == ["order-7"]
     assert form.fields.layout.display == "none"
     type_into(form, form.workflow_id, "order-2")
     assert "The store has no workflow order-2" in words(form.summary)
     type_into(form, form.workflow_id, "order-1")
-    assert "order-1 has ended" in words(form.ended)
+    assert "This run has completed" in words(form.ended)
     type_into(form, form.workflow_id, "order-7")
     assert words(form.ended) == ""
     name(form)
@@ -310,15 +318,66 @@ def test_a_store_that_fails_is_said_to(tmp_path: Path) -> None:
 
 def test_a_form_that_is_closed_follows_nobody(run: LiveRun) -> None:
     form = inb.signal_form(run)
-    followers = [each for each in threading.enumerate() if each.name == "inngest-nb-signals"]
-    assert followers
+    assert threads_of_forms()
     form.close()
-    for each in followers[-1:]:
+    for each in threads_of_forms():
         each.join(PATIENCE)
         assert not each.is_alive()
 
 
+def threads_of_forms() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "inngest-nb-form"]
+
+
 def test_a_store_that_is_awaited_is_refused() -> None:
     store: Any = AsyncInngestStore(base_url="http://127.0.0.1:9")
-    with pytest.raises(TypeError, match="wants a blocking store"):
+    with pytest.raises(TypeError, match="is for `await`"):
         inb.signal_form(store, "order-7")
+
+
+def test_a_run_that_waits_is_offered_behind_any_number_of_finished_ones(
+    store: MemoryStore, run: LiveRun
+) -> None:
+    for n in range(400):
+        store.save(inb.WorkflowState(workflow_id=f"done-{n}", status="completed", updated_at=LATER))
+    store.save(inb.WorkflowState(workflow_id="order-8", status="queued"))
+    form = inb.signal_form(store)
+    form.wait()
+    assert sorted(form.workflow_id.options) == ["order-7", "order-8"]
+    assert words(form.remark) == ""
+
+
+def test_runs_that_are_not_offered_are_said_to_be_missing(store: MemoryStore) -> None:
+    for n in range(301):
+        store.save(inb.WorkflowState(workflow_id=f"order-{n}", status="running"))
+    form = inb.signal_form(store)
+    form.wait()
+    assert len(form.workflow_id.options) == 300
+    assert "Only the newest 300 running or queued workflows are offered" in words(form.remark)
+
+
+def test_a_signal_that_the_run_does_not_wait_for_is_remarked_upon(run: LiveRun) -> None:
+    form = inb.signal_form(run)
+    until(form.waiting, 'Waiting for the signal "approve".')
+    name(form, "other")
+    assert 'The run is not waiting for "other". If you send it, it is queued.' in words(
+        form.waiting
+    )
+    press(form, form.send)
+    said = words(form.outcome)
+    assert said.startswith('✓ Signal "other" sent')
+    assert 'The run is not waiting for "other". The signal is queued until it asks' in said
+    press(form, form.another)
+    name(form, "approve")
+    assert words(form.waiting) == 'Waiting for the signal "approve".'
+    press(form, form.approve)
+    assert "not waiting" not in words(form.outcome)
+
+
+def test_blanks_around_a_pasted_id_and_name_are_left_out(run: LiveRun, store: MemoryStore) -> None:
+    form = inb.signal_form(store)
+    type_into(form, form.workflow_id, " order-7 ")
+    assert form.workflow_id.value == "order-7"
+    name(form, " approve ")
+    press(form, form.approve)
+    assert run.result(PATIENCE) == [{"approved": True}]

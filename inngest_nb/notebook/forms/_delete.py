@@ -1,35 +1,36 @@
-"""A form that deletes workflows, and takes it back."""
+"""A form that deletes workflows, and restores them."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 
 from inngest_nb.history import payload_text
 from inngest_nb.notebook.forms._draft import difference
-from inngest_nb.notebook.forms._form import Form
-from inngest_nb.notebook.forms._picker import Listing, line_of, newest
+from inngest_nb.notebook.forms._form import Form, named_in
+from inngest_nb.notebook.forms._picker import Picker
 from inngest_nb.notebook.page._areas import Area, filling, notice, row
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import count_text, short, visible
+from inngest_nb.words import count_text, short, status_choice, visible
 
 __all__ = ["DeleteForm", "delete_form"]
 
-_LISTED = 1_000  # workflows that the filter searches
 _SHOWN = 100  # lines of the list at once
 _FOLDED = ("input", "result", "history")
 
 
-def delete_form(store: WorkflowStore) -> DeleteForm:
-    """Return a form to choose a workflow, see what it is, delete it, and undo that.
+def delete_form(store: WorkflowStore, workflow: object = None) -> DeleteForm:
+    """Return a form to find a workflow, look at it, delete it, and undo that.
 
-    The id is typed once more before anything is deleted. Undo saves the document back as it was,
-    to the byte; it lasts as long as the form.
+    It starts with `workflow` (an id, a state, or a run) if that is given. The id has to be typed
+    before anything is deleted. Every deletion can be undone for as long as the form lives: the
+    document is saved as it was, byte for byte.
     """
-    return DeleteForm(store)
+    return DeleteForm(store, workflow)
 
 
 class DeleteForm(Form):
@@ -41,80 +42,107 @@ class DeleteForm(Form):
 
     title = "Delete a workflow"
 
-    def __init__(self, store: WorkflowStore, *, choosing: bool = True) -> None:
+    def __init__(
+        self, store: WorkflowStore, workflow: object = None, *, choosing: bool = True
+    ) -> None:
         super().__init__(store)
         self._choosing = choosing
-        self._listing = Listing()
+        self._picker = Picker(store)
         self._listens = True  # whether a choice in the list is somebody's
-        self._wanted = ""  # the id that was chosen or typed last
+        self._wanted = named_in(workflow)  # the id that was chosen or typed last
         self._shown: WorkflowState | None = None
         self._deleted: dict[str, WorkflowState] = {}  # the last one last
-        self._other: WorkflowState | None = None  # what an undo would go over
+        self._other: tuple[str, WorkflowState] | None = None  # what an undo would overwrite
 
         self.filter = _field(widgets.Text, "Filter", "inb-filter")
         self.filter.placeholder = "words of an id, run, status or error"
         self.list = _field(widgets.Select, "Workflows", "inb-list", rows=8)
-        self.workflow_id = _field(widgets.Text, "Workflow id", "inb-id", continuous_update=False)
+        self.workflow_id, self.remark = self._picker.field, self._picker.remark
         self.confirmation = _field(
             widgets.Text, "Type the id to confirm", "inb-confirmation", continuous_update=False
         )
-        self.remark, self.trouble = Area("inb-remark"), Area("inb-trouble")
+        self.deleted = _field(widgets.Dropdown, "Deleted here", "inb-deleted")
+        self.trouble = Area("inb-trouble")
         self.summary, self.outcome = Area("inb-summary"), Area("inb-outcome")
         self._make_buttons()
-        self.confirming, self.undoing = row(self.confirmation, self.delete), row()
-        choice = (
-            row(self.filter, self.refresh),
-            self.list,
-            self.remark,
-            row(self.workflow_id, self.show),
-            self.summary,
-        )
+        self.confirming = row(self.confirmation, self.delete, self.cancel)
+        self.undoing = row()
+        choice: tuple[Any, ...] = ()
+        if choosing:
+            search = (row(self.filter, self.refresh), self.list, self.remark)
+            choice = (*search, row(self.workflow_id, self.show), self.summary)
         asking = (self.confirming, self.trouble, self.outcome, self.undoing)
-        self._build(*(choice if choosing else ()), *asking, heading=choosing)
+        self._build(*choice, *asking, heading=choosing)
         self._put_up(None)
+        self.deleted.observe(lambda _: self._offer_undo(), "value")
         if not choosing:
             return
-        self._guard("list the workflows", self._refresh, self.trouble)
-        self.filter.observe(lambda _: self._fill_list(), "value")
+        self.workflow_id.value = visible(self._wanted)
+        self.filter.observe(lambda _: self._filtered(), "value")
         self.list.observe(lambda _: self._chosen(), "value")
         self.workflow_id.observe(lambda _: self._id_typed(), "value")
+        if self._wanted:
+            self._start("show the workflow", self._show, self.trouble)
+        self._start("list the workflows", self._refresh, self.remark, again=True)
 
     def _make_buttons(self) -> None:
         button, trouble = self._button, self.trouble
         self.refresh = button("Refresh", "list the workflows", self._refresh, trouble)
         self.show = button("Show", "show the workflow", self._show, trouble)
         self.delete = button("Delete", "delete the workflow", self._delete, trouble, "danger")
-        undo = "undo the deletion"
-        self.undo = button("Undo", undo, self._undo, trouble, "primary")
-        self.undo_anyway = button("Overwrite it", undo, self._undo_anyway, trouble, "warning")
+        self.cancel = button("Cancel", "cancel", partial(self.begin, None), trouble)
+        undo = "restore the workflow"
+        self.undo = button("Restore", undo, self._undo, trouble, "primary")
+        self.undo_anyway = button("Overwrite theirs", undo, self._undo_anyway, trouble, "warning")
+        self.cancel_undo = button("Cancel", "cancel", self._cancel_undo, trouble)
 
     def begin(self, state: WorkflowState | None) -> None:
-        """Ask whether a workflow is to be deleted; None takes the question back."""
+        """Ask whether to delete a workflow; None withdraws the question."""
         self._wanted = state.workflow_id if state else ""
+        if self._choosing:
+            self.workflow_id.value = visible(self._wanted)
+            self._select()
         self.trouble.show()
         self.outcome.show()
+        self._offer_undo()
         self._put_up(state)
 
     # Choosing
 
     def _refresh(self) -> None:
-        self._listing = newest(self._store, _LISTED)
+        self._picker.read(everything=bool(self.filter.value.strip()))
         self._fill_list()
+
+    def _filtered(self) -> None:
+        """List what matches, and search the whole store for more unless all of it is known."""
+        self._fill_list()
+        if self.filter.value.strip() and not self._picker.whole:
+            self._start("search the store", self._search, self.trouble, again=True)
+
+    def _search(self) -> None:
+        if not self._picker.whole:
+            self._refresh()
 
     def _fill_list(self) -> None:
         """List what matches the filter, and say how much that is of what there is."""
-        matching = self._listing.matching(self.filter.value)
-        options = [(line_of(state), state.workflow_id) for state in matching[:_SHOWN]]
-        self._listens = False  # new options choose the first by themselves
-        self.list.options = options
-        self.list.value = self._wanted if any(id_ == self._wanted for _, id_ in options) else None
-        self._listens = True
+        matching = self._picker.matching(self.filter.value)
+        self._listens = False  # options choose the first of them by themselves
+        self.list.options = [(head.line, head.workflow_id) for head in matching[:_SHOWN]]
+        self._select()
         words = count_text(len(matching), "workflow")
         if len(matching) > _SHOWN:
-            words = (
-                f"The newest {_SHOWN} of {words}; type more words into the filter to find others"
-            )
-        self.remark.show(fragment("remark", lines=[words, self._listing.remark]))
+            words = f"The newest {_SHOWN} of {words}; add words to the filter to narrow them down"
+        elif not matching and self.filter.value.strip():
+            words = "No workflow matches"
+        lines = [words, *self._picker.remarks]
+        self.remark.show(fragment("remark", lines=lines))
+
+    def _select(self) -> None:
+        """Mark in the list what is shown."""
+        self._listens = False
+        listed = any(id_ == self._wanted for _, id_ in self.list.options)
+        self.list.value = self._wanted if listed else None
+        self._listens = True
 
     def _chosen(self) -> None:
         if self._listens and self.list.value not in (None, self._wanted):
@@ -124,17 +152,22 @@ class DeleteForm(Form):
 
     def _id_typed(self) -> None:
         if self.workflow_id.value != visible(self._wanted):
-            self._wanted = self._listing.id_of(self.workflow_id.value)
-            self._start("show the workflow", self._show, self.trouble, again=True)
+            self._wanted = self._picker.typed
+            if self._wanted:
+                self._start("show the workflow", self._show, self.trouble, again=True)
+            else:
+                self._put_up(None)
 
     def _show(self) -> None:
         if not self._wanted:
             raise ValueError("choose or type a workflow id first")
         workflow_id, state = self._wanted, None
+        self.workflow_id.value = visible(workflow_id)
         try:
             state = self._store.load(workflow_id)
         finally:
             self.outcome.show()
+            self._offer_undo()
             self._put_up(state)
         if state is None:
             headline = f"The store has no workflow {short(workflow_id)}"
@@ -159,65 +192,75 @@ class DeleteForm(Form):
         """Delete what is shown, if it is still what the store has."""
         if (state := self._shown) is None:
             return
-        name = short(state.workflow_id)
-        if self.confirmation.value not in (state.workflow_id, visible(state.workflow_id)):
-            raise ValueError(f"type its id to confirm: {visible(state.workflow_id)}")
-        stored = self._store.load(state.workflow_id)
+        workflow_id, name = state.workflow_id, short(state.workflow_id)
+        shown, typed = (workflow_id, visible(workflow_id)), self.confirmation.value
+        if typed not in shown and typed.strip() not in shown:
+            raise ValueError(f"type its id to confirm: {visible(workflow_id)}")
+        stored = self._store.load(workflow_id)
         if found := difference(state, stored):
             self._put_up(stored)
-            headline = (
-                f"{name} was changed meanwhile and not deleted; look again, and confirm again"
-            )
+            headline = f"{name} has changed, so it was not deleted; check it and confirm again"
             if stored is None:
-                headline, found = f"{name} was deleted meanwhile by someone else", []
+                headline, found = f"{name} had already been deleted by someone else", []
             self.outcome.show(notice("warn", headline, changes=found))
-            self._wrote(state.workflow_id, stored)
+            self._wrote(workflow_id, stored)
             return
-        self._deleted.pop(state.workflow_id, None)
-        self._deleted[state.workflow_id] = state  # first, since a lost answer may mean it is done
-        self._offer_undo()
-        self._store.delete(state.workflow_id)
-        self._listing = self._listing.without(state.workflow_id)
+        # First, since the deletion may have happened although its answer was lost.
+        self._deleted = {key: each for key, each in self._deleted.items() if key != workflow_id}
+        self._deleted[workflow_id] = state
+        self._list_deleted()
+        self._store.delete(workflow_id)
+        self._picker.drop(workflow_id)
         self._fill_list()
         self._put_up(None)
         self.outcome.show(notice("done", f"Deleted {name}"))
         self._focus = self.show
-        self._wrote(state.workflow_id, None)
+        self._wrote(workflow_id, None)
+
+    def _list_deleted(self) -> None:
+        """List what can be restored, and choose what was deleted last."""
+        newest = list(reversed(self._deleted.values()))
+        self.deleted.options = [
+            (f"{short(state.workflow_id)}  ·  {status_choice(state.status)}", state.workflow_id)
+            for state in newest
+        ]
+        self.deleted.value = newest[0].workflow_id if newest else None
+        self._offer_undo()
 
     def _offer_undo(self) -> None:
         self._other = None
-        last = next(reversed(self._deleted), None)
-        self.undo.description = f"Undo: put {short(last or '', 40)} back"
-        self.undoing.children = () if last is None else (self.undo,)
+        chosen, several = self.deleted.value, len(self._deleted) > 1
+        self.undo.description = f"Restore {short(chosen or '', 40)}"
+        choice = (self.deleted,) if several else ()
+        self.undoing.children = (*choice, self.undo) if self._deleted else ()
 
     def _undo(self) -> None:
-        """Put the workflow back that was deleted last, unless its id is in use again."""
-        if not self._deleted:
-            return
-        self._put_back(None)
+        """Put the chosen workflow back, unless its id is in use again."""
+        if self.deleted.value in self._deleted:
+            self._put_back(self.deleted.value, None)
 
     def _undo_anyway(self) -> None:
-        if self._deleted and self._other is not None:
-            self._put_back(self._other)
+        if self._other is not None:
+            self._put_back(*self._other)
 
-    def _put_back(self, over: WorkflowState | None) -> None:
-        workflow_id, state = next(reversed(self._deleted.items()))
-        name, stored = short(workflow_id), self._store.load(workflow_id)
+    def _put_back(self, workflow_id: str, over: WorkflowState | None) -> None:
+        state, name = self._deleted[workflow_id], short(workflow_id)
+        stored = self._store.load(workflow_id)
         if stored is None or (over is not None and not difference(over, stored)):
             self._store.save(state.replace(etag=stored.etag if stored else ""))
-            headline = f"{name} is back as it was"
-        elif found := difference(state, stored):
-            self._other = stored
-            headline = f"The store has another workflow {name} by now; nothing was saved"
-            line = "If the deleted one overwrites it, this is lost:"
+            headline = f"{name} is restored"
+        elif found := difference(stored, state):
+            headline = f"The store has another workflow {name}; nothing was saved"
+            line = "Overwriting it with the deleted one would change:"
             self.outcome.show(notice("warn", headline, line, changes=found))
-            self.undoing.children = (self.undo, self.undo_anyway)
+            self.undoing.children = (self.undo_anyway, self.cancel_undo)
+            self._other = workflow_id, stored
             return
         else:
             headline = f"{name} is still there"
         del self._deleted[workflow_id]
-        self._offer_undo()
-        self._listing = self._listing.with_state(state)
+        self._list_deleted()
+        self._picker.put(state)
         self._wanted = workflow_id
         self.workflow_id.value = visible(workflow_id)
         self._fill_list()
@@ -225,6 +268,10 @@ class DeleteForm(Form):
         self.outcome.show(notice("done", headline))
         self._focus = self.show
         self._wrote(workflow_id, state)
+
+    def _cancel_undo(self) -> None:
+        self.outcome.show()
+        self._offer_undo()
 
     # What a notebook keeps
 

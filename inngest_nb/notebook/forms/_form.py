@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-import contextvars
 import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 from markupsafe import Markup
 
+from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import StoreError
-from inngest_nb.notebook.forms._hearing import keep_heard
+from inngest_nb.notebook.forms._errands import Errands
+from inngest_nb.notebook.live import LiveRun
 from inngest_nb.notebook.page._areas import Area, notice
+from inngest_nb.notebook.page._hearing import keep_heard
 from inngest_nb.notebook.page._html import output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import visible_lines
+from inngest_nb.words import short, visible_lines
 
-__all__ = ["Form"]
+__all__ = ["Form", "check_store", "complaint", "named_in"]
 
-# How long a click waits for its work, in seconds. What takes longer goes on by itself, and the
-# kernel is free for other cells.
+# Seconds that a click waits for its work, and a cell for a form to fill. Longer work continues by
+# itself, and the kernel is free for other cells.
 _PATIENCE = 0.3
-# How long after a click the keyboard may be put back to where it was; disabling takes it away.
-_ATTENTION = 2.0
+# Seconds after a click in which the keyboard focus may return to its button, which lost it while
+# it was disabled.
+_FOCUS_SECONDS = 2.0
 
 _Task = tuple[str, Callable[[], None], "Area"]
+_errands = Errands()  # one for all forms, so that fifty of them need no fifty threads
 
 
 class Form(widgets.VBox):  # type: ignore[misc]
     """What the forms share.
 
-    A handler's work runs in a thread of its own, one at a time; a click that comes meanwhile is
-    dropped, or waits its turn where a form `queues` clicks. An error is shown in the form, and kept
-    in `last_error` so that it can be raised in a cell for its traceback.
+    Handlers run in the background, one at a time; a click that comes meanwhile is dropped, or waits
+    its turn where a form `queues` clicks. An error is shown in the form, and kept in `last_error`
+    so that it can be raised in a cell for its traceback.
     """
 
     title = "Form"
     queues = False
 
     def __init__(self, store: WorkflowStore) -> None:
-        if inspect.iscoroutinefunction(getattr(store, "load", None)):
-            raise TypeError(
-                f"{type(store).__name__} is for `await`; a form needs its plain twin, "
-                "such as InngestStore with the same arguments"
-            )
+        check_store(store)
         super().__init__()
         self.add_class("inb-form")
         self.layout.max_width = "1100px"
@@ -55,12 +56,13 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._store = store
         self._buttons: list[Any] = []
         self._lock = threading.Lock()
-        self._next: _Task | None = None
+        self._waiting_tasks: dict[str, _Task] = {}  # of each kind the last that was asked for
         self._idle = threading.Event()
         self._idle.set()
         self._focus: Any = None  # what has the keyboard after a click
         self._focus_until = 0.0
         self._progress = Area("inb-progress")
+        self._listener_trouble = Area("inb-listener-trouble")
         self._listeners: list[Callable[[str, WorkflowState | None], None]] = []
 
     def on_write(self, call: Callable[[str, WorkflowState | None], None]) -> None:
@@ -68,19 +70,38 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._listeners.append(call)
 
     def _wrote(self, workflow_id: str, state: WorkflowState | None) -> None:
+        """Tell the listeners what was written; what fails in them is theirs, not the form's."""
+        self._listener_trouble.show()
         for call in self._listeners:
-            call(workflow_id, state)
+            try:
+                call(workflow_id, state)
+            except Exception as error:  # noqa: BLE001  # it is shown, and kept
+                self.last_error = error
+                name = getattr(call, "__qualname__", type(call).__name__)
+                self._listener_trouble.show(_listener_complaint(name, error))
 
     def wait(self, timeout: float = 30) -> None:
-        """Return once nothing is being done; raises `TimeoutError`."""
+        """Return once the form is idle; raises `TimeoutError`."""
         if not self._idle.wait(timeout):
-            raise TimeoutError(f"the form is still at work after {timeout} s")
+            raise TimeoutError(f"the form is still working after {timeout} s")
+
+    def close(self) -> None:
+        """Take the form and everything in it off the page and out of the kernel's memory."""
+        if self.comm is None:  # closed already, or its store was refused
+            return
+        own = [part for part in vars(self).values() if isinstance(part, widgets.Widget)]
+        for widget in {*_tree(self), *own, *self._buttons}:
+            for part in (widget, widget.layout, getattr(widget, "style", None)):
+                if part is self:
+                    super().close()
+                elif isinstance(part, widgets.Widget):
+                    part.close()
 
     def _build(self, *children: Any, heading: bool = True) -> None:
         """Put the form together, below its heading, which brings the stylesheet."""
         title = output("heading", title=self.title, store=repr(self._store))
         above = (Area("inb-heading", title),) if heading else ()
-        self.children = (*above, *children, self._progress)
+        self.children = (*above, *children, self._listener_trouble, self._progress)
         for field in _fields_in(self):
             keep_heard(field, "chosen" if "chosen" in field.keys else "value")
 
@@ -98,8 +119,9 @@ class Form(widgets.VBox):  # type: ignore[misc]
 
         Where it `waits`, a click that comes while something else is done is not dropped.
         """
-        button = widgets.Button(description=text, button_style=style)
-        button.layout = widgets.Layout(width="auto", flex="0 0 auto")
+        # A layout that replaced another would leave that one in the kernel's memory.
+        layout = widgets.Layout(width="auto", flex="0 0 auto")
+        button = widgets.Button(description=text, button_style=style, layout=layout)
         button.add_class(f"inb-{text.lower().replace(' ', '-')}")
         clicked, again = None if self.queues else button, waits or self.queues
         button.on_click(lambda _: self._start(doing, work, area, clicked=clicked, again=again))
@@ -118,26 +140,30 @@ class Form(widgets.VBox):  # type: ignore[misc]
         """Begin a piece of work, unless one is under way; then do it afterwards if `again`."""
         with self._lock:
             if not self._idle.is_set():
-                self._next = (doing, work, area) if again else self._next
+                if again:
+                    self._waiting_tasks.pop(doing, None)
+                    self._waiting_tasks[doing] = doing, work, area
                 return
             self._idle.clear()
-            self._focus, self._focus_until = clicked, time.monotonic() + _ATTENTION
+            self._focus, self._focus_until = clicked, time.monotonic() + _FOCUS_SECONDS
             self._enable(False)
-        run = contextvars.copy_context().run  # messages keep the cell they belong to
-        task: _Task = (doing, work, area)
-        thread = threading.Thread(target=run, args=(self._work, task), daemon=True)
-        thread.start()
-        thread.join(_PATIENCE)
+        self._do(partial(self._work, (doing, work, area)))
+        self._idle.wait(_PATIENCE)
         with self._lock:
             if not self._idle.is_set():
                 self._progress.show(notice("note", f"Trying to {doing} …"))
+
+    def _do(self, work: Callable[[], None], after: float = 0.0) -> Callable[[], None]:
+        """Do something in the background; the returned function calls it off."""
+        return _errands.do(work, after)
 
     def _work(self, task: _Task) -> None:
         next_task: _Task | None = task
         while next_task is not None:
             self._guard(*next_task)
             with self._lock:
-                next_task, self._next = self._next, None
+                first = next(iter(self._waiting_tasks), None)
+                next_task = None if first is None else self._waiting_tasks.pop(first)
                 if next_task is None:
                     self._enable(True)
                     self._progress.show()
@@ -176,6 +202,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
         facts = self._facts()
         lines = [f"{label}: {visible_lines(value) or 'not set'}" for label, value in facts]
         above, below = ([area.markup for area in areas] for areas in self._areas())
+        below += [self._listener_trouble.markup, self._progress.markup]
         return bundle | {
             "text/plain": "\n".join([f"{self.title} in {self._store!r}", *lines]),
             "text/html": output(
@@ -190,6 +217,41 @@ class Form(widgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._store!r})"
+
+
+def check_store(store: Any) -> None:
+    """Raise a `TypeError` for what a form cannot work on, and name what it can."""
+    kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
+    if inspect.iscoroutinefunction(getattr(store, "load", None)):
+        raise TypeError(
+            f"{kind} is for `await`; a form needs its plain twin, "
+            "such as InngestStore with the same arguments"
+        )
+    verbs = ("save", "load", "delete", "list")
+    if isinstance(store, type) or not all(callable(getattr(store, verb, None)) for verb in verbs):
+        raise TypeError(
+            f"a store is needed here, such as inb.local() or SqliteStore(path), not {kind}"
+        )
+
+
+def named_in(workflow: object) -> str:
+    """Return the id of a workflow that is given by its id, state, run or handle; "" for None."""
+    if isinstance(workflow, WorkflowState):
+        return workflow.workflow_id
+    if isinstance(workflow, LiveRun | WorkflowHandle):
+        return workflow.id
+    if isinstance(workflow, str | None):
+        return workflow or ""
+    raise TypeError(
+        "a workflow is given by its id, its state or its run, "
+        f"not by an object of type {type(workflow).__name__}"
+    )
+
+
+def _tree(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _tree(child)
 
 
 def _fields_in(widget: Any) -> Iterator[Any]:
@@ -209,3 +271,14 @@ def complaint(doing: str, error: Exception) -> Markup:
     elif not isinstance(error, ValueError):  # whose text says what to do
         hints.append("raise the form's last_error in a cell to see where it comes from")
     return notice("error", f"Could not {doing}", str(error) or type(error).__name__, hints=hints)
+
+
+def _listener_complaint(name: str, error: Exception) -> Markup:
+    """Say that a function passed to `on_write` raised, after the write itself had succeeded."""
+    return notice(
+        "warn",
+        f"The listener {short(name)} raised {type(error).__name__}",
+        str(error),
+        "What the form did is not affected.",
+        hints=["raise the form's last_error in a cell for its traceback"],
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from inngest_nb import wire
+from inngest_nb.history import same_value
 from inngest_nb.notebook.forms._typed_json import BadJsonError, read_payload
 from inngest_nb.notebook.page._areas import FlawArea
 from inngest_nb.notebook.page._html import fragment
@@ -19,9 +20,9 @@ class PayloadField(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     def __init__(self, label: str, placeholder: str = "") -> None:
         # Sent when the field is left, so that it comes before the click that follows.
-        self.text = widgets.Textarea(rows=4, continuous_update=False)
+        layout = widgets.Layout(width="auto")
+        self.text = widgets.Textarea(rows=4, continuous_update=False, layout=layout)
         self.text.placeholder = placeholder
-        self.text.layout = widgets.Layout(width="auto")
         for hook in ("inb-json", "inb-payload"):
             self.text.add_class(hook)
         self.flaw = FlawArea("inb-payload-flaw")
@@ -31,15 +32,24 @@ class PayloadField(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     def fill(self, label: str, text: str) -> None:
         """Ask for something, and begin with a text."""
-        self._label = label
+        self._label, self._filled = label, text
         self.text.description = f"{label} (JSON; empty is null)"
         self.text.value = text
         self.flaw.show()
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether somebody typed something else than the field was filled with."""
+        typed = self.text.value.strip()
+        try:
+            return not same_value(typed, self._filled)
+        except ValueError:  # which `read` tells of, with its place
+            return True
+
     def read(self) -> Any:
         """Return what is typed. Raises `ValueError` where it is not JSON."""
         if self._mark():
-            raise ValueError(f"{self._label} is not JSON yet; the place is marked above")
+            raise ValueError(f"{self._label} is not valid JSON (see the mark)")
         self.flaw.show()
         return wire.decode_json(bytes(read_payload(self.text.value)))
 

@@ -1,19 +1,18 @@
-"""A form that mends the state of one workflow."""
+"""A form that edits the state of one workflow."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any, NamedTuple
 
-import ipywidgets as widgets
 from markupsafe import Markup
 
 from inngest_nb.errors import StoreConflictError
 from inngest_nb.notebook.forms._draft import Draft, Review, difference
-from inngest_nb.notebook.forms._form import Form
-from inngest_nb.notebook.forms._picker import Listing, newest
+from inngest_nb.notebook.forms._form import Form, named_in
+from inngest_nb.notebook.forms._picker import Picker
 from inngest_nb.notebook.forms._state_fields import StateFields
-from inngest_nb.notebook.page._areas import Area, filling, notice, row
+from inngest_nb.notebook.page._areas import Area, notice, row
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
@@ -21,17 +20,15 @@ from inngest_nb.words import short, time_text, visible
 
 __all__ = ["SaveForm", "save_form"]
 
-_SUGGESTED = 300  # ids that are offered while one types
 
+def save_form(store: WorkflowStore, workflow: object = None) -> SaveForm:
+    """Return a form to edit a workflow's state and save it after a review of the changes.
 
-def save_form(store: WorkflowStore, state: WorkflowState | None = None) -> SaveForm:
-    """Return a form that shows a workflow's state, lets one edit it, and saves it after a review.
-
-    It begins with `state`, or with an id to choose or type. Of a workflow that is there only the
-    edited fields and `updated_at` are written, and one that changed in the store meanwhile is not
-    overwritten unseen.
+    It starts with `workflow` (an id, a state, or a run), or with an id to choose or type. Only the
+    edited fields and `updated_at` of a stored workflow are written. If somebody else has changed it
+    in the meantime, the form shows their changes before it saves anything.
     """
-    return SaveForm(store, state)
+    return SaveForm(store, workflow)
 
 
 class _Other(NamedTuple):
@@ -45,34 +42,33 @@ class _Other(NamedTuple):
 class SaveForm(Form):
     """A form over one workflow of a store; `save_form` makes one.
 
-    Either one edits, or something is asked: a review waits for its yes, or the store has what one
-    has to see first. An edit withdraws the question; a click that answers none does nothing.
+    It is either being edited or asking something: whether to save what was reviewed, or what to do
+    about a conflict. An edit withdraws the question; a click that answers no question does nothing.
     Without `choosing` it stays with the given state, and leaves its heading to what it stands in.
     """
 
     title = "Save a workflow"
 
     def __init__(
-        self, store: WorkflowStore, state: WorkflowState | None = None, *, choosing: bool = True
+        self, store: WorkflowStore, workflow: object = None, *, choosing: bool = True
     ) -> None:
         super().__init__(store)
+        given = workflow if isinstance(workflow, WorkflowState) else None
+        wanted = named_in(workflow)
         self._draft = Draft.begin("")
         self._asked: Review | _Other | None = None
         self._attempt: WorkflowState | None = None  # a save of which nobody knows what came
-        self._listing = Listing()
-        self.workflow_id = widgets.Combobox(
-            description="Workflow id", continuous_update=False, layout=filling()
-        )
-        self.workflow_id.placeholder = "choose or type an id"
-        self.workflow_id.add_class("inb-id")
+        self._picker = Picker(store)
+        self.workflow_id, self.remark = self._picker.field, self._picker.remark
         self.fields = StateFields()
         self.summary, self.question = Area("inb-summary"), Area("inb-question")
         self.load_trouble, self.trouble = Area("inb-load-trouble"), Area("inb-trouble")
         self.choices = row()
         self._make_buttons()
-        choice = (row(self.workflow_id, self.load), self.load_trouble, self.summary)
         self._build(
-            *(choice if choosing else (self.load_trouble,)),
+            *((row(self.workflow_id, self.load), self.remark) if choosing else ()),
+            self.load_trouble,
+            *((self.summary,) if choosing else ()),
             *self.fields.widgets,
             row(self.review),
             self.question,
@@ -80,12 +76,16 @@ class SaveForm(Form):
             self.choices,
             heading=choosing,
         )
-        if choosing:
-            self._guard("list the workflows", self._suggest, self.load_trouble)
-        if state is not None:
-            self._guard("load the workflow", partial(self._begin, state), self.load_trouble)
+        if given is not None:
+            show = partial(self._show_given, given)
+            self._guard("load the workflow", show, self.load_trouble)
         self.workflow_id.observe(lambda _: self._id_typed(), "value")
         self.fields.on_edit(self._withdraw)
+        if wanted:
+            begin = partial(self._load, wanted) if given is None else partial(self._begin, given)
+            self._start("load the workflow", begin, self.load_trouble)
+        if choosing:
+            self._start("list the workflows", self._picker.read, self.remark, again=True)
 
     def _make_buttons(self) -> None:
         button, load, save = self._button, "load the workflow", "save the workflow"
@@ -95,39 +95,37 @@ class SaveForm(Form):
             "Review changes", "review the changes", self._review, self.trouble, waits=True
         )
         self.save = button("Save", save, self._save, self.trouble, style="primary")
+        self.reapply = button("Reapply my edits", load, self._reapply, self.trouble)
         self.overwrite = button(
-            "Overwrite it", save, self._overwrite, self.trouble, style="warning"
+            "Overwrite theirs", save, self._overwrite, self.trouble, style="warning"
         )
-        self.take_over = button("Keep my edits on top of it", load, self._take_over, self.trouble)
-        self.drop = button("Drop my edits", load, self._drop, self.trouble)
-        self.back = button("Back", "go back", self._ask_nothing, self.trouble)
+        self.discard = button("Discard my edits", load, self._discard, self.trouble)
+        self.cancel = button("Cancel", "cancel", self._ask_nothing, self.trouble)
 
     # Filling the fields
 
-    def _suggest(self) -> None:
-        self._offer(newest(self._store, _SUGGESTED))
-
-    def _offer(self, listing: Listing) -> None:
-        self._listing = listing
-        self.workflow_id.options = [visible(each.workflow_id) for each in listing.states]
-
-    def _begin(self, given: WorkflowState) -> None:
-        """Fill the fields from a given state, as changes of what the store has."""
-        whole = Draft.of_given(given)
-        self._draft = whole.without(self.fields.names)
+    def _show_given(self, given: WorkflowState) -> None:
+        """Fill the fields from a given state, before anything is known of the store."""
+        self._draft = Draft.of_given(given).without(self.fields.names)
         self.workflow_id.value = visible(given.workflow_id)
         self.fields.show(given)
+
+    def _begin(self, given: WorkflowState) -> None:
+        """Take what was given as changes of what the store has; what was typed since, too."""
+        whole = Draft.of_given(given)
         stored = self._store.load(given.workflow_id)
+        if self._draft.root is not given:
+            return  # somebody has turned to another workflow meanwhile
         if stored is not None:
-            self.fields.show(stored.replace(**whole.carried))
+            self.fields.rebase(given, stored.replace(**whole.carried))
         self._turn_to(self._draft.onto(stored))
         if stored and whole.seen and (found := difference(whole.seen, stored)):
             headline = "The store has changed this workflow since the given state was read"
-            line = "The fields show what the store has, with your changes to it."
+            line = "The fields show the stored state with your changes applied."
             self.question.show(notice("note", headline, line, changes=found))
 
     def _id_typed(self) -> None:
-        """Load what was typed or chosen, unless edits are in the way; then the button asks."""
+        """Load what was typed or chosen; with unsaved edits only the button does, and asks."""
         if self._typed_id() != self._draft.root.workflow_id:
             self._withdraw()
             if (typed := self._typed_id()) and not self.edited:
@@ -143,10 +141,9 @@ class SaveForm(Form):
         if stored is None and not self._draft.root.workflow_id:  # typed for this one, so far
             self._turn_to(Draft.begin(workflow_id))
         elif self.edited:
-            headline = "The form has edits that are not saved"
-            line = f"Shall they go on top of what the store has of {visible(workflow_id)}?"
-            words = notice("ask", headline, line)
-            self._ask(_Other(workflow_id, stored), words, self.take_over, self.drop, self.back)
+            words = notice("ask", f"Apply your unsaved edits to {short(workflow_id)}?")
+            other = _Other(workflow_id, stored)
+            self._ask(other, words, self.reapply, self.discard, self.cancel)
         else:
             self._fill(_Other(workflow_id, stored))
 
@@ -171,7 +168,7 @@ class SaveForm(Form):
 
     def _typed_id(self) -> str:
         typed, held = self.workflow_id.value, self._draft.root.workflow_id
-        return held if typed == visible(held) else self._listing.id_of(typed)
+        return held if typed == visible(held) else self._picker.typed
 
     @property
     def edited(self) -> bool:
@@ -197,7 +194,7 @@ class SaveForm(Form):
         """Take a question back once the form says something else than it was asked about."""
         if self._asked is not None:
             self._ask_nothing()
-            self.question.show(notice("note", "You edited the form: review the changes again"))
+            self.question.show(notice("note", "The form was edited: review the changes again"))
 
     def _review(self) -> None:
         self._ask_nothing()
@@ -206,19 +203,19 @@ class SaveForm(Form):
             self._draft = Draft.begin(typed)  # what the store has of it, saving will see
         elif held != typed or not typed:
             raise ValueError(
-                f"the fields hold {short(held)!r}, but the id field says {short(typed)!r}: "
-                "load that one, or put the id back"
+                f"the fields show {short(held)!r}, but the id field says {short(typed)!r}: "
+                "load that workflow, or restore the id"
                 if held
                 else "type or choose a workflow id first"
             )
         review = self._draft.review(self.fields.changes(self._draft.root))
         if not review.changes:
-            self.question.show(notice("note", "Nothing to save: no field was changed"))
+            self.question.show(notice("note", "Nothing to save: no field has changed"))
             return
         verb = "Save" if review.over else "Create"
-        line = "Its time of update becomes the time of saving."
+        line = "updated_at will be set to now."
         words = notice("ask", f"{verb} {short(typed)}?", line, changes=review.changes)
-        self._ask(review, words, self.save, self.back)
+        self._ask(review, words, self.save, self.cancel)
 
     # Writing
 
@@ -231,7 +228,7 @@ class SaveForm(Form):
             self._put(self._asked.review._replace(over=self._asked.state))
 
     def _put(self, review: Review) -> None:
-        """Save what was reviewed, unless the store has another state than was seen then."""
+        """Save what was reviewed, unless the store has changed since then."""
         workflow_id = review.state.workflow_id
         stored = self._store.load(workflow_id)
         arrived = self._attempt is not None and not difference(self._attempt, stored)
@@ -253,30 +250,29 @@ class SaveForm(Form):
         self._ask_nothing()
         self.fields.rebase(review.state, saved)
         self._turn_to(Draft.begin(workflow_id, saved))
-        self._offer(self._listing.with_state(saved))
+        self._picker.put(saved)
         done = f"Saved {short(workflow_id)}, {time_text(saved.updated_at)}"
         self.question.show(notice("done", done, changes=review.changes))
         self._wrote(workflow_id, saved)
 
     def _show_other(self, other: _Other, over: WorkflowState | None) -> None:
-        """Show what the store has meanwhile, before anything is written over it."""
-        name, choices = short(other.workflow_id), [self.overwrite, self.drop, self.back]
+        """Show what the store has instead, before anything is overwritten."""
+        name, choices = short(other.workflow_id), [self.overwrite, self.discard, self.cancel]
         if other.state is None:
             self.overwrite.description = "Create it again"
-            headline, line = f"{name} was deleted meanwhile; nothing was saved", ""
+            headline, line = f"{name} was deleted by someone else; nothing was saved", ""
         else:
-            self.overwrite.description = "Overwrite it"
-            choices.insert(0, self.take_over)
-            headline = f"{name} was changed meanwhile; nothing was saved"
-            line = "If you overwrite it with what you reviewed, these changes are lost:"
+            self.overwrite.description = "Overwrite theirs"
+            choices.insert(0, self.reapply)
+            headline = f"{name} was changed by someone else; nothing was saved"
+            line = "Overwriting discards their changes:"
         if other.state and over is None:
-            headline = f"The store has a workflow {name} already; nothing was saved"
-            line = "If you overwrite it with what you reviewed, this is lost:"
+            headline = f"{name} was created by someone else; nothing was saved"
         found = difference(over, other.state) if other.state else []
         self._ask(other, notice("warn", headline, *filter(None, [line]), changes=found), *choices)
 
-    def _take_over(self) -> None:
-        """Show what the store has, and keep in the fields what was edited."""
+    def _reapply(self) -> None:
+        """Show what the store has, with the edits applied to it."""
         if isinstance(other := self._asked, _Other):
             before, same = self._draft, other.workflow_id == self._draft.root.workflow_id
             draft = Draft.begin(other.workflow_id, other.state)
@@ -284,10 +280,10 @@ class SaveForm(Form):
             self.fields.rebase(before.base, draft.base)
             self._turn_to(draft._replace(carried=before.carried) if same else draft)
             self.question.show(
-                notice("note", "The fields show what the store has, and your edits of it")
+                notice("note", "The fields show the stored state with your edits applied")
             )
 
-    def _drop(self) -> None:
+    def _discard(self) -> None:
         if isinstance(self._asked, _Other):
             self._fill(self._asked)
 
@@ -297,5 +293,5 @@ class SaveForm(Form):
         return [("Workflow id", self.workflow_id.value), *self.fields.facts()]
 
     def _areas(self) -> tuple[list[Area], list[Area]]:
-        above = [self.load_trouble, self.summary]
+        above = [self.remark, self.load_trouble, self.summary]
         return above, [*self.fields.areas(), self.question, self.trouble]

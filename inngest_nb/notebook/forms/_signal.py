@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,46 +12,48 @@ from markupsafe import Markup
 
 from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.history import is_finished
-from inngest_nb.notebook.forms._form import Form
+from inngest_nb.notebook.forms._form import Form, check_store, named_in
 from inngest_nb.notebook.forms._payload_field import PayloadField
-from inngest_nb.notebook.forms._picker import Listing, newest
+from inngest_nb.notebook.forms._picker import Picker, typed_among
 from inngest_nb.notebook.live._live import LiveRun, executor_of
 from inngest_nb.notebook.page._areas import Area, filling, notice, row
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.state import EventType, Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import short, status_text, time_text, visible
+from inngest_nb.words import short, time_text, visible
 
 __all__ = ["SignalForm", "signal_form"]
 
-_SUGGESTED = 300  # ids that are offered while one types
-# Seconds between two looks at the run: after something changed, and at most, when nothing does.
-_QUICK, _CALM = 0.3, 5.0
-_HINT = (
-    'Approve and Reject send {"approved": true} or false, with what is typed here added to it. '
-    "Send sends what is typed, and nothing else."
-)
+# Seconds between two looks at the run: right after a change, and at most.
+_SHORT_PAUSE, _LONG_PAUSE = 0.3, 5.0
+_HINT = 'Approve and Reject add "approved": true or false to the payload. Send sends it unchanged.'
+_ENDED = {
+    WorkflowStatus.COMPLETED: "This run has completed and takes no more signals",
+    WorkflowStatus.FAILED: "This run has failed and takes no more signals",
+    WorkflowStatus.CANCELED: "This run was canceled and takes no more signals",
+}
 
 
-def signal_form(
-    source: LiveRun | Executor | WorkflowStore, workflow_id: str | None = None
-) -> SignalForm:
-    """Return a form that approves or rejects what a run waits for, or sends it any signal.
+def signal_form(source: LiveRun | Executor | WorkflowStore, workflow: object = None) -> SignalForm:
+    """Return a form that approves or rejects what a run waits for, or sends it any other signal.
 
-    It sends through the given executor, or through the one that `run` and `start` use for a store.
-    Without an id one chooses or types it. It follows the run until that has ended.
+    It signals through the given executor, or through the one that `run` and `start` use for the
+    given store. `workflow` is an id, a state, or a run; without it the form offers the workflows
+    that run. It follows the run until that has ended.
     """
     if isinstance(source, LiveRun):
         return SignalForm(source.executor, source.id, source.handle)
-    executor = source if isinstance(source, Executor) else executor_of(source)
-    return SignalForm(executor, workflow_id)
+    if isinstance(source, Executor):
+        return SignalForm(source, named_in(workflow))
+    check_store(source)
+    return SignalForm(executor_of(source), named_in(workflow))
 
 
 class SignalForm(Form):
     """A form over the runs of an executor; `signal_form` makes one.
 
-    After a signal was sent the buttons are gone until one asks for another: what is clicked twice
-    is sent once.
+    Once a signal is sent, the buttons are gone until "Another signal" is clicked, so that a double
+    click sends one signal.
     """
 
     title = "Send a signal"
@@ -60,7 +62,7 @@ class SignalForm(Form):
     def __init__(
         self,
         executor: Executor,
-        workflow_id: str | None = None,
+        workflow_id: str = "",
         handle: WorkflowHandle | None = None,
     ) -> None:
         super().__init__(executor.store)
@@ -70,15 +72,16 @@ class SignalForm(Form):
         self._waiting: tuple[str, ...] = ()
         self._names: list[str] = []
         self._offered = ""  # the name that was put into the field
-        self._listing = Listing()
+        self._picker = Picker(executor.store, (WorkflowStatus.RUNNING, "queued"))
         self._sent = False
-        self._left = threading.Event()  # set when the workflow is followed no more
+        self._followed = ""  # the id of the workflow that is followed
+        self._call_off: Callable[[], None] = lambda: None  # of the next look at it
+        self._pause = _SHORT_PAUSE
         self._showing = threading.RLock()
         self._make_fields()
         self._make_buttons()
-        choosing = workflow_id is None
         self._build(
-            *((row(self.workflow_id, self.load),) if choosing else ()),
+            *(() if workflow_id else (row(self.workflow_id, self.load), self.remark)),
             self.summary,
             self.ended,
             self.waiting,
@@ -89,22 +92,28 @@ class SignalForm(Form):
             self.choices,
         )
         self._arrange()
-        if workflow_id is not None:
+        if workflow_id:
             self.workflow_id.value = visible(workflow_id)
-            self._guard("load the workflow", partial(self._turn_to, workflow_id), self.trouble)
+            begin = partial(self._turn_to, workflow_id)
+            self._start("load the workflow", begin, self.trouble)
         else:
-            self._guard("list the workflows", self._suggest, self.trouble)
-            load = partial(self._start, "load the workflow", self._load, self.trouble, again=True)
-            self.workflow_id.observe(lambda _: load(), "value")
+            self._start("list the workflows", self._picker.read, self.remark)
+            self.workflow_id.observe(lambda _: self._id_typed(), "value")
+        self.name.observe(lambda _: self._guard("look", self._remark, self.watching), "value")
 
     def close(self) -> None:
-        """Take the form away, and follow the run no more."""
-        self._left.set()
+        """Take the form away, and stop following the run."""
+        if self.comm is not None:
+            self._followed = ""
+            self._call_off()
         super().close()
 
     def _make_fields(self) -> None:
-        self.workflow_id = _combobox("Workflow id", "inb-id", "choose or type an id")
-        self.name = _combobox("Signal", "inb-signal", "the name that the workflow waits for")
+        self.workflow_id, self.remark = self._picker.field, self._picker.remark
+        self.name = widgets.Combobox(description="Signal", layout=filling("200px"))
+        self.name.continuous_update = False
+        self.name.placeholder = "the name that the workflow waits for"
+        self.name.add_class("inb-signal")
         self.payload = PayloadField("Payload", '{"by": "Ada"}')
         self.summary = Area("inb-summary")
         self.trouble, self.outcome = Area("inb-trouble"), Area("inb-outcome")
@@ -125,48 +134,52 @@ class SignalForm(Form):
 
     # Which run it is about
 
-    def _suggest(self) -> None:
-        listing = newest(self._store, _SUGGESTED)
-        running = [state for state in listing.states if not is_finished(state.status)]
-        self._listing = listing._replace(states=running)
-        self.workflow_id.options = [visible(state.workflow_id) for state in running]
+    def _id_typed(self) -> None:
+        if self._picker.typed != self._followed:
+            self._start("load the workflow", self._load, self.trouble, again=True)
 
     def _load(self) -> None:
-        workflow_id = self._listing.id_of(self.workflow_id.value)
+        workflow_id = self._picker.typed
         if not workflow_id:
             raise ValueError("type or choose a workflow id first")
         self._turn_to(workflow_id)
 
     def _turn_to(self, workflow_id: str) -> None:
-        """Be about a workflow from now on, and follow it as long as it runs."""
-        self._left.set()
-        self._left, self._sent = threading.Event(), False
+        """Show a workflow, and follow it as long as it runs."""
+        self._call_off()
+        self._followed, self._sent = workflow_id, False
+        self.workflow_id.value = visible(workflow_id)
         self.outcome.show()
         self.name.value = ""
         self._show(workflow_id, self._now(workflow_id))
-        if self._state is not None and self._state.status is WorkflowStatus.RUNNING:
-            run = contextvars.copy_context().run  # in which the kernel knows the cell
-            watch = partial(run, self._follow, workflow_id, self._left)
-            threading.Thread(target=watch, name="inngest-nb-signals", daemon=True).start()
+        self._pause = _SHORT_PAUSE
+        self._look_later(workflow_id)
 
     def _now(self, workflow_id: str) -> WorkflowState | None:
         return self._store.load(workflow_id) if self._handle is None else self._handle.state
 
-    def _follow(self, workflow_id: str, left: threading.Event) -> None:
-        """Look at the workflow until it has ended, or nobody wants to know any more."""
-        pause, calm = _QUICK, _CALM if self._handle is None else _QUICK
-        while not left.wait(pause) and not self._is_over():
-            before = self._state
-            look = partial(self._look, workflow_id, left)
-            self._guard("look at the workflow", look, self.watching)
-            pause = _QUICK if self._state is not before else min(calm, pause * 1.5)
+    def _look_later(self, workflow_id: str) -> None:
+        """Look at the workflow again after a pause, while it runs and the form is about it."""
+        if self._followed == workflow_id and not self._is_over():
+            self._call_off = self._do(partial(self._look_again, workflow_id), self._pause)
 
-    def _look(self, workflow_id: str, left: threading.Event) -> None:
+    def _look_again(self, workflow_id: str) -> None:
+        if self._followed != workflow_id:
+            return
+        before = self._state
+        look = partial(self._look, workflow_id)
+        self._guard("look at the workflow", look, self.watching)
+        longest = _LONG_PAUSE if self._handle is None else _SHORT_PAUSE
+        news = self._state is not before
+        self._pause = _SHORT_PAUSE if news else min(longest, self._pause * 1.5)
+        self._look_later(workflow_id)
+
+    def _look(self, workflow_id: str) -> None:
         """Show the workflow anew if something has happened to it."""
         with self._showing:  # so that nobody shows something newer meanwhile
             state = self._now(workflow_id)
             news = _moment(state) != _moment(self._state) or self._waits_for() != self._waiting
-            if not left.is_set() and news:
+            if self._followed == workflow_id and news:
                 self._show(workflow_id, state)
 
     def _show(self, workflow_id: str, state: WorkflowState | None) -> None:
@@ -174,20 +187,33 @@ class SignalForm(Form):
         with self._showing:
             self._state = state
             self._waiting = self._waits_for()
-            name, words, waits = short(workflow_id), Markup(), Markup()
+            ended = Markup()
             if state is None:
-                self.summary.show(notice("note", f"The store has no workflow {name}"))
+                self.summary.show(notice("note", f"The store has no workflow {short(workflow_id)}"))
             else:
                 self.summary.show(fragment("workflow", state=state, payloads=[], brief=True))
                 self._offer(state)
                 if is_finished(state.status):
-                    headline = f"{name} has ended: {status_text(state.status)}"
-                    words = notice("note", headline, "It takes no more signals.")
-                elif self._handle is not None or self._waiting:
-                    waits = fragment("remark", lines=[_waits(self._waiting)])
-            self.ended.show(words)
-            self.waiting.show(waits)
+                    ended = notice("note", _ENDED[state.status])
+            self.ended.show(ended)
+            self._remark()
             self._arrange()
+
+    def _remark(self) -> None:
+        """Say what the run waits for, where that is known, and whether that is what is typed."""
+        lines = []
+        if not self._is_over() and (self._handle is not None or self._waiting):
+            lines.append(_waits(self._waiting))
+            if self._waiting and not self._is_awaited(name := self._typed_name()) and name:
+                lines.append(f"{_not_waiting(name)} If you send it, it is queued.")
+        self.waiting.show(fragment("remark", lines=lines) if lines else Markup())
+
+    def _is_awaited(self, name: str) -> bool:
+        """Tell whether the run takes a signal at once, as far as anybody knows."""
+        return name in self._waiting or not (self._waiting or self._handle)
+
+    def _typed_name(self) -> str:
+        return typed_among(self._names, self.name.value)
 
     def _waits_for(self) -> tuple[str, ...]:
         if self._handle is not None:
@@ -241,20 +267,20 @@ class SignalForm(Form):
         """Send a signal, once, and say when it was saved."""
         if self._state is None or self._sent:
             return
-        workflow_id, typed = self._state.workflow_id, self.name.value
-        name = next((each for each in self._names if visible(each) == typed), typed)
+        workflow_id, name = self._state.workflow_id, self._typed_name()
+        awaited = self._is_awaited(name)
         if not name:
             raise ValueError("type the name of the signal first")
         try:
             self._executor.signal(workflow_id, Signal(name, payload))
             self._sent, self._focus = True, self.another
-            self.outcome.show(notice("done", f"{short(name)} is sent and saved"))
+            self.outcome.show(notice("done", _sent(name)))
         finally:
             with self._showing:
                 state = self._now(workflow_id)
                 self._show(workflow_id, state)
         if state is not None:
-            self.outcome.show(_receipt(name, state))
+            self.outcome.show(_receipt(name, state, awaited=awaited))
         self._wrote(workflow_id, state)
 
     def _ask_again(self) -> None:
@@ -271,7 +297,7 @@ class SignalForm(Form):
 
     def _areas(self) -> tuple[list[Area], list[Area]]:
         below = [self.payload.flaw, self.outcome, self.trouble, self.watching]
-        return [self.summary, self.ended, self.waiting], below
+        return [self.remark, self.summary, self.ended, self.waiting], below
 
 
 def _moment(state: WorkflowState | None) -> tuple[Any, ...]:
@@ -281,23 +307,30 @@ def _moment(state: WorkflowState | None) -> tuple[Any, ...]:
 
 def _waits(names: tuple[str, ...]) -> str:
     if not names:
-        return "It waits for no signal right now. One that is sent is kept until it asks for it."
-    listed = " and for ".join(short(name) for name in names)
-    return f"It waits for the signal {listed}."
+        return "Not waiting for a signal. Signals sent now are queued."
+    listed = " and ".join(_quoted(name) for name in names)
+    return f"Waiting for the signal {listed}."
 
 
-def _receipt(name: str, state: WorkflowState) -> Markup:
+def _not_waiting(name: str) -> str:
+    return f"The run is not waiting for {_quoted(name)}."
+
+
+def _sent(name: str) -> str:
+    return f"Signal {_quoted(name)} sent"
+
+
+def _quoted(name: str) -> str:
+    return f'"{short(name)}"'
+
+
+def _receipt(name: str, state: WorkflowState, *, awaited: bool) -> Markup:
     """Say where a signal is in the history that was just read."""
-    headline = f"{short(name)} is sent"
+    lines = [] if awaited else [f"{_not_waiting(name)} The signal is queued until it asks for it."]
     for event in reversed(state.history):
         if event.type is EventType.SIGNAL_RECEIVED and event.signal_name == name:
-            line = f"Saved as event {event.id}, {time_text(event.timestamp)}"
-            return notice("done", headline, line)
-    return notice("done", headline, "Saved in the store for whoever runs the workflow")
-
-
-def _combobox(label: str, hook: str, placeholder: str) -> Any:
-    field = widgets.Combobox(description=label, continuous_update=False, layout=filling("200px"))
-    field.placeholder = placeholder
-    field.add_class(hook)
-    return field
+            lines.insert(0, f"Saved as event {event.id}, {time_text(event.timestamp)}")
+            break
+    else:
+        lines.insert(0, "Saved in the store for the process that runs the workflow")
+    return notice("done", _sent(name), *lines)

@@ -85,7 +85,11 @@ class StateFields:
         if flawed := [
             _LABELS[name].split()[0] for name in changed if name in _PAYLOADS and self._mark(name)
         ]:
-            raise ValueError(f"{' and '.join(flawed)} is not JSON yet; the place is marked above")
+            raise ValueError(
+                "Input and Result are not valid JSON (see the marks)"
+                if len(flawed) > 1
+                else f"{flawed[0]} is not valid JSON (see the mark)"
+            )
         return {name: self._value(name) for name in changed}
 
     def facts(self) -> list[tuple[str, str]]:
@@ -159,6 +163,7 @@ def _lines(text: str) -> list[str]:
 
 def _textarea(name: str, rows: int) -> Any:
     # Sent when the field is left, so that it comes before the click that follows.
-    area = widgets.Textarea(description=_LABELS[name], rows=rows, continuous_update=False)
-    area.layout = filling() if name == "error" else widgets.Layout(width="auto")
-    return area
+    layout = filling() if name == "error" else widgets.Layout(width="auto")
+    return widgets.Textarea(
+        description=_LABELS[name], rows=rows, continuous_update=False, layout=layout
+    )

@@ -59,7 +59,7 @@ def read_payload(text: str) -> Raw:
     except UnicodeEncodeError as error:
         raise BadJsonError(_HALF, text, error.start) from error
     except _UnreadableError as error:
-        raise BadJsonError(error.problem, text, text.find(error.part)) from error
+        raise BadJsonError(error.problem, text, _place_of(error.part, text)) from error
     except json.JSONDecodeError as error:
         words = error.msg[0].lower() + error.msg[1:].removesuffix(" starting at")
         words = _HINTS.get(text[error.pos : error.pos + 1], words)
@@ -83,6 +83,12 @@ def _number(digits: str) -> None:
 
 def _constant(word: str) -> NoReturn:
     raise _UnreadableError(word, _HINTS["N"])
+
+
+def _place_of(part: str, text: str) -> int:
+    """Find a number or a word where it stands by itself, not inside of a text or another one."""
+    tokens = re.finditer(r'"(?:[^"\\]|\\.)*"|[-+.\w]+', text)
+    return next((token.start() for token in tokens if token[0] == part), 0)
 
 
 def _half_in(text: str) -> int:

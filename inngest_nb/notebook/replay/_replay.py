@@ -14,7 +14,7 @@ from markupsafe import Markup
 from inngest_nb.engine import ReplayStep, fork, replay_steps
 from inngest_nb.errors import EngineError, NonDeterminismError
 from inngest_nb.frames import activity_frame, default_store, state_of
-from inngest_nb.history import is_end, same_value, steps_of
+from inngest_nb.history import is_end, steps_of
 from inngest_nb.notebook.forms._form import Form, complaint
 from inngest_nb.notebook.forms._payload_field import PayloadField
 from inngest_nb.notebook.live._stopped import resume_text
@@ -62,7 +62,6 @@ class Replay(Form):
         self.state = state
         self.forked: WorkflowState | None = None
         self._saves = store is not None
-        self._filled = ""  # what the field for an edit was filled with
         self._last_fork: tuple[int, str] | None = None
         self._forked_at = 0.0
         self.parting, self.moment_area = Area("inb-parting"), Area("inb-moment")
@@ -174,8 +173,7 @@ class Replay(Form):
         name = self._editable(moment)
         self.edit.layout.display = "" if name else "none"
         if name:
-            self._filled = dict(moment.payloads).get(name, "")
-            self.edit.fill(name.title(), self._filled)
+            self.edit.fill(name.title(), dict(moment.payloads).get(name, ""))
         words = {
             "input": "A fork begins anew here. It gets another input if you edit this one.",
             "result": "A fork is a new run with the history up to here. It goes on with another "
@@ -203,7 +201,7 @@ class Replay(Form):
         if asked == self._last_fork and time.monotonic() - self._forked_at < _DOUBLE_CLICK:
             return
         edits: dict[str, Any] = {}
-        if name and not same_value(self.edit.text.value.strip(), self._filled):
+        if name and self.edit.is_edited:
             value = self.edit.read()
             edits = {"input": value} if name == "input" else {"result_of": {event.id: value}}
         forked = fork(self.state, at=event.id, **edits)

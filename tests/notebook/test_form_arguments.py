@@ -1,0 +1,89 @@
+"""What the forms are given: refused in the cell with words, and shown at once on a slow store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pandas as pd
+import pytest
+from form_driver import all_html, words
+
+import inngest_nb as inb
+from inngest_nb import MemoryStore, WorkflowState
+
+FAILED = WorkflowState(workflow_id="order-7", status="failed")
+
+each_form = pytest.mark.parametrize("make", [inb.save_form, inb.delete_form, inb.signal_form])
+
+
+@each_form
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (None, "NoneType"),
+        (pd.DataFrame(), "DataFrame"),
+        ("order-1", "str"),
+        (FAILED, "WorkflowState"),
+        (MemoryStore, "the class MemoryStore"),
+    ],
+)
+def test_what_is_no_store_is_refused_at_once(make: Any, given: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=rf"a store is needed here, such as .* not {kind}$"):
+        make(given)
+
+
+@each_form
+def test_what_is_no_workflow_is_refused_at_once(make: Any) -> None:
+    with pytest.raises(TypeError, match="by its id, its state or its run, not by .* type int"):
+        make(MemoryStore(), 7)
+
+
+@each_form
+def test_a_form_appears_at_once_on_a_slow_store_and_fills(make: Any) -> None:
+    answer = threading.Event()
+
+    class Slow(MemoryStore):
+        def fetch(self, *args: Any, **kwargs: Any) -> Any:
+            assert answer.wait(30)
+            return super().fetch(*args, **kwargs)
+
+    store = Slow()
+    store.save(FAILED.replace(status="running"))
+    began = time.monotonic()
+    form = make(store)
+    assert time.monotonic() - began < 2  # and not the thirty seconds that the store takes
+    assert "Trying to list the workflows …" in words(all_html(form))
+    assert form.workflow_id.options == ()
+    answer.set()
+    form.wait()
+    assert form.workflow_id.options == ("order-7",)
+    assert "Trying" not in words(all_html(form))
+
+
+def test_what_is_typed_while_a_given_state_is_still_loaded_stays() -> None:
+    answer = threading.Event()
+
+    class Slow(MemoryStore):
+        def load(self, workflow_id: str) -> WorkflowState | None:
+            assert answer.wait(30)
+            return super().load(workflow_id)
+
+    store = Slow()
+    store.save(FAILED.replace(error="stored"))
+    form = inb.save_form(store, FAILED)
+    assert form.fields.status.value == "failed"
+    form.fields.error.set_state({"value": "typed"})
+    answer.set()
+    form.wait()
+    assert form.fields.error.value == "typed"
+
+
+def test_a_workflow_to_delete_can_be_given_by_its_state() -> None:
+    store = MemoryStore()
+    store.save(FAILED)
+    form = inb.delete_form(store, FAILED)
+    form.wait()
+    assert "failed" in words(form.summary)
+    assert form.list.value == "order-7"

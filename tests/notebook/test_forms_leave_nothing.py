@@ -1,0 +1,83 @@
+"""What many displays of a form leave behind: no thread, no file, no widget."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ipywidgets.widgets import widget as registry
+
+import inngest_nb as inb
+from inngest_nb import MemoryStore, SqliteStore, WorkflowState
+from inngest_nb.notebook.forms import DeleteForm, SaveForm
+
+PATIENCE = 20
+
+
+async def asking(ctx: Any) -> Any:
+    return await ctx.receive_signal("approve")
+
+
+def threads_of_forms() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "inngest-nb-form"]
+
+
+def until_no_thread_is_left() -> None:
+    deadline = time.monotonic() + PATIENCE
+    while threads := threads_of_forms():
+        assert time.monotonic() < deadline
+        threads[0].join(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open files in /proc")
+def test_fifty_signal_forms_on_a_waiting_run_need_no_thread_and_no_file_each(
+    tmp_path: Path,
+) -> None:
+    with SqliteStore(tmp_path / "states.db") as store:
+        live = inb.start(asking, store=store, id="request-7")
+        before = len(os.listdir("/proc/self/fd"))
+        forms = [inb.signal_form(store, "request-7") for _ in range(50)]
+        for form in forms:
+            form.wait()
+        assert len(threads_of_forms()) <= 5  # those that look at the very same moment
+        assert len(os.listdir("/proc/self/fd")) - before <= 5
+        live.signal("approve")
+        live.result(PATIENCE)
+        until_no_thread_is_left()
+        assert all("has completed" in form.ended.markup for form in forms)
+
+
+def test_forms_that_are_closed_leave_no_thread_no_widget_and_no_memory() -> None:
+    store = MemoryStore()
+    live = inb.start(asking, store=store, id="request-7")
+    store.save(WorkflowState(workflow_id="order-7", status="failed"))
+
+    def show_each() -> None:
+        forms = (
+            inb.save_form(store),
+            inb.save_form(store, "order-7"),
+            inb.delete_form(store),
+            inb.signal_form(store),
+            inb.signal_form(store, "request-7"),
+            SaveForm(store, "order-7", choosing=False),
+            DeleteForm(store, choosing=False),
+        )
+        for form in forms:
+            form.wait()
+            form.close()
+        until_no_thread_is_left()
+        gc.collect()
+
+    show_each()  # with what is loaded once
+    widgets, objects = len(registry._instances), len(gc.get_objects())
+    for _ in range(3):
+        show_each()
+    assert len(registry._instances) == widgets
+    assert len(gc.get_objects()) - objects < 1_000
+    live.cancel()
