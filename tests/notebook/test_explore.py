@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 from explore_driver import NEWEST, ask, choose, ids, press, state_of, type_into
 from form_driver import words
 from small_servers import plain_server
 
-from inngest_nb import AsyncInngestStore, InngestStore, MemoryStore, StateServer, WorkflowStore
+from inngest_nb import (
+    AsyncInngestStore,
+    InngestStore,
+    MemoryStore,
+    StateServer,
+    WorkflowStore,
+    frame,
+)
 from inngest_nb import explore as make_explorer
 from inngest_nb.notebook.explore import Explore
 
@@ -27,7 +35,7 @@ def explorer(store: WorkflowStore) -> Explore:
 
 def test_the_first_page_has_the_newest_workflows(explorer: Explore) -> None:
     assert ids(explorer) == [f"order-{number:04d}" for number in range(25)]
-    assert "1-25 of 60 workflows, by time of update, newest first" in words(explorer.remark)
+    assert "1-25 of 60 workflows, newest first" in words(explorer.remark)
     assert explorer.table.page["rows"][1]["cells"] == [
         "failed",
         "order-0001",
@@ -38,28 +46,32 @@ def test_the_first_page_has_the_newest_workflows(explorer: Explore) -> None:
     ]
 
 
-def test_pages_are_turned_by_buttons_and_by_the_table(explorer: Explore) -> None:
-    assert explorer.previous.disabled
-    press(explorer, explorer.next)
+def test_pages_are_turned_by_their_numbers_and_by_the_arrow_keys(explorer: Explore) -> None:
+    ask(explorer, kind="page", number=1)
     assert ids(explorer)[0] == "order-0025"
+    assert (explorer.table.page["number"], explorer.table.page["last"]) == (1, 2)
     ask(explorer, kind="step", by=1)
-    assert explorer.next.disabled
     assert (len(ids(explorer)), explorer.table.chosen) == (10, "order-0050")
     ask(explorer, kind="step", by=1)
     assert explorer.table.chosen == "order-0050", "there is no page after the last"
     ask(explorer, kind="step", by=-1)
     assert explorer.table.chosen == "order-0049"
+    ask(explorer, kind="page", number=7)
+    assert explorer.table.page["number"] == 2, "a page beyond the last is the last"
+    for odd in (-1, None, "1"):
+        ask(explorer, kind="page", number=odd)
+    assert explorer.table.page["number"] == 0
 
 
 def test_words_are_searched_in_id_run_status_and_error(explorer: Explore) -> None:
     for text, count in (("0017", 1), ("RUN-5", 11), ("declined  order", 15), ("nothing", 0)):
         type_into(explorer, explorer.search.text, text)
         assert explorer.table.page["total"] == count, text
-    assert "None of 60 workflows found" in words(explorer.remark)
+    assert "No workflow matches" in words(explorer.remark)
 
 
 def test_a_filter_begins_again_at_the_first_page(explorer: Explore) -> None:
-    press(explorer, explorer.next)
+    ask(explorer, kind="page", number=1)
     type_into(explorer, explorer.search.text, "order")
     assert ids(explorer)[0] == "order-0000"
 
@@ -78,7 +90,7 @@ def test_chips_count_statuses_and_filter_by_them(explorer: Explore) -> None:
     assert explorer.table.page["total"] == 30
     type_into(explorer, explorer.search.text, "run-1")
     assert chip("failed").description == "☑ ✕ failed  3"
-    assert "of 6 found of 60 workflows" in words(explorer.remark)
+    assert "of 6 found in 60 workflows" in words(explorer.remark)
 
 
 def test_a_span_of_time_filters_by_the_update(explorer: Explore, store: WorkflowStore) -> None:
@@ -92,7 +104,7 @@ def test_a_heading_sorts_and_turns_the_order_around(explorer: Explore) -> None:
     type_into(explorer, explorer.search.chip("completed"), True)
     ask(explorer, kind="sort", by="took")
     assert ids(explorer)[0] == "order-0059"
-    assert "by duration, longest first" in words(explorer.remark)
+    assert "longest first" in words(explorer.remark)
     ask(explorer, kind="sort", by="took")
     assert ids(explorer)[0] == "order-0000"
     ask(explorer, kind="sort", by="no such column")
@@ -112,6 +124,7 @@ def test_a_chosen_workflow_shows_history_and_payloads(explorer: Explore) -> None
     assert "order-0005" in parts["summary"]
     assert "card declined" in parts["summary"]
     assert '{ "amount": 5 }' in parts["payloads"]
+    assert parts["steps"].startswith('✓ charge 2 s → { "receipt": 5 }')
     assert "activity_completed charge" in parts["history"]
     assert '{ "receipt": 5 }' in parts["history"]
     assert "2 s" in parts["history"]
@@ -130,8 +143,8 @@ def test_only_the_last_events_of_a_long_history_are_shown(store: WorkflowStore) 
 
 def test_an_edit_in_place_is_saved_and_shown_in_the_table(explorer: Explore) -> None:
     choose(explorer, "order-0009")
-    press(explorer, explorer.mending.edit)
-    form = explorer.mending.save_form
+    press(explorer, explorer.editing.edit)
+    form = explorer.editing.save_form
     assert form is not None
     type_into(explorer, form.fields.error, "mended")
     press(explorer, form.review)
@@ -147,8 +160,8 @@ def test_an_edit_in_place_is_saved_and_shown_in_the_table(explorer: Explore) -> 
 def test_a_deletion_in_place_can_be_undone_even_later(explorer: Explore) -> None:
     before = explorer._store.load("order-0002")
     choose(explorer, "order-0002")
-    press(explorer, explorer.mending.remove)
-    form = explorer.mending.delete_form
+    press(explorer, explorer.editing.remove)
+    form = explorer.editing.delete_form
     assert form is not None
     type_into(explorer, form.confirmation, "order-0002")
     press(explorer, form.delete)
@@ -164,27 +177,27 @@ def test_a_deletion_in_place_can_be_undone_even_later(explorer: Explore) -> None
 
 def test_a_form_keeps_its_edits_while_another_workflow_is_looked_at(explorer: Explore) -> None:
     choose(explorer, "order-0004")
-    press(explorer, explorer.mending.edit)
-    form = explorer.mending.save_form
+    press(explorer, explorer.editing.edit)
+    form = explorer.editing.save_form
     assert form is not None
     type_into(explorer, form.fields.error, "half a sentence")
     choose(explorer, "order-0006")
-    assert explorer.mending.save_form is None
+    assert explorer.editing.save_form is None
     choose(explorer, "order-0004")
-    assert explorer.mending.save_form is form
-    press(explorer, explorer.mending.close_form)
-    assert explorer.mending.edit.description == "Edit (has unsaved changes)"
-    press(explorer, explorer.mending.edit)
-    press(explorer, explorer.mending.start_over)
-    fresh = explorer.mending.save_form
+    assert explorer.editing.save_form is form
+    press(explorer, explorer.editing.close_form)
+    assert explorer.editing.edit.description == "Edit (unsaved changes)"
+    press(explorer, explorer.editing.edit)
+    press(explorer, explorer.editing.discard)
+    fresh = explorer.editing.save_form
     assert fresh is not None
     assert fresh.fields.error.value == ""
 
 
 def test_a_look_brings_news_and_keeps_selection_and_typed_text(explorer: Explore) -> None:
     choose(explorer, "order-0004")
-    press(explorer, explorer.mending.edit)
-    form = explorer.mending.save_form
+    press(explorer, explorer.editing.edit)
+    form = explorer.editing.save_form
     assert form is not None
     type_into(explorer, form.fields.error, "half a sentence")
     type_into(explorer, explorer.search.text, "order")
@@ -203,8 +216,10 @@ def test_a_chosen_workflow_that_is_gone_is_said_to_be_gone(explorer: Explore) ->
     choose(explorer, "order-0004")
     explorer._store.delete("order-0004")
     press(explorer, explorer.refresh)
-    assert "has no workflow order-0004 any more" in words(explorer.detail._parts["summary"])
-    assert explorer.mending.save_form is None
+    assert "Workflow order-0004 is no longer in the store" in words(
+        explorer.detail._parts["summary"]
+    )
+    assert explorer.editing.save_form is None
 
 
 def test_only_a_page_goes_to_the_browser() -> None:
@@ -239,7 +254,7 @@ def test_a_server_that_cannot_list_is_told_plainly_and_ids_are_looked_up() -> No
         explorer = make_explorer(own)
         explorer.wait()
         assert ids(explorer) == ["order-0002"]
-        assert "This server cannot list what it keeps" in words(explorer.remark)
+        assert "This server cannot list workflows" in words(explorer.remark)
         assert explorer.look_up.layout.display == "none"
         type_into(explorer, explorer.search.text, "order-0001")
         assert explorer.look_up.layout.display == ""
@@ -248,7 +263,9 @@ def test_a_server_that_cannot_list_is_told_plainly_and_ids_are_looked_up() -> No
         assert "order-0001" in words(explorer.detail._parts["summary"])
         type_into(explorer, explorer.search.text, "order-9")
         press(explorer, explorer.look_up)
-        assert "The store has no workflow order-9" in words(explorer.trouble)
+        assert "No workflow order-9 in the store" in words(explorer.missing)
+        type_into(explorer, explorer.search.text, "")
+        assert words(explorer.missing) == "", "nobody looks for it any more"
 
 
 def test_a_server_that_is_away_is_told_and_found_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -272,3 +289,61 @@ def test_a_server_that_is_away_is_told_and_found_again(tmp_path) -> None:  # typ
 def test_an_async_store_is_refused_with_a_word_on_what_to_use() -> None:
     with pytest.raises(TypeError, match="plain twin, such as InngestStore"):
         make_explorer(AsyncInngestStore("http://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (pd.DataFrame(), "explore needs a store, got a DataFrame"),
+        (None, "explore needs a store, got None"),
+        ("x", "explore needs a store, got a str"),
+        (MemoryStore, "got the class MemoryStore: make one"),
+        (state_of(1), r"inb\.timeline\(state\) shows one workflow"),
+    ],
+)
+def test_what_is_no_store_is_refused_at_once(given: object, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        make_explorer(given)
+
+
+def test_the_frame_has_all_that_is_filtered_in_the_order_of_the_table(explorer: Explore) -> None:
+    assert len(explorer.frame) == 60
+    type_into(explorer, explorer.search.chip("completed"), True)
+    type_into(explorer, explorer.search.text, "order")
+    ask(explorer, kind="sort", by="took")
+    found = explorer.frame
+    assert list(found["workflow_id"])[:25] == ids(explorer)
+    assert set(found["status"]) == {"completed"}
+    assert len(found) == explorer.table.page["total"] == 30
+    assert found.attrs["filter"] == {
+        "status": ["completed"],
+        "text": "order",
+        "updated_within": None,
+    }
+    whole = frame(explorer._store)
+    assert found.attrs["source"] == whole.attrs["source"]
+    assert list(found.columns) == list(whole.columns)
+    assert list(found.dtypes) == list(whole.dtypes)
+
+
+def test_selected_is_the_state_that_is_chosen(explorer: Explore) -> None:
+    assert explorer.selected is None
+    choose(explorer, "order-0005")
+    assert explorer.selected == explorer._store.load("order-0005")
+
+
+def test_an_error_begins_with_what_differs_and_a_duration_so_far_says_so() -> None:
+    store = MemoryStore()
+    errors = [
+        "activity 'charge' failed after 3 attempts: card declined",
+        "activity charge: card declined",
+        "canceled by Ann",
+    ]
+    for number, error in enumerate(errors):
+        store.save(state_of(number, error=error, status="running"))
+    explorer = make_explorer(store)
+    rows = explorer.table.page["rows"]
+    told = ["charge: card declined", "charge: card declined", "canceled by Ann"]
+    assert [row["cells"][5] for row in rows] == told
+    assert [row["error"] for row in rows] == errors, "whole where the mouse rests"
+    assert rows[0]["cells"][3].endswith(" so far")

@@ -173,6 +173,7 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
         "state": WorkflowState(workflow_id=text(), status=text()),
     },
     "status": lambda text, word: {"status": text()},
+    "steps": lambda text, word: {"steps": [step_with(text, word)], "more": True},
     "timeline": lambda text, word: {"picture": picture_with(text, word)},
     "workflow": lambda text, word: {
         "state": state_with(text, HistoryEvent(type=text(), activity_name=text())),
@@ -218,6 +219,7 @@ CUTS = [
     ("form", 1_999),  # after a line break
     ("history", 400),
     ("payload", 2_000),
+    ("steps", 400),
     ("timeline", 600),
     ("workflow", 300),
 ]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from inngest_nb.history import Times, times_of
 from inngest_nb.state import WorkflowState
 
-__all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "store_order"]
+__all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching", "store_order"]
 
 PAGE_SIZE = 25
 
@@ -57,7 +57,7 @@ class Page(NamedTuple):
 
     @property
     def start(self) -> int:
-        """The number of entries before this page."""
+        """How many entries come before this page."""
         return self.number * PAGE_SIZE
 
     @property
@@ -87,6 +87,16 @@ def store_order(entry: Entry) -> tuple[float, str]:
 
 def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
     """Return the page of a query; a page beyond the last is the last."""
+    found, counts = matching(entries, query, now)
+    number = min(query.page, last_page(len(found)))
+    start = number * PAGE_SIZE
+    return Page(number, found[start : start + PAGE_SIZE], len(found), counts)
+
+
+def matching(
+    entries: Iterable[Entry], query: Query, now: datetime
+) -> tuple[list[Entry], Counter[str]]:
+    """Return all that a query finds, in its order, and the count of each status for its chip."""
     wanted = query.text.casefold().split()
     since = now - query.within if query.within else None
     found = [
@@ -104,9 +114,7 @@ def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
     known = [entry for entry in found if key(entry, now) is not None]
     known.sort(key=lambda entry: key(entry, now), reverse=query.descending)
     rest = [entry for entry in found if key(entry, now) is None]
-    number = min(query.page, last_page(len(found)))
-    start = number * PAGE_SIZE
-    return Page(number, [*known, *rest][start : start + PAGE_SIZE], len(found), counts)
+    return [*known, *rest], counts
 
 
 def last_page(count: int) -> int:

@@ -1,4 +1,4 @@
-"""One workflow in full: what it is, what happened to it, what it was given and gave."""
+"""One workflow in full: what it is, what it was given and returned, what it did."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from inngest_nb.history import happenings, payload_text, times_of
+from inngest_nb.history import happenings, payload_text, steps_of, times_of
 from inngest_nb.notebook.page._areas import Area
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.notebook.timeline._timeline import chart_markup
@@ -16,19 +16,18 @@ from inngest_nb.state import WorkflowState
 
 __all__ = ["Detail"]
 
-_EVENTS = 50  # of a history are shown, the last ones
+_NEWEST = 50  # steps, and events, of a long history are shown
 _PAYLOADS = ("input", "result")
 
 
 class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A place that shows one workflow.
+    """A place that shows one workflow, with `below_summary` in it.
 
-    `below_summary` has its place in it. Only the parts that say something new are drawn again, so
-    that what was unfolded in the others stays open.
+    Only the parts that changed are drawn again, so that what was unfolded in the others stays open.
     """
 
     def __init__(self, below_summary: Any) -> None:
-        names = ("summary", "timeline", "payloads", "history")
+        names = ("summary", "timeline", "payloads", "steps", "history")
         self._parts = {name: Area(f"inb-{name}") for name in names}
         summary, *others = self._parts.values()
         super().__init__((summary, below_summary, *others))
@@ -36,14 +35,15 @@ class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def show(self, state: WorkflowState | None, instead: Markup = Area.markup) -> None:
         """Show a workflow, or something else in place of one."""
-        self.state = state
+        self.state, now = state, datetime.now(UTC)
         self._put("summary", instead if state is None else _summary(state))
-        self._put("timeline", Markup() if state is None else chart_markup(state, datetime.now(UTC)))
+        self._put("timeline", Markup() if state is None else chart_markup(state, now))
         self._put("payloads", Markup() if state is None else _payloads(state))
+        self._put("steps", Markup() if state is None else _steps(state, now))
         self._put("history", Markup() if state is None else _history(state))
 
     def pass_time(self) -> None:
-        """Let a timeline that is still going on grow up to now."""
+        """Let the timeline of an unfinished run grow up to the present."""
         if self.state is not None and times_of(self.state).is_open:
             self._put("timeline", chart_markup(self.state, datetime.now(UTC)))
 
@@ -65,8 +65,15 @@ def _payloads(state: WorkflowState) -> Markup:
     )
 
 
+def _steps(state: WorkflowState, now: datetime) -> Markup:
+    steps = steps_of(state, now, _NEWEST + 1)
+    if not steps:
+        return Markup()
+    return fragment("steps", steps=steps[-_NEWEST:], more=len(steps) > _NEWEST)
+
+
 def _history(state: WorkflowState) -> Markup:
     if not state.history:
         return Markup()
-    shown = happenings(state, _EVENTS)
+    shown = happenings(state, _NEWEST)
     return fragment("history", happenings=shown, before=len(state.history) - len(shown))

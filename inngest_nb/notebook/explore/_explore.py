@@ -1,4 +1,4 @@
-"""One widget in which all workflows of a store can be looked at and acted on."""
+"""One widget to find, look at, edit and delete the workflows of a store."""
 
 from __future__ import annotations
 
@@ -6,35 +6,43 @@ import contextvars
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from inngest_nb.notebook.explore._catalog import Page, Query, find
+from inngest_nb.notebook.explore._catalog import Query, find
+from inngest_nb.notebook.explore._closing import widgets_in
 from inngest_nb.notebook.explore._detail import Detail
+from inngest_nb.notebook.explore._editing import Editing
 from inngest_nb.notebook.explore._feed import Feed
-from inngest_nb.notebook.explore._mending import Mending
+from inngest_nb.notebook.explore._opening import frame_of, only_a_store
 from inngest_nb.notebook.explore._search import Search
 from inngest_nb.notebook.explore._table import COLUMNS, Table, caption, plain_table
 from inngest_nb.notebook.forms._form import Form, complaint
-from inngest_nb.notebook.page._areas import Area, filling, notice, row
+from inngest_nb.notebook.page._areas import Area, notice, row
 from inngest_nb.notebook.page._html import fragment, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import left_out_text, short, time_text
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["Explore", "explore"]
 
 # Seconds between two looks at the store: after news, and at most, when nothing happens.
-_QUICK, _CALM = 2.0, 10.0
-_FIRST_TASTE = 0.25  # seconds that a saved notebook's table waits for the whole number
+_POLL_INTERVAL, _MAX_POLL_INTERVAL = 2.0, 10.0
+_REPR_TIMEOUT = 0.25  # seconds that a saved notebook's table waits for the number of workflows
 
 
 def explore(store: WorkflowStore) -> Explore:
-    """Return a widget with all workflows of a store: a table, and beside it the chosen one.
+    """Return a widget with all workflows of a store: a table, and beside it the selected one.
 
-    It follows the store while somebody looks at it. What a saved notebook keeps of it is a table
-    of the page that was shown when the cell was run.
+    It follows the store while it is on screen. `frame` is a DataFrame of what is filtered,
+    `selected` the selected `WorkflowState` (None: none), and `close()` frees everything. A saved
+    notebook keeps the page of the table that was shown when the cell ran.
+
+    Raises `TypeError` for anything but a store.
     """
     return Explore(store)
 
@@ -44,8 +52,10 @@ class Explore(Form):
 
     title = "Workflows"
     queues = True
+    _closed = True  # until it is made
 
     def __init__(self, store: WorkflowStore) -> None:
+        only_a_store(store)
         super().__init__(store)
         self.add_class("inb-explore")
         self.layout.max_width = "1800px"
@@ -53,62 +63,83 @@ class Explore(Form):
         self._query, self._page = Query(), find((), Query(), datetime.now(UTC))
         self._drawing = threading.RLock()
         self._reading = threading.Lock()
-        self._pause = _QUICK
+        self._pause = _POLL_INTERVAL
+        self._closed = False
 
         self.search = Search(self._search_changed)
         self.table = Table()
         self.table.add_class("inb")
         self.trouble, self.remark = Area("inb-trouble"), Area("inb-remark")
+        self.missing = Area("inb-missing")
         self.table_trouble = Area("inb-table-trouble")
         self.refresh = self._button("Refresh", "read the store", self._refresh, self.trouble)
-        self.look_up = self._button(
-            "Look it up", "look the workflow up", self._look_up, self.trouble
-        )
-        self.live = widgets.Checkbox(description="Live", value=True, indent=False)
-        self.live.layout = widgets.Layout(width="auto")
+        self.look_up = self._button("Look up id", "look up the id", self._look_up, self.missing)
+        width = widgets.Layout(width="auto")
+        self.live = widgets.Checkbox(True, description="Live", indent=False, layout=width)
         self.live.add_class("inb-live")
-        self.previous, self.next = self._turner("Previous", -1), self._turner("Next", 1)
-        self.mending = Mending(store, self._button, self._written)
-        self.detail, self.detail_trouble = Detail(self.mending), Area("inb-detail-trouble")
+        self.editing = Editing(store, self._button, self._written)
+        self.detail, self.detail_trouble = Detail(self.editing), Area("inb-detail-trouble")
         self._put_together()
         self._guard("read the store", self._feed.begin, self.trouble)
         self._redraw()
-        self.detail.show(None, notice("note", "Choose a workflow to see what happened to it"))
+        self.detail.show(None, notice("note", "Select a workflow to see its details"))
         self.table.on_ask(self._asked)
         self.table.observe(lambda _: self._chosen(), "chosen")
         self.live.observe(lambda _: self._redraw(), "value")
         if not self._feed.whole and self._feed.at is not None:
             self._read_soon(self._feed.read_all)
 
+    @property
+    def selected(self) -> WorkflowState | None:
+        """The selected workflow as the store had it when it was last read, or None."""
+        return self.detail.state
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Everything that the filters find, read anew, as `inngest_nb.frame` returns it.
+
+        All pages of it, one row a workflow, in the order of the table. `attrs["filter"]` says what
+        was filtered. Raises a `StoreError` when the store does not answer.
+        """
+        return frame_of(self._store, self._feed, self._query)
+
+    def close(self) -> None:
+        """Close the widget with everything in it, and let go of what it read."""
+        if self._closed:
+            return
+        self._closed = True
+        self._feed.close()
+        with self._drawing:
+            self._page = find((), self._query, datetime.now(UTC))
+            self.detail.state = None
+            for widget in list(widgets_in(self)):
+                widgets.Widget.close(widget)
+            self.children = ()
+
     def wait(self, timeout: float = 30) -> None:
         """Return once nothing is being done or read; raises `TimeoutError`."""
         super().wait(timeout)
-        self.mending.wait(timeout)
+        self.editing.wait(timeout)
         if not self._reading.acquire(timeout=timeout):
             raise TimeoutError(f"the store is still being read after {timeout} s")
         self._reading.release()
 
     def _put_together(self) -> None:
-        pager = row(self.previous, self.next, self.remark, self.look_up, align="center")
-        left = widgets.VBox((self.table, pager), layout=filling("640px"))
-        left.layout.flex = "3 1 640px"
+        said = row(self.remark, self.look_up, align="center")
+        left = widgets.VBox((self.table_trouble, self.table, said, self.missing))
         left.add_class("inb-main")
-        right = widgets.VBox((self.detail_trouble, self.detail), layout=filling("360px"))
-        right.layout.flex = "2 1 360px"
+        right = widgets.VBox((self.detail_trouble, self.detail))
         right.add_class("inb-side")
         tools = row(*self.search.fields, self.live, self.refresh)
-        panes = row(left, right, align="flex-start")
-        self._build(tools, self.search.chips, self.trouble, self.table_trouble, panes)
-
-    def _turner(self, text: str, by: int) -> Any:
-        button = widgets.Button(description=text, layout=widgets.Layout(width="auto"))
-        button.on_click(lambda _: self._step(by))
-        return button
+        panes = widgets.Box((left, right))
+        panes.add_class("inb-panes")
+        self._build(tools, self.search.chips, self.trouble, panes)
 
     # The table
 
     def _search_changed(self) -> None:
         found = self.search
+        self.missing.show()
         self._ask_for(
             statuses=found.statuses, text=found.text.value, within=found.within.value, page=0
         )
@@ -124,28 +155,31 @@ class Explore(Form):
     def _draw(self) -> None:
         """Show the page that is asked for, of what is known now."""
         with self._drawing:
+            if self._closed:
+                return
             now, query, feed = datetime.now(UTC), self._query, self._feed
             page = self._page = find(feed.entries(), query, now)
             self._query = query._replace(page=page.number)
-            self.search.count(page.counts)
+            self.search.count(page.counts, whole=feed.whole)
             self.table.live = bool(self.live.value)
-            self.table.show(
-                list(page.entries), page.matching, query.sort, descending=query.descending, now=now
-            )
-            self.previous.disabled = page.number == 0
-            self.next.disabled = page.number == page.last
-            self.remark.show(fragment("remark", lines=self._remarks(page)))
+            self.table.show(page, self._query, now)
+            self.remark.show(fragment("remark", lines=self._remarks()))
             unknown = query.text.strip() and not page.entries and feed.whole
             self.look_up.layout.display = "" if unknown else "none"
 
-    def _remarks(self, page: Page) -> list[str]:
+    def _caption(self) -> str:
         feed = self._feed
-        at = f"as of {time_text(feed.at)}" if feed.at else "not read yet"
-        lines = [f"{caption(page, self._query, len(feed.entries()), whole=feed.whole)}; {at}"]
+        return caption(self._page, self._query, len(feed.entries()), whole=feed.whole)
+
+    def _remarks(self) -> list[str]:
+        feed = self._feed
+        lines = [self._caption() + (f"; as of {time_text(feed.at)}" if feed.at else "")]
+        if not feed.whole and feed.at:
+            lines.append("The rest is still being read")
         if not feed.lists:
             lines.append(
-                "This server cannot list what it keeps: these are the workflows that this client "
-                "saved. Type the id of another to look it up."
+                "This server cannot list workflows: only those saved by this client are shown. "
+                "To see another, type its id and press Look up id."
             )
         if feed.unreadable:
             lines.append(left_out_text(feed.unreadable))
@@ -156,8 +190,11 @@ class Explore(Form):
         kind = content.get("kind")
         if kind == "look":
             self._read_soon(self._feed.look, answer=True)
+        elif kind == "page":
+            if isinstance(number := content.get("number"), int):
+                self._ask_for(page=max(0, number))
         elif kind == "step":
-            self._step(1 if content.get("by") == 1 else -1, choose=True)
+            self._step(1 if content.get("by") == 1 else -1)
         elif kind == "sort":
             first = {key: largest_first for key, _, largest_first in COLUMNS}
             if (by := content.get("by")) in first:
@@ -165,11 +202,11 @@ class Explore(Form):
                 descending = not self._query.descending if same else first[by]
                 self._ask_for(sort=by, descending=descending, page=0)
 
-    def _step(self, by: int, *, choose: bool = False) -> None:
-        """Turn the page, and choose the row that one comes to by the arrow keys."""
+    def _step(self, by: int) -> None:
+        """Turn the page by the arrow keys, and select the row that they come to."""
         before = self._page.number
         self._ask_for(page=max(0, before + by))
-        if choose and self._page.entries and self._page.number != before:
+        if self._page.entries and self._page.number != before:
             self.table.chosen = self._page.entries[0 if by > 0 else -1].workflow_id
 
     # Reading the store
@@ -179,7 +216,7 @@ class Explore(Form):
 
     def _read_soon(self, read: Callable[[], None], *, answer: bool = False) -> None:
         """Read in a thread of its own, unless somebody is reading."""
-        if not self._reading.acquire(blocking=False):
+        if self._closed or not self._reading.acquire(blocking=False):
             if answer:
                 self.table.looked(timedelta(seconds=self._pause))
             return
@@ -199,29 +236,29 @@ class Explore(Form):
             self._redraw()
             news = self._feed.news > before
             self._follow() if news else self.detail.pass_time()
-            self._pause = _QUICK if news else min(_CALM, self._pause * 1.5)
+            self._pause = _POLL_INTERVAL if news else min(_MAX_POLL_INTERVAL, self._pause * 1.5)
         finally:
             self._reading.release()
             self.table.looked(timedelta(seconds=self._pause))
 
     def _look_up(self) -> None:
-        """Ask the store for the id that was typed into the filter."""
+        """Load the workflow whose id was typed into the filter."""
         workflow_id = self.search.text.value.strip()
         state = self._store.load(workflow_id)
         if state is None:
-            self.trouble.show(notice("note", f"The store has no workflow {short(workflow_id)}"))
+            self.missing.show(notice("note", f"No workflow {short(workflow_id)} in the store"))
             return
         self._feed.put(state)
         self._redraw()
         self.table.chosen = workflow_id
 
-    # The chosen workflow
+    # The selected workflow
 
     def _chosen(self) -> None:
         self._start("show the workflow", self._show, self.detail_trouble, again=True)
 
     def _follow(self) -> None:
-        """Show the chosen workflow anew when the store has something new of it."""
+        """Show the selected workflow as the store has it after news."""
         if self.table.chosen:
             self._chosen()
 
@@ -230,15 +267,17 @@ class Explore(Form):
             return
         state = self._store.load(workflow_id)
         if self.table.chosen == workflow_id:
-            self._put_up(workflow_id, state)
+            self._show_state(workflow_id, state)
 
-    def _put_up(self, workflow_id: str, state: WorkflowState | None) -> None:
+    def _show_state(self, workflow_id: str, state: WorkflowState | None) -> None:
+        if self._closed:
+            return
         if state is None:
-            gone = notice("note", f"The store has no workflow {short(workflow_id)} any more")
+            gone = notice("note", f"Workflow {short(workflow_id)} is no longer in the store")
             self.detail.show(None, gone)
         else:
             self.detail.show(state)
-        self.mending.turn_to(state)
+        self.editing.show(state)
 
     def _written(self, workflow_id: str, state: WorkflowState | None) -> None:
         """Show what a form did."""
@@ -250,28 +289,29 @@ class Explore(Form):
         if state is not None and self.table.chosen != workflow_id:
             self.table.chosen = workflow_id
         elif self.table.chosen == workflow_id:
-            self._put_up(workflow_id, state)
+            self._show_state(workflow_id, state)
 
     # What a notebook keeps
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        if self._reading.acquire(timeout=_FIRST_TASTE):
+        if self._reading.acquire(timeout=_REPR_TIMEOUT):
             self._reading.release()
         bundle: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
         with self._drawing:
             rows, feed, asked = self.table.page["rows"], self._feed, self.search.says
-            words = caption(self._page, self._query, len(feed.entries()), whole=feed.whole)
-        notes = [words, asked, f"read {time_text(feed.at)}" if feed.at else "not read"]
+            words = self._caption()
+        notes = [words, asked, f"read {time_text(feed.at)}" if feed.at else ""]
         said = "; ".join(note for note in notes if note)
+        html = output(
+            "explore",
+            title=self.title,
+            store=repr(self._store),
+            caption=said,
+            columns=self.table.columns,
+            rows=rows,
+            messages=[self.trouble.markup] if self.trouble.markup else [],
+        )
         return bundle | {
             "text/plain": f"{self.title} in {self._store!r}\n{said}\n{plain_table(rows)}",
-            "text/html": output(
-                "explore",
-                title=self.title,
-                store=repr(self._store),
-                caption=said,
-                columns=self.table.columns,
-                rows=rows,
-                messages=[self.trouble.markup] if self.trouble.markup else [],
-            ),
+            "text/html": str(html),
         }

@@ -27,7 +27,7 @@ class Feed:
     `lists` tells whether the store can list what others saved; where it cannot, the entries are
     the ones at hand. `whole` tells whether all were read, `at` when something was read last,
     `news` counts the reads that brought something new. `unreadable` says by its id why a workflow
-    is not among the entries.
+    is not among the entries. Once it is closed it holds nothing, whatever is still being read.
     """
 
     def __init__(self, store: WorkflowStore) -> None:
@@ -41,6 +41,13 @@ class Feed:
         self._entries: dict[str, Entry] = {}
         self._own: set[str] = set()  # ids put or dropped here while a read was under way
         self._next_whole = 0.0
+        self._closed = False
+
+    def close(self) -> None:
+        """Let go of all entries, for good."""
+        with self._lock:
+            self._closed = True
+            self._entries, self.unreadable = {}, {}
 
     def entries(self) -> list[Entry]:
         """Return all entries, in no order."""
@@ -78,6 +85,8 @@ class Feed:
     def put(self, state: WorkflowState) -> None:
         """Take in what was just saved or loaded."""
         with self._lock:
+            if self._closed:
+                return
             self._own.add(state.workflow_id)
             self._entries[state.workflow_id] = entry_of(state)
             self._can_be_read(state.workflow_id)
@@ -101,6 +110,10 @@ class Feed:
     def _read(self, limit: int) -> list[WorkflowState]:
         with self._lock:
             self._own.clear()
+        return self.read(limit)
+
+    def read(self, limit: int = 0) -> list[WorkflowState]:
+        """Read the newest workflows of the store, or those at hand where it cannot list."""
         if self.lists:
             try:
                 return self._store.fetch(limit=limit)
@@ -112,6 +125,8 @@ class Feed:
         """Take in a listing from its newest on; what should be in it and is not, is gone."""
         fresh = {state.workflow_id: entry_of(state) for state in states}
         with self._lock:
+            if self._closed:
+                return
             end = None if whole or not states else store_order(fresh[states[-1].workflow_id])
             kept = {
                 key: entry

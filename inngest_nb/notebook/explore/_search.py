@@ -1,4 +1,4 @@
-"""What an explorer is asked for: words, a span of time, statuses with their counts."""
+"""The filters of an explorer: words, a span of time, statuses with their counts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import ipywidgets as widgets
 
 from inngest_nb.notebook.page._areas import filling, row
 from inngest_nb.state import WorkflowStatus
-from inngest_nb.words import short, status_text, visible
+from inngest_nb.words import short, status_text, status_tone, visible
 
 __all__ = ["Search"]
 
 _USUAL = [str(word) for word in WorkflowStatus if word]
-_OTHERS = 8  # other words than the usual ones that get a chip, the most frequent first
+_OTHERS = 8  # chips for statuses beyond the usual ones, the most frequent first
 _SPANS = [
     ("any time", timedelta()),
     ("in the last 15 minutes", timedelta(minutes=15)),
@@ -36,8 +36,9 @@ class Search:
         self.text = widgets.Text(description="Filter", layout=filling("240px"))
         self.text.placeholder = "words of an id, run, status or error"
         self.text.add_class("inb-filter")
-        self.within = widgets.Dropdown(description="Updated", options=_SPANS)
-        self.within.layout = filling("150px")
+        self.within = widgets.Dropdown(
+            description="Updated", options=_SPANS, layout=filling("150px")
+        )
         self.within.layout.flex = "0 1 190px"
         self.within.add_class("inb-within")
         self.fields = (self.text, self.within)
@@ -45,7 +46,7 @@ class Search:
         self.chips.add_class("inb-chips")
         self.text.observe(lambda _: changed(), "value")
         self.within.observe(lambda _: changed(), "value")
-        self.count(Counter())
+        self.count(Counter(), whole=False)
 
     @property
     def statuses(self) -> frozenset[str]:
@@ -54,7 +55,7 @@ class Search:
 
     @property
     def says(self) -> str:
-        """What is looked for, in words; nothing when that is everything."""
+        """The filters in words; empty when nothing is filtered."""
         parts = [
             f"status {' or '.join(short(word) or 'not set' for word in sorted(self.statuses))}"
         ]
@@ -70,21 +71,26 @@ class Search:
         """Give the chip of a status."""
         return self._chips[word]
 
-    def count(self, counts: Counter[str]) -> None:
-        """Write the counts on the chips, and make chips for words that come up."""
+    def count(self, counts: Counter[str], *, whole: bool) -> None:
+        """Write the counts on the chips, … until the `whole` store has been read.
+
+        A status that comes up gets a chip of its own.
+        """
         others = [word for word, _ in counts.most_common() if word not in _USUAL]
         for word in [*_USUAL, *others[:_OTHERS]]:
             if word not in self._chips:
                 self._chips[word] = self._make(word)
         for word, chip in self._chips.items():
             pressed = "☑ " if chip.value else ""
-            chip.description = f"{pressed}{status_text(word)}  {counts[word]:,}"
+            count = f"{counts[word]:,}" if whole else "…"
+            chip.description = f"{pressed}{status_text(word)}  {count}"
         if self.chips.children != tuple(self._chips.values()):
             self.chips.children = tuple(self._chips.values())
 
     def _make(self, word: str) -> Any:
         chip = widgets.ToggleButton(layout=widgets.Layout(width="auto"))
-        chip.tooltip = f"Show those with status {short(word, 40) or 'not set'}"
+        chip.tooltip = f"Show only status {short(word, 40) or 'not set'}"
         chip.add_class("inb-chip")
+        chip.add_class(f"inb-{status_tone(word)}")
         chip.observe(lambda _: self._changed(), "value")
         return chip

@@ -1,4 +1,4 @@
-"""The forms that save and delete, in place beside the workflow that they are about."""
+"""The forms that save and delete the selected workflow, in place."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from inngest_nb.notebook.explore._closing import widgets_in
 from inngest_nb.notebook.forms._delete import DeleteForm
 from inngest_nb.notebook.forms._save import SaveForm
 from inngest_nb.notebook.page._areas import Area, row
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
-__all__ = ["Mending"]
+__all__ = ["Editing"]
 
 
-class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class Editing(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """Buttons and forms for one workflow at a time.
 
-    A form with edits that are not saved is kept when another workflow is turned to. What was
-    deleted can be brought back as long as this lives.
+    A form with unsaved edits is kept while another workflow is shown. What was deleted can be
+    restored as long as this lives.
     """
 
     def __init__(
@@ -33,11 +34,11 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._state: WorkflowState | None = None
         self._forms: dict[str, SaveForm] = {}
         self._open: set[str] = set()
-        self.trouble = Area("inb-mending-trouble")
+        self.trouble = Area("inb-editing-trouble")
         self.edit = button("Edit", "open the form", self._edit, self.trouble)
-        self.close_form = button("Close the form", "close the form", self._close, self.trouble)
-        self.start_over = button("Start over", "start over", self._start_over, self.trouble)
-        self.remove = button("Delete", "open the form", self._remove, self.trouble)
+        self.close_form = button("Close form", "close the form", self._close, self.trouble)
+        self.discard = button("Discard edits", "discard the edits", self._discard, self.trouble)
+        self.remove = button("Delete…", "open the form", self._remove, self.trouble)
         self.delete_form: DeleteForm | None = None  # made when it is wanted
         self._buttons, self._place = row(), widgets.VBox()
         super().__init__((self._buttons, self.trouble, self._place))
@@ -49,13 +50,13 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         open_one = self._state is not None and self._state.workflow_id in self._open
         return self._forms[self._state.workflow_id] if self._state and open_one else None
 
-    def turn_to(self, state: WorkflowState | None) -> None:
-        """Be about a workflow from now on. Forms that are open keep what was typed."""
+    def show(self, state: WorkflowState | None) -> None:
+        """Offer to edit and delete a workflow. Forms with edits keep them."""
         before, self._state = self._state, state
         if before is not None and (state is None or before.workflow_id != state.workflow_id):
             self.trouble.show()
             self._forget(before.workflow_id)
-            if state is not None:  # else the form itself may be telling what became of it
+            if state is not None:  # else the form itself says what became of it
                 self._ask_nothing()
         self._arrange()
 
@@ -82,9 +83,9 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._forget(self._state.workflow_id)
             self._arrange()
 
-    def _start_over(self) -> None:
+    def _discard(self) -> None:
         if self._state is not None:
-            self._forms.pop(self._state.workflow_id, None)
+            self._drop(self._state.workflow_id)
             self._edit()
 
     def _remove(self) -> None:
@@ -100,11 +101,17 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.delete_form.begin(None)
 
     def _forget(self, workflow_id: str) -> None:
-        """Let go of a form that holds nothing of its user's."""
+        """Close a form without edits."""
         form = self._forms.get(workflow_id)
         if form is not None and not form.edited:
-            del self._forms[workflow_id]
-            self._open.discard(workflow_id)
+            self._drop(workflow_id)
+
+    def _drop(self, workflow_id: str) -> None:
+        form = self._forms.pop(workflow_id, None)
+        self._open.discard(workflow_id)
+        self._arrange()
+        for widget in widgets_in(form):
+            widget.close()
 
     def _arrange(self) -> None:
         form = self.save_form
@@ -113,9 +120,9 @@ class Mending(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         elif form is None:
             buttons = [self.edit, self.remove]
             unsaved = self._state.workflow_id in self._forms
-            self.edit.description = "Edit (has unsaved changes)" if unsaved else "Edit"
+            self.edit.description = "Edit (unsaved changes)" if unsaved else "Edit"
         else:
-            buttons = [self.close_form, self.start_over, self.remove]
+            buttons = [self.close_form, self.discard, self.remove]
         if self._buttons.children != tuple(buttons):
             self._buttons.children = buttons
         if self._place.children != (() if form is None else (form,)):
