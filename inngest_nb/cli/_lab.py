@@ -21,10 +21,10 @@ _STATES = Path(".inngest-nb") / "state.db"
 
 
 def run_lab(folder: Path, port: int | None, path: Path | None, options: Sequence[str]) -> int:
-    """Open the walkthroughs until a signal or JupyterLab's own end; return what that ended with.
+    """Open the walkthroughs until a signal arrives or JupyterLab ends; return its exit status.
 
-    Each walkthrough has its own embedded server (`inb.local()`) on the folder's states. The server
-    here keeps the same file, so that `InngestStore()` sees the same workflows.
+    Each walkthrough starts its own embedded server (`inb.local()`) on the folder's states. The
+    server started here uses the same file, so `InngestStore()` sees the same workflows.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException(
@@ -34,31 +34,32 @@ def run_lab(folder: Path, port: int | None, path: Path | None, options: Sequence
 
     folder = folder.absolute()
     _tell("Walkthroughs", str(folder))
-    for name, outcome in copy_walkthroughs(walkthroughs(), folder).items():
+    copies = copy_walkthroughs(walkthroughs(), folder)
+    for name, outcome in copies.items():
         if outcome is not Outcome.UNCHANGED:
             _tell("", f"{name}: {outcome}")
     end = threading.Event()
     with (
         ended_by_signals(end.set),
-        # In a thread of this process, which has nothing else to do: so it cannot be left behind.
+        # In a thread of this process, so that it cannot outlive it.
         _server(folder, path) as environment,
-        JupyterLab(folder, port, options, environment) as jupyter,
+        JupyterLab(folder, min(copies), port, options, environment) as jupyter,
     ):
         if (url := jupyter.wait_for_url(end)) is not None:
             _tell("JupyterLab", url)
-            _tell("", "Ctrl-C ends it.")
+            _tell("", "Press Ctrl-C to stop.")
         return jupyter.wait(end)
 
 
 @contextlib.contextmanager
 def _server(folder: Path, path: Path | None) -> Iterator[dict[str, str]]:
-    """Give what tells the notebooks of their server, and run it, unless the user has chosen one."""
+    """Run a server and yield the variables that name it, unless the user has chosen another."""
     name, base_url = named_base_url(None)
     if path is None and name != "default":
-        _tell("State server", f"{base_url}, chosen by {name}")
+        _tell("State server", f"{base_url}, from {name}")
         yield {}
         return
-    # A key of the user's own is for other clients of his; they may talk to this server too.
+    # The user's own key lets his other clients use this server, too.
     key = os.environ.get("INNGEST_EVENT_KEY") or secrets.token_urlsafe(32)
     with StateServer(path or folder / _STATES, port=0, event_key=key) as server:
         _tell("State server", f"{server.url}, for InngestStore() in notebooks")

@@ -13,13 +13,14 @@ from inngest_nb._version import __version__
 from inngest_nb.errors import InngestNbError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_NOTEBOOK = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="inngest-nb")
 def main() -> None:
-    """Look at, analyse and mend the state of durable workflows in Jupyter."""
+    """Explore, analyse and repair the state of durable workflows in Jupyter."""
 
 
 @main.command()
@@ -29,16 +30,18 @@ def main() -> None:
     type=_FOLDER,
     default="inngest-lab",
     show_default=True,
-    help="Folder for the walkthroughs.",
+    help="Folder to copy the walkthroughs to.",
 )
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    help="Port of JupyterLab, instead of the first free from 8888.",
+    help="Port of JupyterLab. Default: the first free port from 8888.",
 )
-@click.option("--no-browser", is_flag=True, help="Open no browser window.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
 @click.option(
-    "--path", type=_FILE, help="File of the states, instead of .inngest-nb/state.db in the folder."
+    "--path",
+    type=_FILE,
+    help="Database file of the states. Default: .inngest-nb/state.db in the folder.",
 )
 @click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 def lab(
@@ -48,11 +51,11 @@ def lab(
     path: Path | None,
     jupyter_options: tuple[str, ...],
 ) -> None:
-    """Copy the walkthroughs into a folder and open them in JupyterLab.
+    """Copy the walkthroughs to a folder and open the first in JupyterLab.
 
-    Walkthroughs that you changed are kept as they are. A state server runs alongside, so that
-    `InngestStore()` in a notebook has one to talk to; if INNGEST_BASE_URL names another server,
-    notebooks talk to that one, unless --path is given. Options after -- go to JupyterLab.
+    Walkthroughs that you changed are kept. A state server runs alongside, and `InngestStore()` in
+    a notebook connects to it. If INNGEST_BASE_URL is set, notebooks use that server instead,
+    unless --path is given. Options after -- are passed to JupyterLab.
     """
     from inngest_nb.cli._lab import run_lab
 
@@ -68,7 +71,7 @@ def lab(
     type=_FILE,
     default=".inngest-nb/state.db",
     show_default=True,
-    help="File of the states; it is made if it is not there.",
+    help="Database file of the states, created if missing.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -76,18 +79,18 @@ def lab(
     type=click.IntRange(0, 65535),
     default=8288,
     show_default=True,
-    help="Port to listen on; 0: a free one.",
+    help="Port to listen on; 0 picks a free port.",
 )
 @click.option(
     "--event-key-file",
     type=click.File("r"),
-    help="File whose first line is the event key; - reads it from the input.",
+    help="File with the event key in its first line; - reads standard input.",
 )
 def serve(path: Path, host: str, port: int, event_key_file: TextIO | None) -> None:
     """Run the state server in the foreground, until Ctrl-C or SIGTERM.
 
-    The event key comes from --event-key-file or else from INNGEST_EVENT_KEY. It is no option of
-    its own: other users of the machine can read a command line.
+    The event key is read from --event-key-file or from INNGEST_EVENT_KEY. It cannot be given on
+    the command line, which other users of the machine can read.
     """
     from inngest_nb.cli._serve import run_server
 
@@ -102,28 +105,28 @@ def serve(path: Path, host: str, port: int, event_key_file: TextIO | None) -> No
 @click.argument("functions", nargs=-1, required=True, metavar="MODULE[:FUNCTION]...")
 @click.option(
     "--store",
-    help="Address of a state server, or file of the states; else the server of INNGEST_BASE_URL.",
+    help="URL of a state server, or a database file. Default: the server of INNGEST_BASE_URL.",
 )
 @click.option(
     "--lease",
     type=click.FloatRange(min=1),
     default=60,
     show_default=True,
-    help="Seconds after which others take over if this process is gone.",
+    help="Seconds until other workers take over if this process dies.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=64,
     show_default=True,
-    help="How many plain activities of async workflows run at a time.",
+    help="Threads for plain (not async) activities of async workflows.",
 )
 def worker(functions: tuple[str, ...], store: str | None, lease: float, workers: int) -> None:
-    """Run workflows of a store that nobody runs, until Ctrl-C or SIGTERM.
+    """Run workflows that have no live owner, until Ctrl-C or SIGTERM.
 
-    Each MODULE is imported and registers its workflows; MODULE:FUNCTION registers that one. Several
-    workers share a store, on one machine or on many, and take over from one that dies. The event
-    key comes from INNGEST_EVENT_KEY.
+    Each MODULE is imported to register its workflows; MODULE:FUNCTION registers that function.
+    Workers can share a store, on one machine or many; when one dies, the others take over its
+    workflows. The event key is read from INNGEST_EVENT_KEY.
     """
     from inngest_nb.cli._worker import run_worker
 
@@ -132,16 +135,38 @@ def worker(functions: tuple[str, ...], store: str | None, lease: float, workers:
 
 
 @main.command()
-@click.option("--base-url", help="Server to look at, instead of the one of INNGEST_BASE_URL.")
+@click.argument("notebooks", nargs=-1, required=True, type=_NOTEBOOK, metavar="NOTEBOOK...")
+@click.option(
+    "--dir", "folder", type=_FOLDER, help="Folder for the pages. Default: the notebook's."
+)
+@click.option(
+    "--run", is_flag=True, help="Run all cells first; the notebook itself is not changed."
+)
+def export(notebooks: tuple[Path, ...], folder: Path | None, run: bool) -> None:
+    """Write notebooks as HTML files that work without a kernel and offline.
+
+    Widgets are replaced by the static pictures that were saved with them, so that nothing is
+    loaded from the network. Code, text, tables and charts stay as they are.
+    """
+    from inngest_nb.cli._export import export_notebook
+
+    with _plain_errors():
+        for notebook in notebooks:
+            page, size = export_notebook(notebook, folder or notebook.parent, run)
+            click.echo(f"{page}  {size / 1000:.0f} kB")
+
+
+@main.command()
+@click.option("--base-url", help="Server to check. Default: the one of INNGEST_BASE_URL.")
 @click.option(
     "--path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of the states; each workflow in it that is damaged is listed.",
+    help="Database file of a state server: lists each damaged workflow in it.",
 )
 def doctor(base_url: str | None, path: Path | None) -> None:
-    """Tell versions, kernel and server, and what to do about them.
+    """Check the packages, the kernel and the server, and suggest fixes.
 
-    Exits with 1 if something wants to be done, else with 0.
+    Exits with 1 if something needs fixing, otherwise with 0.
     """
     from inngest_nb.checkup import doctor_for_kernels
 
@@ -152,7 +177,7 @@ def doctor(base_url: str | None, path: Path | None) -> None:
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Show what went wrong without a traceback; it is the user's to mend."""
+    """Show an error that the user can fix without a traceback."""
     try:
         yield
     except (InngestNbError, ValueError) as error:

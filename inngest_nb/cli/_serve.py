@@ -13,7 +13,7 @@ from inngest_nb.server import StateServer
 
 
 def run_server(path: Path, host: str, port: int, event_key: str | None) -> None:
-    """Serve until a signal ends it, after one line that says where, what and whether keyed."""
+    """Print the address, the file and whether there is a key, then serve until a signal."""
     key = os.environ.get("INNGEST_EVENT_KEY") if event_key is None else event_key
     server = StateServer(path, host, port, key or None)
 

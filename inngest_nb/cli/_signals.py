@@ -1,4 +1,4 @@
-"""Ending a command by Ctrl-C, SIGTERM or a closed terminal."""
+"""End a command on Ctrl-C, SIGTERM or a closed terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextlib.contextmanager
 def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Have these signals call `end`, again and again; one that is ignored, as by nohup, stays so.
+    """Call `end` on each of these signals; one that is ignored, as under nohup, stays ignored.
 
-    Nothing is raised: an exception just after a process was started would leave it behind.
+    Nothing is raised: an exception right after a process was started would orphan it.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The walkthroughs, copied to where a person may change them."""
+"""Copies of the walkthroughs that a person may edit."""
 
 from __future__ import annotations
 
@@ -14,31 +14,29 @@ _RECORD = ".walkthroughs.json"
 
 
 class Outcome(StrEnum):
-    """What became of one walkthrough."""
+    """What happened to one walkthrough."""
 
     COPIED = "copied"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
-    KEPT = "kept, since you changed it"
-    KEPT_OLD = "kept, since you changed it; rename it to get the new version"
+    KEPT = "kept, because you changed it"
+    KEPT_OLD = "kept, because you changed it; rename it to get the new version"
 
 
 def walkthroughs() -> Path:
-    """Find the notebooks: in the installed package, or beside it in a checkout."""
+    """Return the folder of the notebooks: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent.parent
     for folder in (package / "walkthroughs", package.parent / "notebooks"):
         if folder.is_dir():
             return folder
-    raise InngestNbError(
-        f"the walkthroughs are neither in {package} nor beside it; install inngest-nb again"
-    )
+    raise InngestNbError(f"no walkthroughs in {package} or next to it; reinstall inngest-nb")
 
 
 def copy_walkthroughs(source: Path, folder: Path) -> dict[str, Outcome]:
-    """Bring a folder's copies up to date, except for those that a person changed.
+    """Bring a folder's copies up to date, except those that a person changed.
 
-    A record in the folder holds the digest of each copy that was made; a file that has another
-    one is somebody's work, also after only a run, whose outputs are worth keeping.
+    A record in the folder holds the digest of each copy. A file with another digest is somebody's
+    work, even if it was only run: its outputs are worth keeping.
     """
     folder.mkdir(parents=True, exist_ok=True)
     record = _read_record(folder)
@@ -69,7 +67,7 @@ def _judge(copy: Path, content: bytes, copied: str | None) -> Outcome:
 
 
 def _read_record(folder: Path) -> dict[str, str]:
-    """Read what was copied here; without a record every file counts as somebody's work."""
+    """Read what was copied here; without a record, every file counts as somebody's work."""
     try:
         record = json.loads((folder / _RECORD).read_text())
     except (OSError, ValueError):
@@ -78,7 +76,7 @@ def _read_record(folder: Path) -> dict[str, str]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Put a file in place whole or not at all."""
+    """Replace a file as a whole, or not at all."""
     new = path.with_name(f".{path.name}.new")
     new.write_bytes(content)
     new.replace(path)

@@ -1,4 +1,4 @@
-"""A worker: a process that takes over the workflows of a store that nobody runs."""
+"""A worker: a process that runs the workflows of a store that have no live owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inngest_nb.store import InngestStore, SqliteStore, WorkflowStore
 
 
 def run_worker(functions: tuple[str, ...], store: str | None, lease: float, workers: int) -> None:
-    """Work until a signal ends it, after one line that says where, and on which workflows."""
+    """Print the store and the workflows, then run them until a signal."""
     sys.path.insert(0, str(Path.cwd()))
     for function in functions:
         _register(function)
@@ -32,7 +32,7 @@ def run_worker(functions: tuple[str, ...], store: str | None, lease: float, work
 
 
 def _register(given: str) -> None:
-    """Import a module, which registers its workflows, and see that one function is among them."""
+    """Import a module, which registers its workflows, and register the function if it has not."""
     module_name, _, name = given.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -40,13 +40,13 @@ def _register(given: str) -> None:
         if error.name is None or not module_name.startswith(error.name):
             raise
         raise ValueError(
-            f"there is no module {module_name!r} here or among the packages"
+            f"no module named {module_name!r} in this folder or among the installed packages"
         ) from error
     if not name:
         return
     fn = getattr(module, name, None)
     if fn is None:
-        raise ValueError(f"module {module_name!r} has no {name!r}; name a workflow's function")
+        raise ValueError(f"module {module_name!r} has no function {name!r}")
     if not is_registered(fn):
         workflow(fn)
 

@@ -22,7 +22,7 @@ from nb_command import SECONDS, Command, environment, run
 import inngest_nb as inb
 from inngest_nb.cli._walkthroughs import walkthroughs
 
-URL = r"^JupyterLab +(http://\S+/lab\?token=\w+)$"
+URL = r"^JupyterLab +(http://\S+/lab/tree/01_look.ipynb\?token=\w+)$"
 
 
 @contextmanager
@@ -43,6 +43,13 @@ def start_kernel(jupyter: httpx.Client, lab: Command) -> Path:
     started = jupyter.post("/api/kernels", json={"name": "python3"}, timeout=SECONDS)
     assert started.status_code == 201
     return lab.home / "runtime" / f"kernel-{started.json()['id']}.json"
+
+
+def test_it_opens_the_first_walkthrough_and_asks_nothing_about_news(tmp_path: Path) -> None:
+    with Command(tmp_path, "lab", "--no-browser", "--dir", ".") as lab, jupyter_of(lab) as jupyter:
+        opened = jupyter.get("/", follow_redirects=True)
+        assert opened.url.path == "/lab/tree/01_look.ipynb"
+        assert '"news": {"disabled": true}' in opened.text  # what JupyterLab's question is up to
 
 
 def processes_of(lab: Command) -> list[psutil.Process]:
@@ -88,7 +95,7 @@ def test_a_server_of_the_users_choice_stays_his_choice(
         inb.StateServer(tmp_path / "other.db", port=0) as chosen,
         Command(tmp_path, "lab", "--no-browser", "--dir", ".", INNGEST_BASE_URL=chosen.url) as lab,
     ):
-        lab.shown(f"^State server +{chosen.url}, chosen by INNGEST_BASE_URL$")
+        lab.shown(f"^State server +{chosen.url}, from INNGEST_BASE_URL$")
         with jupyter_of(lab) as jupyter:
             start_kernel(jupyter, lab)
         processes = processes_of(lab)
