@@ -1,9 +1,10 @@
-"""Run All, as a person would press it, on every notebook of `notebooks/`."""
+"""Run All, as a person would press it, on every notebook of `notebooks/`, and what works afterwards."""
 
 from pathlib import Path
 
 import pytest
 from jupyterlab_driver import LabPage
+from playwright.sync_api import expect
 from walkthroughs import WALKTHROUGHS, complaints
 
 
@@ -13,4 +14,42 @@ def test_run_all_leaves_no_cell_unexecuted(path: Path, lab: LabPage) -> None:
     lab.run_all(within=180)
     assert complaints(lab.document()) == []
     lab.wait_for_widgets()
+    if path.stem in AFTERWARDS:
+        AFTERWARDS[path.stem](lab)
     lab.pictures(path.stem, 800, 1280, 1800)
+
+
+def its_first_table_fits_its_width(lab: LabPage) -> None:
+    lab.resize(1280)
+    lab.page.evaluate("() => window.jupyterapp.shell.expandLeft()")
+    table = lab.page.locator(".jp-OutputArea-output table").first
+    assert table.evaluate(
+        "table => table.parentElement.scrollWidth <= table.parentElement.clientWidth"
+    )
+    rows = table.locator("tbody tr").evaluate_all("rows => rows.map(row => row.clientHeight)")
+    assert max(rows) < 1.5 * min(rows), "a row takes more than one line"
+
+
+def its_form_shows_a_review(lab: LabPage) -> None:
+    expect(lab.page.locator(".inb-form").first).to_contain_text("gave up: no answer for days")
+    expect(lab.page.get_by_role("button", name="Save", exact=True).first).to_be_enabled()
+
+
+def its_form_approves_the_run_that_waits(lab: LabPage) -> None:
+    lab.page.get_by_role("button", name="Approve").click()
+    shown = lab.page.locator(".jp-OutputArea-output", has_text="published: Four-day week")
+    expect(shown.first).to_be_visible()
+
+
+def its_replay_forks_the_run(lab: LabPage) -> None:
+    lab.page.get_by_role("button", name="Fork here").click()
+    expect(lab.page.get_by_text("fork-").last).to_be_visible()
+    expect(lab.page.get_by_text("closed")).to_have_count(0)
+
+
+AFTERWARDS = {
+    "01_look": its_first_table_fits_its_width,
+    "02_repair": its_form_shows_a_review,
+    "03_run": its_form_approves_the_run_that_waits,
+    "06_fork": its_replay_forks_the_run,
+}

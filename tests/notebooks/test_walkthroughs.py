@@ -1,13 +1,17 @@
-"""Every notebook of `notebooks/` is committed as nobody's run; `tests/browser` runs them."""
+"""The notebooks of `notebooks/` and their pages in `.pages/`; `tests/browser` runs the notebooks."""
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from walkthroughs import WALKTHROUGHS, code_cells
+from nbclient import NotebookClient
+from walkthroughs import FOLDER, WALKTHROUGHS, code_cells
 
 EXPECTED = {"01", "02", "03", "04", "05", "06"}
+PAGES = FOLDER.parent / ".pages"
 
 each_walkthrough = pytest.mark.parametrize("path", WALKTHROUGHS, ids=lambda path: path.stem)
 
@@ -30,6 +34,38 @@ def test_a_walkthrough_begins_with_words_and_names_its_kernel(path: Path) -> Non
     nbformat.validate(notebook)
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.metadata.kernelspec.name == "python3"
+
+
+@each_walkthrough
+def test_a_walkthrough_has_a_name_that_tabs_and_the_file_browser_do_not_cut(path: Path) -> None:
+    assert len(path.name) <= len("04_analyse.ipynb")
+
+
+@each_walkthrough
+def test_a_walkthrough_closes_no_store_that_its_widgets_or_a_second_run_want(path: Path) -> None:
+    assert [cell.source for cell in code_cells(read(path)) if ".close()" in cell.source] == []
+
+
+def test_every_cell_of_the_first_walkthrough_can_be_run_again(tmp_path: Path) -> None:
+    (first,) = (read(path) for path in WALKTHROUGHS if path.name.startswith("01"))
+    cells = code_cells(first)
+    again = [nbformat.v4.new_code_cell(cell.source) for cell in cells for _ in range(2)]
+    twice = nbformat.v4.new_notebook(cells=[*again, *map(nbformat.from_dict, cells)])
+    NotebookClient(twice, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+
+@each_walkthrough
+def test_a_page_shows_the_walkthrough_as_it_is_and_is_small(path: Path) -> None:
+    page = (PAGES / f"{path.stem}.html").read_text(encoding="utf-8")
+    shown = words(html.unescape(re.sub("<[^>]*>", "", page)))
+    cells = code_cells(read(path))
+    assert [cell.source for cell in cells if words(cell.source) not in shown] == [], "run .ci/pages"
+    assert len(page) < 400_000
+    assert "<script" not in page
+
+
+def words(text: str) -> str:
+    return "".join(text.split())
 
 
 def read(path: Path) -> Any:
