@@ -1,9 +1,9 @@
-"""Look at, analyse and mend the state of durable workflows in Jupyter.
+"""Explore, analyse and repair the state of durable workflows in Jupyter.
 
     import inngest_nb as inb
 
     store = inb.local()            # an embedded state server, and a client of it
-    inb.samples.fill(store, 500)   # workflows that look like production
+    inb.samples.fill(store, 500)   # workflows that resemble production
     inb.frame(store)               # a typed DataFrame
 
 Names are loaded when they are first used, so that the import itself costs next to nothing.

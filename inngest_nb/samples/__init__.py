@@ -1,4 +1,4 @@
-"""A handful of workflows worth watching, and a store filled as production fills one."""
+"""Sample workflows to run, and sample states to fill a store with."""
 
 from inngest_nb.samples._production import fill, states
 from inngest_nb.samples._workflows import approval, broken, fan_out, import_rows, order

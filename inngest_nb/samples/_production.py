@@ -1,4 +1,4 @@
-"""States that look like what a few days of production leave behind."""
+"""Workflow states that resemble a few days of production."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import islice
 from math import cos, log, tau
 from typing import Any, TypeVar
 
+from inngest_nb.samples._names import ERRORS, GOODS, PEOPLE, PERMANENT, QUESTIONS, TIMEOUT
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.store import AppendingStore, InngestStore, WorkflowStore
 from inngest_nb.store.rows import write_of
@@ -22,14 +23,14 @@ _AT_ONCE = 250
 
 
 def fill(store: Store, n: int, seed: int = 0, now: datetime | None = None) -> Store:
-    """Save `n` workflow states that look like production, and return the store.
+    """Save `n` workflow states that resemble production, and return the store.
 
-    They are those of `states`; the ids are the same each time, so filling again replaces them.
+    They come from `states`. The ids are the same each time, so filling again overwrites them.
     """
     if inspect.iscoroutinefunction(store.save):
         raise TypeError(
-            f"fill() cannot await {type(store).__name__}.save: give it another store, such as "
-            "InngestStore, or save what samples.states() gives"
+            f"fill() cannot await {type(store).__name__}.save; use a synchronous store, such as "
+            "InngestStore, or save the states of samples.states() yourself"
         )
     _save(store, states(n, seed, now))
     return store
@@ -40,28 +41,28 @@ def _save(store: WorkflowStore, every: Iterable[WorkflowState]) -> None:
         for state in every:
             store.save(state)
         return
-    # Many to a commit; one by one, the walkthroughs' thousands would take many times as long.
+    # Many in one commit: one by one, the thousands of the walkthroughs would take far longer.
     writes = (write_of(state)._replace(etag="") for state in every)
     while some := list(islice(writes, _AT_ONCE)):
         for error in store.append_history(some):
             if error is not None:
                 raise error
     if isinstance(store, InngestStore):
-        store.refresh()  # lists what it has seen; of what it appends it keeps nothing
+        store.refresh()  # its cache does not include what it appends
 
 
 def states(n: int, seed: int = 0, now: datetime | None = None) -> Iterator[WorkflowState]:
-    """Give `n` workflow states that look like production, the oldest first.
+    """Yield `n` workflow states that resemble production, the oldest first.
 
-    They began in the five days before `now` (None: the present). Most are completed; others run,
-    are stuck for hours or days, failed, or were canceled; two days ago a supplier was down for
-    some hours. Same arguments, same states.
+    They started in the five days before `now` (None: the current time). Most have completed; others
+    are running, have been stuck for hours or days, failed, or were canceled. Two days ago, a
+    supplier was down for a few hours. The same arguments yield the same states.
     """
     now = now or datetime.now(UTC)
     if now.tzinfo is None:
-        raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
+        raise ValueError(f"now needs a time zone, as in datetime.now(UTC); got {now!r}")
     now = now.astimezone(UTC)
-    luck = random.Random(seed)  # noqa: S311  # it is meant to repeat itself
+    luck = random.Random(seed)  # noqa: S311  # reproducible on purpose
     fates = luck.choices(list(_FATES), list(_FATES.values()), k=n)
     kinds = luck.choices(list(_KINDS), [share for share, _, _ in _KINDS.values()], k=n)
     plans = sorted((now - _age(fate, now, luck), fate) for fate in fates)
@@ -75,7 +76,7 @@ _FATES = {"well": 84, "fresh": 3, "fails": 7, "stuck": 2.5, "canceled": 3.5}
 
 
 def _age(fate: str, now: datetime, luck: random.Random) -> timedelta:
-    """Choose how long ago a run began: more of them by day, stuck ones hours ago at least."""
+    """Choose the age of a run: most start by day, and stuck ones are at least hours old."""
     if fate == "fresh":
         return timedelta(seconds=luck.expovariate(1 / 60))
     while True:
@@ -85,17 +86,17 @@ def _age(fate: str, now: datetime, luck: random.Random) -> timedelta:
 
 
 def _outage(now: datetime) -> tuple[datetime, datetime]:
-    """Tell when a supplier was down: in busy hours of the day before yesterday."""
+    """Return when the supplier was down: the busy hours of the day before yesterday."""
     begun = now.replace(hour=12, minute=10, second=0, microsecond=0) - timedelta(days=2)
     return begun, begun + timedelta(hours=2, minutes=45)
 
 
 class _StopError(Exception):
-    """A simulated run comes to a stop, with this status and error."""
+    """A simulated run stops, with this status and error."""
 
 
 class _Run:
-    """One simulated run, which writes the history that its fate gives it."""
+    """A simulated run that writes the history of its fate."""
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class _Run:
         self.luck = luck
         self._kind = kind
         self._fate = fate
-        self.person = luck.choice(_PEOPLE)
+        self.person = luck.choice(PEOPLE)
         self._at = self._begun = begun
         self._events: list[HistoryEvent] = []
         self._outage = outage
@@ -118,7 +119,7 @@ class _Run:
         self._trouble = luck.choice(troubles)
 
     def state(self, now: datetime) -> WorkflowState:
-        """Live the run up to now, and give what is saved of it."""
+        """Simulate the run up to now, and return its saved state."""
         status, result, error = WorkflowStatus.COMPLETED, None, ""
         try:
             result = self._story(self)
@@ -132,7 +133,7 @@ class _Run:
         if status is not WorkflowStatus.RUNNING:
             self.note(EventType(f"workflow_{status}"), result=result, error=error)
         events = [event for event in self._events if event.timestamp and event.timestamp <= now]
-        if len(events) < len(self._events):  # the rest is still to come
+        if len(events) < len(self._events):  # the rest is in the future
             status, result, error = WorkflowStatus.RUNNING, None, ""
         return WorkflowState(
             workflow_id=f"{self._kind}-{self.number:06}",
@@ -147,26 +148,26 @@ class _Run:
         )
 
     def note(self, type: EventType, **fields: Any) -> None:  # noqa: A002  # the field's name
-        """Write an event at the present moment of the run."""
+        """Record an event at the run's current time."""
         number = len(self._events) + 1
         self._events.append(HistoryEvent(id=number, type=type, timestamp=self._at, **fields))
 
     def begin(self, **payload: Any) -> None:
-        """Write the first event; `payload` is the input."""
+        """Record the first event; `payload` is the input."""
         self.note(EventType.WORKFLOW_STARTED, input=payload)
 
     def takes(self, seconds: float) -> timedelta:
-        """Draw a duration around a median: most are near it, a few far longer."""
+        """Draw a duration from a long-tailed distribution with this median."""
         return timedelta(seconds=self.luck.lognormvariate(log(seconds), 0.7))
 
     def wait(self, time: timedelta) -> timedelta:
-        """Let time pass."""
+        """Advance the run's clock."""
         self._at += time
         return time
 
     def activity(self, name: str, seconds: float, payload: Any = None, result: Any = None) -> None:
-        """Write an activity, with up to three attempts when it fails."""
-        errors = _ERRORS.get(name, ())
+        """Record an activity, with up to three attempts if it fails."""
+        errors = ERRORS.get(name, ())
         struck = self._fate if name == self._trouble else ""
         for attempt in (1, 2, 3):
             self.note(EventType.ACTIVITY_STARTED, activity_name=name, input=payload)
@@ -180,14 +181,14 @@ class _Run:
                 self.note(done, activity_name=name, result=result, duration=took)
                 return
             error = self._error(errors)
-            took = self.wait(timedelta(seconds=30) if error == _TIMEOUT else self.takes(seconds))
+            took = self.wait(timedelta(seconds=30) if error == TIMEOUT else self.takes(seconds))
             self.note(EventType.ACTIVITY_FAILED, activity_name=name, error=error, duration=took)
-            if attempt == 3 or error.startswith(_PERMANENT):
+            if attempt == 3 or error.startswith(PERMANENT):
                 raise _StopError(WorkflowStatus.FAILED, f"activity {name}: {error}")
             self.wait(self.takes(2 * attempt))
 
     def together(self, name: str, seconds: float, payloads: list[Any]) -> None:
-        """Write activities that run at the same time and end in any order."""
+        """Record concurrent activities, which end in any order."""
         ends = []
         for payload in payloads:
             self.note(EventType.ACTIVITY_STARTED, activity_name=name, input=payload)
@@ -199,14 +200,14 @@ class _Run:
             self.note(EventType.ACTIVITY_COMPLETED, activity_name=name, duration=took)
 
     def signal(self, name: str, seconds: float, payload: Any) -> None:
-        """Write a signal that comes after about so much time."""
+        """Record a signal that arrives after about this time."""
         if name == self._trouble and self._fate == "stuck":
             raise _StopError(WorkflowStatus.RUNNING, "")
         self.wait(self.takes(seconds))
         self.note(EventType.SIGNAL_RECEIVED, signal_name=name, signal_payload=payload)
 
     def timer(self, seconds: float) -> None:
-        """Write a timer of exactly so much time."""
+        """Record a timer of exactly this time."""
         self.note(EventType.TIMER_FIRED, duration=self.wait(timedelta(seconds=seconds)))
 
     def _error(self, templates: tuple[str, ...]) -> str:
@@ -224,7 +225,7 @@ class _Run:
 def _order(run: _Run) -> Any:
     items = [
         (sku, price, run.luck.randrange(1, 4))
-        for sku, price in run.luck.sample(_GOODS, run.luck.randrange(1, 4))
+        for sku, price in run.luck.sample(GOODS, run.luck.randrange(1, 4))
     ]
     total = sum(price * quantity for _, price, quantity in items) / 100
     order = 41_000 + run.number
@@ -245,7 +246,7 @@ def _approval(run: _Run) -> Any:
     if amount > 5_000:
         run.timer(3_600)
         run.activity("notify_manager", 0.4, {"amount": amount, "reminder": 1})
-    manager = run.luck.choice(_PEOPLE)
+    manager = run.luck.choice(PEOPLE)
     approved = run.luck.random() < 0.9
     run.signal("decision", 5_400, {"approved": approved, "by": manager})
     run.activity("book_expense", 0.8, {"amount": amount if approved else 0})
@@ -265,7 +266,7 @@ def _import(run: _Run) -> Any:
 
 
 def _agent(run: _Run) -> Any:
-    question = run.luck.choice(_QUESTIONS)
+    question = run.luck.choice(QUESTIONS)
     run.begin(question=question, asked_by=run.person, model="small-2")
     tokens = 0
     for turn in range(run.luck.randrange(1, 5)):
@@ -278,7 +279,7 @@ def _agent(run: _Run) -> Any:
 
 
 def _report(run: _Run) -> Any:
-    run.begin(report="weekly sales", recipients=run.luck.sample(_PEOPLE, 2))
+    run.begin(report="weekly sales", recipients=run.luck.sample(PEOPLE, 2))
     rows = run.luck.randrange(200, 40_000)
     run.activity("query_sales", 20, {"week": run.number % 52 + 1}, {"rows": rows})
     run.activity("render_pdf", 5, {"rows": rows}, {"pages": rows // 900 + 1})
@@ -296,34 +297,3 @@ _KINDS: dict[str, tuple[float, Callable[[_Run], Any], tuple[str, ...]]] = {
     "report": (8, _report, ("query_sales", "send_mail")),
     "report-zürich": (2, _report, ("query_sales", "send_mail")),
 }
-
-_TIMEOUT = "timeout after 30 s"
-_ERRORS = {
-    "reserve_stock": ("HTTP 503 from supplier '{supplier}': Service Unavailable", _TIMEOUT),
-    "charge_card": (
-        "card declined: insufficient funds (charge ch_{hex})",
-        "card declined: expired card (charge ch_{hex})",
-        _TIMEOUT,
-    ),
-    "book_expense": ("HTTP 503 from supplier '{supplier}': Service Unavailable",),
-    "download_file": (_TIMEOUT, "connection reset after {row} bytes"),
-    "validate_rows": ("validation: row {row}, column '{column}': '{value}' is not a number",),
-    "call_model": ("HTTP 429 from the model: try again in {seconds} s", _TIMEOUT),
-    "search_documents": ("index shard-{seconds} is not ready",),
-    "query_sales": (_TIMEOUT, "deadlock detected: process {row} waits for transaction {hex}"),
-    "send_mail": ("mailbox full: <user{row}@example.com>",),
-}
-_PERMANENT = ("card declined", "validation", "mailbox full")
-
-_PEOPLE = (
-    "Ada Okafor", "Zoë Müller", "Nguyễn Thị Hoa", "山田 太郎", "Łukasz Żak", "Siobhán O'Neill",
-    "محمد علي", "Priya Raman", "Søren 🚲 Krogh", "Renée d'Arc", "Tom Baker", "Ana María Núñez",
-)  # fmt: skip
-_GOODS = (
-    ("TEA-SENCHA-100", 1250), ("TEA-ASSAM-250", 990), ("CUP-STONE", 2400), ("POT-IRON-08", 6800),
-    ("FILTER-80", 450), ("GIFT-BOX-GRÜN", 350),
-)  # fmt: skip
-_QUESTIONS = (
-    "Which customers have not paid since March?", "Warum ist die Marge in Zürich gesunken?",
-    "Summarise the incident of last night", "What changed in the returns policy?",
-)  # fmt: skip

@@ -1,6 +1,6 @@
-"""Five workflows worth watching: each takes a few seconds, and does nothing to the world.
+"""Five workflows to watch: each takes a few seconds and has no side effects.
 
-Every input may have a `speed`: 1 is made for watching, 100 is over in a blink.
+Every input accepts a `speed`: 1 is made for watching, 100 takes no noticeable time.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ def _retry(given: _Input, attempts: int) -> RetryPolicy:
     return RetryPolicy(max_attempts=attempts, initial_interval=0.6 / given.get("speed", 1))
 
 
-# An order, whose payment fails twice
+# An order whose payment fails twice
 
 
 async def reserve_stock(given: _Input) -> _Input:
-    """Put the goods aside."""
+    """Reserve the goods."""
     await _work(given, 0.5)
     return {"order": given["order"], "shelf": "B-12"}
 
 
 class PaymentDeclinedError(Exception):
-    """The bank did not answer, or said no."""
+    """The bank did not answer, or declined the payment."""
 
 
 async def charge_card(ctx: ActivityContext, given: _Input) -> _Input:
-    """Take the money; the bank fails as often as `bank_failures` says."""
+    """Charge the card; the first `bank_failures` attempts fail."""
     await _work(given, 0.4)
     if ctx.attempt <= given["bank_failures"]:
         raise PaymentDeclinedError("the bank does not answer (503)")
@@ -48,16 +48,16 @@ async def charge_card(ctx: ActivityContext, given: _Input) -> _Input:
 
 
 async def send_parcel(given: _Input) -> _Input:
-    """Hand the parcel over."""
+    """Send the parcel."""
     await _work(given, 0.6)
     return {"order": given["order"], "tracking": f"PX{given['order']:08}"}
 
 
 @workflow(name="inngest_nb.samples:order")
 async def order(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
-    """Reserve, charge and send: the payment is retried until the bank answers.
+    """Reserve, charge and send; the payment is retried until the bank answers.
 
-    Input: `order`, `amount`, and `bank_failures`, how often the bank fails first (2).
+    Input: `order`, `amount`, and `bank_failures`, the number of attempts that fail (2).
     """
     given = _with(given, order=42, amount=99.5, bank_failures=2)
     stock = await ctx.execute_activity(reserve_stock, given)
@@ -66,26 +66,26 @@ async def order(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Inpu
     return {"order": given["order"], "charged": paid["charged"], **stock, **parcel}
 
 
-# An approval, which waits for a person
+# An approval that waits for a person
 
 
 async def write_proposal(given: _Input) -> _Input:
-    """Write down what is to be approved."""
+    """Write the proposal."""
     await _work(given, 0.5)
     return {"title": given["title"], "pages": 3}
 
 
 async def publish(given: _Input) -> str:
-    """Make an approved proposal public."""
+    """Publish an approved proposal."""
     await _work(given, 0.7)
     return f"published: {given['title']}"
 
 
 @workflow(name="inngest_nb.samples:approval")
 async def approval(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
-    """Ask for the signal `approve`, whose payload says `{"approved": true, "by": "…"}`.
+    """Wait for the signal `approve` with the payload `{"approved": true, "by": "…"}`.
 
-    Input: `title`, and `patience`, the seconds after which nobody is waited for any more (600).
+    Input: `title`, and `patience`, the seconds to wait for an answer (600).
     """
     given = _with(given, title="Four-day week", patience=600)
     proposal = await ctx.execute_activity(write_proposal, given)
@@ -104,20 +104,20 @@ async def approval(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _I
 
 
 async def measure_city(given: _Input) -> _Input:
-    """Measure one city; larger names take longer."""
+    """Measure one city; longer names take longer."""
     name = given["city"]
     await _work(given, 0.3 + 0.15 * len(name))
     return {"city": name, "temperature": 8 + sum(map(ord, name)) % 20}
 
 
 def average(temperatures: list[float]) -> float:
-    """Give the mean to one digit."""
+    """Return the mean, rounded to one decimal."""
     return round(sum(temperatures) / len(temperatures), 1)
 
 
 @workflow(name="inngest_nb.samples:fan_out")
 async def fan_out(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
-    """Measure all cities at once, then draw the average. Input: `cities`, a list of names."""
+    """Measure all cities at once, then compute the average. Input: `cities`, a list of names."""
     cities = ["Oslo", "Lima", "Nairobi", "Kyoto", "Reykjavik", "Montevideo"]
     given = _with(given, cities=cities)
     measured = await asyncio.gather(
@@ -131,13 +131,13 @@ async def fan_out(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _In
 
 
 async def count_rows(given: _Input) -> int:
-    """Look how much there is to import."""
+    """Count the rows to import."""
     await _work(given, 0.4)
     return int(given["rows"])
 
 
 async def import_chunk(given: _Input) -> _Input:
-    """Import some rows, and tell how far the import has come."""
+    """Import some rows, and report the progress."""
     await _work(given, 0.35)
     first, count, rows = given["first"], given["count"], given["of"]
     return {"rows": count, "progress": round((first + count) / rows, 3)}
@@ -145,7 +145,7 @@ async def import_chunk(given: _Input) -> _Input:
 
 @workflow(name="inngest_nb.samples:import_rows")
 async def import_rows(ctx: AsyncWorkflowContext, given: _Input | None = None) -> _Input:
-    """Import a file chunk by chunk; each chunk's result tells the `progress`, up to 1.
+    """Import a file in chunks; the result of each chunk has the `progress`, from 0 to 1.
 
     Input: `rows` (10,000) and `chunk` (1,000).
     """
@@ -159,21 +159,21 @@ async def import_rows(ctx: AsyncWorkflowContext, given: _Input | None = None) ->
     return {"imported": imported}
 
 
-# One that fails
+# A workflow that fails
 
 
 async def read_meter(given: _Input) -> int:
-    """Read a number that is too large."""
+    """Return a reading that is too large."""
     await _work(given, 0.5)
     return 10**6
 
 
 class MeterError(Exception):
-    """A reading that cannot be."""
+    """An impossible reading."""
 
 
 def check_reading(reading: int) -> int:
-    """Refuse a reading that cannot be."""
+    """Reject an impossible reading."""
     if reading > 99_999:
         raise MeterError(f"a meter with five digits cannot show {reading}")
     return reading
@@ -181,7 +181,7 @@ def check_reading(reading: int) -> int:
 
 @workflow(name="inngest_nb.samples:broken")
 async def broken(ctx: AsyncWorkflowContext, given: _Input | None = None) -> int:
-    """Fail: the check refuses what was read, and refuses it again when retried."""
+    """Fail: the check rejects the reading, on the retry too."""
     given = given or {}
     reading = await ctx.execute_activity(read_meter, given)
     checked: int = await ctx.execute_activity(check_reading, reading, retry=_retry(given, 2))

@@ -81,7 +81,7 @@ def test_without_now_the_present_is_meant() -> None:
 def test_now_may_be_of_any_zone_but_not_of_none() -> None:
     elsewhere = NOW.astimezone(timezone(timedelta(hours=9)))
     assert list(samples.states(20, now=elsewhere)) == list(samples.states(20, now=NOW))
-    with pytest.raises(ValueError, match="now needs a zone"):
+    with pytest.raises(ValueError, match="now needs a time zone"):
         list(samples.states(1, now=datetime(2026, 1, 1)))
 
 
