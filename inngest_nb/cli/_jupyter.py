@@ -39,7 +39,6 @@ class JupyterLab:
         self._command = [sys.executable, "-m", "jupyterlab", "--Application.log_level=WARN"]
         self._opens = f"lab/tree/{quote(first)}"
         self._command.append(f"--LabApp.default_url=/{self._opens}")
-        self._command.append("--LabApp.news_url=None")  # else a question covers the notebook
         self._command.append(f"--ServerApp.root_dir={folder}")
         if port is not None:
             self._command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
@@ -57,6 +56,7 @@ class JupyterLab:
             token = Path(self._private.name) / "token"
             token.write_text(secrets.token_hex(24))
             self._environment["JUPYTER_TOKEN_FILE"] = str(token)
+        self._ask_nothing_about_news(Path(self._private.name) / "labconfig")
         self._process = subprocess.Popen(  # noqa: S603  # the user's own options, and no shell
             self._command,
             cwd=self._folder,
@@ -69,6 +69,14 @@ class JupyterLab:
         self._info = Path(jupyter_runtime_dir()) / f"jpserver-{self._process.pid}.json"
         self._info.unlink(missing_ok=True)
         return self
+
+    def _ask_nothing_about_news(self, settings: Path) -> None:
+        """Switch off the question that covers part of the first notebook, here only."""
+        settings.mkdir()
+        disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+        (settings / "page_config.json").write_text(json.dumps(disabled))
+        paths = [str(settings.parent), self._environment.get("JUPYTER_CONFIG_PATH", "")]
+        self._environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
 
     def __exit__(self, *error: object) -> None:
         self._process.terminate()  # Jupyter ends its kernels then

@@ -37,14 +37,13 @@ def its_form_shows_a_review(lab: LabPage) -> None:
 
 def its_form_approves_the_run_that_waits(lab: LabPage) -> None:
     lab.page.get_by_role("button", name="Approve").click()
-    shown = lab.page.locator(".jp-OutputArea-output", has_text="published: Four-day week")
-    expect(shown.first).to_be_visible()
+    run = lab.page.locator(".jp-CodeCell", has_text="Four-day week").first
+    expect(run.locator(".inb-chart")).to_contain_text("publish")  # what follows the approval
 
 
 def its_replay_forks_the_run(lab: LabPage) -> None:
-    lab.page.get_by_role("button", name="Fork here").click()
-    expect(lab.page.get_by_text("fork-").last).to_be_visible()
-    expect(lab.page.get_by_text("closed")).to_have_count(0)
+    lab.page.get_by_role("button", name="Fork here").first.click()
+    expect(lab.page.locator(".inb-outcome", has_text="-fork-").first).to_be_visible()
 
 
 AFTERWARDS = {

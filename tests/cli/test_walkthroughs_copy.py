@@ -129,3 +129,5 @@ def test_a_wheel_brings_them_along(tmp_path: Path) -> None:
     ours = {file.name for file in (CHECKOUT / "notebooks").iterdir() if file.is_file()}
     assert {file.name for file in brought.iterdir()} == ours
     assert found_by(tmp_path / "site") == str(brought)
+    page = tmp_path / "site" / "inngest_nb" / "cli" / "page"  # what `export` makes pages with
+    assert {file.name for file in page.iterdir()} == {"conf.json", "index.html.j2"}
