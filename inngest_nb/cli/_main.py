@@ -177,7 +177,7 @@ def doctor(base_url: str | None, path: Path | None) -> None:
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Show an error that the user can fix without a traceback."""
+    """Show errors that the user can fix, without a traceback."""
     try:
         yield
     except (InngestNbError, ValueError) as error:
