@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import gzip
 import logging
 import pickle
+import socket
+import time
 import traceback
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -305,6 +309,73 @@ def test_a_server_that_takes_too_long_is_left() -> None:
             with pytest.raises(StoreConnectionError, match="too long"):
                 store.load("x")
         assert len(server.requests) == 1
+
+
+def dripping(answer: bytes) -> Callable[[socket.socket], None]:
+    """Send an answer byte by byte, each long before a read would time out, until one hangs up."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.settimeout(0.02)
+        with contextlib.suppress(OSError):
+            for byte in answer:
+                connection.sendall(bytes([byte]))
+                with contextlib.suppress(TimeoutError):
+                    if not connection.recv(1):
+                        return
+
+    return drip
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 500, reply(200, b" " * 5_000)[:-4_000]],
+    ids=["in the headers", "in the body"],
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_server_that_drips_holds_nobody_longer_than_the_timeout(
+    answer: bytes, asynchronous: bool
+) -> None:
+    async def load_async(url: str) -> None:
+        store = AsyncInngestStore(url, timeout=0.5)
+        async with contextlib.aclosing(store):
+            await store.load("x")
+
+    def load(url: str) -> None:
+        with InngestStore(url, timeout=0.5) as store:
+            store.load("x")
+
+    with scripted_server(dripping(answer)) as server:
+        begun = time.monotonic()
+        with pytest.raises(StoreConnectionError, match="took too long"):
+            asyncio.run(load_async(server.url)) if asynchronous else load(server.url)
+        assert 0.4 < time.monotonic() - begun < 5  # all of the answer takes 10 s and more
+
+
+def test_a_client_for_other_machines_has_one_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_server(dripping(b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 500)) as server:
+        monkeypatch.setenv("http_proxy", server.url)
+        with InngestStore("http://far.example", timeout=0.5) as store:
+            begun = time.monotonic()
+            with pytest.raises(StoreConnectionError, match="took too long"):
+                store.load("x")
+            assert time.monotonic() - begun < 5
+
+
+def test_a_large_body_may_take_longer_than_the_timeout_while_it_comes() -> None:
+    document = X_DOCUMENT[:-1] + b',"Error":"' + b"x" * 60_000 + b'"}'
+
+    def slowly(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(document))
+        connection.settimeout(0.2)
+        for start in range(0, len(document), 10_000):
+            connection.sendall(document[start : start + 10_000])
+            with contextlib.suppress(TimeoutError):
+                connection.recv(1)
+
+    with scripted_server(slowly) as server, InngestStore(server.url, timeout=0.5) as store:
+        loaded = store.load("x")
+        assert loaded is not None
+        assert len(loaded.error) == 60_000
 
 
 def test_a_connection_that_was_closed_meanwhile_is_repeated_once() -> None:

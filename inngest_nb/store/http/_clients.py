@@ -11,9 +11,15 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store.http._direct import LIMITS, AsyncDirectClient, DirectClient
+from inngest_nb.store.http._direct import (
+    LIMITS,
+    AsyncDirectClient,
+    DirectClient,
+    in_time,
+    until,
+)
 from inngest_nb.store.http._forks import leave_alone
-from inngest_nb.store.http._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size, is_small
+from inngest_nb.store.http._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size
 from inngest_nb.store.http._operations import (
     Answer,
     Operation,
@@ -166,7 +172,9 @@ class InngestStore(HttpStore):
             # its connections for each request.
             self._clients = [DirectClient(), DirectClient()]
         else:
-            self._clients = [httpx.Client(cookies=NoCookies(), limits=LIMITS)]
+            client = httpx.Client(cookies=NoCookies(), limits=LIMITS)
+            in_time(client)
+            self._clients = [client]
         # Collected without a close, it leaves no socket behind to be warned about.
         self._finalizer = weakref.finalize(self, _close_all, self._clients)
 
@@ -185,19 +193,18 @@ class InngestStore(HttpStore):
 
     def _send(self, request: Request) -> Response:
         client = self._clients[-1 if request.wait else 0]
-        response = client.send(
-            self._request(request, client),
-            stream=True,
-            auth=self._auth(request),
-            follow_redirects=False,
-        )
+        built = self._request(request, client)
+        deadline = self._deadline(built, request)
+        with until(deadline):
+            response = client.send(
+                built, stream=True, auth=self._auth(request), follow_redirects=False
+            )
         try:
-            if is_small(response):
-                return self._response(response, response.read())
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
                 check_size(len(body), request)
+                deadline.check(len(body))
             return self._response(response, bytes(body))
         finally:
             response.close()
@@ -369,19 +376,21 @@ class AsyncInngestStore(HttpStore):
     async def _send_by(
         self, client: httpx.AsyncClient | AsyncDirectClient, request: Request
     ) -> Response:
-        response = await client.send(
-            self._request(request, client),
-            stream=True,
-            auth=self._auth(request),
-            follow_redirects=False,
-        )
+        built = self._request(request, client)
+        deadline = self._deadline(built, request)
         try:
-            if is_small(response):
-                return self._response(response, await response.aread())
+            async with asyncio.timeout(deadline.left()):
+                response = await client.send(
+                    built, stream=True, auth=self._auth(request), follow_redirects=False
+                )
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("the answer came too slowly") from error
+        try:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
                 check_size(len(body), request)
+                deadline.check(len(body))
             return self._response(response, bytes(body))
         finally:
             await response.aclose()

@@ -25,6 +25,7 @@ from inngest_nb.store.http._config import (
     resolve_base_url,
     resolve_key,
 )
+from inngest_nb.store.http._direct import Deadline
 from inngest_nb.store.http._forks import follow
 from inngest_nb.store.http._operations import (
     Answer,
@@ -159,6 +160,11 @@ class HttpStore:
     def _patience(self, wait: float) -> dict[str, Any]:
         return {"timeout": self._limits(httpx.Timeout(_TIMEOUT_SECONDS), wait).as_dict()}
 
+    def _deadline(self, built: httpx.Request, request: Request) -> Deadline:
+        """Give all of a request the time that a transport gives to each of its reads."""
+        seconds = built.extensions.get("timeout", {}).get("read")
+        return Deadline(seconds, len(request.body or b""))
+
     def _auth(self, request: Request) -> httpx.Auth | Any:
         """Leave a user's client its own `auth`, but for another origin."""
         own = self._own_client or not request.keyed
@@ -284,15 +290,6 @@ class HttpStore:
 
     def _list(self, status: WorkflowStatus | str | None, limit: int) -> States:
         return states_of(self._cache.rows(status_text(status), check_limit(limit)))
-
-
-def is_small(response: httpx.Response) -> bool:
-    """Tell whether a body announces a length within bounds, so that it may be read at once."""
-    if response.status_code == 204:
-        return True
-    length = response.headers.get("content-length", "")
-    plain = "content-encoding" not in response.headers
-    return plain and length.isdecimal() and int(length) <= _BODY_BYTES
 
 
 def check_size(size: int, request: Request) -> None:
