@@ -12,7 +12,7 @@ from inngest_nb.wire._document import (
     time_of,
     uncollected,
 )
-from inngest_nb.wire._parts import PartHead, encode_part, part_head, splice
+from inngest_nb.wire._parts import PartHead, edits, encode_part, part_head, splice
 from inngest_nb.wire._payload import duplicate, encode_json, json_copy
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "decode_json",
     "decode_time",
     "duplicate",
+    "edits",
     "encode",
     "encode_json",
     "encode_part",

@@ -272,7 +272,7 @@ def encode(state: WorkflowState) -> bytes:
     document = bytes(state.origin)
     before: WorkflowState = read(_state_of, document)
     changed = [
-        name for name in DOCUMENT_FIELDS if _differ(getattr(state, name), getattr(before, name))
+        name for name in DOCUMENT_FIELDS if differ(getattr(state, name), getattr(before, name))
     ]
     if not changed:
         return document
@@ -297,7 +297,8 @@ def parts_of(document: bytes | Raw) -> dict[str, Raw]:
     return flat(_parts_of, document)
 
 
-def _differ(now: Any, before: Any) -> bool:
+def differ(now: Any, before: Any) -> bool:
+    """Tell whether two values of a field are written differently."""
     if now is UNSET or before is UNSET:
         return now is not before
     try:
@@ -321,9 +322,9 @@ def _patched(
     for event, twin in zip(events, twins, strict=True):
         if twin is None:
             written.append(fields(event, EVENT_FIELDS))
-        elif _differ(event, before[twin]):
+        elif differ(event, before[twin]):
             old = before[twin]
-            changed = [n for n in EVENT_FIELDS if _differ(getattr(event, n), getattr(old, n))]
+            changed = [n for n in EVENT_FIELDS if differ(getattr(event, n), getattr(old, n))]
             parts = parts_of(documents[twin]) | fields(event, changed)
             written.append(_without(parts, event, changed))
         else:

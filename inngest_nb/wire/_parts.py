@@ -23,6 +23,8 @@ from inngest_nb.wire._document import (
     OutOfBand,
     WholeEvent,
     check_durations,
+    decode,
+    differ,
     fields,
     parts_of,
     read_text,
@@ -98,6 +100,26 @@ def encode_part(events: Sequence[HistoryEvent], *, sound: bool = False, **change
             parts[KEYS[name]] = None
     parts["History"] = Raw(_history(events, sound))
     return written(parts)
+
+
+def edits(state: WorkflowState) -> bytes | None:
+    """Write what was changed in a loaded state as a partial document.
+
+    None stands for what no partial document can say: another id, or a history that does more than
+    go on behind the loaded one. Raises what `encode_part` does.
+    """
+    if state.origin is UNSET:
+        return None
+    before = decode(bytes(state.origin))
+    kept = len(before.history)
+    if state.workflow_id != before.workflow_id or differ(state.history[:kept], before.history):
+        return None
+    changes = {
+        name: getattr(state, name)
+        for name in DOCUMENT_FIELDS
+        if name != "history" and differ(getattr(state, name), getattr(before, name))
+    }
+    return encode_part(state.history[kept:], **changes)
 
 
 def _history(events: Sequence[HistoryEvent], sound: bool) -> bytes:

@@ -72,3 +72,20 @@ def test_a_kernel_that_is_another_python_s_or_none_is_found(tmp_path: Path) -> N
         assert "the kernel 'python3' is of no use" in words
         assert "-m ipykernel install" in words
         assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_workflow_in_a_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "states.db"
+    with inb.SqliteStore(path) as store:
+        for name in ("sound", "spoilt"):
+            store.save(inb.WorkflowState(workflow_id=name, input=f"what is in {name}"))
+    path.write_bytes(path.read_bytes().replace(b"what is in spoilt", b"what is in spoils"))
+    done = run(tmp_path, "doctor", "--path", str(path))
+    words = " ".join(done.stdout.split())
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "to do workflow 'spoilt': damaged in the database file" in words
+    assert "delete('spoilt')" in words
+    assert "'sound'" not in words
+    missing = run(tmp_path, "doctor", "--path", "nowhere.db")
+    assert (missing.returncode, "does not exist" in missing.stderr) == (2, True)
+    assert not (tmp_path / "nowhere.db").exists()

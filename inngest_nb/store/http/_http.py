@@ -36,7 +36,7 @@ from inngest_nb.store.http._operations import (
 )
 from inngest_nb.store.messages import Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import Row, States, check_limit, states_of, status_text, write_of
-from inngest_nb.store.writes import Outcome, Write, sift
+from inngest_nb.store.writes import MAX_BODY_BYTES, Outcome, Write, sift
 
 # What sending may raise; RuntimeError is httpx's word for a closed client.
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
@@ -218,13 +218,28 @@ class HttpStore:
     def _save(self, state: WorkflowState, *, force: bool) -> Operation[None]:
         write = write_of(state, force=force)
         try:
-            etag = yield from _operations.save(self.base_url, write)
+            if len(write.document) > MAX_BODY_BYTES and write.if_match:
+                etag = yield from self._save_edits(state, write)
+            else:
+                etag = yield from _operations.save(self.base_url, write)
         except StoreConflictError as conflict:
             stored = yield from self._load(state.workflow_id)
             if stored is None or wire.encode(stored) != write.document:  # or it was done before
                 raise overtaken(state, stored, conflict.target) from conflict
             etag = stored.etag
         self._remember(write, etag)
+
+    def _save_edits(self, state: WorkflowState, write: Write) -> Operation[str]:
+        """Save what is too long for one request by what was changed since it was loaded."""
+        part = wire.edits(state)
+        able = part is not None and (yield from self._can("appends"))
+        if part is None or not able:
+            return (yield from _operations.save(self.base_url, write))
+        added = write._replace(document=part, whole=False)
+        (error,) = yield from _appending.write_all(self.base_url, [added])
+        if error is not None:
+            raise error
+        return write.etag
 
     def _load(self, workflow_id: str) -> Operation[WorkflowState | None]:
         return (yield from _operations.load(self.base_url, workflow_id))
