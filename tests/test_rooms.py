@@ -59,6 +59,7 @@ LIBRARIES = {
     "IPython": ["notebook/"],
     "anywidget": ["notebook/explore/_table.py"],
     "click": ["cli/"],
+    "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
     "httpx": ["store/http/"],
     "ipykernel": ["checkup/"],
     "ipywidgets": ["notebook/"],
