@@ -39,7 +39,7 @@ def test_the_first_page_has_the_newest_workflows(explorer: Explore) -> None:
     assert explorer.table.page["rows"][1]["cells"] == [
         "failed",
         "order-0001",
-        f"{NEWEST - timedelta(minutes=10):%Y-%m-%d %H:%M:%S}",
+        f"{NEWEST - timedelta(minutes=10):%Y-%m-%d %H:%M:%S} UTC",
         "2 s",
         "1",
         "card declined",

@@ -39,7 +39,7 @@ class Search:
         self.within = widgets.Dropdown(
             description="Updated", options=_SPANS, layout=filling("150px")
         )
-        self.within.layout.flex = "0 1 190px"
+        self.within.layout.flex = "0 1 260px"
         self.within.add_class("inb-within")
         self.fields = (self.text, self.within)
         self.chips = row()

@@ -28,7 +28,7 @@ _HERE = Path(__file__).parent
 COLUMNS = (
     ("status", "Status", False),
     ("workflow", "Workflow", False),
-    ("updated", "Updated (UTC)", True),
+    ("updated", "Updated", True),
     ("took", "Took", True),
     ("events", "Events", True),
     ("error", "Error", False),
@@ -64,6 +64,7 @@ class Table(anywidget.AnyWidget):
             "rows": [
                 {
                     "id": entry.workflow_id,
+                    "name": short(entry.workflow_id, 400),
                     "mark": status_mark(entry.status),
                     "tone": status_tone(entry.status),
                     "cells": _cells(entry, now),
@@ -90,8 +91,8 @@ def _cells(entry: Entry, now: datetime) -> list[str]:
     so_far = " so far" if entry.times.is_open else ""
     return [
         short(entry.status, 40) or "not set",
-        short(entry.workflow_id, 200),
-        "" if entry.updated is None else time_text(entry.updated).removesuffix(" UTC"),
+        short(entry.workflow_id, 80),
+        "" if entry.updated is None else time_text(entry.updated),
         "" if took is None else duration_text(took) + so_far,
         f"{entry.events:,}",
         short(_told(" ".join(entry.error[:400].split())), 160),

@@ -75,7 +75,8 @@ function render({ model, el }) {
     rows().forEach(({ updated }, index) => {
       const cell = body.rows[index]?.querySelector(".inb-col-updated");
       const age = now - updated; // a time further ahead than clocks differ is shown as it is
-      if (cell && updated !== null && age > -60 && age < MONTH) cell.textContent = ago(age);
+      if (cell && updated !== null && age > -60)
+        cell.textContent = age < MONTH ? ago(age) : cell.title.slice(0, 10);
     });
   };
   const setClock = () => {
@@ -116,7 +117,7 @@ function render({ model, el }) {
       button.textContent = text + { none: "", ascending: " ▲", descending: " ▼" }[order];
     }
     body.replaceChildren();
-    rows().forEach(({ cells, mark: sign, tone, error }, index) => {
+    rows().forEach(({ cells, mark: sign, tone, error, name }, index) => {
       const row = make("tr", `inb-${tone}`, body);
       row.id = prefix + index;
       row.addEventListener("click", () => choose(index));
@@ -126,7 +127,7 @@ function render({ model, el }) {
         const inside = column === 0 ? make("span", "inb-pill", cell) : cell;
         if (column === 0) make("span", "inb-mark", inside, sign + " ");
         inside.append(text);
-        cell.title = key === "error" ? error : key === "updated" && text ? text + " UTC" : text;
+        cell.title = { error, workflow: name }[key] ?? text;
       });
     });
     retime();
