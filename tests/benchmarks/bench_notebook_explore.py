@@ -133,7 +133,7 @@ def use(page: Page, taken: dict[str, list[float]]) -> None:
     )
     taken["filter"].append(seconds(page, chip, f"!{REMARK}.includes('found')"))
     for number in (2, 3, 4, 5):
-        turn = "[...document.querySelectorAll('.jupyter-button')].find(b => b.textContent === 'Next').click()"
+        turn = "document.querySelector('.inb-pages [aria-label=\"Next page\"]').click()"
         start = f"{25 * number - 24}-{25 * number} "
         taken["page"].append(seconds(page, turn, f"{REMARK}.startsWith('{start}')"))
     for column in (3, 4):
