@@ -20,6 +20,13 @@ from inngest_nb.notebook.forms import DeleteForm, SaveForm
 PATIENCE = 20
 
 
+@pytest.fixture(autouse=True)
+def forms_of_other_tests_are_closed() -> None:
+    """Close what other tests left open: it may still follow a run."""
+    registry.Widget.close_all()
+    until_no_thread_is_left()
+
+
 async def asking(ctx: Any) -> Any:
     return await ctx.receive_signal("approve")
 

@@ -46,6 +46,7 @@ class DeleteForm(Form):
         self, store: WorkflowStore, workflow: object = None, *, choosing: bool = True
     ) -> None:
         super().__init__(store)
+        self.add_class("inb-fields")
         self._choosing = choosing
         self._picker = Picker(store)
         self._listens = True  # whether a choice in the list is somebody's
@@ -73,7 +74,7 @@ class DeleteForm(Form):
             choice = (*search, row(self.workflow_id, self.show), self.summary)
         asking = (self.confirming, self.trouble, self.outcome, self.undoing)
         self._build(*choice, *asking, heading=choosing)
-        self._put_up(None)
+        self._show_state(None)
         self.deleted.observe(lambda _: self._offer_undo(), "value")
         if not choosing:
             return
@@ -105,7 +106,7 @@ class DeleteForm(Form):
         self.trouble.show()
         self.outcome.show()
         self._offer_undo()
-        self._put_up(state)
+        self._show_state(state)
 
     # Choosing
 
@@ -156,7 +157,7 @@ class DeleteForm(Form):
             if self._wanted:
                 self._start("show the workflow", self._show, self.trouble, again=True)
             else:
-                self._put_up(None)
+                self._show_state(None)
 
     def _show(self) -> None:
         if not self._wanted:
@@ -168,12 +169,12 @@ class DeleteForm(Form):
         finally:
             self.outcome.show()
             self._offer_undo()
-            self._put_up(state)
+            self._show_state(state)
         if state is None:
             headline = f"The store has no workflow {short(workflow_id)}"
             self.summary.show(notice("note", headline))
 
-    def _put_up(self, state: WorkflowState | None) -> None:
+    def _show_state(self, state: WorkflowState | None) -> None:
         """Show a workflow, and what it takes to delete it."""
         self._shown = state
         self.confirmation.value = ""
@@ -198,7 +199,7 @@ class DeleteForm(Form):
             raise ValueError(f"type its id to confirm: {visible(workflow_id)}")
         stored = self._store.load(workflow_id)
         if found := difference(state, stored):
-            self._put_up(stored)
+            self._show_state(stored)
             headline = f"{name} has changed, so it was not deleted; check it and confirm again"
             if stored is None:
                 headline, found = f"{name} had already been deleted by someone else", []
@@ -212,7 +213,7 @@ class DeleteForm(Form):
         self._store.delete(workflow_id)
         self._picker.drop(workflow_id)
         self._fill_list()
-        self._put_up(None)
+        self._show_state(None)
         self.outcome.show(notice("done", f"Deleted {name}"))
         self._focus = self.show
         self._wrote(workflow_id, None)
@@ -264,7 +265,7 @@ class DeleteForm(Form):
         self._wanted = workflow_id
         self.workflow_id.value = visible(workflow_id)
         self._fill_list()
-        self._put_up(state if self._choosing else None)
+        self._show_state(state if self._choosing else None)
         self.outcome.show(notice("done", headline))
         self._focus = self.show
         self._wrote(workflow_id, state)

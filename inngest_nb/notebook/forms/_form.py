@@ -17,7 +17,7 @@ from inngest_nb.errors import StoreError
 from inngest_nb.notebook.forms._errands import Errands
 from inngest_nb.notebook.live import LiveRun
 from inngest_nb.notebook.page._areas import Area, notice
-from inngest_nb.notebook.page._hearing import keep_heard
+from inngest_nb.notebook.page._hearing import confirm_changes
 from inngest_nb.notebook.page._html import output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
@@ -103,7 +103,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
         above = (Area("inb-heading", title),) if heading else ()
         self.children = (*above, *children, self._listener_trouble, self._progress)
         for field in _fields_in(self):
-            keep_heard(field, "chosen" if "chosen" in field.keys else "value")
+            confirm_changes(field, "chosen" if "chosen" in field.keys else "value")
 
     def _button(
         self,

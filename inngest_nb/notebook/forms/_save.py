@@ -53,6 +53,7 @@ class SaveForm(Form):
         self, store: WorkflowStore, workflow: object = None, *, choosing: bool = True
     ) -> None:
         super().__init__(store)
+        self.add_class("inb-fields")
         given = workflow if isinstance(workflow, WorkflowState) else None
         wanted = named_in(workflow)
         self._draft = Draft.begin("")
@@ -118,7 +119,7 @@ class SaveForm(Form):
             return  # somebody has turned to another workflow meanwhile
         if stored is not None:
             self.fields.rebase(given, stored.replace(**whole.carried))
-        self._turn_to(self._draft.onto(stored))
+        self._open(self._draft.onto(stored))
         if stored and whole.seen and (found := difference(whole.seen, stored)):
             headline = "The store has changed this workflow since the given state was read"
             line = "The fields show the stored state with your changes applied."
@@ -139,7 +140,7 @@ class SaveForm(Form):
             raise ValueError("type or choose a workflow id first")
         stored = self._store.load(workflow_id)
         if stored is None and not self._draft.root.workflow_id:  # typed for this one, so far
-            self._turn_to(Draft.begin(workflow_id))
+            self._open(Draft.begin(workflow_id))
         elif self.edited:
             words = notice("ask", f"Apply your unsaved edits to {short(workflow_id)}?")
             other = _Other(workflow_id, stored)
@@ -151,9 +152,9 @@ class SaveForm(Form):
         draft = Draft.begin(other.workflow_id, other.state)
         self._ask_nothing()
         self.fields.show(draft.base)  # first: what is said to be loaded can be edited
-        self._turn_to(draft)
+        self._open(draft)
 
-    def _turn_to(self, draft: Draft) -> None:
+    def _open(self, draft: Draft) -> None:
         """Be about a draft from now on, and say what the store has of it."""
         self._draft = draft
         self._ask_nothing()
@@ -249,7 +250,7 @@ class SaveForm(Form):
         self._attempt = None
         self._ask_nothing()
         self.fields.rebase(review.state, saved)
-        self._turn_to(Draft.begin(workflow_id, saved))
+        self._open(Draft.begin(workflow_id, saved))
         self._picker.put(saved)
         done = f"Saved {short(workflow_id)}, {time_text(saved.updated_at)}"
         self.question.show(notice("done", done, changes=review.changes))
@@ -278,7 +279,7 @@ class SaveForm(Form):
             draft = Draft.begin(other.workflow_id, other.state)
             self._ask_nothing()
             self.fields.rebase(before.base, draft.base)
-            self._turn_to(draft._replace(carried=before.carried) if same else draft)
+            self._open(draft._replace(carried=before.carried) if same else draft)
             self.question.show(
                 notice("note", "The fields show the stored state with your edits applied")
             )

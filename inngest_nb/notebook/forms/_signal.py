@@ -66,6 +66,7 @@ class SignalForm(Form):
         handle: WorkflowHandle | None = None,
     ) -> None:
         super().__init__(executor.store)
+        self.add_class("inb-fields")
         self._executor = executor
         self._handle = handle  # where there is one, the run itself is asked, not the store
         self._state: WorkflowState | None = None
@@ -74,7 +75,8 @@ class SignalForm(Form):
         self._offered = ""  # the name that was put into the field
         self._picker = Picker(executor.store, (WorkflowStatus.RUNNING, "queued"))
         self._sent = False
-        self._followed = ""  # the id of the workflow that is followed
+        self._followed = ""  # the id of the workflow that the form is about
+        self._turn: object = None  # one for each time that it turned to a workflow
         self._call_off: Callable[[], None] = lambda: None  # of the next look at it
         self._pause = _SHORT_PAUSE
         self._showing = threading.RLock()
@@ -94,7 +96,7 @@ class SignalForm(Form):
         self._arrange()
         if workflow_id:
             self.workflow_id.value = visible(workflow_id)
-            begin = partial(self._turn_to, workflow_id)
+            begin = partial(self._open, workflow_id)
             self._start("load the workflow", begin, self.trouble)
         else:
             self._start("list the workflows", self._picker.read, self.remark)
@@ -104,7 +106,7 @@ class SignalForm(Form):
     def close(self) -> None:
         """Take the form away, and stop following the run."""
         if self.comm is not None:
-            self._followed = ""
+            self._turn = None
             self._call_off()
         super().close()
 
@@ -142,45 +144,45 @@ class SignalForm(Form):
         workflow_id = self._picker.typed
         if not workflow_id:
             raise ValueError("type or choose a workflow id first")
-        self._turn_to(workflow_id)
+        self._open(workflow_id)
 
-    def _turn_to(self, workflow_id: str) -> None:
+    def _open(self, workflow_id: str) -> None:
         """Show a workflow, and follow it as long as it runs."""
         self._call_off()
+        self._turn = turn = object()
         self._followed, self._sent = workflow_id, False
         self.workflow_id.value = visible(workflow_id)
         self.outcome.show()
         self.name.value = ""
         self._show(workflow_id, self._now(workflow_id))
         self._pause = _SHORT_PAUSE
-        self._look_later(workflow_id)
+        self._look_later(turn)
 
     def _now(self, workflow_id: str) -> WorkflowState | None:
         return self._store.load(workflow_id) if self._handle is None else self._handle.state
 
-    def _look_later(self, workflow_id: str) -> None:
+    def _look_later(self, turn: object) -> None:
         """Look at the workflow again after a pause, while it runs and the form is about it."""
-        if self._followed == workflow_id and not self._is_over():
-            self._call_off = self._do(partial(self._look_again, workflow_id), self._pause)
+        if self._turn is turn and not self._is_over():
+            self._call_off = self._do(partial(self._look_again, turn), self._pause)
 
-    def _look_again(self, workflow_id: str) -> None:
-        if self._followed != workflow_id:
+    def _look_again(self, turn: object) -> None:
+        if self._turn is not turn:
             return
         before = self._state
-        look = partial(self._look, workflow_id)
-        self._guard("look at the workflow", look, self.watching)
+        self._guard("look at the workflow", partial(self._look, turn), self.watching)
         longest = _LONG_PAUSE if self._handle is None else _SHORT_PAUSE
         news = self._state is not before
         self._pause = _SHORT_PAUSE if news else min(longest, self._pause * 1.5)
-        self._look_later(workflow_id)
+        self._look_later(turn)
 
-    def _look(self, workflow_id: str) -> None:
+    def _look(self, turn: object) -> None:
         """Show the workflow anew if something has happened to it."""
         with self._showing:  # so that nobody shows something newer meanwhile
-            state = self._now(workflow_id)
+            state = self._now(self._followed)
             news = _moment(state) != _moment(self._state) or self._waits_for() != self._waiting
-            if self._followed == workflow_id and news:
-                self._show(workflow_id, state)
+            if self._turn is turn and news:
+                self._show(self._followed, state)
 
     def _show(self, workflow_id: str, state: WorkflowState | None) -> None:
         """Show a workflow as it is now, and what one can do."""

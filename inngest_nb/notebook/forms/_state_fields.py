@@ -35,7 +35,7 @@ class StateFields:
     names = tuple(_LABELS)
 
     def __init__(self) -> None:
-        self.status = widgets.Dropdown(description=_LABELS["status"], layout=filling("160px"))
+        self.status = widgets.Dropdown(description=_LABELS["status"], layout=filling())
         self.error = _textarea("error", rows=2)
         self.input = _textarea("input", rows=8)
         self.result = _textarea("result", rows=8)

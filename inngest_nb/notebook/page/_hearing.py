@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-__all__ = ["keep_heard"]
+__all__ = ["confirm_changes"]
 
 
-def keep_heard(field: Any, trait: str) -> None:
+def confirm_changes(field: Any, trait: str) -> None:
     """Tell the page when a change of a field was handled, where the kernel doesn't.
 
     A page keeps a change back until it hears that the one before was handled. ipykernel 7.4 handles
