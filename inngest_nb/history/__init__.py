@@ -26,6 +26,7 @@ from inngest_nb.history._times import (
     times_of,
 )
 from inngest_nb.history._tracks import WORST, Span, Track, tracks_of
+from inngest_nb.history._waits import waiting_text
 
 __all__ = [
     "END_STATUS",
@@ -55,4 +56,5 @@ __all__ = [
     "steps_of",
     "times_of",
     "tracks_of",
+    "waiting_text",
 ]

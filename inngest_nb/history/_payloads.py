@@ -54,7 +54,11 @@ def pretty(text: str) -> str:
         indented = text if too_deep else msgspec.json.format(text, indent=2)
     except RecursionError:  # shown as it stands
         indented = text
-    return _UNSEEN.sub(_escape, _ESCAPES.sub(_unescape, indented))
+    if "\\u" in indented:
+        indented = _ESCAPES.sub(_unescape, indented)
+    if indented.isascii() and "\x7f" not in indented:  # most are, and may be megabytes long
+        return indented
+    return _UNSEEN.sub(_escape, indented)
 
 
 def same_json(one: str, other: str) -> bool:

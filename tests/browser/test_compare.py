@@ -43,7 +43,7 @@ def test_two_runs_can_be_compared_in_every_width(lab: LabPage) -> None:
     lab.open_cells(RUN.strip(), "inb.compare(a, b)", FORKED.strip())
     lab.run_all()
     cell = lab.cell(1)
-    expect(cell).to_contain_text("The runs part at the activity reserve_stock: its input differs")
+    expect(cell).to_contain_text("First difference: reserve_stock (input")
     expect(cell.locator("tbody").nth(1).locator("details").first).to_have_attribute("open", "")
     cell.locator("summary", has_text="input, error, attempts").click()
     expect(cell.locator("tbody").nth(2).locator("del").first).to_be_visible()

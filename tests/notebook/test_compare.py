@@ -14,7 +14,7 @@ from frame_states import NOON, after, go_states, history, state
 from hostile_strings import HOSTILE_STRINGS
 
 import inngest_nb as inb
-from inngest_nb import AsyncInngestStore, HistoryEvent, SqliteStore, WorkflowState, compare
+from inngest_nb import AsyncInngestStore, HistoryEvent, SqliteStore, WorkflowState, compare, wire
 from inngest_nb.state import ForkOrigin
 
 ORDER = state(
@@ -115,9 +115,7 @@ def test_the_columns_have_the_same_types_for_empty_runs_and_for_full_ones() -> N
 
 def test_it_says_at_a_glance_where_the_runs_part() -> None:
     words = reading(html(compare(ORDER, FORK)))
-    assert "The runs part at the activity charge: its input, result, error and attempts differ" in (
-        words
-    )
+    assert "First difference: charge (input, result, error and attempts)" in (words)
     assert "4 steps: 1 the same, 1 differs, 1 only in A, 1 only in B" in words
     assert "B took 6 s longer: 9 s instead of 3 s" in words
     assert "B was forked from A after event 3" in words
@@ -127,7 +125,7 @@ def test_it_says_at_a_glance_where_the_runs_part() -> None:
 
 def test_plain_text_tells_the_same() -> None:
     assert repr(compare(ORDER, FORK)).splitlines() == [
-        "The runs part at the activity charge: its input, result, error and attempts differ",
+        "First difference: charge (input, result, error and attempts)",
         "A is order-1, B is order-1-fork",
         "4 steps: 1 the same, 1 differs, 1 only in A, 1 only in B",
         "B took 6 s longer: 9 s instead of 3 s",
@@ -136,26 +134,26 @@ def test_plain_text_tells_the_same() -> None:
         "=  reserve         ✓ completed, 1 s  ✓ completed, 1 s              ±0 ms",
         "↳  forked here, after event 3",
         "≠  charge          ✓ completed, 1 s  ✓ completed, 2 attempts, 5 s  +4 s (input, result, error, attempts)",
-        "-  send            ✓ completed, 1 s  not there                     (only in A)",
-        "+  signal approve  not there         ◆ received                    (only in B)",
+        "-  send            ✓ completed, 1 s  missing                       (only in A)",
+        "+  signal approve  missing           ◆ received                    (only in B)",
     ]
 
 
 def test_equal_runs_are_said_to_be_equal() -> None:
     twin = compare(ORDER, ORDER.replace(workflow_id="order-2"))
     assert not twin.differs
-    assert "The runs did the same" in reading(html(twin))
+    assert "No differences" in reading(html(twin))
     assert "Both took 3 s" in repr(twin)
     other = compare(ORDER, ORDER.replace(result={"charged": 11}))
     assert other.differs
-    assert "Their steps are the same; the runs' result differs" in repr(other)
+    assert "Same steps; the runs differ in result" in repr(other)
 
 
 def test_a_run_without_a_history_is_said_to_have_none() -> None:
     words = repr(compare(ORDER, state("go-1", result={"charged": 10})))
-    assert "B has no history that could be compared" in words
-    assert "it is only in A" in words
-    assert "No step of them can be compared" in repr(compare(state("a", result=1), state("b")))
+    assert "B has no history to compare" in words
+    assert "(missing in B)" in words
+    assert "No steps to compare" in repr(compare(state("a", result=1), state("b")))
 
 
 @pytest.mark.parametrize("one", go_states(), ids=lambda one: f"{len(one.history)} events")
@@ -207,8 +205,8 @@ def test_of_a_long_run_what_is_the_same_is_left_out_and_said() -> None:
     comparison = compare(many(1_000), many(1_000, n500="other"))
     lines = repr(comparison).splitlines()
     assert [line.strip() for line in lines if "…" in line] == [
-        "… 492 steps that are the same",
-        "… 493 steps that are the same",
+        "… 492 steps without differences",
+        "… 493 steps without differences",
     ]
     assert len(lines) < 30
     assert len(comparison.frame) == 1_001
@@ -217,7 +215,7 @@ def test_of_a_long_run_what_is_the_same_is_left_out_and_said() -> None:
 def test_of_very_many_differences_the_first_are_shown_and_the_rest_counted() -> None:
     other = many(1_000, **{f"n{n}": "other" for n in range(1, 1_001)})
     comparison = compare(many(1_000), other)
-    assert "… 920 steps, 920 of them different: they are in .frame" in repr(comparison)
+    assert "… 920 steps not shown, 920 of them different; .frame has all" in repr(comparison)
     assert len(html(comparison)) < 200_000
     assert comparison.frame["differs"].notna().sum() == 1_000
 
@@ -229,6 +227,12 @@ def test_ids_are_looked_up_in_a_store(tmp_path: Path) -> None:
         assert repr(compare("order-1", "order-1-fork", store=store)) == repr(compare(ORDER, FORK))
         with pytest.raises(ValueError, match="the store has no workflow 'order-9'"):
             compare(ORDER, "order-9", store=store)
+
+
+def test_a_document_without_a_history_is_compared(tmp_path: Path) -> None:
+    bare = wire.decode(b'{"WorkflowID": "order-0", "Status": "completed"}')
+    assert repr(compare(bare, ORDER)).startswith("First difference: ")
+    assert "A has no history to compare" in repr(compare(bare, ORDER))
 
 
 def test_what_cannot_be_compared_is_refused_with_words() -> None:

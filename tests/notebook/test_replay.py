@@ -60,13 +60,13 @@ def test_one_moves_through_the_events_and_sees_the_code(order: WorkflowState) ->
     shown = words(view.moment_area)
     assert "workflow_started" in shown
     assert "stock = await ctx.execute_activity(reserve_stock, given) _workflows.py:" in shown
-    assert "The code then waits for activity reserve_stock" in shown
+    assert "Waiting for activity reserve_stock" in shown
     at(view, "activity_completed", "reserve_stock")
     shown = words(view.moment_area)
-    assert "Asked for by stock = await ctx.execute_activity(reserve_stock, given)" in shown
-    assert "Then the code asked for paid = await ctx.execute_activity(charge_card" in shown
+    assert "Called by stock = await ctx.execute_activity(reserve_stock, given)" in shown
+    assert "Next call paid = await ctx.execute_activity(charge_card" in shown
     assert '{ "order": 42, "shelf": "B-12" }' in shown
-    assert "charge_card" not in shown.partition("Known by then")[2]
+    assert "charge_card" not in shown.partition("State so far")[2]
 
 
 def test_what_is_shown_is_what_was_known_then(order: WorkflowState) -> None:
@@ -223,7 +223,7 @@ def test_of_a_long_run_the_last_steps_are_shown_and_the_rest_named() -> None:
     one = state(history=history(("workflow_started", "", 0), *events))
     view = inb.replay(one, inb.samples.order)
     view.moment = len(view.moments)
-    assert "… earlier ones are in .frame" in words(view.moment_area)
+    assert "… earlier steps are in .frame" in words(view.moment_area)
     assert words(view.moment_area).count("completed") < 20
     assert len(view.frame) == 300
     assert "… 101 more events not shown here; history_frame has all" in words(

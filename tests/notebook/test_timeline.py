@@ -158,3 +158,12 @@ def test_what_is_no_workflow_is_refused_with_what_to_give(given: Any, words: str
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a zone"):
         timeline(FAILED, now=datetime(2026, 1, 1))
+
+
+@pytest.mark.parametrize("place", range(1, 200))
+def test_a_signal_is_one_mark_in_plain_text(place: int) -> None:
+    events = history(("activity_started", "a", 0), ("activity_completed", "a", 200))
+    signal = HistoryEvent(type="signal_received", signal_name="go", timestamp=after(place))
+    drawn = repr(timeline(state(history=(*events, signal)), now=after(300)))
+    assert drawn.count("◆|") + drawn.count("◆ ") >= 2  # on the line, and beside the word
+    assert "◆◆" not in drawn

@@ -121,10 +121,24 @@ def test_an_attempt_that_was_open_when_its_run_ended_lasts_until_that_end() -> N
     assert row_of(drawn, "charge").bars[0].width == 99
 
 
+def test_what_a_run_waits_for_is_said_where_it_is_known() -> None:
+    events = history(("activity_started", "ask", 0), ("activity_failed", "ask", 1))
+    retried = (*events[:-1], events[-1].replace(retry_at=after(90)))
+
+    def remark(events: Any, signals: tuple[str, ...] = (), **fields: Any) -> str:
+        waiting = state(history=events, status="running", **fields)
+        return picture_of(waiting, after(61), signals=signals).chart.remarks[0]
+
+    assert remark(events, ("approve", "stop")) == "Waiting for the signals approve and stop."
+    assert remark(retried).startswith("Waiting to retry ask at 2")
+    gone = remark(events, owner="host:1:x", lease_until=after(30))
+    assert gone.startswith("No process is running it: its lease ran out at 2")
+
+
 def test_a_run_that_only_waits_says_for_how_long() -> None:
     events = history(("activity_started", "ask", 0), ("activity_completed", "ask", 1))
     (remark,) = chart(events, "running", now=after(61)).remarks
-    assert remark.startswith("No activity has been running for 1 min:")
+    assert remark.startswith("Nothing has run for 1 min:")
     assert chart(events, "running", now=after(1.9)).remarks == ()
     assert chart(events, "completed").remarks == ()
 
@@ -179,7 +193,7 @@ def test_events_without_a_time_are_told_without_a_bar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [("completed", "Go's executor drops it"), ("running", "so far")]
+    ("status", "words"), [("completed", "Go's executor drops it"), ("running", "yet")]
 )
 def test_a_state_without_history_says_why_nothing_is_drawn(status: str, words: str) -> None:
     drawn = chart((), status)
@@ -205,13 +219,13 @@ def test_what_is_left_out_is_said_and_what_failed_is_shown() -> None:
     assert row_of(drawn, "bad").word == "failed"
     shown = [row for row in drawn.rows if row.lane == 1]
     left_out = 101 - len(shown)
-    assert drawn.remarks[-1].startswith(f"{2 * left_out} things of {left_out} names left out")
+    assert drawn.remarks[-1].startswith(f"{2 * left_out} items ({left_out} names) not shown")
 
 
 def test_lanes_that_are_not_drawn_are_counted() -> None:
     drawn = chart(many(100, seconds=1_000))
     assert len(drawn.rows) == 8
-    assert drawn.rows[0].outcome.endswith("92 more lanes not drawn")
+    assert drawn.rows[0].outcome.endswith("92 more lines not shown")
 
 
 @pytest.mark.parametrize("every", [0.01, 1, 3])
@@ -219,7 +233,7 @@ def test_ten_thousand_activities_give_a_bounded_picture(every: float) -> None:
     drawn = chart(many(10_000, names=7, every=every))
     assert len(drawn.rows) <= 40
     assert sum(len(row.bars) for row in drawn.rows) <= 1_000
-    assert "neighbours are drawn as one" in drawn.remarks[-1]
+    assert "neighbors are drawn as one" in drawn.remarks[-1]
 
 
 def test_a_short_failure_among_many_bars_is_not_drawn_over() -> None:

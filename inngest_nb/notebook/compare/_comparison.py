@@ -63,19 +63,19 @@ def sides_of(a: WorkflowState, b: WorkflowState, now: datetime) -> Sides:
 
 
 def change_of_time(pair: Pair) -> timedelta | None:
-    """Give how much longer B took; None where one of them doesn't tell."""
+    """Give how much longer B took; None where either is unknown."""
     if pair.a is None or pair.b is None or pair.a.took is None or pair.b.took is None:
         return None
     return pair.b.took - pair.a.took
 
 
 def summary(sides: Sides) -> tuple[str, list[str]]:
-    """Say in one line where the runs part, and in a few more how much differs."""
+    """Say in one line where the runs first differ, and in a few more how much differs."""
     lines = [_counts(sides.pairs), _time(sides.whole)]
     if sides.fork is not None:
         lines.append(sides.fork.words)
     lines += [
-        f"{side} has no history that could be compared"
+        f"{side} has no history to compare"
         for side, state in (("A", sides.a), ("B", sides.b))
         if not state.history
     ]
@@ -85,18 +85,17 @@ def summary(sides: Sides) -> tuple[str, list[str]]:
 def _headline(sides: Sides) -> str:
     whole, first = sides.whole.differs, sides.first
     if first is None:
-        steps = "Their steps are the same" if sides.pairs else "No step of them can be compared"
-        return f"{steps}; the runs' {_differ(whole)}" if whole else "The runs did the same"
-    what = f"the {first.step.kind} {short(first.step.name)}".rstrip()
+        steps = "Same steps" if sides.pairs else "No steps to compare"
+        return f"{steps}; the runs differ in {_listed(whole)}" if whole else "No differences"
+    kind = "" if first.step.kind == "activity" else f"{first.step.kind} "
+    what = f"{kind}{short(first.step.name)}".rstrip()
     if first.a is None or first.b is None:
-        return f"The runs part at {what}: it is {first.differs[0]}"
-    return f"The runs part at {what}: its {_differ(first.differs)}"
+        return f"First difference: {what} (missing in {'A' if first.a is None else 'B'})"
+    return f"First difference: {what} ({_listed(first.differs)})"
 
 
-def _differ(words: Sequence[str]) -> str:
-    """Say that something differs: `input and result differ`."""
-    listed = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-    return f"{listed} {'differs' if len(words) == 1 and words[0] != 'attempts' else 'differ'}"
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _counts(pairs: Sequence[Pair]) -> str:

@@ -80,8 +80,8 @@ def _shown(sides: Sides) -> set[int]:
 def _left_out(pairs: Sequence[Pair]) -> Line:
     words = count_text(len(pairs), "step")
     if differ := sum(bool(pair.differs) for pair in pairs):
-        return Line(None, f"… {words}, {differ:,} of them different: they are in .frame")
-    return Line(None, f"… {words} that {'is' if len(pairs) == 1 else 'are'} the same")
+        return Line(None, f"… {words} not shown, {differ:,} of them different; .frame has all")
+    return Line(None, f"… {words} without differences")
 
 
 def _fork(sides: Sides) -> Line:
@@ -145,7 +145,7 @@ def _cells(line: Line) -> list[str]:
 
 def _outcome(step: Step | None) -> str:
     if step is None:
-        return "not there"
+        return "missing"
     words = [status_text(step.outcome)]
     if step.attempts > 1:
         words.append(f"{step.attempts} attempts")

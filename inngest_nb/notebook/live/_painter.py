@@ -84,7 +84,7 @@ class Painter:
             return picture_of(state, now, note=stopped_text(state, failure), stopped=True)
         trouble = self._handle.store_trouble
         note = f"Waiting for the store, which does not answer: {trouble}" if trouble else ""
-        return picture_of(state, now, note=note)
+        return picture_of(state, now, note=note, signals=self._handle.waiting_for)
 
     def _paint(self, *, last: bool = False) -> int:
         return self._screen.show(self.picture(), last=last)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from inngest_nb import wire
-from inngest_nb.history import WORST, Activity, Span, Track, tracks_of
+from inngest_nb.history import WORST, Activity, Span, Track, tracks_of, waiting_text
 from inngest_nb.notebook.timeline._lanes import fold
 from inngest_nb.state import WorkflowState
 from inngest_nb.words import count_text, duration_text, short
@@ -106,10 +106,20 @@ class _Scale:
         )
 
 
-def chart_of(state: WorkflowState, activities: Sequence[Activity], now: datetime) -> Chart:
-    """Draw a state's history, and the activities found in it, as numbers and labels."""
+def chart_of(
+    state: WorkflowState,
+    activities: Sequence[Activity],
+    now: datetime,
+    signals: Sequence[str] = (),
+) -> Chart:
+    """Draw a state's history, and the activities found in it, as numbers and labels.
+
+    `signals` are those that the code is known to wait for.
+    """
     tracks = tracks_of(state, activities, now)
-    remarks = _remarks(state, tracks, now)
+    remarks = _remarks(state, tracks)
+    if state.history and state.status == "running":
+        remarks += _waiting(state, tracks, activities, now, signals)
     shown, left_out = fold(tracks)
     if left_out:
         remarks.append(left_out)
@@ -117,7 +127,7 @@ def chart_of(state: WorkflowState, activities: Sequence[Activity], now: datetime
     scale = _Scale(first, last)
     bars, merged = _bars(shown, scale)
     if merged:
-        remarks.append("There are more bars than can be told apart: neighbours are drawn as one.")
+        remarks.append("Too many bars to tell apart: neighbors are drawn as one.")
     rows = tuple(_row(track, own, scale) for track, own in zip(shown, bars, strict=True))
     timed = any(track.spans for track in tracks)
     return Chart(
@@ -137,28 +147,36 @@ def _limits(state: WorkflowState, tracks: Sequence[Track], now: datetime) -> tup
     return (min(times), max(times)) if times else (0, 0)
 
 
-def _remarks(state: WorkflowState, tracks: Sequence[Track], now: datetime) -> list[str]:
+def _waiting(
+    state: WorkflowState,
+    tracks: Sequence[Track],
+    activities: Sequence[Activity],
+    now: datetime,
+    signals: Sequence[str],
+) -> list[str]:
+    times = [event.timestamp for event in state.history if event.timestamp]
+    idle = now - times[-1] if times else timedelta()
+    if any(track.word == "running" for track in tracks) or (idle < _IDLE and not signals):
+        return []
+    return [waiting_text(state, activities, now, idle, signals)]
+
+
+def _remarks(state: WorkflowState, tracks: Sequence[Track]) -> list[str]:
     running = state.status == "running"
     if not state.history:
         return [_NO_HISTORY[running]]
     remarks = []
     times = [event.timestamp for event in state.history if event.timestamp]
     if any(later < earlier for earlier, later in pairwise(times)):
-        remarks.append("The clock went backwards in this history; the bars stand where it says.")
-    idle = now - times[-1] if times else timedelta()
-    if running and idle >= _IDLE and not any(track.word == "running" for track in tracks):
-        remarks.append(
-            f"No activity has been running for {duration_text(idle)}: it waits for a signal, a "
-            "timer or a retry, or its process is gone."
-        )
-    elif not running and not tracks:
-        remarks.append("It had no activities, signals or timers.")
+        remarks.append("The clock went backwards in this history; bars are drawn as recorded.")
+    if not running and not tracks:
+        remarks.append("No activities, signals or timers.")
     return remarks
 
 
 _NO_HISTORY = (
-    "No history is stored, so there is nothing to draw. Go's executor drops it with its last save.",
-    "No history is stored so far.",
+    "No history is stored, so there is nothing to draw. Go's executor drops it in its last save.",
+    "No history is stored yet.",
 )
 
 

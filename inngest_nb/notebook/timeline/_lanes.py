@@ -37,8 +37,8 @@ def fold(tracks: Sequence[Track]) -> tuple[list[Track], str]:
     left_out = Counter({key: len(group) for key, group in groups.items() if key not in kept})
     words = ""
     if left_out:
-        things = f"{count_text(left_out.total(), 'thing')} of {count_text(len(left_out), 'name')}"
-        words = f"{things} left out, for want of room: activity_frame and history_frame have all"
+        items, names = count_text(left_out.total(), "item"), count_text(len(left_out), "name")
+        words = f"{items} ({names}) not shown; activity_frame() has all"
     return [track for key in folded if key in kept for track in folded[key]], words
 
 
@@ -64,7 +64,7 @@ def _lanes(group: list[Track]) -> list[Track]:
     errors = [track.error for track in group if track.error]
     remarks = []
     if hidden:
-        remarks.append(f"{count_text(len(hidden), 'more lane')} not drawn")
+        remarks.append(f"{count_text(len(hidden), 'more line')} not shown")
     if untimed := sum(not track.spans for track in group):
         remarks.append(f"{untimed:,} without a time")
     head = Track(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,16 +32,21 @@ class Picture:
 
 
 def picture_of(
-    state: WorkflowState, now: datetime, *, note: str = "", stopped: bool = False
+    state: WorkflowState,
+    now: datetime,
+    *,
+    note: str = "",
+    stopped: bool = False,
+    signals: Sequence[str] = (),
 ) -> Picture:
-    """Draw a run in numbers and labels, as of `now`."""
+    """Draw a run in numbers and labels, as of `now`; its code is known to wait for `signals`."""
     if stopped:
         state = state.replace(status=WorkflowStatus.RUNNING)
     activities = activities_of(state.history)
     times = times_of(state)
     return Picture(
         state=state,
-        chart=chart_of(state, activities, now),
+        chart=chart_of(state, activities, now, signals),
         times=times,
         took=times.took(now),
         failed_activity=failed_activity(state, activities),

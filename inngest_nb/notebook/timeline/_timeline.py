@@ -14,7 +14,7 @@ from inngest_nb.notebook.timeline._plain import plain_text
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
-__all__ = ["Timeline", "chart_markup", "picture_html", "timeline", "timeline_html"]
+__all__ = ["Timeline", "chart_markup", "picture_html", "timeline"]
 
 
 class Timeline:
@@ -44,11 +44,6 @@ def timeline(
     if now.tzinfo is None:
         raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
     return Timeline(state, now)
-
-
-def timeline_html(state: WorkflowState) -> str:
-    """Return the HTML of a run as it is at present."""
-    return picture_html(picture_of(state, datetime.now(UTC)))
 
 
 def picture_html(picture: Picture) -> str:

@@ -1,0 +1,42 @@
+"""What a run that is stored as running waits for, as far as anything tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from inngest_nb.history._activities import Activity
+from inngest_nb.state import UNSET, WorkflowState
+from inngest_nb.words import duration_text, short, time_text
+
+__all__ = ["waiting_text"]
+
+
+def waiting_text(
+    state: WorkflowState,
+    activities: Sequence[Activity],
+    now: datetime,
+    idle: timedelta,
+    signals: Sequence[str] = (),
+) -> str:
+    """Say what a run in which nothing has been running for so long waits for.
+
+    `signals` are those that whoever runs it says its code waits for. Retries are in the history;
+    a timer is recorded only when it fires. A lease that has run out says that its process is gone.
+    """
+    lease = state.lease_until
+    if lease is not UNSET and lease is not None and lease < now:
+        return f"No process is running it: its lease ran out at {time_text(lease)}. Resume it."
+    if signals:
+        names = " and ".join(short(name, 40) for name in signals)
+        return f"Waiting for the signal{'s' if len(signals) > 1 else ''} {names}."
+    for activity in activities:
+        event = None if activity.last is None else state.history[activity.last]
+        if event is None or activity.outcome != "failed" or not event.retry_at:
+            continue
+        if event.retry_at > now:
+            return f"Waiting to retry {short(activity.name, 40)} at {time_text(event.retry_at)}."
+    return (
+        f"Nothing has run for {duration_text(idle)}: it is waiting for a signal or a timer, or its "
+        "process is gone."
+    )
