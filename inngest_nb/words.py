@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # Each word has a mark, so that no meaning hangs on colour, and a tone for the stylesheet.
 _STATUS_LOOKS = {
@@ -21,6 +21,10 @@ _STATUS_LOOKS = {
     "fired": ("◷", "idle"),
 }
 _UNKNOWN_LOOK = ("?", "idle")
+
+# The colours of the tones where no theme gives any: apart also for eyes that don't tell red from
+# green, and readable on white as on black.
+TONE_COLOURS = {"good": "#1b9e77", "bad": "#d95f02", "busy": "#3b82c4", "idle": "#7f7f7f"}
 
 # Joiners are invisible too, but emoji and several scripts are written with them.
 _JOINERS = "\u200c\u200d"
@@ -66,7 +70,17 @@ def short(text: str, size: int = 60) -> str:
     if len(text) <= size:
         return text
     tail = size // 3
-    return f"{text[: size - tail - 1]}…{text[-tail:]}"
+    return f"{text[: size - tail - 1]}…{text[len(text) - tail :]}"
+
+
+def store_name(store: Any) -> str:
+    """Name a store: ours by its repr, another only by its class, for its repr may hold a password.
+
+    Subclasses of ours count as others.
+    """
+    kind = type(store)
+    ours = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return repr(store) if ours else f"{visible(kind.__name__)}()"
 
 
 def left_out_text(unreadable: Mapping[str, str], most: int = 3) -> str:
@@ -79,27 +93,27 @@ def left_out_text(unreadable: Mapping[str, str], most: int = 3) -> str:
 
 
 def status_mark(word: str) -> str:
-    """Give the mark that stands before a status word."""
+    """Return the mark that stands before a status word."""
     return _STATUS_LOOKS.get(word, _UNKNOWN_LOOK)[0]
 
 
 def status_tone(word: str) -> str:
-    """Give the tone of a status word: one of good, bad, busy, idle."""
+    """Return the tone of a status word: one of good, bad, busy, idle."""
     return _STATUS_LOOKS.get(word, _UNKNOWN_LOOK)[1]
 
 
 def status_text(word: str) -> str:
-    """Give a status as it stands in views: its mark and its word."""
+    """Return a status as it stands in views: its mark and its word."""
     return f"{status_mark(word)} {short(word, 40) or 'not set'}"
 
 
 def status_choice(word: str) -> str:
-    """Give a status as one chooses it: the word first, so that typing its first letter finds it."""
+    """Return a status as in lists: the word first, so that typing its first letter finds it."""
     return f"{short(word, 40) or 'not set'} {status_mark(word)}"
 
 
 def event_word(kind: str) -> str:
-    """Give the word of an event that has a mark: how what it tells of stands now."""
+    """Return the word of an event that has a mark: how what it tells of stands now."""
     word = kind.rpartition("_")[2]
     return "running" if word == "started" else word
 
@@ -110,7 +124,7 @@ def folded(text: str) -> str:
 
 
 def time_text(time: datetime | None) -> str:
-    """Give a time in UTC, to the second, or "not set"."""
+    """Return a time in UTC, to the second, or "not set"."""
     if time is None:
         return "not set"
     try:
@@ -121,13 +135,13 @@ def time_text(time: datetime | None) -> str:
 
 
 def duration_text(duration: timedelta) -> str:
-    """Give a duration in the two units that matter most: `850 ms`, `3 min 20 s`, `2 d 4 h`."""
+    """Return a duration in the two units that matter most: `850 ms`, `3 min 20 s`, `2 d 4 h`."""
     if duration < timedelta():
         return "-" + duration_text(-duration)
     seconds = duration.total_seconds()
-    if seconds < 1:
+    if seconds < 0.9995:  # what would be rounded to 1,000 is of the next unit
         return f"{seconds * 1000:.3g} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.3g} s"
     whole = round(seconds)
     for size, unit, next_size, next_unit in _UNITS:
@@ -138,7 +152,7 @@ def duration_text(duration: timedelta) -> str:
 
 
 def change_text(duration: timedelta) -> str:
-    """Give a difference of two durations with its sign: `+1.2 s`, `-3 min`."""
+    """Return a difference of two durations with its sign: `+1.2 s`, `-3 min`."""
     if abs(duration) < timedelta(milliseconds=1):
         return "±0 ms"
     return ("+" if duration > timedelta() else "") + duration_text(duration)
@@ -148,5 +162,5 @@ _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"
 
 
 def count_text(count: int, noun: str) -> str:
-    """Give a count with its noun: `1 event`, `1,234 events`."""
+    """Return a count with its noun: `1 event`, `1,234 events`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

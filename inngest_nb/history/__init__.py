@@ -19,9 +19,11 @@ from inngest_nb.history._payloads import (
 from inngest_nb.history._steps import Step, Value, run_as_step, steps_of
 from inngest_nb.history._times import (
     END_STATUS,
+    OPEN,
     Times,
     is_end,
     is_finished,
+    moment,
     recorded,
     times_of,
 )
@@ -30,6 +32,7 @@ from inngest_nb.history._waits import waiting_text
 
 __all__ = [
     "END_STATUS",
+    "OPEN",
     "WORST",
     "Activity",
     "Attempt",
@@ -46,6 +49,7 @@ __all__ = [
     "in_order",
     "is_end",
     "is_finished",
+    "moment",
     "outcome_of",
     "payload_text",
     "pretty",

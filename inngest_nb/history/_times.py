@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 
-__all__ = ["END_STATUS", "Times", "is_end", "is_finished", "recorded", "times_of"]
+__all__ = [
+    "END_STATUS",
+    "OPEN",
+    "Times",
+    "is_end",
+    "is_finished",
+    "moment",
+    "recorded",
+    "times_of",
+]
 
 # What a run has become with the event that ended it.
 END_STATUS = {
@@ -17,7 +26,7 @@ END_STATUS = {
     EventType.WORKFLOW_CANCELED: WorkflowStatus.CANCELED,
 }
 _FINISHED = frozenset(END_STATUS.values())
-_OPEN = ("running", "queued")
+OPEN = ("running", "queued")  # statuses of a run that has not ended
 
 
 class Times(NamedTuple):
@@ -56,7 +65,7 @@ def times_of(state: WorkflowState) -> Times:
     somebody edits the state. A status that nobody knows doesn't tell whether a run is over, so
     only the history counts.
     """
-    is_open = state.status in _OPEN
+    is_open = state.status in OPEN
     ended = None if is_open else _event_time(END_STATUS, reversed(state.history))
     if ended is None and is_finished(state.status):
         ended = state.updated_at
@@ -73,6 +82,18 @@ def is_end(event: HistoryEvent) -> bool:
 def is_finished(status: str) -> bool:
     """Tell whether a status is one that a run ends with."""
     return status in _FINISHED
+
+
+def moment(now: datetime | None) -> datetime:
+    """Return the moment up to which open runs are measured: `now`, or the present.
+
+    Raises `ValueError` for a `now` without a zone.
+    """
+    if now is None:
+        return datetime.now(UTC)
+    if now.tzinfo is None:
+        raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
+    return now
 
 
 def recorded(event: HistoryEvent) -> timedelta | None:

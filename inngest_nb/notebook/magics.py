@@ -23,6 +23,7 @@ from inngest_nb.notebook.live._interrupt import HEARING
 from inngest_nb.notebook.live._live import LiveRun, run
 from inngest_nb.notebook.timeline._timeline import Timeline, timeline
 from inngest_nb.store import InngestStore, WorkflowStore
+from inngest_nb.words import store_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,9 @@ class WorkflowMagics(Magics):
         store = self._store(given.store)
         state = store.load(workflow_id)
         if state is None:
-            raise UsageError(f"no workflow {workflow_id!r} in {store!r}; %workflows lists them")
+            raise UsageError(
+                f"no workflow {workflow_id!r} in {store_name(store)}; %workflows lists them"
+            )
         return timeline(state)
 
     @magic_arguments()

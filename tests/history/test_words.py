@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from inngest_nb import WorkflowStatus
+from inngest_nb import MemoryStore, WorkflowStatus
 from inngest_nb.words import (
     count_text,
     duration_text,
@@ -16,6 +19,7 @@ from inngest_nb.words import (
     status_mark,
     status_text,
     status_tone,
+    store_name,
     time_text,
     visible,
     visible_lines,
@@ -49,7 +53,8 @@ def test_a_hostile_status_gets_a_tone_of_ours() -> None:
         (timedelta(microseconds=1), "0.001 ms"),
         (timedelta(milliseconds=850), "850 ms"),
         (timedelta(seconds=1.25), "1.25 s"),
-        (timedelta(seconds=59.99), "60 s"),
+        (timedelta(seconds=59.99), "1 min"),
+        (timedelta(seconds=0.9996), "1 s"),
         (timedelta(seconds=60), "1 min"),
         (timedelta(minutes=3, seconds=20), "3 min 20 s"),
         (timedelta(hours=2, minutes=34, seconds=10), "2 h 34 min"),
@@ -90,3 +95,26 @@ def test_a_cut_text_says_how_much_is_missing() -> None:
 
 def test_a_count_agrees_with_its_noun() -> None:
     assert [count_text(n, "event") for n in (0, 1, 1234)] == ["0 events", "1 event", "1,234 events"]
+
+
+@given(st.timedeltas())
+def test_a_duration_is_never_written_with_an_exponent(duration: timedelta) -> None:
+    text = duration_text(duration)
+    assert re.fullmatch(r"-?\d+(\.\d+)? (ms|s|min|h|d)( \d+ (s|min|h))?", text)
+    number, unit = text.removeprefix("-").split()[:2]
+    assert float(number) < {"ms": 1000, "s": 60, "min": 60, "h": 24}.get(unit, float("inf"))
+
+
+@given(st.text(), st.integers(1, 12))
+def test_a_short_text_is_never_longer_than_asked_for(text: str, size: int) -> None:
+    assert len(short(text, size)) <= size
+
+
+def test_a_foreign_store_is_named_by_its_class_only() -> None:
+    class Telling(MemoryStore):
+        def __repr__(self) -> str:
+            return "Telling('postgres://ann:hunter2@db')"
+
+    assert store_name(MemoryStore()) == "MemoryStore()"
+    assert store_name(Telling()) == "Telling()"
+    assert store_name(type("a\u202eb", (), {})()) == r"a\u202eb()"

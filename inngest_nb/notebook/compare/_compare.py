@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from inngest_nb.frames import OUTCOME_WORDS, state_of
 from inngest_nb.frames import _columns as columns
-from inngest_nb.history import Step
+from inngest_nb.history import Step, moment
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
 from inngest_nb.notebook.compare._comparison_lines import lines_of, plain_lines
 from inngest_nb.notebook.page._html import output
@@ -39,9 +39,7 @@ def compare(
     only one run has shifts no other. What still runs lasts until `now` (None: the present). `frame`
     has all of it as rows.
     """
-    now = now or datetime.now(UTC)
-    if now.tzinfo is None:
-        raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
+    now = moment(now)
     states = state_of(a, store, "compare"), state_of(b, store, "compare")
     return Comparison(sides_of(*states, now), now)
 
@@ -90,7 +88,9 @@ class Comparison:
         for column, make in _COLUMNS.items():
             series |= {f"{column}_{side}": make(steps) for side, steps in sides.items()}
         frame = pd.DataFrame(series)
-        frame.attrs.update(source=None, fetched_at=self._now, filter=None, truncated=False)
+        frame.attrs.update(
+            source=None, fetched_at=self._now.isoformat(), filter=None, truncated=False
+        )
         return frame
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

@@ -23,7 +23,7 @@ from inngest_nb.notebook.page._areas import Area, notice, row
 from inngest_nb.notebook.page._html import fragment, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import left_out_text, short, time_text
+from inngest_nb.words import left_out_text, short, store_name, time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -305,13 +305,13 @@ class Explore(Form):
         html = output(
             "explore",
             title=self.title,
-            store=repr(self._store),
+            store=store_name(self._store),
             caption=said,
             columns=self.table.columns,
             rows=rows,
             messages=[self.trouble.markup] if self.trouble.markup else [],
         )
         return bundle | {
-            "text/plain": f"{self.title} in {self._store!r}\n{said}\n{plain_table(rows)}",
+            "text/plain": f"{self.title} in {store_name(self._store)}\n{said}\n{plain_table(rows)}",
             "text/html": str(html),
         }

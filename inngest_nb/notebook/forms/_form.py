@@ -21,7 +21,7 @@ from inngest_nb.notebook.page._hearing import confirm_changes
 from inngest_nb.notebook.page._html import output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import short, visible_lines
+from inngest_nb.words import short, store_name, visible_lines
 
 __all__ = ["Form", "check_store", "complaint", "named_in"]
 
@@ -99,7 +99,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
 
     def _build(self, *children: Any, heading: bool = True) -> None:
         """Put the form together, below its heading, which brings the stylesheet."""
-        title = output("heading", title=self.title, store=repr(self._store))
+        title = output("heading", title=self.title, store=store_name(self._store))
         above = (Area("inb-heading", title),) if heading else ()
         self.children = (*above, *children, self._listener_trouble, self._progress)
         for field in _fields_in(self):
@@ -204,11 +204,11 @@ class Form(widgets.VBox):  # type: ignore[misc]
         above, below = ([area.markup for area in areas] for areas in self._areas())
         below += [self._listener_trouble.markup, self._progress.markup]
         return bundle | {
-            "text/plain": "\n".join([f"{self.title} in {self._store!r}", *lines]),
+            "text/plain": "\n".join([f"{self.title} in {store_name(self._store)}", *lines]),
             "text/html": output(
                 "form",
                 title=self.title,
-                store=repr(self._store),
+                store=store_name(self._store),
                 facts=facts,
                 above=above,
                 below=below,
@@ -216,7 +216,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
         }
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._store!r})"
+        return f"{type(self).__name__}({store_name(self._store)})"
 
 
 def check_store(store: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
 
 from inngest_nb.frames import state_of
+from inngest_nb.history import moment
 from inngest_nb.notebook.page._html import fragment, output
 from inngest_nb.notebook.timeline._picture import Picture, picture_of
 from inngest_nb.notebook.timeline._plain import plain_text
@@ -40,10 +41,7 @@ def timeline(
     history those of one name share lines, and the picture says what it leaves out.
     """
     state = state_of(workflow, store, "timeline")
-    now = now or datetime.now(UTC)
-    if now.tzinfo is None:
-        raise ValueError(f"now needs a zone, as in datetime.now(UTC); got {now!r}")
-    return Timeline(state, now)
+    return Timeline(state, moment(now))
 
 
 def picture_html(picture: Picture) -> str:
