@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from inngest_nb._df_wf import register_when_pandas_is_there
 from inngest_nb._version import __version__
 
 if TYPE_CHECKING:
@@ -227,6 +228,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'inngest_nb' has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+register_when_pandas_is_there()
 
 
 def __dir__() -> list[str]:

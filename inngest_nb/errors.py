@@ -8,7 +8,7 @@
     │   ├── StoreKeyReusedError     a write carries the name of another one
     │   ├── StoreDecodeError        a document is not the contract's
     │   ├── StoreFileError          a database file cannot be opened or written
-    │   ├── NotAStateServerError    a real Inngest server answers there
+    │   ├── NotAStateServerError    a real Inngest server or a web site answers there
     │   ├── PayloadTooLargeError    an input, a result or a whole write is longer than can be sent
     │   ├── ListingUnsupportedError the server keeps states but cannot list them
     │   └── WrongLoopError          an async store was used on a second event loop
@@ -183,7 +183,7 @@ class StoreFileError(StoreError):
 
 
 class NotAStateServerError(StoreError):
-    """A real Inngest server answers there, and it keeps no workflow state."""
+    """Something else answers there: a real Inngest server, which keeps no state, or a web site."""
 
 
 class PayloadTooLargeError(StoreError):

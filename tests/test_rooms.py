@@ -12,6 +12,7 @@ FILES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 
 # A room imports itself and what lies below it, never upwards and never another of its floor.
 FLOORS = {
+    "_df_wf": 0,
     "_version": 0,
     "errors": 0,
     "state": 0,
@@ -56,7 +57,7 @@ INNER_FLOORS = {
 
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
-    "IPython": ["notebook/"],
+    "IPython": ["notebook/", "frames/_figure.py"],
     "anywidget": ["notebook/explore/_table.py"],
     "click": ["cli/"],
     "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
@@ -67,7 +68,7 @@ LIBRARIES = {
     "jupyter_client": ["checkup/"],
     "jupyter_core": ["cli/"],
     "markupsafe": ["notebook/"],
-    "matplotlib": ["frames/_drawing.py"],
+    "matplotlib": ["frames/_drawing.py", "frames/_figure.py"],
     "msgspec": [
         "state.py",
         "wire/",

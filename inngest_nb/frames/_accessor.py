@@ -4,52 +4,51 @@ from __future__ import annotations
 
 from copy import deepcopy
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import pandas as pd
-from pandas.api.extensions import register_dataframe_accessor
 
+from inngest_nb import words
 from inngest_nb.frames import _columns as columns
-from inngest_nb.frames._activity_frame import OUTCOME_WORDS
+from inngest_nb.frames import _readable as readable
 from inngest_nb.frames._charts import Charts
-from inngest_nb.frames._error_groups import families
+from inngest_nb.frames._error_groups import error_groups
 from inngest_nb.state import EventType
 
-
-class _Kind(NamedTuple):
-    """What the rows of a frame are told apart by, and which of its columns says when."""
-
-    word: str
-    known: tuple[str, ...]
-    durations_by: str
-    seen: str
-
-
-_KINDS = (
-    _Kind("outcome", OUTCOME_WORDS, "activity", "ended_at"),
-    _Kind("status", columns.STATUS_WORDS, "status", "updated_at"),
-    _Kind("type", tuple(str(word) for word in EventType if word), "type", "at"),
-)
 _FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))
 
 
-@register_dataframe_accessor("wf")
 class WorkflowAccessor:
-    """Answers about the rows of a `frame`, `activity_frame` or `history_frame`, as new frames."""
+    """Answers about the rows of a `frame`, `activity_frame` or `history_frame`.
+
+    As the last line of a cell it is a readable table of the first rows. Each answer is a DataFrame
+    of its own. The frame needs a column status, outcome or type; each method says what else it
+    lacks with an `AttributeError`.
+
+        df.wf                            # the readable table
+        df.wf.running(longer_than="6h")
+        df.wf.errors()
+    """
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        here = {"run_id", "duration"} <= set(rows.columns)
-        kind = next((kind for kind in _KINDS if here and kind.word in rows.columns), None)
+        kind = next((kind for kind in columns.KINDS if kind.word in rows.columns), None)
         if kind is None:
             raise AttributeError(
-                "df.wf works on frame(), activity_frame() and history_frame(); it needs the "
-                "columns run_id, duration, and one of status, outcome, type"
+                "df.wf works on frame(), activity_frame() and history_frame(); it needs one of the "
+                "columns status, outcome, type"
             )
         self._rows = rows
         self._kind = kind
 
     def __repr__(self) -> str:
-        return "df.wf: summary(), running(longer_than=...), failed(), durations(), plot"
+        return (
+            f"{readable.text(self._rows, self._kind)}\n"
+            "df.wf: summary(), running(longer_than=...), failed(), errors(), durations(), plot"
+        )
+
+    def _repr_html_(self) -> str:
+        return readable.html(self._rows, self._kind)
 
     @property
     def plot(self) -> Charts:
@@ -57,12 +56,12 @@ class WorkflowAccessor:
         return Charts(self._rows)
 
     def summary(self) -> pd.DataFrame:
-        """Return how many rows there are of each status, and how long they took.
+        """Return how many rows each status has, their share, and how long they took.
 
-        Outcomes stand in for it in an `activity_frame`, types in a `history_frame`. Known words
-        are there with a zero; rows that have none are counted last.
+        The index has the statuses, known ones with a zero too and what has none last; outcomes in
+        an `activity_frame`, types in a `history_frame`. `p50`, `p90` and `max` are timedeltas.
         """
-        groups = self._rows["duration"].groupby(self._words(), observed=False, dropna=False)
+        groups = self._spans().groupby(self._words(), observed=False, dropna=False)
         counts = groups.size()
         return self._answer(
             {
@@ -74,40 +73,56 @@ class WorkflowAccessor:
             }
         )
 
-    def running(self, longer_than: timedelta | str | float | None = None) -> pd.DataFrame:
+    def running(
+        self, longer_than: timedelta | np.timedelta64 | str | float | None = None
+    ) -> pd.DataFrame:
         """Return the rows that are still running, the longest first.
 
-        `longer_than` is a timedelta, seconds, or text such as "2h"; rows whose start nobody
-        knows are left out then.
+        `longer_than` is a timedelta, seconds, or text such as "2h". It leaves out rows whose start
+        nobody knows. Raises `ValueError` for what is no duration.
         """
         if self._kind.word == "type":
-            raise AttributeError("events do not run: ask frame() or activity_frame() for running()")
-        rows = self._rows[self._rows[self._kind.word] == "running"]
+            raise AttributeError("running() needs frame() or activity_frame()")
+        spans = self._spans()
+        chosen = self._rows[self._kind.word] == "running"
         if longer_than is not None:
-            rows = rows[rows["duration"] > _timedelta(longer_than)]
-        return rows.sort_values("duration", ascending=False, kind="stable")
+            chosen &= spans > _timedelta(longer_than)
+        longest = spans[chosen].reset_index(drop=True).sort_values(ascending=False, kind="stable")
+        return self._rows[chosen].iloc[longest.index]
 
     def failed(self) -> pd.DataFrame:
-        """Return the families of errors, the most frequent first.
+        """Return the rows that failed, the last failure first: workflows, activities or events."""
+        kind = self._kind
+        self._need(kind.seen)
+        rows = self._rows[self._rows[kind.word].isin(_FAILED)]
+        return rows.sort_values(kind.seen, ascending=False, kind="stable")
 
-        Errors that differ only in numbers, ids and quoted values are one family, with `…` where
-        they differ. `share` is of all failures, `example` the workflow that failed last.
+    def errors(self) -> pd.DataFrame:
+        """Return one row per group of errors among the rows that failed, the largest group first.
+
+        Errors that differ only in numbers, ids and quoted values are one group; `error` has `…`
+        where they differ, and escapes for what cannot be seen. `count` and `share` are of all
+        failures, `first_seen` and `last_seen` times, `example` is the id of the workflow that
+        failed last.
         """
-        kind, rows = self._kind, self._rows
-        self._need("error", kind.seen)
-        rows = rows[rows[kind.word].isin(_FAILED)].sort_values(kind.seen, kind="stable")
-        example = "workflow_id" if "workflow_id" in rows else "run_id"
-        family = rows["error"].map(families(rows["error"].dropna())).astype("str")
-        groups = rows.groupby(family, sort=False, dropna=False)
+        kind, failed = self._kind, self.failed()
+        self._need("error")
+        rows = failed[::-1]
+        ids = self._ids(rows)
+        group_of = error_groups(rows["error"].dropna())
+        group = rows["error"].map(group_of).astype("str")
+        groups = rows.assign(example=ids).groupby(group.to_numpy(), sort=False, dropna=False)
         counts = groups.size()
         answer = self._answer(
             {
-                "error": counts.index.to_series(),
+                "error": pd.Series(counts.index, counts.index, dtype="str").map(
+                    lambda text: words.visible(text, keep="\n\t"), na_action="ignore"
+                ),
                 "count": counts.astype("Int64"),
                 "share": counts / max(len(rows), 1),
                 "first_seen": groups[kind.seen].min(),
                 "last_seen": groups[kind.seen].max(),
-                "example": groups[example].last(),
+                "example": groups["example"].last(),
             }
         )
         return answer.sort_values(
@@ -115,17 +130,19 @@ class WorkflowAccessor:
         )
 
     def durations(self) -> pd.DataFrame:
-        """Return percentiles of durations by status, or by activity in an `activity_frame`.
+        """Return how long rows took: `count`, `min`, `max` and percentiles, as timedeltas.
 
-        `count` is of rows with a duration. Activities that still run are left out.
+        The index has statuses, or activities in an `activity_frame`, where only those that ended
+        count. Rows without a duration are left out.
         """
         kind, rows = self._kind, self._rows
         self._need(kind.durations_by)
+        spans = self._spans()
         by = self._words() if kind.durations_by == kind.word else rows[kind.durations_by]
-        known = rows["duration"].notna()
+        known = spans.notna()
         if kind.word == "outcome":
-            known &= rows["outcome"] != "running"
-        groups = rows["duration"][known].groupby(by[known], observed=False, dropna=False)
+            known &= columns.has_ended(rows["outcome"])
+        groups = spans[known].groupby(by[known], observed=False, dropna=False)
         return self._answer(
             {
                 "count": groups.size().astype("Int64"),
@@ -139,12 +156,26 @@ class WorkflowAccessor:
         )
 
     def _words(self) -> pd.Series[Any]:
-        """Give the column of words as a categorical, whatever was made of it since."""
+        """Return the column of words as a categorical, whatever was made of it since."""
         return columns.as_words(self._rows[self._kind.word], self._kind.known)
+
+    def _spans(self) -> pd.Series[Any]:
+        """Return the durations as timedeltas, whatever was made of them since."""
+        self._need("duration")
+        return columns.as_durations(self._rows["duration"])
+
+    def _ids(self, rows: pd.DataFrame) -> Any:
+        """Return what names each row: its workflow, else its run, else what it is indexed by."""
+        for name in ("workflow_id", "run_id"):
+            if name in rows.columns:
+                return rows[name]
+            if name in rows.index.names:
+                return rows.index.get_level_values(name)
+        return rows.index
 
     def _need(self, *names: str) -> None:
         if missing := [name for name in names if name not in self._rows.columns]:
-            raise AttributeError(f"this needs the columns that were left out: {', '.join(missing)}")
+            raise AttributeError(f"this needs columns that were left out: {', '.join(missing)}")
 
     def _answer(self, series: dict[str, pd.Series[Any]]) -> pd.DataFrame:
         answer = pd.DataFrame(series)
@@ -152,16 +183,22 @@ class WorkflowAccessor:
         return answer
 
 
-def _timedelta(given: timedelta | str | float) -> timedelta:
+# The door has seen to it, unless pandas was found in a way of its own.
+if not hasattr(pd.DataFrame, "wf"):
+    pd.api.extensions.register_dataframe_accessor("wf")(WorkflowAccessor)
+
+
+def _timedelta(given: timedelta | np.timedelta64 | str | float) -> timedelta:
     """Read a duration; a bare number means seconds."""
     if isinstance(given, timedelta):
         return given
     try:
         try:
-            return timedelta(seconds=float(given))
-        except ValueError:
+            seconds = float(given)
+        except (ValueError, TypeError):
             span: Any = pd.Timedelta(given)
-            return timedelta(seconds=span.total_seconds())  # refuses "", which is NaT
+            seconds = span.total_seconds()
+        return timedelta(seconds=seconds)  # refuses NaT, as of ""
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(
             f"longer_than is seconds, a timedelta or text such as '2h', got {given!r}"

@@ -1,46 +1,25 @@
-"""What charts of frames say: the one sentence above each, its legend, and what is not drawn."""
+"""What charts of frames say: the sentence above each, its legend, and what is not drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from inngest_nb import words
-from inngest_nb.frames import _columns as columns
-from inngest_nb.frames._activity_frame import OUTCOME_WORDS
+from inngest_nb.frames._columns import Kind
+from inngest_nb.history import OPEN
 
 if TYPE_CHECKING:
     from inngest_nb.frames._drawing import Numbers
     from inngest_nb.frames._time_bins import Bins
 
 
-class Kind(NamedTuple):
-    """What a frame counts, by which words, and which of its columns says when it began."""
-
-    noun: str
-    word: str
-    known: tuple[str, ...]
-    began: str
-
-
-KINDS = (
-    Kind("workflow", "status", columns.STATUS_WORDS, "created_at"),
-    Kind("activity", "outcome", OUTCOME_WORDS, "started_at"),
-)
-OPEN = ("running", "queued")
-
-
-def plural(kind: Kind) -> str:
-    """Give the noun for many."""
-    return "activities" if kind.noun == "activity" else "workflows"
-
-
 def share_text(part: float) -> str:
-    """Give a share as people say it; only all is 100 %, and only nothing is 0 %."""
+    """Return a share as people say it; only all is 100 %, and only nothing is 0 %."""
     if part in (0, 1):
         return f"{part * 100:.0f} %"
     if part < 0.001:
@@ -54,7 +33,7 @@ def what_became(counts: pd.Series[int], kind: Kind) -> str:
     """Say how many there are, and how many completed, failed and still run."""
     total = int(counts.sum())
     if not total:
-        return f"No {plural(kind)} to see yet"
+        return f"No {kind.plural} yet"
     completed = share_text(counts.get("completed", 0) / total)
     said = [f"{completed} of {_counted(total, kind)} completed"]
     if failed := counts.get("failed", 0):
@@ -65,7 +44,7 @@ def what_became(counts: pd.Series[int], kind: Kind) -> str:
 
 
 def worst(heights: Mapping[str, Numbers], bins: Bins) -> str:
-    """Name the bar in which far more failed than elsewhere, if there is one."""
+    """Name the bar in which far more failed than in the others, if there is one."""
     if "failed" not in heights or len(bins.edges) < 5:
         return ""
     failed, began = heights["failed"], np.sum([*heights.values()], axis=0)
@@ -73,24 +52,21 @@ def worst(heights: Mapping[str, Numbers], bins: Bins) -> str:
     elsewhere = (failed.sum() - failed[bar]) / max(began.sum() - began[bar], 1)
     if failed[bar] < 5 or failed[bar] < 2 * elsewhere * began[bar]:
         return ""
-    return (
-        f"; most in the {bins.width_text} from {bins.text(bar)}: "
-        f"{failed[bar]:,} of {began[bar]:,} failed"
-    )
+    return f"; worst {bins.width_text}: {bins.text(bar)} ({failed[bar]:,} of {began[bar]:,} failed)"
 
 
-def how_long(seconds: Numbers, ended: Numbers, kind: Kind) -> str:
-    """Say how long half of what has ended took, and the slowest tenth."""
-    if not len(seconds):
-        return f"No durations of {plural(kind)} to see yet"
+def how_long(ended: Numbers, still: Numbers, kind: Kind) -> str:
+    """Say how long half of what has ended took, and the slowest tenth; else how long it runs."""
+    if not len(ended) and not len(still):
+        return f"No durations of finished {kind.plural} yet"
     if not len(ended):
-        return f"{_counted(len(seconds), kind)} still running, for up to {_duration(seconds.max())}"
+        return f"{_counted(len(still), kind)} still running, for up to {_duration(still.max())}"
     if len(ended) < 10:
         return f"{_counted(len(ended), kind)} took up to {_duration(ended.max())}"
     half, tenth = np.percentile(ended, (50, 90))
     return (
         f"Half of {_counted(len(ended), kind)} finish within {_duration(half)}, "
-        f"one in ten takes over {_duration(tenth)}"
+        f"1 in 10 takes over {_duration(tenth)}"
     )
 
 
@@ -100,20 +76,31 @@ def where_time_goes(rows: pd.DataFrame) -> str:
     said = f"{most} takes {share_text(rows['of time'].iloc[0])} of the time in activities"
     retried = rows["retried"].astype(float)
     if not retried.max():
-        return f"{said}, none is retried"
+        return f"{said}; no retries"
     name = words.short(str(retried.idxmax()), 32)
-    return f"{said}; {name} is retried most, {share_text(retried.max())} of the times"
+    return f"{said}; {name} is retried most ({share_text(retried.max())} of calls)"
 
 
 def nothing(frame: pd.DataFrame, kind: Kind, lacking: str) -> str:
     """Say why there is nothing to draw."""
     if frame.empty:
-        return f"This frame has no {plural(kind)}."
-    return f"Of {_counted(len(frame), kind)} none has {lacking}."
+        return f"This frame has no {kind.plural}."
+    return f"None of {_counted(len(frame), kind)} has {lacking}."
+
+
+def far_off(rows: pd.DataFrame, kind: Kind) -> str:
+    """Name the first of the rows that are far from all others in time."""
+    if rows.empty:
+        return ""
+    first = rows.iloc[0]
+    name = first.get("workflow_id", rows.index[0])
+    return (
+        f"far from the others in time: {words.short(str(name), 40)} ({str(first[kind.began])[:10]})"
+    )
 
 
 def layers(counts: pd.Series[int], so_far: bool = False) -> dict[str, str]:
-    """Give the name of each layer of a stack: mark, word and count."""
+    """Return the name of each layer of a stack: mark, word and count."""
     return {
         str(word): f"{words.status_text(str(word))}"
         f"{' so far' if so_far and word in OPEN else ''}: {number:,}"
@@ -126,12 +113,12 @@ def notes(frame: pd.DataFrame, *left_out: tuple[int, str]) -> list[str]:
     missing = [f"{number:,} {which}" for number, which in left_out if number]
     said = [f"not drawn: {', '.join(missing)}"] if missing else []
     if frame.attrs.get("truncated"):
-        said.append("the frame has not all workflows: its limit left some out")
+        said.append("limit= left out older workflows")
     return said
 
 
 def _counted(number: int, kind: Kind) -> str:
-    return f"{number:,} {kind.noun if number == 1 else plural(kind)}"
+    return f"{number:,} {kind.noun if number == 1 else kind.plural}"
 
 
 def _duration(seconds: float) -> str:

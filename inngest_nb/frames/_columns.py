@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from inngest_nb.history import OPEN
+from inngest_nb.state import EventType
+
 STATUS_WORDS = ("running", "completed", "failed", "canceled")
+# Beyond a workflow's words: its run ended and nothing says what became of the activity.
+OUTCOME_WORDS = (*STATUS_WORDS, "abandoned")
+
+
+class Kind(NamedTuple):
+    """What the rows of a frame are, by which words, and which of its columns say when."""
+
+    noun: str
+    plural: str
+    word: str
+    known: tuple[str, ...]
+    began: str
+    seen: str
+    durations_by: str
+
+
+WORKFLOWS = Kind(
+    "workflow", "workflows", "status", STATUS_WORDS, "created_at", "updated_at", "status"
+)
+ACTIVITIES = Kind(
+    "activity", "activities", "outcome", OUTCOME_WORDS, "started_at", "ended_at", "activity"
+)
+EVENTS = Kind(
+    "event", "events", "type", tuple(str(word) for word in EventType if word), "at", "at", "type"
+)
+KINDS = (ACTIVITIES, WORKFLOWS, EVENTS)
 
 Microseconds = npt.NDArray[np.int64]
 
@@ -36,7 +65,7 @@ _FIRST, _LAST = microseconds(end.replace(tzinfo=UTC) for end in (datetime.min, d
 
 
 def times(counts: Microseconds) -> pd.DatetimeIndex:
-    """Give a column of UTC times, from what `microseconds` counted."""
+    """Return a column of UTC times, from what `microseconds` counted."""
     inside = np.where(counts == NOT_SET, NOT_SET, np.clip(counts, _FIRST, _LAST))
     return pd.DatetimeIndex(inside.view("datetime64[us]")).tz_localize("UTC")
 
@@ -48,7 +77,7 @@ def spans(start: Microseconds, end: Microseconds) -> Microseconds:
 
 
 def durations(counts: Microseconds) -> npt.NDArray[np.timedelta64]:
-    """Give a column of durations, from microseconds."""
+    """Return a column of durations, from microseconds."""
     return counts.view("timedelta64[us]")
 
 
@@ -64,12 +93,12 @@ def span_counts(given: Iterable[timedelta | None]) -> Microseconds:
 
 
 def text(values: Iterable[str | None]) -> Any:
-    """Give a column of text; the contract's empty text means "not set" and is missing here."""
+    """Return a column of text; the contract's empty text means "not set" and is missing here."""
     return pd.array([value or None for value in values], dtype="str")
 
 
 def counts(values: Sequence[int | None]) -> Any:
-    """Give a column of whole numbers; None, and what 64 bits cannot hold, is missing."""
+    """Return a column of whole numbers; None, and what 64 bits cannot hold, is missing."""
     try:
         return pd.array(np.array(values, dtype=np.int64), dtype="Int64")
     except (OverflowError, TypeError):
@@ -78,7 +107,7 @@ def counts(values: Sequence[int | None]) -> Any:
 
 
 def words(values: Iterable[str | None], known: Sequence[str]) -> pd.Categorical[str]:
-    """Give a categorical: the known words first, then others by alphabet; "" is missing."""
+    """Return a categorical: the known words first, then others by alphabet; "" is missing."""
     values = list(values)
     others = sorted({str(value) for value in values if value} - set(known))
     categories = [*known, *others]
@@ -88,11 +117,50 @@ def words(values: Iterable[str | None], known: Sequence[str]) -> pd.Categorical[
 
 
 def as_words(series: pd.Series[Any], known: Sequence[str]) -> pd.Series[Any]:
-    """Give a column of words as the categorical it once was, whatever was made of it since."""
+    """Return a column of words as the categorical it once was, whatever was made of it since."""
     given = series.astype(object)
     return pd.Series(words(given.where(given.notna(), None), known), given.index, name=series.name)
 
 
+def as_durations(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Return durations as numpy's, whether they are those already, Arrow's, or text of a CSV file.
+
+    Raises `ValueError` for anything else, such as bare numbers: nobody knows their unit.
+    """
+    if pd.api.types.is_timedelta64_dtype(series.dtype):
+        return series
+    if series.dtype.kind == "m":  # Arrow's
+        return series.astype("timedelta64[us]")
+    return _read(series, pd.to_timedelta, "timedeltas")
+
+
+def as_times(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Return times as pandas' own, whether they are those already, Arrow's, or text of a CSV file.
+
+    Raises `ValueError` for anything else.
+    """
+    if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind == "M":
+        zone = series.dt.tz
+        return series.astype("datetime64[us]" if zone is None else pd.DatetimeTZDtype("us", zone))
+    if series.dtype.kind == "M":
+        return series
+    return _read(series, lambda texts: pd.to_datetime(texts, utc=True, format="ISO8601"), "times")
+
+
+def _read(series: pd.Series[Any], read: Callable[[Any], Any], what: str) -> pd.Series[Any]:
+    if not pd.api.types.is_numeric_dtype(series.dtype) or series.isna().all():
+        try:
+            return pd.Series(read(series), series.index, name=series.name)
+        except (ValueError, TypeError, OverflowError):
+            pass  # said below
+    raise ValueError(f"{series.name} needs {what}, got {series.dtype}")
+
+
+def has_ended(column: pd.Series[Any]) -> pd.Series[bool]:
+    """Return whether each word is one that a run or an activity ends with; unknown ones are not."""
+    return column.isin([word for word in OUTCOME_WORDS if word not in OPEN])
+
+
 def payloads(values: Iterable[Any]) -> pd.Series[Any]:
-    """Give a column of the JSON values themselves, so that long numbers keep their digits."""
+    """Return a column of the JSON values themselves, so that long numbers keep their digits."""
     return pd.Series(np.fromiter(values, dtype=object), dtype=object)

@@ -1,4 +1,4 @@
-"""Families of errors: texts that differ only in numbers, ids and quoted values."""
+"""Groups of errors: texts that differ only in numbers, ids and quoted values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _QUOTES = frozenset("'\"`")
 _JOINTS = frozenset(".:,/@+")
 
 
-def families(errors: Iterable[str]) -> dict[str, str]:
-    """Return for each error the text of its family, with `…` where its members differ."""
+def error_groups(errors: Iterable[str]) -> dict[str, str]:
+    """Return for each error the text of its group, with `…` where its members differ."""
     members: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
     for error in dict.fromkeys(errors):
         fixed, varying = _split(error)

@@ -1,15 +1,16 @@
-"""Workflow states as typed DataFrames: one row a workflow, or one row an event."""
+"""Workflow states as typed DataFrames: one row a workflow, one row an event, or an activity."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from inngest_nb.frames import _columns as columns
 from inngest_nb.frames._source import Source, take
-from inngest_nb.history import activities_of, recorded, times_of
+from inngest_nb.history import activities_of, moment, outcome_of, recorded, times_of
 from inngest_nb.state import WorkflowStatus
 from inngest_nb.wire import uncollected
 
@@ -21,15 +22,29 @@ def frame(
     limit: int = 0,
     payloads: bool = False,
 ) -> pd.DataFrame:
-    """Return one row per workflow of a store, or of states.
+    """Return a DataFrame with one row per workflow of a store, or of states.
 
-    A store is asked for what it holds now, or, where its server cannot list, for what it has at
-    hand. `attrs` says from where and when the rows are, how they were filtered, whether `limit`
-    left some out, which ones are missing because they cannot be read (`unreadable`: why, by id),
-    and for how many `created_at` is when the store first saw them, because nothing else tells when
-    they began (`created_at_estimated`). `duration` of an unfinished run is the time until
-    `fetched_at`. `payloads` adds the columns `input` and `result`. (`to_parquet` needs `attrs`
-    cleared: it writes them as JSON, which has no times.)
+    Its columns are `workflow_id`, `run_id`, `status` (categorical), `created_at`, `updated_at`
+    (UTC), `duration`, `events`, `activities`, `retries`, `error` and `parent_id`; `payloads` adds
+    `input` and `result` as Python values. What is not set is missing. `duration` of an unfinished
+    run is the time until `fetched_at`.
+
+    `status` picks one status, `limit` the newest so many (0: all). A store is read anew. Where its
+    server cannot list, the frame has what the client saved or refreshed, and a warning says so; a
+    warning also names the statuses that are there if nothing has the one that is wanted.
+
+    `df.wf` answers questions about the rows; as the last line of a cell it is a readable table.
+    `attrs` holds what JSON can write, so `to_parquet` and its like keep it: `source`, `fetched_at`
+    (ISO 8601), `filter`, `truncated` (`limit` left some out), `listed` (False: see above),
+    `unreadable` (why, by id) and `created_at_estimated` (for how many `created_at` is when the
+    store first saw them). pandas drops `attrs` in `concat` and `merge` of frames that were not
+    fetched together, and in CSV files; columns keep their values everywhere.
+
+    Raises `TypeError` for what is neither a store nor states, `ValueError` for a negative limit,
+    and a `StoreError` if the store cannot be read.
+
+        df = inb.frame(store, status="failed", limit=100)
+        df.wf.errors()
     """
     taken = take(source, status, limit)
     states = taken.states
@@ -64,10 +79,12 @@ def history_frame(
     limit: int = 0,
     payloads: bool = False,
 ) -> pd.DataFrame:
-    """Return one row per event of the workflows of a store, or of states.
+    """Return a DataFrame with one row per event of the workflows of a store, or of states.
 
-    `status` and `limit` choose workflows, as in `frame`. `payloads` adds the columns `input`,
-    `result` and `payload`, which is a signal's.
+    Its columns are `workflow_id`, `run_id`, `event_id`, `type`, `at` (UTC), `activity`, `signal`,
+    `duration` (as recorded) and `error`; `payloads` adds `input`, `result` and `payload`, which is
+    a signal's, as Python values. `status` and `limit` choose workflows; these, `attrs` and errors
+    are those of `frame`.
     """
     taken = take(source, status, limit)
     found = [(state, event) for state in taken.states for event in state.history]
@@ -88,6 +105,53 @@ def history_frame(
         series["result"] = columns.payloads(event.result for event in events)
         series["payload"] = columns.payloads(event.signal_payload for event in events)
     return _made(series, taken.attrs)
+
+
+@uncollected()
+def activity_frame(
+    source: Source,
+    status: WorkflowStatus | str | None = None,
+    limit: int = 0,
+    *,
+    now: datetime | None = None,
+) -> pd.DataFrame:
+    """Return a DataFrame with one row per activity of the workflows of a store, or of states.
+
+    Its columns are `workflow_id`, `run_id`, `activity`, `attempt_count`, `started_at`, `ended_at`
+    (UTC), `duration`, `outcome` and `error`. Retries are attempts of one row, whose `duration`
+    runs from the first start to the last end, or to `fetched_at` while it is running. `now`
+    replaces `fetched_at`; it needs a zone. An activity that was open when its run ended is
+    `canceled` with the run, or `abandoned`. `status`, `limit`, `attrs` and errors are those of
+    `frame`.
+    """
+    taken = take(source, status, limit)
+    at = taken.fetched_at if now is None else moment(now)
+    until = {id(state): times_of(state).until(at) for state in taken.states}
+    found = [
+        (state, activity) for state in taken.states for activity in activities_of(state.history)
+    ]
+    activities = [activity for _, activity in found]
+    outcomes = [outcome_of(activity, state) for state, activity in found]
+    started = columns.microseconds(activity.started_at for activity in activities)
+    ended = columns.microseconds(activity.ended_at for activity in activities)
+    took = columns.span_counts(
+        activity.took(outcome, until[id(state)])
+        for (state, activity), outcome in zip(found, outcomes, strict=True)
+    )
+    return _made(
+        {
+            "workflow_id": columns.text(state.workflow_id for state, _ in found),
+            "run_id": columns.text(state.run_id for state, _ in found),
+            "activity": columns.text(activity.name for activity in activities),
+            "attempt_count": columns.counts([activity.attempts for activity in activities]),
+            "started_at": columns.times(started),
+            "ended_at": columns.times(ended),
+            "duration": columns.durations(took),
+            "outcome": columns.words(outcomes, columns.OUTCOME_WORDS),
+            "error": columns.text(activity.error for activity in activities),
+        },
+        taken.attrs | {"fetched_at": at.isoformat()},
+    )
 
 
 def _made(series: Mapping[str, Any], attrs: dict[str, Any]) -> pd.DataFrame:

@@ -18,8 +18,8 @@ _WIDTHS = (
     *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE),
     *(_HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR),
     *(_DAY, _WEEK, 4 * _WEEK, 13 * _WEEK, 52 * _WEEK),
-    *(520 * _WEEK, 5_200 * _WEEK, 52_000 * _WEEK),
 )
+_YEAR = 52 * _WEEK
 _MOST_BARS = 48
 _MOST_TICKS = 8
 _EPOCH = datetime(1970, 1, 1)  # wall time of whatever zone the times are in
@@ -29,7 +29,7 @@ _MONDAY = 4 * _DAY  # weeks begin on Mondays; the epoch was a Thursday
 class Bins(NamedTuple):
     """Times in seconds of wall time from 1970, and the edges of the bars they fall into.
 
-    `drawn` tells which of the given times are there: not the unknown, and not the few outside.
+    `drawn` tells which of the given times are there: not the unknown, and not the few `far` off.
     """
 
     times: npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ class Bins(NamedTuple):
     width: int
     zone: str
     unknown: int
-    outside: int
+    far: npt.NDArray[np.bool_]
 
     @property
     def width_text(self) -> str:
@@ -56,7 +56,7 @@ class Bins(NamedTuple):
 def bins(given: pd.Series[Any]) -> Bins | None:
     """Return bars for these times, in their own zone; None if no time is known.
 
-    A few times that lie far off would squeeze all others into one bar: they are left outside.
+    A few times that lie far off would squeeze all others into one bar: they are left out.
     """
     zone = given.dt.tz
     wall = given if zone is None else given.dt.tz_localize(None)
@@ -64,9 +64,8 @@ def bins(given: pd.Series[Any]) -> Bins | None:
     known = given.notna().to_numpy()
     if not known.any():
         return None
-    low, high = np.percentile(seconds[known], (1, 99)) if known.sum() >= 20 else (-np.inf, np.inf)
-    reach = max(high - low, _MINUTE)
-    drawn = known & (seconds >= low - reach) & (seconds <= high + reach)
+    low, high = _bulk(np.sort(seconds[known]))
+    drawn = known & (seconds >= low) & (seconds <= high)
     times = seconds[drawn]
     width = _width(times.max() - times.min(), _MOST_BARS)
     first = _floor(times.min(), width)
@@ -80,7 +79,7 @@ def bins(given: pd.Series[Any]) -> Bins | None:
         width=width,
         zone="no zone" if zone is None else str(zone),
         unknown=int((~known).sum()),
-        outside=int(known.sum() - drawn.sum()),
+        far=known & ~drawn,
     )
 
 
@@ -104,8 +103,24 @@ def ticks(bins: Bins) -> tuple[Sequence[float], Sequence[str]]:
 
 
 def _width(span: float, most: int) -> int:
-    """Choose the narrowest width of which no more than `most` are needed."""
-    return next((width for width in _WIDTHS if span / width <= most), _WIDTHS[-1])
+    """Choose the narrowest width of which no more than `most` are needed; years where all are."""
+    years = int(np.ceil(span / most / _YEAR)) * _YEAR
+    return next((width for width in _WIDTHS if span / width <= most), years)
+
+
+def _bulk(ordered: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return between which times nearly all lie, with room for what is not far from them.
+
+    One in fifty at either end, at least one, may lie far off. Of a few that are all far from one
+    another none does.
+    """
+    if len(ordered) < 3:
+        return -np.inf, np.inf
+    aside = max(1, len(ordered) // 50)
+    low, high = float(ordered[aside]), float(ordered[-1 - aside])
+    least = _MINUTE if len(ordered) >= 20 else 10 * _YEAR
+    reach = max(3 * (high - low), least)
+    return low - reach, high + reach
 
 
 def _floor(seconds: float, width: int) -> float:
@@ -114,7 +129,7 @@ def _floor(seconds: float, width: int) -> float:
 
 
 def _wall(seconds: float) -> datetime:
-    """Give the date of a place on the axis; bars may begin before the first year."""
+    """Return the date of a place on the axis; bars may begin before the first year."""
     try:
         return _EPOCH + timedelta(seconds=float(seconds))
     except OverflowError:

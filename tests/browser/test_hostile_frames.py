@@ -36,7 +36,8 @@ VIEWS = (
     "inb.history_frame(store, payloads=True)",
     "inb.activity_frame(store)",
     "inb.frame(store).wf.summary()",
-    "inb.frame(store).wf.failed()",
+    "inb.frame(store).wf.errors()",
+    "inb.frame(store).wf",
     "inb.activity_frame(store).wf.durations()",
     "store.list()[0]",
 )

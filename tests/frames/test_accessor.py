@@ -1,12 +1,18 @@
-"""`df.wf`: summary, running, failed and durations of a frame."""
+"""`df.wf`: summary, running, failed, errors and durations of a frame."""
 
 import copy
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from form_driver import Reading
 from frame_states import NOON, after, go_states, history, state
+from hostile_strings import HOSTILE_STRINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +30,7 @@ def failures(*errors: str) -> pd.DataFrame:
     states = [
         took(f"order-{place}", place, "failed", error=error) for place, error in enumerate(errors)
     ]
-    return inb.frame(reversed(states)).wf.failed()
+    return inb.frame(reversed(states)).wf.errors()
 
 
 FRAMES = [inb.frame, inb.activity_frame, inb.history_frame]
@@ -39,15 +45,14 @@ def test_it_is_there_on_each_of_the_frames(make: object) -> None:
 
 
 def test_it_is_not_there_where_the_columns_are_not() -> None:
-    with pytest.raises(AttributeError, match="run_id, duration, and one of status"):
-        _ = pd.DataFrame({"status": ["running"]}).wf
+    with pytest.raises(AttributeError, match="columns status, outcome, type"):
+        _ = pd.DataFrame({"run_id": ["r"]}).wf
     assert not hasattr(pd.DataFrame(), "wf")
-    assert not hasattr(inb.frame(go_states()).drop(columns="duration"), "wf")
 
 
 def test_a_missing_column_is_named_by_the_method_that_needs_it() -> None:
     with pytest.raises(AttributeError, match="left out: error"):
-        inb.frame(go_states()).drop(columns="error").wf.failed()
+        inb.frame(go_states()).drop(columns="error").wf.errors()
 
 
 @pytest.mark.parametrize("make", FRAMES)
@@ -55,7 +60,7 @@ def test_no_question_changes_the_frame(make: object) -> None:
     frame = make(samples.states(60, now=NOW), **({"payloads": True} if make != FRAMES[1] else {}))
     frame.attrs["nested"] = ["as it was"]
     before, attrs = copy.deepcopy(frame), copy.deepcopy(frame.attrs)
-    for answer in (frame.wf.summary(), frame.wf.failed(), frame.wf.durations()):
+    for answer in (frame.wf.summary(), frame.wf.errors(), frame.wf.durations()):
         answer.iloc[:, 0] = answer.iloc[0, 0]
         answer.attrs["nested"].append("overwritten")
     if make != inb.history_frame:
@@ -69,17 +74,17 @@ def test_no_question_changes_the_frame(make: object) -> None:
 @pytest.mark.parametrize("make", FRAMES)
 def test_answers_have_the_same_dtypes_for_an_empty_frame(make: object) -> None:
     full, empty = make(samples.states(300, now=NOW)), make([])
-    for ask in ("summary", "failed", "durations"):
+    for ask in ("summary", "errors", "durations"):
         some, none = getattr(full.wf, ask)(), getattr(empty.wf, ask)()
         assert list(none.dtypes.astype(str)) == list(some.dtypes.astype(str))
         assert list(none.columns) == list(some.columns)
         assert len(some) > 0
-    assert len(empty.wf.failed()) == 0
+    assert len(empty.wf.errors()) == 0
 
 
 def test_answers_remember_where_the_rows_came_from() -> None:
     frame = inb.frame(go_states())
-    for answer in (frame.wf.summary(), frame.wf.failed(), frame.wf.durations(), frame.wf.running()):
+    for answer in (frame.wf.summary(), frame.wf.errors(), frame.wf.durations(), frame.wf.running()):
         assert answer.attrs["fetched_at"] == frame.attrs["fetched_at"]
 
 
@@ -152,6 +157,7 @@ def test_running_gives_the_longest_first() -> None:
         7200,
         7200.0,
         np.float64(7200),
+        np.timedelta64(2, "h"),
         pd.Timedelta("2h"),
     ],
 )
@@ -170,15 +176,15 @@ def test_a_bad_duration_is_refused_with_examples(longer_than: object) -> None:
 def test_running_activities_are_found_and_events_do_not_run() -> None:
     workflow = state(status="running", history=history(("activity_started", "charge", 0)))
     assert list(inb.activity_frame(workflow).wf.running("1 day")["activity"]) == ["charge"]
-    with pytest.raises(AttributeError, match="events do not run"):
+    with pytest.raises(AttributeError, match="needs frame"):
         inb.history_frame(workflow).wf.running()
 
 
-# failed
+# errors
 
 
 @pytest.mark.parametrize(
-    ("errors", "family"),
+    ("errors", "group"),
     [
         (["timeout after 30 s", "timeout after 30 s"], "timeout after 30 s"),
         (["timeout after 30 s", "timeout after 45 s"], "timeout after … s"),
@@ -199,11 +205,11 @@ def test_running_activities_are_found_and_events_do_not_run() -> None:
         (["can't read user's row 1", "can't read user's row 2"], "can't read user's row …"),
     ],
 )
-def test_errors_that_differ_in_numbers_ids_and_quotes_are_one_family(
-    errors: list[str], family: str
+def test_errors_that_differ_in_numbers_ids_and_quotes_are_one_group(
+    errors: list[str], group: str
 ) -> None:
     found = failures(*errors)
-    assert found["error"].tolist() == [family]
+    assert found["error"].tolist() == [group]
     assert found["count"].tolist() == [2]
 
 
@@ -218,11 +224,11 @@ def test_errors_that_differ_in_numbers_ids_and_quotes_are_one_family(
         ["can't open the users' file", "can't move the users' file"],
     ],
 )
-def test_errors_that_differ_in_words_are_two_families(errors: list[str]) -> None:
+def test_errors_that_differ_in_words_are_two_groups(errors: list[str]) -> None:
     assert sorted(failures(*errors)["error"]) == sorted(errors)
 
 
-def test_a_family_tells_how_many_when_and_an_example() -> None:
+def test_a_group_tells_how_many_when_and_an_example() -> None:
     found = failures("card declined", "timeout after 1 s", "timeout after 2 s", "timeout after 3 s")
     assert found.to_dict("records") == [
         {
@@ -244,7 +250,7 @@ def test_a_family_tells_how_many_when_and_an_example() -> None:
     ]
 
 
-def test_failures_without_an_error_are_a_family_too() -> None:
+def test_failures_without_an_error_are_a_group_too() -> None:
     found = failures("", "", "card declined")
     assert found["count"].tolist() == [2, 1]
     assert pd.isna(found.loc[0, "error"])
@@ -253,7 +259,7 @@ def test_failures_without_an_error_are_a_family_too() -> None:
 
 def test_only_failures_are_counted() -> None:
     states = [took("a", 1, "canceled", error="stopped"), took("b", 1, error="odd"), took("c", 1)]
-    assert inb.frame(states).wf.failed().empty
+    assert inb.frame(states).wf.errors().empty
 
 
 def test_activities_and_events_that_failed_are_grouped_too() -> None:
@@ -265,8 +271,8 @@ def test_activities_and_events_that_failed_are_grouped_too() -> None:
         ("workflow_failed", "", 4, {"error": "card declined 2"}),
     )
     workflow = state(status="failed", history=events)
-    assert inb.activity_frame(workflow).wf.failed()["error"].tolist() == ["card declined 2"]
-    assert inb.history_frame(workflow).wf.failed()["count"].tolist() == [3]
+    assert inb.activity_frame(workflow).wf.errors()["error"].tolist() == ["card declined 2"]
+    assert inb.history_frame(workflow).wf.errors()["count"].tolist() == [3]
 
 
 @given(st.lists(st.text("a1 '\"`…:-\n\0", max_size=12), max_size=6))
@@ -321,3 +327,115 @@ def test_durations_of_activities_are_by_activity_and_of_those_that_ended() -> No
 def test_durations_of_thousands_of_years_are_no_problem() -> None:
     long = [took(str(n), 0).replace(created_at=NOON.replace(year=2)) for n in range(1000)]
     assert inb.frame(long).wf.durations().loc["completed", "p99"].days > 365 * 2000
+
+
+# failed
+
+
+def test_failed_gives_the_rows_the_last_failure_first() -> None:
+    rows = inb.frame([took("a", 1, "failed"), took("b", 2), took("c", 3, "failed")])
+    failed = rows.wf.failed()
+    assert list(failed["workflow_id"]) == ["c", "a"]
+    assert list(failed.columns) == list(rows.columns)
+    assert failed.attrs == rows.attrs
+
+
+# Only what is used is asked for
+
+
+def test_only_the_columns_that_are_used_are_needed() -> None:
+    rows = inb.frame([took("a", 1, "failed", error="x 1"), took("b", 2, "failed", error="x 2")])
+    assert rows.set_index("run_id").wf.errors()["count"].tolist() == [2]
+    indexed = rows.set_index("workflow_id").drop(columns="run_id")
+    assert indexed.wf.errors()["example"].tolist() == ["b"]
+    assert len(rows[["status", "updated_at"]].wf.failed()) == 2
+    assert rows[["status", "duration"]].wf.summary()["count"].sum() == 2
+    with pytest.raises(AttributeError, match="left out: duration"):
+        rows[["status"]].wf.summary()
+
+
+# The readable table
+
+
+def test_the_readable_table_is_short_and_has_errors_last_and_whole() -> None:
+    error = "card declined: " + "no funds, " * 30
+    rows = inb.frame(
+        [took("order-1", 62), took("order-2", 1, "failed", error=error), state("order-3", "queued")]
+    )
+    html = Reading(rows.wf._repr_html_())
+    text = " ".join(html.text.split())
+    assert "✓ completed order-1 2025-07-14 12:00:00 1 min 2 s" in text
+    assert error.strip() in text
+    assert "3 workflows, as of 20" in text
+    assert "NaN" not in text
+    assert "NaT" not in text
+    lines = repr(rows.wf).splitlines()
+    assert lines[0].split()[0] == "status"
+    assert lines[0].split()[-1] == "error"
+    assert lines[1].startswith("✓ completed")
+    assert lines[2].endswith(error.strip())
+
+
+@pytest.mark.parametrize("make", FRAMES)
+def test_a_readable_table_is_bounded_and_says_so(make: Callable[..., pd.DataFrame]) -> None:
+    long = "<&\u202e\n" * 50_000
+    events = history(*[("activity_failed", long, n, {"error": long}) for n in range(3)])
+    states = [took(f"{n}{long}", 1, "failed", error=long, history=events) for n in range(50)]
+    rows = make(states)
+    assert len(rows.wf._repr_html_()) < 60_000
+    assert len(repr(rows.wf)) < 30_000
+    assert f"The first 20 of {len(rows):,} " in repr(rows.wf)
+    assert "more characters" in repr(rows.wf)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE_STRINGS, "nul\0 esc\x1b[31m back\u202ewards"])
+def test_hostile_text_in_a_readable_table_is_shown_and_does_nothing(text: str) -> None:
+    rows = inb.frame(state(text, text, error=text, created_at=NOON)).rename(
+        columns={"events": text}
+    )
+    html, plain = rows.wf._repr_html_(), repr(rows.wf)
+    tags = {tag[0].lstrip("/") for tag in Reading(html).shape}
+    assert tags == {"style", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+    for shown in (html, plain):
+        assert not {"\0", "\x1b", "\u202e"} & set(shown)
+    assert rows.loc[0, "error"] == text  # the data stays as it is
+
+
+def test_error_groups_show_what_cannot_be_seen() -> None:
+    groups = failures("stop\u202e 1 \x1b[31m\nnext", "stop\u202e 2 \x1b[31m\nnext")
+    assert groups["error"].tolist() == ["stop\\u202e … \\x1b[31m\nnext"]
+
+
+def test_a_readable_table_says_what_its_frame_lacks() -> None:
+    store = samples.fill(inb.MemoryStore(), 9)
+    assert "older ones left out by limit=" in repr(inb.frame(store, limit=3).wf)
+    assert repr(inb.frame([]).wf).startswith("0 workflows, as of ")
+    assert inb.frame([]).wf._repr_html_()
+
+
+# Wherever a frame comes from
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["import pandas", "import pandas.api", "import inngest_nb.frames, pandas"],
+)
+def test_df_wf_is_there_in_a_fresh_process(imports: str, tmp_path: Path) -> None:
+    inb.frame(samples.states(20, now=NOW)).to_pickle(tmp_path / "rows.pkl")
+    script = f"""
+import sys
+import importlib.util
+import inngest_nb
+early = "pandas" in sys.modules
+importlib.util.find_spec("pandas")  # which imports nothing
+{imports}
+rows = pandas.read_pickle({str(tmp_path / "rows.pkl")!r})
+print(early, rows.wf.summary()["count"].sum(), pandas.DataFrame.wf is not None)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script.removeprefix("\n")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False 20 True\n"

@@ -58,7 +58,7 @@ def test_a_start_and_an_end_make_one_row() -> None:
 def test_an_activity_of_a_running_workflow_runs_until_now() -> None:
     frame = rows((START, "charge", 1))
     assert list(frame["outcome"]) == ["running"]
-    assert frame.loc[0, "duration"] == frame.attrs["fetched_at"] - after(1)
+    assert frame.loc[0, "duration"] == datetime.fromisoformat(frame.attrs["fetched_at"]) - after(1)
     assert pd.isna(frame.loc[0, "ended_at"])
 
 
@@ -106,7 +106,7 @@ def test_an_activity_that_is_tried_again_runs_and_shows_its_last_error() -> None
     (row,) = frame.to_dict("records")
     assert (row["attempt_count"], row["outcome"], row["error"]) == (2, "running", "HTTP 503")
     assert pd.isna(row["ended_at"])
-    assert row["duration"] == frame.attrs["fetched_at"] - after(1)
+    assert row["duration"] == datetime.fromisoformat(frame.attrs["fetched_at"]) - after(1)
 
 
 def test_an_activity_that_fails_for_good_keeps_its_last_error() -> None:

@@ -1,11 +1,13 @@
 """`plot_status`, `plot_durations`, `plot_activity` and `df.wf.plot`, drawn by real matplotlib."""
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -13,11 +15,14 @@ import pandas as pd
 import pytest
 from frame_states import after, history, state
 from hostile_strings import HOSTILE_STRINGS
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from matplotlib import pyplot
 from matplotlib.text import Text
 
 import inngest_nb as inb
 from inngest_nb import MemoryStore, samples
+from inngest_nb.words import TONE_COLOURS
 
 mpl.use("Agg")
 
@@ -165,7 +170,8 @@ def test_no_status_is_told_by_its_colour_alone(plot: Any, frame: pd.DataFrame) -
     if plot is not inb.plot_activity:
         hatches = [bars[0].get_hatch() or "" for bars in ax.containers]
         assert len(hatches) == len(set(hatches)) > 2
-        greys = [sum(bars[0].get_facecolor()[:3]) for bars in ax.containers]
+        fills = [bars[0].get_facecolor() for bars in ax.containers]
+        greys = [sum(fill[:3]) * fill[3] + 3 * (1 - fill[3]) for fill in fills]  # on white
         assert greys[-1] == max(greys), "the commonest status is the palest"
 
 
@@ -187,16 +193,18 @@ def test_times_are_those_of_the_frames_zone() -> None:
 
 
 def test_the_worst_hours_are_named() -> None:
-    assert "; most in the 3 h from Mar 8, 12:00: " in title(inb.plot_status(WORKFLOWS))
+    assert "; worst 3 h: Mar 8, 12:00 (" in title(inb.plot_status(WORKFLOWS))
     others = WORKFLOWS[WORKFLOWS["created_at"].dt.date != datetime(2026, 3, 8).date()]
-    assert "most in" not in title(inb.plot_status(others))
+    assert "worst" not in title(inb.plot_status(others))
 
 
 def test_what_is_not_drawn_is_counted() -> None:
     times = [NOW - timedelta(minutes=minute) for minute in range(100)]
     frame = began(*times, None, None, datetime(1970, 1, 1, tzinfo=UTC))
     ax = inb.plot_status(frame)
-    assert below(ax).endswith("not drawn: 2 without a known start, 1 from long before or after")
+    assert below(ax).endswith(
+        "not drawn: 2 without a known start, 1 far from the others in time: w-102 (1970-01-01)"
+    )
     assert height(ax.containers[0]) == 100
 
 
@@ -207,8 +215,8 @@ def test_a_part_is_not_taken_for_the_whole() -> None:
         (inb.activity_frame(store, limit=20), (inb.plot_activity,)),
     ):
         for plot in plots:
-            assert "the frame has not all workflows" in below(plot(frame))
-    assert "not all" not in below(inb.plot_status(inb.frame(store)))
+            assert "limit= left out older workflows" in below(plot(frame))
+    assert "left out" not in below(inb.plot_status(inb.frame(store)))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +267,7 @@ def test_shares_are_rounded_but_never_to_none_or_all() -> None:
 def test_the_title_says_how_long_half_of_them_and_the_slowest_tenth_take() -> None:
     frame = took(*[10] * 60, *[120] * 35, *[7_200] * 15)
     assert title(inb.plot_durations(frame)) == (
-        "Half of 110 workflows finish within 10 s, one in ten takes over 2 h"
+        "Half of 110 workflows finish within 10 s, 1 in 10 takes over 2 h"
     )
     assert title(inb.plot_durations(took(3, 250))) == "2 workflows took up to 4 min 10 s"
 
@@ -338,7 +346,7 @@ def test_a_row_says_how_long_an_activity_takes_and_how_often_it_is_retried() -> 
         *("retried", "2 %", ""),
         *("failed", "1 %", ""),
     ]
-    assert title(ax).endswith("send is retried most, 2 % of the times")
+    assert title(ax).endswith("send is retried most (2 % of calls)")
 
 
 def test_the_heads_of_the_columns_stand_below_the_title() -> None:
@@ -355,7 +363,7 @@ def test_many_activities_are_limited_with_words_on_what_was_left_out() -> None:
     ax = inb.plot_activity(frame)
     assert ticks(ax.yaxis) == [f"step-{place}" for place in range(59, 39, -1)]
     assert below(ax).endswith("not drawn: 40 more that take 62 % of the time")
-    assert title(ax).endswith("none is retried")
+    assert title(ax).endswith("no retries")
     assert len(ticks(inb.plot_activity(frame, limit=3).yaxis)) == 3
     every = inb.plot_activity(frame, limit=0)
     assert len(ticks(every.yaxis)) == 60
@@ -368,7 +376,7 @@ def test_activities_that_never_ended_are_counted() -> None:
     frame = ran(("send", 1, 1, "completed"), ("wait", 5, 1, "running"))
     assert below(inb.plot_activity(frame)).endswith("not drawn: 1 that never ended")
     ax = inb.plot_activity(frame[frame["activity"] == "wait"])
-    assert said(ax) == ["Of 1 activity none has ended in a known time."]
+    assert said(ax) == ["None of 1 activity has ended in a known time."]
 
 
 def test_activities_that_take_no_time_are_drawn() -> None:
@@ -495,8 +503,8 @@ EMPTY: dict[str, tuple[Callable[..., Any], pd.DataFrame, str]] = {
     "no workflows": (inb.plot_status, inb.frame([]), "This frame has no workflows."),
     "no durations": (inb.plot_durations, inb.frame([]), "This frame has no workflows."),
     "no activities": (inb.plot_activity, inb.activity_frame([]), "This frame has no activities."),
-    "no start": (inb.plot_status, began(None), "Of 1 workflow none has a known start."),
-    "no end": (inb.plot_durations, took(None, None), "Of 2 workflows none has a known duration."),
+    "no start": (inb.plot_status, began(None), "None of 1 workflow has a known start."),
+    "no end": (inb.plot_durations, took(None, None), "None of 2 workflows has a known duration."),
 }
 
 
@@ -514,10 +522,10 @@ REFUSED: dict[str, tuple[Callable[..., Any], Any, type[Exception], str]] = {
     "workflows": (inb.plot_activity, WORKFLOWS, AttributeError, "activity_frame.*lacks activity"),
     "any frame": (inb.plot_durations, pd.DataFrame({"x": [1]}), AttributeError, "lacks status"),
     "no times": (inb.plot_status, WORKFLOWS[["status"]], AttributeError, "lacks created_at"),
-    "text for times": (inb.plot_status, WORKFLOWS.astype({"created_at": str}), ValueError, "times"),
+    "text for times": (inb.plot_status, WORKFLOWS.assign(created_at="x"), ValueError, "times"),
     "numbers": (inb.plot_durations, WORKFLOWS.assign(duration=1.5), ValueError, "timedeltas"),
     "more numbers": (inb.plot_activity, ACTIVITIES.assign(duration=2), ValueError, "timedeltas"),
-    "a store": (inb.plot_status, MemoryStore(), TypeError, r"draws what frame\(\)"),
+    "a store": (inb.plot_status, MemoryStore(), TypeError, r"of frame\(\)"),
 }
 
 
@@ -567,3 +575,83 @@ def in_python(script: str) -> str:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+# What counts as finished, and where the data is
+
+
+def test_statuses_that_nobody_knows_are_not_counted_as_finished() -> None:
+    frame = pd.concat([took(*[10] * 20), took(*[10**6] * 20).assign(status="terminated")])
+    ax = inb.plot_durations(frame)
+    assert title(ax) == "Half of 20 workflows finish within 10 s, 1 in 10 takes over 10 s"
+    assert sum(map(height, ax.containers)) == 40
+    unknown = inb.plot_durations(took(5).assign(status="terminated"))
+    assert title(unknown) == "No durations of finished workflows yet"
+
+
+def test_one_workflow_of_another_century_does_not_squeeze_the_others() -> None:
+    for count in (5, 15, 19, 30, 60, 500):
+        times = [NOW - timedelta(minutes=7 * place) for place in range(count)]
+        ax = inb.plot_status(began(*times, datetime(1700, 1, 1, tzinfo=UTC)))
+        assert "week" not in ax.get_ylabel()
+        assert height(ax.containers[0]) == count
+        assert f"far from the others in time: w-{count} (1700-01-01)" in below(ax)
+        pyplot.close("all")
+
+
+def test_percentiles_are_named_above_the_bars() -> None:
+    ax = inb.plot_durations(WORKFLOWS)
+    drawn(ax)
+    bars = max(bar.get_window_extent().y1 for bars in ax.containers for bar in bars)
+    names = [text.get_window_extent() for text in ax.texts]
+    assert len(names) == 3
+    assert min(name.y0 for name in names) > bars
+    assert max(name.y1 for name in names) < ax.get_legend().get_window_extent().y1
+
+
+# In a notebook
+
+
+def test_a_notebook_shows_svg_on_a_transparent_ground_in_ink_for_light_and_dark() -> None:
+    shell = InteractiveShell.instance()
+    ax = inb.plot_status(WORKFLOWS)
+    with capture_output() as captured:
+        shell.display_formatter.format(ax.figure)
+    (output,) = captured.outputs
+    assert set(output.data) == {"image/svg+xml", "text/plain"}
+    assert len(output.data["image/svg+xml"]) < 250_000
+    assert ax.figure.patch.get_alpha() == ax.patch.get_alpha() == 0
+    ink = {
+        ax.xaxis.label.get_color(),
+        heading(ax).get_color(),
+        ax.get_legend().get_texts()[0].get_color(),
+    }
+    assert ink == {TONE_COLOURS["idle"]}
+    for ground in (1.0, 0.007):  # white, and JupyterLab's dark ground, as luminance
+        assert 3 < contrast(luminance(TONE_COLOURS["idle"]), ground) < 8
+
+
+def luminance(colour: str) -> float:
+    parts = [
+        part / 12.92 if part <= 0.04 else ((part + 0.055) / 1.055) ** 2.4
+        for part in mpl.colors.to_rgb(colour)
+    ]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(one: float, other: float) -> float:
+    low, high = sorted((one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_charts_and_widgets_have_one_palette() -> None:
+    style = Path(inb.__file__).parent / "notebook/page/templates/style.css"
+    given = dict(re.findall(r"--inb-(good|bad|busy):(#[0-9a-f]{6});", style.read_text("utf-8")))
+    assert given == {tone: TONE_COLOURS[tone] for tone in ("good", "bad", "busy")}
+    fills = {
+        name.split()[1]: mpl.colors.to_hex(bars[0].get_facecolor())
+        for name, bars in layers(inb.plot_status(WORKFLOWS)).items()
+    }
+    assert fills["failed"] == TONE_COLOURS["bad"]
+    assert fills["running"] == TONE_COLOURS["busy"]
+    assert fills["completed"] == TONE_COLOURS["good"]

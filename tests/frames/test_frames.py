@@ -1,21 +1,34 @@
 """`frame` and `history_frame`: one row a workflow, one row an event, with fixed dtypes."""
 
 import gc
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from frame_states import NOON, after, go_states, history, state
 from hostile_strings import HOSTILE_STRINGS
 from hypothesis import given
 from hypothesis import strategies as st
+from small_servers import plain_server, reply, scripted_server
 
 import inngest_nb as inb
-from inngest_nb import AsyncInngestStore, HistoryEvent, MemoryStore, SqliteStore, WorkflowState
-from inngest_nb.errors import ListingUnsupportedError
+from inngest_nb import (
+    AsyncInngestStore,
+    HistoryEvent,
+    MemoryStore,
+    SqliteStore,
+    WorkflowState,
+    samples,
+)
+from inngest_nb.errors import ListingUnsupportedError, NotAStateServerError
 
 TIME, DURATION = "datetime64[us, UTC]", "timedelta64[us]"
 FRAME = {
@@ -46,6 +59,10 @@ HISTORY = {
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:
     return {name: str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+def fetched(rows: pd.DataFrame) -> datetime:
+    return datetime.fromisoformat(rows.attrs["fetched_at"])
 
 
 def one(workflow: WorkflowState) -> pd.Series:
@@ -185,7 +202,7 @@ def test_nanoseconds_from_go_do_not_break_a_frame() -> None:
 
 def test_the_duration_of_a_running_workflow_is_the_time_so_far() -> None:
     rows = inb.frame(state(status="running", created_at=NOON, updated_at=after(5)))
-    assert rows.loc[0, "duration"] == rows.attrs["fetched_at"] - NOON
+    assert rows.loc[0, "duration"] == fetched(rows) - NOON
 
 
 def test_the_duration_of_an_ended_workflow_goes_to_its_last_update() -> None:
@@ -222,7 +239,7 @@ def test_the_first_save_stands_in_for_a_missing_created_at(tmp_path: Path) -> No
         store.save(state("ours", created_at=NOON, updated_at=after(1)))
         rows = inb.frame(store).set_index("workflow_id")
     assert rows.attrs["created_at_estimated"] == 1
-    assert before <= rows.loc["by go", "created_at"] <= rows.attrs["fetched_at"]
+    assert before <= rows.loc["by go", "created_at"] <= fetched(rows)
     assert rows.loc["by go", "duration"].days > 365 * 6000
     assert rows.loc["ours", "created_at"] == NOON
 
@@ -302,11 +319,12 @@ def test_hostile_text_stays_text(text: str) -> None:
 def test_attrs_of_states_say_that_nobody_was_asked() -> None:
     before = datetime.now(UTC)
     attrs = inb.frame(go_states(), "running", limit=2).attrs
-    assert before <= attrs.pop("fetched_at") <= datetime.now(UTC)
+    assert before <= datetime.fromisoformat(attrs.pop("fetched_at")) <= datetime.now(UTC)
     assert attrs == {
         "source": None,
         "filter": None,
         "truncated": False,
+        "listed": True,
         "unreadable": {},
         "created_at_estimated": 0,
     }
@@ -405,6 +423,7 @@ class ThirdPartyStore:
         return found[:limit] if limit else found
 
 
+@pytest.mark.filterwarnings("ignore:PlainServerStore")
 @pytest.mark.parametrize("kind", [PlainServerStore, ThirdPartyStore])
 def test_a_store_that_cannot_be_asked_gives_what_it_has_at_hand(kind: type) -> None:
     store = kind()
@@ -450,3 +469,113 @@ def test_a_bad_filter_is_refused() -> None:
         inb.frame([], limit=None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="status is a word"):
         inb.frame([], status=3)  # type: ignore[arg-type]
+
+
+# What is missing is said
+
+
+@pytest.mark.parametrize("make", [inb.frame, inb.history_frame, inb.activity_frame])
+def test_a_server_that_cannot_list_is_warned_of(make: Callable[..., pd.DataFrame]) -> None:
+    with plain_server() as server, inb.InngestStore(base_url=server.url) as store:
+        store.save(state(updated_at=NOON))
+        with pytest.warns(UserWarning, match="cannot list what its server keeps") as warned:
+            rows = make(store)
+    assert rows.attrs["listed"] is False
+    assert warned[0].filename == __file__
+    assert make(MemoryStore()).attrs["listed"] is True
+
+
+def test_a_web_page_is_no_empty_store() -> None:
+    page = reply(200, b"\n<!doctype html><title>Welcome</title>", Content_Type="text/html")
+    with scripted_server(page) as server, inb.InngestStore(base_url=server.url) as store:
+        with pytest.raises(NotAStateServerError, match="answered with a web page"):
+            inb.frame(store)
+
+
+@pytest.mark.parametrize("make", [inb.frame, inb.history_frame, inb.activity_frame])
+def test_a_misspelt_status_names_those_that_are_there(make: Callable[..., pd.DataFrame]) -> None:
+    store = MemoryStore()
+    for number, word in enumerate(("failed", "paused\u202e", "")):
+        store.save(state(str(number), word, updated_at=NOON))
+    for source in (store, store.list()):
+        words = r"no workflow has the status 'faild'; there are failed, paused\\u202e$"
+        with pytest.warns(UserWarning, match=words) as warned:
+            assert make(source, status="faild").empty
+        assert warned[0].filename == __file__
+        assert make(source, status="running").empty  # a known status that nothing has
+
+
+@pytest.mark.parametrize("limit", [np.int64(2), np.uint8(2)])
+def test_a_limit_is_any_whole_number(limit: Any) -> None:
+    rows = inb.frame([state(name) for name in "abc"], limit=limit)
+    assert len(rows) == 2
+    store = MemoryStore()
+    store.save(state())
+    assert json.loads(json.dumps(inb.frame(store, limit=limit).attrs))["filter"]["limit"] == 2
+    with pytest.raises(ValueError, match="limit is 0 for all"):
+        inb.frame([], limit=2.5)  # type: ignore[arg-type]
+
+
+# Elsewhere
+
+
+def test_frames_load_no_widgets() -> None:
+    script = "import sys, inngest_nb.frames; print({'ipywidgets', 'IPython'} & sys.modules.keys())"
+    assert in_python(script) == "set()\n"
+
+
+WRITTEN: dict[str, tuple[Callable[..., Any], Callable[..., pd.DataFrame]]] = {
+    "pickle": (pd.DataFrame.to_pickle, pd.read_pickle),
+    "parquet": (pd.DataFrame.to_parquet, pd.read_parquet),
+    "feather": (pd.DataFrame.to_feather, pd.read_feather),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize("make", [inb.frame, inb.history_frame, inb.activity_frame])
+def test_a_frame_comes_back_from_a_file_with_its_attrs(
+    make: Callable[..., pd.DataFrame], kind: str, tmp_path: Path
+) -> None:
+    if kind != "pickle":
+        pytest.importorskip("pyarrow")
+    write, read = WRITTEN[kind]
+    store = samples.fill(MemoryStore(), 40)
+    rows = make(store, limit=30)
+    write(rows, tmp_path / "rows")
+    again = read(tmp_path / "rows")
+    pd.testing.assert_frame_equal(again, rows)
+    assert again.attrs == rows.attrs == json.loads(json.dumps(rows.attrs))
+
+
+def test_a_frame_from_a_csv_file_answers_the_same(tmp_path: Path) -> None:
+    rows = inb.frame(samples.fill(MemoryStore(), 60))
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    again = pd.read_csv(tmp_path / "rows.csv")
+    for ask in ("summary", "durations"):
+        answer = getattr(rows.wf, ask)()
+        pd.testing.assert_frame_equal(getattr(again.wf, ask)(), answer, check_names=False)
+    assert list(again.wf.running("1h")["workflow_id"]) == list(rows.wf.running("1h")["workflow_id"])
+    assert list(again.wf.errors()["error"]) == list(rows.wf.errors()["error"])
+
+
+def test_arrow_columns_answer_the_same() -> None:
+    arrow = pytest.importorskip("pyarrow")
+    rows = inb.frame(samples.fill(MemoryStore(), 60))
+    types = {"duration": arrow.duration("us"), "created_at": arrow.timestamp("us", "UTC")}
+    again = rows.astype({name: pd.ArrowDtype(kind) for name, kind in types.items()})
+    pd.testing.assert_frame_equal(again.wf.summary(), rows.wf.summary())
+
+
+def test_attrs_are_kept_by_concat_of_rows_that_were_fetched_together() -> None:
+    store = samples.fill(MemoryStore(), 20)
+    rows = inb.frame(store)
+    assert pd.concat([rows.head(3), rows.tail(3)]).attrs == rows.attrs
+    assert rows.merge(rows[["run_id"]]).attrs == rows.attrs
+    assert pd.concat([rows, inb.frame(store)]).attrs == {}  # as the docstring says
+
+
+def in_python(script: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return done.stdout

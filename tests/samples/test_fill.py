@@ -119,7 +119,7 @@ def test_durations_are_skewed() -> None:
 
 
 def test_failures_fall_into_families_of_several_sizes() -> None:
-    families = inb.frame(MANY).wf.failed()
+    families = inb.frame(MANY).wf.errors()
     assert 8 <= len(families) <= 30
     assert families["count"].max() > 5 * families["count"].min()
     said = " / ".join(families["error"])

@@ -247,6 +247,14 @@ def _listing(response: Response, request: Request) -> Listing:
             return wire.flat(listing_of, response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass  # a 200 that is not our list comes from a server that has no list
+    if response.status == 200 and response.body.lstrip()[:1] == b"<":
+        raise NotAStateServerError(
+            f"inngest/refresh: {target_of(request)} answered with a web page, "
+            "so it is not a state server",
+            operation="refresh",
+            target=target_of(request),
+            hint="check base_url or INNGEST_BASE_URL; `inngest-nb serve` starts a state server",
+        )
     raise ListingUnsupportedError(
         "inngest/refresh: this server keeps states but cannot list them",
         operation="refresh",

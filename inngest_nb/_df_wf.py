@@ -1,0 +1,53 @@
+"""`df.wf` on every DataFrame as soon as pandas and the package are there, whichever comes first.
+
+The package doesn't import pandas, which takes longer than all of its own. Where pandas is not there
+yet, a finder waits for its import: pandas has no entry points for accessors, and no event says that
+a module was imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+
+def register_when_pandas_is_there() -> None:
+    """Register `df.wf`, which loads what it needs when it is first used."""
+    if "pandas" in sys.modules:
+        _register()
+    else:
+        sys.meta_path.insert(0, _Waiting())
+
+
+class _Waiting:
+    """Finds pandas as Python would, and registers the accessor after it was run."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "pandas":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_register(module: ModuleType) -> None:
+                run(module)
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
+                    _register()
+
+            spec.loader.exec_module = run_and_register  # type: ignore[method-assign]
+        return spec
+
+
+def _register() -> None:
+    sys.modules["pandas"].api.extensions.register_dataframe_accessor("wf")(_accessor)
+
+
+def _accessor(rows: Any) -> Any:
+    return import_module("inngest_nb.frames").WorkflowAccessor(rows)
