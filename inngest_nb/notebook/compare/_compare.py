@@ -14,7 +14,7 @@ from inngest_nb.frames import _columns as columns
 from inngest_nb.history import Step, moment
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
 from inngest_nb.notebook.compare._comparison_lines import lines_of, plain_lines
-from inngest_nb.notebook.page._html import output
+from inngest_nb.notebook.page._html import bundle, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
@@ -103,7 +103,7 @@ class Comparison:
             lines=words,
             rows=lines_of(self._sides),
         )
-        return {"text/html": str(html), "text/plain": repr(self)}
+        return bundle(html, repr(self))
 
     def __repr__(self) -> str:
         return plain_lines(self._sides)

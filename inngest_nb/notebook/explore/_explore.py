@@ -20,7 +20,7 @@ from inngest_nb.notebook.explore._search import Search
 from inngest_nb.notebook.explore._table import COLUMNS, Table, caption, plain_table
 from inngest_nb.notebook.forms._form import Form, complaint
 from inngest_nb.notebook.page._areas import Area, notice, row
-from inngest_nb.notebook.page._html import fragment, output
+from inngest_nb.notebook.page._html import bundle, fragment, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import left_out_text, short, store_name, time_text
@@ -296,22 +296,20 @@ class Explore(Form):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         if self._reading.acquire(timeout=_REPR_TIMEOUT):
             self._reading.release()
-        bundle: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
+        widget: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
         with self._drawing:
             rows, feed, asked = self.table.page["rows"], self._feed, self.search.says
             words = self._caption()
         notes = [words, asked, f"read {time_text(feed.at)}" if feed.at else ""]
         said = "; ".join(note for note in notes if note)
+        store = store_name(self._store)
         html = output(
             "explore",
             title=self.title,
-            store=store_name(self._store),
+            store=store,
             caption=said,
             columns=self.table.columns,
             rows=rows,
             messages=[self.trouble.markup] if self.trouble.markup else [],
         )
-        return bundle | {
-            "text/plain": f"{self.title} in {store_name(self._store)}\n{said}\n{plain_table(rows)}",
-            "text/html": str(html),
-        }
+        return widget | bundle(html, f"{self.title} in {store}\n{said}\n{plain_table(rows)}")

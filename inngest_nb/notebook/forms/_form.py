@@ -18,7 +18,7 @@ from inngest_nb.notebook.forms._errands import Errands
 from inngest_nb.notebook.live import LiveRun
 from inngest_nb.notebook.page._areas import Area, notice
 from inngest_nb.notebook.page._hearing import confirm_changes
-from inngest_nb.notebook.page._html import output
+from inngest_nb.notebook.page._html import bundle, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import short, store_name, visible_lines
@@ -198,22 +198,14 @@ class Form(widgets.VBox):  # type: ignore[misc]
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        widget: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         facts = self._facts()
         lines = [f"{label}: {visible_lines(value) or 'not set'}" for label, value in facts]
         above, below = ([area.markup for area in areas] for areas in self._areas())
         below += [self._listener_trouble.markup, self._progress.markup]
-        return bundle | {
-            "text/plain": "\n".join([f"{self.title} in {store_name(self._store)}", *lines]),
-            "text/html": output(
-                "form",
-                title=self.title,
-                store=store_name(self._store),
-                facts=facts,
-                above=above,
-                below=below,
-            ),
-        }
+        store = store_name(self._store)
+        html = output("form", title=self.title, store=store, facts=facts, above=above, below=below)
+        return widget | bundle(html, "\n".join([f"{self.title} in {store}", *lines]))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({store_name(self._store)})"

@@ -25,7 +25,7 @@ from inngest_nb.notebook.live._interrupt import (
 from inngest_nb.notebook.live._painter import Painter
 from inngest_nb.notebook.live._recheck import warn_if_replay_differs
 from inngest_nb.notebook.live._screens import CellScreen, screen_here
-from inngest_nb.notebook.timeline._timeline import picture_html
+from inngest_nb.notebook.timeline._timeline import picture_bundle
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import short
@@ -109,7 +109,7 @@ class LiveRun:
             self._screen.show_here(self._painter.picture())
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": picture_html(self._painter.picture()), "text/plain": repr(self)}
+        return picture_bundle(self._painter.picture())
 
     @property
     def id(self) -> str:

@@ -14,7 +14,7 @@ from inngest_nb.notebook.page._areas import Area
 from inngest_nb.notebook.page._html import output
 from inngest_nb.notebook.timeline._picture import Picture
 from inngest_nb.notebook.timeline._plain import headline, plain_text
-from inngest_nb.notebook.timeline._timeline import picture_html
+from inngest_nb.notebook.timeline._timeline import picture_bundle
 from inngest_nb.words import short, visible
 
 __all__ = ["Screen", "screen_here"]
@@ -62,21 +62,17 @@ class CellScreen:
             return self._display(picture)
         from IPython.display import update_display
 
-        bundle = _bundle(picture)
+        bundle = picture_bundle(picture)
         _as_running_cell(update_display, bundle, raw=True, display_id=self._display_id)
         return len(bundle["text/html"])
 
     def _display(self, picture: Picture) -> int:
         from IPython.display import display
 
-        bundle = _bundle(picture)
+        bundle = picture_bundle(picture)
         show: Callable[..., object] = display
         show(bundle, raw=True, display_id=self._display_id)
         return len(bundle["text/html"])
-
-
-def _bundle(picture: Picture) -> dict[str, str]:
-    return {"text/html": picture_html(picture), "text/plain": plain_text(picture)}
 
 
 def _running_cell() -> str:

@@ -19,7 +19,7 @@ from inngest_nb.notebook.forms._form import Form, complaint
 from inngest_nb.notebook.forms._payload_field import PayloadField
 from inngest_nb.notebook.live._stopped import resume_text
 from inngest_nb.notebook.page._areas import Area, filling, notice, row
-from inngest_nb.notebook.page._html import fragment, output
+from inngest_nb.notebook.page._html import bundle, fragment, output
 from inngest_nb.notebook.replay._moments import Moment, moments_of, plain_moments, state_at
 from inngest_nb.state import UNSET, EventType, WorkflowState
 from inngest_nb.store import MemoryStore, WorkflowStore
@@ -229,7 +229,7 @@ class Replay(Form):
     # What a notebook keeps
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
+        widget: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
         messages = [area.markup for area in (self.parting, self.outcome, self.trouble)]
         html = output(
             "replay",
@@ -238,7 +238,7 @@ class Replay(Form):
             more=max(0, len(self.moments) - _SAVED),
             messages=[message for message in messages if message],
         )
-        return bundle | {"text/html": html, "text/plain": repr(self)}
+        return widget | bundle(html, repr(self))
 
     def __repr__(self) -> str:
         return plain_moments(self.state, self.moments[:_SAVED], len(self.moments))

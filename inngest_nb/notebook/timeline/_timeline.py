@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from inngest_nb.frames import state_of
 from inngest_nb.history import moment
-from inngest_nb.notebook.page._html import fragment, output
+from inngest_nb.notebook.page._html import bundle, fragment, output
 from inngest_nb.notebook.timeline._picture import Picture, picture_of
 from inngest_nb.notebook.timeline._plain import plain_text
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
-__all__ = ["Timeline", "chart_markup", "picture_html", "timeline"]
+__all__ = ["Timeline", "chart_markup", "picture_bundle", "timeline"]
 
 
 class Timeline:
@@ -25,7 +25,7 @@ class Timeline:
         self.picture = picture_of(state, now)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": picture_html(self.picture), "text/plain": repr(self)}
+        return picture_bundle(self.picture)
 
     def __repr__(self) -> str:
         return plain_text(self.picture)
@@ -44,9 +44,9 @@ def timeline(
     return Timeline(state, moment(now))
 
 
-def picture_html(picture: Picture) -> str:
-    """Return the HTML of a picture, with the stylesheet in it."""
-    return str(output("timeline", picture=picture))
+def picture_bundle(picture: Picture) -> dict[str, str]:
+    """Return a picture as an output of a notebook."""
+    return bundle(output("timeline", picture=picture), plain_text(picture))
 
 
 def chart_markup(state: WorkflowState, now: datetime) -> Markup:
