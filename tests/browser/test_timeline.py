@@ -102,6 +102,33 @@ def test_bars_keep_their_places_under_the_ticks(lab: LabPage) -> None:
         assert (round(box["x"]), round(box["width"])) == (round(axis["x"]), round(axis["width"]))
 
 
+@pytest.mark.parametrize("width", [320, 400, 640, 800, 1_280])
+def test_no_outcome_is_cut_off_in_a_pane_of_any_width(browser: Browser, width: int) -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    events = [
+        {"type": "activity_started", "timestamp": begin},
+        {"type": "activity_completed", "timestamp": begin + timedelta(seconds=75)},
+        {"type": "activity_started", "timestamp": begin + timedelta(seconds=80)},
+        {"type": "activity_failed", "timestamp": begin + timedelta(hours=30), "error": "x" * 200},
+    ]
+    names = ["measure_city", "measure_city", *["reconcile_invoices_of_all_accounts"] * 2]
+    history = tuple(
+        inb.HistoryEvent(activity_name=name, **event)
+        for name, event in zip(names, events, strict=True)
+    )
+    state = inb.WorkflowState(workflow_id="order-000123", status="failed", history=history)
+    with browser.new_page() as page:
+        page.set_viewport_size({"width": width, "height": 600})
+        page.set_content(inb.timeline(state)._repr_mimebundle_()["text/html"])
+        page.locator("body").evaluate("body => { body.style.margin = 0; }")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for cell in page.locator(".inb-chart tbody td:last-child").all():
+            box = cell.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= width
+            assert box["width"] >= 72
+
+
 # The lengths whose labels are the longest, and some whose last tick is at the very end.
 LENGTHS = (0.00025, 0.5, 1.8, 2, 75, 150, 4_500, 9_000, 2.5e11)
 
