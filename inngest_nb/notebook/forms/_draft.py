@@ -1,4 +1,4 @@
-"""A state that is being mended: what it is a change of, and what saving it would change."""
+"""A state that is being edited: what it is a change of, and what saving it would change."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import StoreError
-from inngest_nb.notebook.forms._errands import Errands
 from inngest_nb.notebook.live import LiveRun
 from inngest_nb.notebook.page._areas import Area, notice
+from inngest_nb.notebook.page._errands import Errands
 from inngest_nb.notebook.page._hearing import confirm_changes
 from inngest_nb.notebook.page._html import bundle, output
 from inngest_nb.state import WorkflowState

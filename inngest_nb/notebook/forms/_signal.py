@@ -12,26 +12,21 @@ from markupsafe import Markup
 
 from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.history import is_finished
+from inngest_nb.notebook.forms import _signal_words as say
 from inngest_nb.notebook.forms._form import Form, check_store, named_in
 from inngest_nb.notebook.forms._payload_field import PayloadField
 from inngest_nb.notebook.forms._picker import Picker, typed_among
 from inngest_nb.notebook.live._live import LiveRun, executor_of
 from inngest_nb.notebook.page._areas import Area, filling, notice, row
 from inngest_nb.notebook.page._html import fragment
-from inngest_nb.state import EventType, Signal, WorkflowState, WorkflowStatus
+from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import short, time_text, visible
+from inngest_nb.words import short, visible
 
 __all__ = ["SignalForm", "signal_form"]
 
 # Seconds between two looks at the run: right after a change, and at most.
 _SHORT_PAUSE, _LONG_PAUSE = 0.3, 5.0
-_HINT = 'Approve and Reject add "approved": true or false to the payload. Send sends it unchanged.'
-_ENDED = {
-    WorkflowStatus.COMPLETED: "This run has completed and takes no more signals",
-    WorkflowStatus.FAILED: "This run has failed and takes no more signals",
-    WorkflowStatus.CANCELED: "This run was canceled and takes no more signals",
-}
 
 
 def signal_form(source: LiveRun | Executor | WorkflowStore, workflow: object = None) -> SignalForm:
@@ -121,7 +116,7 @@ class SignalForm(Form):
         self.trouble, self.outcome = Area("inb-trouble"), Area("inb-outcome")
         self.ended, self.waiting = Area("inb-ended"), Area("inb-waiting")
         self.watching = Area("inb-watching")
-        hint = Area("inb-hint", fragment("remark", lines=[_HINT]))
+        hint = Area("inb-hint", fragment("remark", lines=[say.HINT]))
         self.fields = widgets.VBox((row(self.name), self.payload, hint))
 
     def _make_buttons(self) -> None:
@@ -172,8 +167,7 @@ class SignalForm(Form):
         before = self._state
         self._guard("look at the workflow", partial(self._look, turn), self.watching)
         longest = _LONG_PAUSE if self._handle is None else _SHORT_PAUSE
-        news = self._state is not before
-        self._pause = _SHORT_PAUSE if news else min(longest, self._pause * 1.5)
+        self._pause = min(longest, self._pause * 1.5) if self._state is before else _SHORT_PAUSE
         self._look_later(turn)
 
     def _look(self, turn: object) -> None:
@@ -196,7 +190,7 @@ class SignalForm(Form):
                 self.summary.show(fragment("workflow", state=state, payloads=[], brief=True))
                 self._offer(state)
                 if is_finished(state.status):
-                    ended = notice("note", _ENDED[state.status])
+                    ended = notice("note", say.ENDED[state.status])
             self.ended.show(ended)
             self._remark()
             self._arrange()
@@ -205,9 +199,9 @@ class SignalForm(Form):
         """Say what the run waits for, where that is known, and whether that is what is typed."""
         lines = []
         if not self._is_over() and (self._handle is not None or self._waiting):
-            lines.append(_waits(self._waiting))
+            lines.append(say.waits(self._waiting))
             if self._waiting and not self._is_awaited(name := self._typed_name()) and name:
-                lines.append(f"{_not_waiting(name)} If you send it, it is queued.")
+                lines.append(f"{say.not_waiting(name)} If you send it, it is queued.")
         self.waiting.show(fragment("remark", lines=lines) if lines else Markup())
 
     def _is_awaited(self, name: str) -> bool:
@@ -276,13 +270,13 @@ class SignalForm(Form):
         try:
             self._executor.signal(workflow_id, Signal(name, payload))
             self._sent, self._focus = True, self.another
-            self.outcome.show(notice("done", _sent(name)))
+            self.outcome.show(notice("done", say.sent(name)))
         finally:
             with self._showing:
                 state = self._now(workflow_id)
                 self._show(workflow_id, state)
         if state is not None:
-            self.outcome.show(_receipt(name, state, awaited=awaited))
+            self.outcome.show(say.receipt(name, state, awaited=awaited))
         self._wrote(workflow_id, state)
 
     def _ask_again(self) -> None:
@@ -305,34 +299,3 @@ class SignalForm(Form):
 def _moment(state: WorkflowState | None) -> tuple[Any, ...]:
     """Tell a state of a run from every later one."""
     return () if state is None else (state.run_id, state.status, len(state.history))
-
-
-def _waits(names: tuple[str, ...]) -> str:
-    if not names:
-        return "Not waiting for a signal. Signals sent now are queued."
-    listed = " and ".join(_quoted(name) for name in names)
-    return f"Waiting for the signal {listed}."
-
-
-def _not_waiting(name: str) -> str:
-    return f"The run is not waiting for {_quoted(name)}."
-
-
-def _sent(name: str) -> str:
-    return f"Signal {_quoted(name)} sent"
-
-
-def _quoted(name: str) -> str:
-    return f'"{short(name)}"'
-
-
-def _receipt(name: str, state: WorkflowState, *, awaited: bool) -> Markup:
-    """Say where a signal is in the history that was just read."""
-    lines = [] if awaited else [f"{_not_waiting(name)} The signal is queued until it asks for it."]
-    for event in reversed(state.history):
-        if event.type is EventType.SIGNAL_RECEIVED and event.signal_name == name:
-            lines.insert(0, f"Saved as event {event.id}, {time_text(event.timestamp)}")
-            break
-    else:
-        lines.insert(0, "Saved in the store for the process that runs the workflow")
-    return notice("done", _sent(name), *lines)
