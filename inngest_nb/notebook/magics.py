@@ -17,8 +17,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from inngest_nb.frames import frame
-from inngest_nb.frames._source import is_store
+from inngest_nb.frames import default_store, frame, is_store
 from inngest_nb.notebook.live._interrupt import HEARING
 from inngest_nb.notebook.live._live import LiveRun, run
 from inngest_nb.notebook.timeline._timeline import Timeline, timeline
@@ -35,8 +34,8 @@ _INPUT = re.compile(r"(?:^|\s)--input(?:=|\s+|$)")
 _STORE = argument(
     "--store",
     metavar="NAME",
-    help="the variable with the store; without it the one called store, or the only one there is, "
-    "or else an InngestStore as the environment configures it",
+    help="the variable with the store; without it that of inb.use(), or the one called store, or "
+    "the only one there is, or else an InngestStore as the environment configures it",
 )
 
 
@@ -113,6 +112,8 @@ class WorkflowMagics(Magics):
             if _is_ours(variables.get(name)):
                 return variables[name]  # type: ignore[no-any-return]
             raise UsageError(f"--store {name}: no variable of that name holds a store")
+        if (used := default_store()) is not None:
+            return used
         if _is_ours(variables.get("store")):
             return variables["store"]  # type: ignore[no-any-return]
         # What was shown last is kept as _ and _3 too.

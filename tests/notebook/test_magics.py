@@ -178,6 +178,19 @@ def test_a_store_of_any_name_is_found_and_one_is_named_where_there_are_several(s
             shell.run_line_magic("workflows", f"--store {wrong}")
 
 
+def test_the_store_of_use_comes_before_those_that_are_found(
+    shell: Any, store: inb.MemoryStore
+) -> None:
+    used = inb.use(inb.MemoryStore())
+    try:
+        assert len(shell.run_line_magic("workflows", "")) == 0
+        used.save(inb.WorkflowState(workflow_id="only"))
+        assert len(shell.run_line_magic("workflows", "")) == 1
+    finally:
+        inb.use(None)
+    assert len(shell.run_line_magic("workflows", "")) == len(store.list())
+
+
 def test_without_a_store_the_environment_says_where(
     shell: Any, state_server: inb.StateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
