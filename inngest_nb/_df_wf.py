@@ -46,7 +46,9 @@ class _Waiting:
 
 
 def _register() -> None:
-    sys.modules["pandas"].api.extensions.register_dataframe_accessor("wf")(_accessor)
+    pandas = sys.modules["pandas"]
+    if not hasattr(pandas.DataFrame, "wf"):  # else the package was loaded again
+        pandas.api.extensions.register_dataframe_accessor("wf")(_accessor)
 
 
 def _accessor(rows: Any) -> Any:

@@ -71,9 +71,9 @@ class ProgramRun(CheckedRun):
             self.store = SqliteStore(f"{self.folder.name}/states.db")
         self.prepare()
         self.begun = True
-        self.execute(timeout, id=dies)
+        self.execute(timeout, dies)
         if self.store.load("w") is None:  # it died before it began: there is nothing to go on with
-            self.execute(timeout, id=None)
+            self.execute(timeout, None)
 
     def prepare(self) -> None:
         """Make the world that all processes share."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import threading
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,15 @@ def kernel() -> Iterator[LiveKernel]:
 def test_the_stop_button_leaves_one_line(kernel: LiveKernel, cell: str) -> None:
     process = int(kernel.run("print(os.getpid())"))
     asked = kernel.client.execute(cell, stop_on_error=False)
+    pictures = 0
     while True:
         message = kernel.client.get_iopub_msg(timeout=30)
         if message["parent_header"].get("msg_id") != asked:
             continue
-        if message["msg_type"] == "display_data":
-            threading.Timer(1, os.kill, (process, 2)).start()
+        if message["msg_type"] == "update_display_data":
+            pictures += 1
+            if pictures == 3:  # by then the cell waits
+                os.kill(process, signal.SIGINT)
         elif message["msg_type"] == "error":
             break
     assert message["content"]["traceback"] == ["⊘ Canceled: trip"]

@@ -253,6 +253,7 @@ def test_the_stylesheet_is_small_and_follows_the_theme() -> None:
     assert len(sheet.encode()) < 6_000  # forms, timelines and the explorer share it
     assert "--jp-content-font-color1" in sheet
     theirs = {".widget-html-content", ".widget-inline-hbox", ".widget-label", ".widget-dropdown"}
+    theirs |= {".widget-box", ".jupyter-widgets"}
     classes = set(re.findall(r"\.[a-z][\w-]+", sheet)) - theirs
     assert [name for name in classes if not name.startswith(".inb")] == []
 

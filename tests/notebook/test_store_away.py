@@ -16,7 +16,7 @@ from inngest_nb.errors import WorkflowNotSavedError
 from inngest_nb.notebook.live._painter import Painter
 from inngest_nb.notebook.live._screens import TerminalScreen
 from inngest_nb.notebook.timeline._picture import Picture
-from inngest_nb.notebook.timeline._timeline import picture_html
+from inngest_nb.notebook.timeline._timeline import picture_bundle
 
 
 class Watched(TerminalScreen):
@@ -71,7 +71,7 @@ def test_a_run_whose_store_is_away_says_so_and_is_resumed(tmp_path: Path, comes_
             with pytest.raises(WorkflowNotSavedError):
                 handle.result(60)
             painter.drawn.result(30)
-            html = unescape(picture_html(screen.pictures[-1]))
+            html = unescape(picture_bundle(screen.pictures[-1])["text/html"])
             for said in (html, screen.text.getvalue()):
                 assert "stopped here" in said
                 assert "✕" not in said

@@ -137,7 +137,7 @@ def test_the_picture_of_a_long_history_is_bounded_in_bytes() -> None:
 def test_the_chart_alone_brings_no_facts_and_no_stylesheet() -> None:
     part = chart_markup(FAILED, datetime.now(UTC))
     assert isinstance(part, Markup)
-    assert part.lstrip().startswith("<table")
+    assert part.lstrip().startswith('<div class="inb-fit"><table')
     assert "<style" not in part
     assert "order-1" not in part
 

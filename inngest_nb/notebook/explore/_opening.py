@@ -9,6 +9,7 @@ from inngest_nb.notebook.explore._catalog import Query, entry_of, matching
 from inngest_nb.notebook.explore._feed import Feed
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore, unreadable_in
+from inngest_nb.words import store_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,9 @@ def frame_of(store: WorkflowStore, feed: Feed, query: Query) -> pd.DataFrame:
         "text": query.text.strip(),
         "updated_within": query.within.total_seconds() or None,
     }
-    source = frame(store, limit=1).attrs["source"]  # which names a store without its secrets
-    made.attrs |= {"source": source, "filter": filtered, "unreadable": unreadable_in(states)}
+    made.attrs |= {
+        "source": store_name(store),
+        "filter": filtered,
+        "unreadable": unreadable_in(states),
+    }
     return made

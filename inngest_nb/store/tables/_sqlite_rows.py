@@ -37,8 +37,10 @@ _CHECKSUM_BITS = 0xFFFFFFFF
 _DAMAGED = "damaged in the database file: its checksum does not match"
 _MISSING = "damaged in the database file: its document is missing"
 _BAD_ENTRIES = "damaged in the database file: the entries of its row make no sense"
-_FIRST_US = wire.microseconds(None)
-_LAST_US = wire.microseconds(datetime.max.replace(tzinfo=UTC))
+# The first and the last moment of other zones lie up to a day beyond those of UTC.
+_DAY_US = 86_400_000_000
+_FIRST_US = wire.microseconds(None) - _DAY_US
+_LAST_US = wire.microseconds(datetime.max.replace(tzinfo=UTC)) + _DAY_US
 
 
 def checksum_of(workflow_id: bytes, body: bytes) -> int:
