@@ -92,7 +92,7 @@ def test_a_worker_takes_over_from_one_that_was_killed(
 def test_a_worker_says_what_it_cannot_load(tmp_path: Path) -> None:
     for given, words in (
         ("no_such_module", "no module named 'no_such_module'"),
-        ("worked_workflows:no_such", "has no 'no_such'"),
+        ("worked_workflows:no_such", "has no function 'no_such'"),
     ):
         command = [sys.executable, "-m", "inngest_nb", "worker", given]
         done = subprocess.run(
