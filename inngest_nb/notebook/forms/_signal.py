@@ -174,15 +174,16 @@ class SignalForm(Form):
         """Show the workflow anew if something has happened to it."""
         with self._showing:  # so that nobody shows something newer meanwhile
             state = self._now(self._followed)
-            news = _moment(state) != _moment(self._state) or self._waits_for() != self._waiting
+            news = _moment(state) != _moment(self._state) or self._waits(state) != self._waiting
             if self._turn is turn and news:
                 self._show(self._followed, state)
 
     def _show(self, workflow_id: str, state: WorkflowState | None) -> None:
         """Show a workflow as it is now, and what one can do."""
         with self._showing:
+            # First what may fail: a form that knows of the end but has not shown it looks no more.
+            self._waiting = self._waits(state)
             self._state = state
-            self._waiting = self._waits_for()
             ended = Markup()
             if state is None:
                 self.summary.show(notice("note", f"The store has no workflow {short(workflow_id)}"))
@@ -211,10 +212,13 @@ class SignalForm(Form):
     def _typed_name(self) -> str:
         return typed_among(self._names, self.name.value)
 
-    def _waits_for(self) -> tuple[str, ...]:
+    def _waits(self, state: WorkflowState | None) -> tuple[str, ...]:
+        """Name the signals that a run in this state waits for."""
+        if state is None or is_finished(state.status):
+            return ()
         if self._handle is not None:
             return self._handle.waiting_for
-        return () if self._state is None else self._executor.waiting_for(self._state.workflow_id)
+        return self._executor.waiting_for(state.workflow_id)
 
     def _offer(self, state: WorkflowState) -> None:
         """Offer the names that the run is known for, and begin with the first."""
