@@ -135,7 +135,13 @@ def fresh(value: Any) -> Any:
 
 def as_json(value: Any, whose: str) -> Any:
     """Return a value as JSON reads it back, or raise one of `UNWRITABLE` saying whose it is."""
-    if value is None or type(value) is bool or (type(value) is str and _is_simple_text(value)):
+    kind = type(value)
+    if (
+        value is None
+        or kind is bool
+        or (kind is int and -(2**63) <= value < 2**63)
+        or (kind is str and _is_simple_text(value))
+    ):
         return value  # as it is: text in between would be a detour
     try:
         return wire.json_copy(value, MAX_PAYLOAD_BYTES)

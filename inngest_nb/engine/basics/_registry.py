@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os.path
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, overload
 
 from inngest_nb.engine.basics._functions import check_function, clean, name_of
@@ -82,8 +82,12 @@ def qualified(fn: Callable[..., Any]) -> str:
     if module in ("__main__", "__mp_main__"):
         main = sys.modules.get(module)
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-        module = spec.name if spec else Path(file).stem if file else "__main__"
+        module = spec.name if spec else _stem(file) if file else "__main__"
     return clean(f"{module}:{named.__qualname__}")
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]  # pathlib takes longer than the rest
 
 
 def _is_defined_again(old: Callable[..., Any], new: Callable[..., Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -40,7 +40,7 @@ class Journal:
         self._last_id = max((event.id for event in self.events), default=0)
         self._offset = self._last_id - len(self.events)
         self._etag = state.etag
-        self._nonce = uuid.uuid4().hex[:12]
+        self._nonce = os.urandom(6).hex()
         self._writes = 0
         self._most = 0  # events of the next write, once one was too much; 0 is all
         self._pending: tuple[Write, int] | None = None

@@ -19,7 +19,7 @@ from pathlib import Path
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.changes import Changes
 from inngest_nb.store.keys import reused
-from inngest_nb.store.messages import Discard, Hold, Message
+from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import Done, Number, Position, Row
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
@@ -65,6 +65,8 @@ _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
 _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
 
+
+_OF_WORKFLOWS = (Write, Deletion)
 
 # SQLite's connections must not be used in a forked process, nor be closed there.
 _tables: weakref.WeakSet[SqliteTable] = weakref.WeakSet()
@@ -261,11 +263,11 @@ class _Writer:
 
 
 def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
-    if isinstance(work, Message | Hold | Discard):
-        share(database, work)
-        return None
     if isinstance(work, Keyed):
         return _apply_once(database, work)
+    if not isinstance(work, _OF_WORKFLOWS):
+        share(database, work)
+        return None
     found = database.execute(_FIND, (work.workflow_id,)).fetchone()
     number, etag, status = found or (None, None, None)
     if is_done(work, etag):
