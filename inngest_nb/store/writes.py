@@ -62,7 +62,7 @@ class Write(NamedTuple):
 
 
 class SoundWrite(Write):
-    """A partial write that needs no checks, of a document that `wire.encode_part` has just made.
+    """A write that needs no checks, of a document that `wire` has just written.
 
     All its entries are filled in. Reading such a document again takes longer than writing it did.
     """

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os.path
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, overload
 
 from inngest_nb.engine.basics._functions import check_function, clean, name_of
@@ -86,8 +86,9 @@ def qualified(fn: Callable[..., Any]) -> str:
     return clean(f"{module}:{named.__qualname__}")
 
 
+@lru_cache(maxsize=8)
 def _stem(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]  # pathlib takes longer than the rest
+    return Path(path).stem
 
 
 def _is_defined_again(old: Callable[..., Any], new: Callable[..., Any]) -> bool:

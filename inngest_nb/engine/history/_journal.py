@@ -164,7 +164,7 @@ class Journal:
         if count < len(self.events):
             status = WorkflowStatus.RUNNING
         self._writes += 1
-        write = (Write if whole else SoundWrite)(
+        write = SoundWrite(
             workflow_id=self._state.workflow_id,
             document=document,
             whole=whole,

@@ -282,7 +282,7 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
             database.execute(statement, (number,))
         drop_messages_of(database, work.workflow_id)
     elif not work.whole:
-        checksum = _checksum(work)
+        checksum = checksum_of(work.workflow_id.encode(), work.document)
         if work.owner is None and work.status in (None, status):
             database.execute(_STEP, (work.updated_us, work.etag, checksum, number))
         else:
@@ -313,11 +313,8 @@ def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> Non
     else:
         database.execute(_REPLACE, (*entries, number))
         database.execute(_DROP_PARTS, (number,))
-    database.execute(_SET_DOCUMENT, (number, write.document, _checksum(write)))
-
-
-def _checksum(write: Write) -> int:
-    return checksum_of(write.workflow_id.encode(), write.document)
+    checksum = checksum_of(write.workflow_id.encode(), write.document)
+    database.execute(_SET_DOCUMENT, (number, write.document, checksum))
 
 
 def _closed(path: Path) -> StoreFileError:
