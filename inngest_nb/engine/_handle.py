@@ -44,7 +44,10 @@ class WorkflowHandle:
 
     @property
     def status(self) -> WorkflowStatus:
-        """The status now. A run that was stopped because it could not be saved is failed."""
+        """The status now; of a run that was stopped before its end, the one that is stored.
+
+        That is "running", or "" if nothing of it could be saved.
+        """
         return self._run.status
 
     @property

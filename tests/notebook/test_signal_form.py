@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from executor_stores import CheckedStore
 from form_driver import click, press, type_into, words
 from frame_states import NOON
 from small_servers import plain_server
 
 import inngest_nb as inb
 from inngest_nb import AsyncInngestStore, Executor, Hooks, InngestStore, MemoryStore, WorkflowStore
+from inngest_nb.errors import WorkflowNotSavedError
 from inngest_nb.notebook.live import LiveRun
 
 PATIENCE = 20
@@ -255,6 +257,25 @@ def test_a_run_whose_process_died_finds_the_signal_when_it_is_resumed(store: Mem
     with Executor(store) as executor:
         assert executor.resume(asking, "order-7").result(PATIENCE) == [{"approved": True}]
     until(form.ended, "This run has completed")
+
+
+def test_a_run_that_was_stopped_is_running_and_followed_to_where_it_is_resumed() -> None:
+    with CheckedStore() as store:
+        live = inb.start(asking, 1, store=store, id="order-7")
+        form = inb.signal_form(live)
+        until(form.waiting, 'Waiting for the signal "approve".')
+        store.fail_from = store.saves + 1
+        with pytest.raises(WorkflowNotSavedError):
+            live.signal("other")
+        store.fail_from = 0
+        stored = store.load("order-7")
+        assert stored is not None
+        assert live.status == live.handle.status == live.state.status == stored.status == "running"
+        again = inb.resume(asking, "order-7", store=store)
+        name(form)
+        press(form, form.approve)
+        assert again.result(PATIENCE) == [{"approved": True}]
+        until(form.ended, "This run has completed")
 
 
 def test_a_run_of_another_executor_is_sent_the_signal_too(store: MemoryStore) -> None:

@@ -433,10 +433,12 @@ class Run:
             self._failure = failure
             told = self.done.done()
             self.ended = True
-            if isinstance(failure, WorkflowNotSavedError):
-                self.status = WorkflowStatus.FAILED
-            elif isinstance(failure, WorkflowCanceledError):
+            if isinstance(failure, WorkflowCanceledError):
                 self.status = WorkflowStatus.CANCELED
+            elif self.journal.is_behind(len(self.journal.events)):
+                # An end that is not stored is none.
+                self.status = WorkflowStatus.RUNNING if self.journal.saved else WorkflowStatus.UNSET
+                self._outcome = {}
             self.changed.notify_all()
         if told:  # the executor was closed: nobody will hear of it from the handle any more
             _log.warning("%s", failure)

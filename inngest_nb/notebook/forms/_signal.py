@@ -17,6 +17,7 @@ from inngest_nb.notebook.forms._form import Form, check_store, named_in
 from inngest_nb.notebook.forms._payload_field import PayloadField
 from inngest_nb.notebook.forms._picker import Picker, typed_among
 from inngest_nb.notebook.live._live import LiveRun, executor_of
+from inngest_nb.notebook.live._stopped import has_stopped
 from inngest_nb.notebook.page._areas import Area, filling, notice, row
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
@@ -154,7 +155,12 @@ class SignalForm(Form):
         self._look_later(turn)
 
     def _now(self, workflow_id: str) -> WorkflowState | None:
-        return self._store.load(workflow_id) if self._handle is None else self._handle.state
+        if self._handle is not None:
+            state = self._handle.state
+            if is_finished(state.status) or not has_stopped(self._handle):
+                return state
+            self._handle = None  # the store knows what becomes of it
+        return self._store.load(workflow_id)
 
     def _look_later(self, turn: object) -> None:
         """Look at the workflow again after a pause, while it runs and the form is about it."""

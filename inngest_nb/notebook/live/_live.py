@@ -123,7 +123,7 @@ class LiveRun:
 
     @property
     def status(self) -> WorkflowStatus:
-        """The status now."""
+        """The status now, as `WorkflowHandle.status` has it."""
         return self.handle.status
 
     @property

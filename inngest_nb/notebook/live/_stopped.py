@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import EngineError, StoreConnectionError, WorkflowNotSavedError
 from inngest_nb.state import WorkflowState
 
-__all__ = ["resume_text", "stopped_text"]
+__all__ = ["has_stopped", "resume_text", "stopped_text"]
+
+
+def has_stopped(handle: WorkflowHandle) -> bool:
+    """Tell whether a run is over here, by its end or before it."""
+    try:
+        handle.result(0)
+    except TimeoutError:
+        return False
+    except EngineError:
+        pass
+    return True
 
 
 def stopped_text(state: WorkflowState, failure: EngineError) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from inngest_nb.history import Times, activities_of, failed_activity, times_of
 from inngest_nb.notebook.timeline._chart import Chart, chart_of
-from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.state import WorkflowState
 
 __all__ = ["Picture", "picture_of"]
 
@@ -40,8 +40,6 @@ def picture_of(
     signals: Sequence[str] = (),
 ) -> Picture:
     """Draw a run in numbers and labels, as of `now`; its code is known to wait for `signals`."""
-    if stopped:
-        state = state.replace(status=WorkflowStatus.RUNNING)
     activities = activities_of(state.history)
     times = times_of(state)
     return Picture(
