@@ -259,6 +259,17 @@ def test_a_run_whose_process_died_finds_the_signal_when_it_is_resumed(store: Mem
     until(form.ended, "This run has completed")
 
 
+def test_a_form_that_is_there_before_the_run_shows_it_once_it_is(store: MemoryStore) -> None:
+    form = inb.signal_form(store, "order-7")
+    form.wait()
+    assert "The store has no workflow order-7" in words(form.summary)
+    live = inb.start(asking, 1, store=store, id="order-7")
+    until(form.waiting, 'Waiting for the signal "approve".')
+    press(form, form.approve)
+    assert live.result(PATIENCE) == [{"approved": True}]
+    until(form.ended, "This run has completed")
+
+
 def test_a_run_that_was_stopped_is_running_and_followed_to_where_it_is_resumed() -> None:
     with CheckedStore() as store:
         live = inb.start(asking, 1, store=store, id="order-7")

@@ -163,8 +163,11 @@ class SignalForm(Form):
         return self._store.load(workflow_id)
 
     def _look_later(self, turn: object) -> None:
-        """Look at the workflow again after a pause, while it runs and the form is about it."""
-        if self._turn is turn and not self._is_over():
+        """Look again after a pause, until the workflow has ended, and the form is about it.
+
+        One that is not stored yet may be soon.
+        """
+        if self._turn is turn and (self._state is None or not is_finished(self._state.status)):
             self._call_off = self._do(partial(self._look_again, turn), self._pause)
 
     def _look_again(self, turn: object) -> None:
