@@ -28,7 +28,7 @@ from inngest_nb.history._times import (
     times_of,
 )
 from inngest_nb.history._tracks import WORST, Span, Track, tracks_of
-from inngest_nb.history._waits import waiting_text
+from inngest_nb.history._waits import signals_text, waiting_text
 
 __all__ = [
     "END_STATUS",
@@ -57,6 +57,7 @@ __all__ = [
     "run_as_step",
     "same_json",
     "same_value",
+    "signals_text",
     "steps_of",
     "times_of",
     "tracks_of",

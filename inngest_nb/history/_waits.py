@@ -9,7 +9,7 @@ from inngest_nb.history._activities import Activity
 from inngest_nb.state import UNSET, WorkflowState
 from inngest_nb.words import duration_text, short, time_text
 
-__all__ = ["waiting_text"]
+__all__ = ["signals_text", "waiting_text"]
 
 
 def waiting_text(
@@ -28,8 +28,7 @@ def waiting_text(
     if lease is not UNSET and lease is not None and lease < now:
         return f"No process is running it: its lease ran out at {time_text(lease)}. Resume it."
     if signals:
-        names = " and ".join(short(name, 40) for name in signals)
-        return f"Waiting for the signal{'s' if len(signals) > 1 else ''} {names}."
+        return signals_text(signals)
     for activity in activities:
         event = None if activity.last is None else state.history[activity.last]
         if event is None or activity.outcome != "failed" or not event.retry_at:
@@ -40,3 +39,9 @@ def waiting_text(
         f"Nothing has run for {duration_text(idle)}: it is waiting for a signal or a timer, or its "
         "process is gone."
     )
+
+
+def signals_text(names: Sequence[str]) -> str:
+    """Say which signals a run's code waits for, at least one."""
+    listed = " and ".join(f'"{short(name, 40)}"' for name in names)
+    return f"Waiting for the signal{'s' if len(names) > 1 else ''} {listed}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,6 +200,18 @@ def test_what_a_run_waits_for_is_offered_and_said(store: MemoryStore) -> None:
     assert live.result(PATIENCE) == [{"approved": True}, {"approved": False}]
     until(form.ended, "has completed")
     assert words(form.waiting) == ""
+
+
+async def asking_both(ctx: Any, _: Any) -> list[Any]:
+    return await asyncio.gather(ctx.receive_signal("first"), ctx.receive_signal("second"))
+
+
+def test_the_form_and_the_picture_say_alike_what_a_run_waits_for(store: MemoryStore) -> None:
+    live = inb.start(asking_both, 1, store=store, id="order-7")
+    form = inb.signal_form(live)
+    until(form.waiting, 'Waiting for the signals "first" and "second".')
+    assert words(form.waiting) in words(live._repr_mimebundle_()["text/html"])
+    live.cancel()
 
 
 def test_a_name_that_somebody_typed_stays(store: MemoryStore) -> None:

@@ -129,7 +129,7 @@ def test_what_a_run_waits_for_is_said_where_it_is_known() -> None:
         waiting = state(history=events, status="running", **fields)
         return picture_of(waiting, after(61), signals=signals).chart.remarks[0]
 
-    assert remark(events, ("approve", "stop")) == "Waiting for the signals approve and stop."
+    assert remark(events, ("approve", "stop")) == 'Waiting for the signals "approve" and "stop".'
     assert remark(retried).startswith("Waiting to retry ask at 2")
     gone = remark(events, owner="host:1:x", lease_until=after(30))
     assert gone.startswith("No process is running it: its lease ran out at 2")

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from inngest_nb.engine import Executor, WorkflowHandle
-from inngest_nb.history import is_finished
+from inngest_nb.history import is_finished, signals_text
 from inngest_nb.notebook.forms import _signal_words as say
 from inngest_nb.notebook.forms._form import Form, check_store, named_in
 from inngest_nb.notebook.forms._payload_field import PayloadField
@@ -209,7 +209,7 @@ class SignalForm(Form):
         """Say what the run waits for, where that is known, and whether that is what is typed."""
         lines = []
         if not self._is_over() and (self._handle is not None or self._waiting):
-            lines.append(say.waits(self._waiting))
+            lines.append(signals_text(self._waiting) if self._waiting else say.NOT_WAITING)
             if self._waiting and not self._is_awaited(name := self._typed_name()) and name:
                 lines.append(f"{say.not_waiting(name)} If you send it, it is queued.")
         self.waiting.show(fragment("remark", lines=lines) if lines else Markup())

@@ -8,22 +8,15 @@ from inngest_nb.notebook.page._areas import notice
 from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
 from inngest_nb.words import short, time_text
 
-__all__ = ["ENDED", "HINT", "not_waiting", "receipt", "sent", "waits"]
+__all__ = ["ENDED", "HINT", "NOT_WAITING", "not_waiting", "receipt", "sent"]
 
 HINT = 'Approve and Reject add "approved": true or false to the payload. Send sends it unchanged.'
+NOT_WAITING = "Not waiting for a signal. Signals sent now are queued."
 ENDED = {
     WorkflowStatus.COMPLETED: "This run has completed and takes no more signals",
     WorkflowStatus.FAILED: "This run has failed and takes no more signals",
     WorkflowStatus.CANCELED: "This run was canceled and takes no more signals",
 }
-
-
-def waits(names: tuple[str, ...]) -> str:
-    """Say which signals a run waits for."""
-    if not names:
-        return "Not waiting for a signal. Signals sent now are queued."
-    listed = " and ".join(_quoted(name) for name in names)
-    return f"Waiting for the signal {listed}."
 
 
 def not_waiting(name: str) -> str:
