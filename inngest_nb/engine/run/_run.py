@@ -177,6 +177,7 @@ class Run:
     def part(self, error: NonDeterminismError, raised: BaseException | None) -> None:
         """Stop where code and history part; if the code has raised, that is why."""
         if raised is not None and self.past is not None:
+            # It is there: the error is about an event that this journal gave, and it loses none.
             event = next(e for e in self.journal.events if e.id == error.event_id)
             error = self.past.raised(raised, event, error.recorded)
         self.suspend(error)
