@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from copy import deepcopy
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,10 +16,14 @@ from inngest_nb import words
 from inngest_nb.frames import _columns as columns
 from inngest_nb.frames import _readable as readable
 from inngest_nb.frames._charts import Charts
-from inngest_nb.frames._error_groups import error_groups
 from inngest_nb.state import EventType
 
 _FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))
+# In errors: what may vary, and the signs that join two such parts to one.
+_DIFFERS = "…"
+_ATOM = re.compile(r"""(?<!\w)(?:'[^'\n]*'|"[^"\n]*"|`[^`\n]*`)(?!\w)|[\w-]+""")
+_QUOTES = frozenset("'\"`")
+_JOINTS = frozenset(".:,/@+")
 
 
 class WorkflowAccessor:
@@ -109,7 +116,7 @@ class WorkflowAccessor:
         self._need("error")
         rows = failed[::-1]
         ids = self._ids(rows)
-        group_of = error_groups(rows["error"].dropna())
+        group_of = _error_groups(rows["error"].dropna())
         group = rows["error"].map(group_of).astype("str")
         groups = rows.assign(example=ids).groupby(group.to_numpy(), sort=False, dropna=False)
         counts = groups.size()
@@ -203,3 +210,37 @@ def _timedelta(given: timedelta | np.timedelta64 | str | float) -> timedelta:
         raise ValueError(
             f"longer_than is seconds, a timedelta or text such as '2h', got {given!r}"
         ) from error
+
+
+def _error_groups(errors: Iterable[str]) -> dict[str, str]:
+    """Return for each error the text of its group, with `…` where its members differ."""
+    members: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
+    for error in dict.fromkeys(errors):
+        fixed, varying = _split(error)
+        members.setdefault(fixed, []).append((error, varying))
+    text_of = {}
+    for fixed, them in members.items():
+        text = fixed[0]
+        places = zip(*(varying for _, varying in them), strict=True)
+        for values, behind in zip(places, fixed[1:], strict=True):
+            text += (values[0] if len(set(values)) == 1 else _DIFFERS) + behind
+        text_of.update(dict.fromkeys((error for error, _ in them), text))
+    return text_of
+
+
+def _split(error: str) -> tuple[tuple[str, ...], list[str]]:
+    """Split a text into what is fixed and, between that, what may vary.
+
+    Quoted text and words with a digit vary, those joined by a single sign as one: `10.0.0.1:80`.
+    """
+    spans: list[tuple[int, int]] = []
+    for atom in _ATOM.finditer(error):
+        start, end = atom.span()
+        if error[start] not in _QUOTES and not any(map(str.isdigit, atom.group())):
+            continue
+        if spans and error[spans[-1][1] : start] in _JOINTS:
+            start, _ = spans.pop()
+        spans.append((start, end))
+    edges = [0, *(edge for span in spans for edge in span), len(error)]
+    pieces = [error[start:end] for start, end in pairwise(edges)]
+    return tuple(pieces[::2]), pieces[1::2]
