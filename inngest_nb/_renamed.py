@@ -19,7 +19,7 @@ def warn_renamed(old: str, new: str) -> None:
     while frame.f_back is not None and (_is_ours(frame) or _is_of_import(frame)):
         frame = frame.f_back
         level += not _is_of_import(frame)  # which `warn` does not count
-    text = f"{old} is now {new}; the old name goes with the next release"
+    text = f"{old} is deprecated and will be removed in the next release; use {new}"
     warnings.warn(text, DeprecationWarning, stacklevel=level)
 
 

@@ -13,6 +13,7 @@ FILES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 # A room imports itself and what lies below it, never upwards and never another of its floor.
 FLOORS = {
     "_df_wf": 0,
+    "_renamed": 0,
     "_version": 0,
     "errors": 0,
     "state": 0,

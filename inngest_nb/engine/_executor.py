@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
+from inngest_nb._renamed import once_positional
 from inngest_nb.engine._children import ChildRuns, is_orphan
 from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._kernel import note_start, started_in_this_kernel
@@ -134,6 +135,7 @@ class Executor:
         """Where the states are kept."""
         return self._engine.store
 
+    @once_positional("id", "input", "timeout")
     def execute(
         self,
         fn: Callable[..., Any],

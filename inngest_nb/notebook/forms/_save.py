@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from inngest_nb._renamed import renamed
 from inngest_nb.errors import StoreConflictError
 from inngest_nb.notebook.forms._draft import Draft, Review, difference
 from inngest_nb.notebook.forms._form import Form, named_in
@@ -21,6 +22,7 @@ from inngest_nb.words import short, time_text, visible
 __all__ = ["SaveForm", "save_form"]
 
 
+@renamed(state="workflow")
 def save_form(store: WorkflowStore, workflow: object = None) -> SaveForm:
     """Return a form to edit a workflow's state and save it after a review of the changes.
 

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
+from inngest_nb._renamed import renamed
 from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.history import is_finished, signals_text
 from inngest_nb.notebook.forms import _signal_words as say
@@ -30,6 +31,7 @@ __all__ = ["SignalForm", "signal_form"]
 _SHORT_PAUSE, _LONG_PAUSE = 0.3, 5.0
 
 
+@renamed(workflow_id="workflow")
 def signal_form(source: LiveRun | Executor | WorkflowStore, workflow: object = None) -> SignalForm:
     """Return a form that approves or rejects what a run waits for, or sends it any other signal.
 

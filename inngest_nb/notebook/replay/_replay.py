@@ -11,6 +11,7 @@ import ipywidgets as widgets
 import pandas as pd
 from markupsafe import Markup
 
+from inngest_nb._renamed import renamed
 from inngest_nb.engine import ReplayStep, fork, replay_steps
 from inngest_nb.errors import EngineError, NonDeterminismError
 from inngest_nb.frames import activity_frame, default_store, state_of
@@ -32,6 +33,7 @@ _SAVED = 500  # events of which a saved notebook has a table
 _DOUBLE_CLICK = 1.0  # seconds after a fork in which a click for the same is its second half
 
 
+@renamed(state="workflow")
 def replay(workflow: Any, fn: Callable[..., Any], *, store: WorkflowStore | None = None) -> Replay:
     """Return a scrubber over a run's history: its events, and what the code did at each of them.
 

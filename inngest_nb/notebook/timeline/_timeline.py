@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from inngest_nb._renamed import renamed
 from inngest_nb.frames import state_of
 from inngest_nb.history import moment
 from inngest_nb.notebook.page._html import bundle, fragment, output
@@ -31,6 +32,7 @@ class Timeline:
         return plain_text(self.picture)
 
 
+@renamed(state="workflow")
 def timeline(
     workflow: Any, *, store: WorkflowStore | None = None, now: datetime | None = None
 ) -> Timeline:
