@@ -13,7 +13,7 @@ import inngest_nb as inb
 
 store = inb.samples.fill(inb.local(), 500)
 stuck = inb.frame(store).wf.running(longer_than="6h")
-stuck[["workflow_id", "status", "created_at", "duration", "activities"]].head(4)
+stuck.head(4).wf
 """,
     """
 inb.save_form(store, store.load(stuck["workflow_id"].iloc[0]))
