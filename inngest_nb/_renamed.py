@@ -63,6 +63,8 @@ def once_positional(
     def decorate(method: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
         @functools.wraps(method)
         def called(*given: Any, **named: Any) -> _Result:
+            if len(given) == 2:
+                return method(*given, **named)
             old = dict(zip(names, given[2:], strict=False))
             fits = len(given) <= 2 + len(names) and not old.keys() & named.keys()
             if old and fits and isinstance(given[2], str | None):
