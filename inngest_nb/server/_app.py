@@ -23,7 +23,15 @@ from inngest_nb._version import __version__
 from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, StoreKeyReusedError
 from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known, key_of
 from inngest_nb.server._guard import Guard, Refused
-from inngest_nb.server._page import cursor_of, limit_of, page_of, position_of, time_text
+from inngest_nb.server._page import (
+    cursor_of,
+    head_page_of,
+    heads_asked,
+    limit_of,
+    page_of,
+    position_of,
+    time_text,
+)
 from inngest_nb.server._sharing import Sharing
 from inngest_nb.server._wakeups import Wakeups
 from inngest_nb.store.http import (
@@ -185,15 +193,18 @@ class App:
         query = request.query_params
         limit = limit_of(query.get("limit", ""))
         after = position_of(query.get("cursor", ""), query.get("order", ""))
-        body = await asyncio.to_thread(self._page, query.get("status"), limit, after)
+        heads = heads_asked(query.get("heads", ""))
+        body = await asyncio.to_thread(self._page, query.get("status"), limit, after, heads)
         return Response(body, media_type=_JSON)
 
-    def _page(self, status: str | None, limit: int, after: Position | Number | None) -> bytes:
-        rows = self._table.page(status, limit, after, _PAGE_BYTES)
+    def _page(
+        self, status: str | None, limit: int, after: Position | Number | None, heads: bool
+    ) -> bytes:
+        rows = self._table.page(status, limit, after, _PAGE_BYTES, documents=not heads)
         size = sum(len(row.document) for row in rows)
         more = len(rows) == limit or size >= _PAGE_BYTES
         cursor = cursor_of(rows[-1], numbered=isinstance(after, Number)) if more else ""
-        return page_of(rows, cursor)
+        return head_page_of(rows, cursor) if heads else page_of(rows, cursor)
 
     async def _do(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Do works of the table, and come back when they are durable."""

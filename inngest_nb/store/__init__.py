@@ -1,10 +1,12 @@
 """Where workflow states are kept: over HTTP, in a file, in memory."""
 
+from inngest_nb.store.heads import Head
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
     AppendingStore,
     AsyncWorkflowStore,
+    HeadStore,
     SharedStore,
     WorkflowStore,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",
+    "Head",
+    "HeadStore",
     "InngestStore",
     "MemoryStore",
     "Message",

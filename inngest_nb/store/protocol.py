@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.heads import Head
 from inngest_nb.store.messages import Message
 from inngest_nb.store.writes import Outcome, Write
 
@@ -60,6 +61,20 @@ class WorkflowStore(Protocol):
 
         For a client over HTTP these are its own saves and what `refresh` brought; a store on this
         machine lists all it holds.
+        """
+
+
+@runtime_checkable
+class HeadStore(WorkflowStore, Protocol):
+    """A store that can list its workflows without reading their documents."""
+
+    def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
+        """Return the heads of what the store holds now, in the order of `fetch`.
+
+        Workflows whose documents cannot be read are among them. A client over HTTP reads documents
+        where an older state server gives nothing else.
+
+        Raises `ListingUnsupportedError` where the contract's plain server is behind it.
         """
 
 

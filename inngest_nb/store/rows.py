@@ -95,12 +95,14 @@ class StateTable(Protocol):
         limit: int = 0,
         after: Position | Number | None = None,
         max_bytes: int = 0,
+        *,
+        documents: bool = True,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only.
 
         Behind a number (0: all of them) they come in the order of their first saves. An update
         moves no row there, so that pages of it miss none. With `max_bytes` the page ends with the
-        row that reaches so many bytes of documents.
+        row that reaches so many bytes of documents. Without `documents` none is read: each is b"".
         """
 
     def etag(self, workflow_id: str) -> str | None:

@@ -11,6 +11,7 @@ import httpx
 
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.heads import Head
 from inngest_nb.store.http._direct import (
     LIMITS,
     AsyncDirectClient,
@@ -135,6 +136,15 @@ class InngestStore(HttpStore):
         Raises `ListingUnsupportedError` where the server has no listing.
         """
         return self._run(self._fetch(status, limit))
+
+    def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
+        """Return what a listing says of each workflow, without reading documents.
+
+        Newest update first, at most `limit` (0: all). What cannot be read is among them. An older
+        state server sends documents all the same.
+        Raises `ListingUnsupportedError` where the server has no listing.
+        """
+        return self._run(self._heads(status, limit))
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
         """Fill the cache from a server that can list, and return how many workflows came.
@@ -299,6 +309,12 @@ class AsyncInngestStore(HttpStore):
     async def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read what the server holds now, newest update first, at most `limit` (0: all)."""
         return await self._run(self._fetch(status, limit))
+
+    async def heads(
+        self, status: WorkflowStatus | str | None = None, limit: int = 0
+    ) -> Sequence[Head]:
+        """Return what a listing says of each workflow, without reading documents."""
+        return await self._run(self._heads(status, limit))
 
     async def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
         """Fill the cache from a server that can list, and return how many workflows came."""

@@ -17,6 +17,7 @@ from inngest_nb import wire
 from inngest_nb.errors import StoreConflictError, StoreConnectionError, StoreDecodeError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.conflicts import overtaken
+from inngest_nb.store.heads import Head, head_of
 from inngest_nb.store.http import _appending, _operations, _sharing
 from inngest_nb.store.http._cache import Cache
 from inngest_nb.store.http._config import (
@@ -251,6 +252,11 @@ class HttpStore:
     def _fetch(self, status: WorkflowStatus | str | None, limit: int) -> Operation[States]:
         rows = yield from _operations.fetch(self.base_url, status_text(status), check_limit(limit))
         return states_of(rows)
+
+    def _heads(self, status: WorkflowStatus | str | None, limit: int) -> Operation[list[Head]]:
+        given = status_text(status), check_limit(limit)
+        rows = yield from _operations.fetch(self.base_url, *given, documents=False)
+        return [head_of(row) for row in rows]
 
     def _refresh(self, status: WorkflowStatus | str | None, limit: int) -> Operation[int]:
         since = self._cache.now()

@@ -7,8 +7,9 @@ waiting or awaiting. Status rules, redirects, the one repeat and paging are all 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -31,12 +32,14 @@ from inngest_nb.store.writes import ANY, Write, is_etag
 
 T = TypeVar("T")
 Header = tuple[str, str]
+_Page = tuple[list[Row], str]  # and where the next one begins
 
 LIST_PATH = "/v1/workflows"
 FIRST_SAVED_HEADER = "x-inngest-nb-first-saved"
 # With an error: it is not the server that is unwell, but this one document.
 UNREADABLE_HEADER = "x-inngest-nb-unreadable"
 _PAGE = 500
+_HEADS = 1_000  # on a page without documents: as many as any of our servers gives
 _REDIRECTS = 5
 # At what is updated while one lists: so many rows at once, so often at most.
 _LOOK, _LOOKS = 50, 10
@@ -92,6 +95,23 @@ class Listed(msgspec.Struct):
     etag: str = ""
 
 
+class HeadColumns(msgspec.Struct):
+    """What our state server lists of workflows without their documents: a list a column."""
+
+    workflow_id: list[str]
+    status: list[str]
+    updated_us: list[int]
+    first_saved_us: list[int | None]
+    etag: list[str]
+
+
+class HeadListing(msgspec.Struct):
+    """One page of our state server's list without documents."""
+
+    heads: HeadColumns
+    next_cursor: str = ""
+
+
 class Unreadable(msgspec.Struct):
     """One workflow whose stored document cannot be read, with why, and its index entries."""
 
@@ -111,6 +131,7 @@ class Listing(msgspec.Struct):
 
 
 listing_of = msgspec.json.Decoder(Listing).decode
+_head_listing_of = msgspec.json.Decoder(HeadListing).decode
 _id_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -179,18 +200,23 @@ def delete(base: str, workflow_id: str) -> Operation[None]:
     yield from exchange(request, absent=True)
 
 
-def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
+def fetch(
+    base: str, status: str | None, limit: int, *, documents: bool = True
+) -> Operation[list[Row]]:
     """Read our state server's list, page by page: all of it, or the newest `limit` updates.
 
-    No workflow is missed because it is updated between two pages, and none comes twice.
+    No workflow is missed because it is updated between two pages, and none comes twice. Without
+    `documents` the rows have none, and they travel only from a server that can do no better.
     """
     found: dict[str, Row] = {}
+    read = partial(_page, base, status, documents)
+    size = _PAGE if documents else _HEADS
     if limit:
-        yield from _newest(base, status, limit, found)
+        yield from _newest(read, limit, size, found)
     else:
         cursor = ""
         while True:
-            rows, cursor = yield from _page(base, status, _PAGE, cursor, by="first-saved")
+            rows, cursor = yield from read(size, cursor, by="first-saved")
             found.update((row.workflow_id, row) for row in rows)
             if not cursor:
                 break
@@ -198,7 +224,9 @@ def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
     return rows[:limit] if limit else rows
 
 
-def _newest(base: str, status: str | None, limit: int, found: dict[str, Row]) -> Operation[None]:
+def _newest(
+    read: Callable[[int, str], Operation[_Page]], limit: int, size: int, found: dict[str, Row]
+) -> Operation[None]:
     """Find the newest updates.
 
     What was updated between two pages has moved to the front meanwhile: there one looks again,
@@ -206,8 +234,7 @@ def _newest(base: str, status: str | None, limit: int, found: dict[str, Row]) ->
     """
     cursor, pages = "", 0
     while len(found) < limit:
-        size = min(_PAGE, limit - len(found))
-        rows, cursor = yield from _page(base, status, size, cursor)
+        rows, cursor = yield from read(min(size, limit - len(found)), cursor)
         found.update((row.workflow_id, row) for row in rows)
         pages += 1
         if not cursor:
@@ -217,7 +244,7 @@ def _newest(base: str, status: str | None, limit: int, found: dict[str, Row]) ->
             return
         cursor, pages, known = "", 0, False
         while not known:
-            rows, cursor = yield from _page(base, status, _LOOK, cursor)
+            rows, cursor = yield from read(_LOOK, cursor)
             fresh = [row for row in rows if found.get(row.workflow_id) != row]
             known = len(fresh) < len(rows) or not cursor
             found.update((row.workflow_id, row) for row in fresh)
@@ -225,19 +252,46 @@ def _newest(base: str, status: str | None, limit: int, found: dict[str, Row]) ->
 
 
 def _page(
-    base: str, status: str | None, limit: int, cursor: str, by: str = ""
-) -> Operation[tuple[list[Row], str]]:
+    base: str, status: str | None, documents: bool, limit: int, cursor: str, by: str = ""
+) -> Operation[_Page]:
     """Read one page, and where the next one begins (empty: this was the last)."""
     query = {"status": status, "order": by or None, "limit": limit, "cursor": cursor or None}
+    if not documents:
+        query["heads"] = "true"
     given = {name: value for name, value in query.items() if value is not None}
     request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
     response = yield from exchange(request, absent=True, unlisted=True)
+    if not documents and (page := _heads(response)) is not None:
+        return page
     listing = _listing(response, request)
     rows = [_row(one) for one in listing.workflows]
     rows += [
         Row(one.id, one.status, one.updated_us, None, b"", one.etag, flaw=one.why)
         for one in listing.unreadable
     ]
+    if not documents:  # an older server has nothing else to give
+        rows = [row._replace(document=b"") for row in rows]
+    return rows, listing.next_cursor
+
+
+def _heads(response: Response) -> _Page | None:
+    """Read a page without documents; None if it is none."""
+    try:
+        listing = _head_listing_of(response.body)
+        columns = listing.heads
+        rows = [
+            Row(workflow_id, status, updated_us, first_us, b"", etag)
+            for workflow_id, status, updated_us, first_us, etag in zip(
+                columns.workflow_id,
+                columns.status,
+                columns.updated_us,
+                columns.first_saved_us,
+                columns.etag,
+                strict=True,
+            )
+        ]
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
     return rows, listing.next_cursor
 
 

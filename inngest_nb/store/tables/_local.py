@@ -12,6 +12,7 @@ from inngest_nb import wire
 from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.conflicts import overtaken
+from inngest_nb.store.heads import Head, head_of
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.keys import by_names
 from inngest_nb.store.messages import Discard, Hold, Message, check_hold, check_message
@@ -130,7 +131,15 @@ class _TableStore:
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
         """Return how many states there are; `list` is always up to date here."""
-        return len(self._table.page(status_text(status), check_limit(limit)))
+        return len(self.heads(status, limit))
+
+    def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
+        """Return what a listing says of each workflow, without reading documents.
+
+        Newest update first, at most `limit` (0: all). What cannot be read is among them.
+        """
+        rows = self._table.page(status_text(status), check_limit(limit), documents=False)
+        return [head_of(row) for row in rows]
 
     def close(self) -> None:
         """Finish what was begun and let go of the file; again is no error."""

@@ -57,6 +57,8 @@ class MemoryTable:
         limit: int = 0,
         after: Position | Number | None = None,
         max_bytes: int = 0,
+        *,
+        documents: bool = True,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only."""
         with self._lock:
@@ -68,7 +70,10 @@ class MemoryTable:
                 if after is not None:
                     start = -after.updated_us, after.workflow_id
                     rows = [row for row in rows if order(row) > start]
-            taken = [(row, self._parts_of(row)) for row in (rows[:limit] if limit else rows)]
+            rows = rows[:limit] if limit else rows
+            if not documents:
+                return [row._replace(document=b"") for row in rows]
+            taken = [(row, self._parts_of(row)) for row in rows]
         return within((_whole(row, parts) for row, parts in taken), max_bytes)
 
     def etag(self, workflow_id: str) -> str | None:

@@ -25,7 +25,7 @@ from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
 from inngest_nb.store.tables._sqlite_keys import remember, remembered
 from inngest_nb.store.tables._sqlite_looker import Looker
-from inngest_nb.store.tables._sqlite_rows import checksum_of, read_rows
+from inngest_nb.store.tables._sqlite_rows import checksum_of, read_bare_rows, read_rows
 from inngest_nb.store.tables._sqlite_sharing import (
     abandoned,
     drop_messages_of,
@@ -117,6 +117,8 @@ class SqliteTable:
         limit: int = 0,
         after: Position | Number | None = None,
         max_bytes: int = 0,
+        *,
+        documents: bool = True,
     ) -> list[Row]:
         """Return rows in order, at most `limit` (0: all), those behind `after` only."""
         where, values = [], list[object]()
@@ -133,8 +135,11 @@ class SqliteTable:
         rest = "WHERE " + " AND ".join(where) if where else ""
         newest = "w.updated_us DESC, w.workflow_id"
         rest += f" ORDER BY {'w.number' if isinstance(after, Number) else newest} LIMIT ?"
+        values.append(limit or -1)
         with self._reader() as database:
-            return read_rows(database, rest, (*values, limit or -1), max_bytes=max_bytes)
+            if not documents:
+                return read_bare_rows(database, rest, values)
+            return read_rows(database, rest, values, max_bytes=max_bytes)
 
     def etag(self, workflow_id: str) -> str | None:
         """Return the etag of the stored version, None where nothing is stored."""

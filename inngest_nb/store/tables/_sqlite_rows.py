@@ -6,6 +6,7 @@ damaged is named in its row, and spoils no other.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, x'', w.etag, w.n
     w.parts_checksum
 FROM workflows w NOT INDEXED
 """
+# The index of all listings has everything that is asked for here.
+_SELECT_BARE = _SELECT_ALONE.replace("NOT INDEXED", "")
 _DOCUMENT = "SELECT CAST(body AS BLOB), checksum FROM documents WHERE number = ?"
 _PARTS = "SELECT CAST(body AS BLOB), checksum FROM parts WHERE workflow = ? ORDER BY number"
 
@@ -68,6 +71,21 @@ def read_rows(
         if not _tells_of_damage(error):
             raise
     return within(_one_by_one(database, rest, values), max_bytes)
+
+
+def read_bare_rows(database: sqlite3.Connection, rest: str, values: Sequence[object]) -> list[Row]:
+    """Read rows without their documents, of which no byte is looked at."""
+    try:
+        return [_bare(database, line) for line in database.execute(_SELECT_BARE + rest, values)]
+    except sqlite3.Error as error:
+        if not _tells_of_damage(error):
+            raise
+    with _any_text(database):
+        return [_bare(database, line) for line in database.execute(_SELECT_ALONE + rest, values)]
+
+
+def _bare(database: sqlite3.Connection, line: Any) -> Row:
+    return _row(database, (*line[:7], None, 0, False))
 
 
 def _row(database: sqlite3.Connection, line: Any, longest: int = 0) -> Row:
@@ -112,17 +130,24 @@ def _are_sound(row: Sequence[Any]) -> bool:
 
 def _one_by_one(database: sqlite3.Connection, rest: str, values: Sequence[object]) -> Iterator[Row]:
     """Read rows of a file of which some pages make no sense, without its indexes."""
-    database.text_factory = lambda text: text.decode(errors="replace")
-    try:
-        for line in database.execute(f"{_SELECT_ALONE} {rest}", values):
+    with _any_text(database):
+        for line in database.execute(_SELECT_ALONE + rest, values):
             try:
                 found = database.execute(_DOCUMENT, line[6:7]).fetchone() or (None, None)
                 yield _row(database, (*line[:4], found[0], *line[5:7], found[1], line[7], True))
             except sqlite3.Error as error:
                 if not _tells_of_damage(error):
                     raise
-                bare = _row(database, (*line[:7], 0, 0, False))
-                yield bare._replace(flaw=f"damaged in the database file: {error}")
+                flaw = f"damaged in the database file: {error}"
+                yield _bare(database, line)._replace(flaw=flaw)
+
+
+@contextlib.contextmanager
+def _any_text(database: sqlite3.Connection) -> Iterator[None]:
+    """Read text that is not UTF-8 too."""
+    database.text_factory = lambda text: text.decode(errors="replace")
+    try:
+        yield
     finally:
         database.text_factory = str
 

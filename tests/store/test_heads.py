@@ -1,0 +1,249 @@
+"""Heads: stores list their workflows without reading a document."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from appended_parts import done, part, whole
+from long_runs import counted, save_long_runs
+from small_servers import plain_server, reply, scripted_server
+
+from inngest_nb import InngestStore, MemoryStore, SqliteStore, StateServer, WorkflowState
+from inngest_nb.errors import ListingUnsupportedError, StoreDecodeError, StoreError
+from inngest_nb.store import Head, HeadStore
+from inngest_nb.store.http import _operations
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def state(workflow_id: str, minutes: float = 0, status: str = "running") -> WorkflowState:
+    return WorkflowState(
+        workflow_id=workflow_id,
+        run_id="r",
+        status=status,  # type: ignore[arg-type]
+        error="e",
+        updated_at=NOON + timedelta(minutes=minutes),
+    )
+
+
+def ids(heads: Any) -> list[str]:
+    return [head.workflow_id for head in heads]
+
+
+def without_text(states: list[WorkflowState]) -> list[Head]:
+    return [Head.of(each)._replace(run_id=None, error=None) for each in states]
+
+
+def test_heads_say_what_the_states_say(listing_store: Any) -> None:
+    for minutes in range(6):
+        listing_store.save(state(str(minutes), minutes, "failed" if minutes % 2 else "paused"))
+    listing_store.save(WorkflowState(workflow_id="never"))
+
+    heads = listing_store.heads()
+    assert ids(heads) == [*"543210", "never"]
+    assert heads == without_text(listing_store.fetch())
+    assert all(head.etag and head.first_saved_at for head in heads)
+    assert heads[-1].updated_at is None
+    assert ids(listing_store.heads("failed", 2)) == ["5", "3"]
+    assert ids(listing_store.heads(limit=1)) == ["5"]
+    assert list(listing_store.heads("completed")) == []
+    with pytest.raises(ValueError, match="limit"):
+        listing_store.heads(limit=-1)
+    with pytest.raises(TypeError, match="status"):
+        listing_store.heads(7)
+
+
+def test_heads_follow_what_is_appended(listing_store: Any) -> None:
+    done(listing_store, whole("x", status="running"))
+    (before,) = listing_store.heads()
+    done(listing_store, part("x", [1], status="failed", updated_at=NOON))
+    (after,) = listing_store.heads()
+    assert (after.status, after.updated_at) == ("failed", NOON)
+    assert after.etag != before.etag
+    assert list(listing_store.heads()) == without_text(listing_store.fetch())
+
+
+def test_more_heads_than_a_page_come_whole_and_in_order(
+    listing_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_operations, "_HEADS", 100)
+    for number in range(220):
+        listing_store.save(state(f"{number:04}", number // 3))
+    newest_first = ids(listing_store.fetch())
+    assert ids(listing_store.heads()) == newest_first
+    assert ids(listing_store.heads(limit=150)) == newest_first[:150]
+
+
+def test_times_at_the_ends_of_the_calendar_spoil_no_listing(listing_store: Any) -> None:
+    last = datetime.max.replace(microsecond=0, tzinfo=timezone(timedelta(hours=-12)))
+    listing_store.save(WorkflowState(workflow_id="last", updated_at=last))
+    listing_store.save(state("x"))
+    assert [head.updated_at for head in listing_store.heads()] == [None, NOON]
+
+
+@contextlib.contextmanager
+def in_the_file(path: Path) -> Iterator[HeadStore]:
+    with SqliteStore(path) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def over_http(path: Path) -> Iterator[HeadStore]:
+    with StateServer(path, port=0) as server, InngestStore(server.url) as store:
+        yield store
+
+
+each_way = pytest.mark.parametrize("opened", [in_the_file, over_http])
+
+
+def change(path: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(statement)
+
+
+@each_way
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE documents SET body = 'lorem'",
+        "UPDATE documents SET checksum = 1",
+        "DELETE FROM documents",
+        "UPDATE parts SET body = x'00'",
+    ],
+)
+def test_damaged_documents_are_listed_like_any_other(
+    tmp_path: Path, opened: Callable[[Path], Any], damage: str
+) -> None:
+    path = tmp_path / "s.db"
+    with SqliteStore(path) as filling:
+        done(filling, whole("a", status="running", updated_at=NOON), whole("b"))
+        done(filling, part("a", [1]), part("b", [1]))
+        sound = list(filling.heads())
+    change(path, damage)
+    with opened(path) as store:
+        with pytest.raises(StoreDecodeError):
+            store.load("a")
+        assert list(store.heads()) == sound
+        assert ids(store.heads("running")) == ["a"]
+        assert store.fetch() == []
+
+
+@each_way
+def test_no_document_is_read_for_heads(tmp_path: Path, opened: Callable[[Path], Any]) -> None:
+    path = tmp_path / "s.db"
+    with SqliteStore(path) as filling:
+        done(filling, whole("a", status="running", updated_at=NOON), whole("b"))
+        done(filling, part("a", [1]))
+        sound = list(filling.heads())
+    change(path, "DROP TABLE documents")
+    change(path, "DROP TABLE parts")
+    with opened(path) as store:
+        assert store.heads() == sound
+        assert store.heads(limit=1) == sound[:1]
+        with pytest.raises(StoreError, match="no such table"):
+            store.fetch()
+
+
+@each_way
+def test_a_row_that_makes_no_sense_takes_no_other_with_it(
+    tmp_path: Path, opened: Callable[[Path], Any]
+) -> None:
+    path = tmp_path / "s.db"
+    with SqliteStore(path) as filling:
+        for workflow_id in ("a", "bad", "c"):
+            filling.save(state(workflow_id))
+    change(path, "UPDATE workflows SET status = CAST(x'ff' AS TEXT) WHERE workflow_id = 'bad'")
+    with opened(path) as store:
+        assert sorted(ids(store.heads())) == ["a", "bad", "c"]
+    change(path, "UPDATE workflows SET updated_us = 'noon', status = 'x' WHERE workflow_id = 'bad'")
+    with opened(path) as store:
+        assert sorted(ids(store.heads())) == ["a", "bad", "c"]
+
+
+def test_heads_of_long_runs_are_small_on_their_way(state_server: StateServer) -> None:
+    with counted(state_server.url) as (store, traffic):
+        save_long_runs(store, 50, 2_000)
+        traffic.received = 0
+        assert len(store.heads()) == 50
+        assert 50 < traffic.received < 50 * 150
+        traffic.received = 0
+        assert len(store.fetch(limit=2)) == 2
+        assert traffic.received > 2 * 2_000 * 50
+
+
+def test_a_server_that_knows_no_heads_gives_documents_for_them(state_server: StateServer) -> None:
+    def as_to_an_older_one(request: httpx.Request) -> None:
+        request.url = request.url.copy_remove_param("heads")
+
+    with (
+        httpx.Client(event_hooks={"request": [as_to_an_older_one]}) as client,
+        InngestStore(state_server.url, client=client) as store,
+    ):
+        for number in range(5):
+            store.save(state(str(number), number))
+        assert ids(store.heads()) == [*"43210"]
+        assert store.heads(limit=2) == without_text(store.fetch(limit=2))
+        change(Path(state_server.path), "UPDATE documents SET body = 'lorem' WHERE number = 5")
+        assert ids(store.heads()) == [*"43210"]
+
+
+def test_where_nothing_can_be_listed_heads_say_so() -> None:
+    with plain_server() as server, InngestStore(server.url) as store:
+        store.save(state("x"))
+        with pytest.raises(ListingUnsupportedError):
+            store.heads()
+
+
+COLUMNS = {
+    "workflow_id": ["a"],
+    "status": [""],
+    "updated_us": [0],
+    "first_saved_us": [None],
+    "etag": [""],
+}
+
+
+def test_columns_that_are_not_known_yet_are_passed_over() -> None:
+    page = {"heads": COLUMNS | {"retries": [3]}, "more": {}}
+    with scripted_server(reply(200, json.dumps(page).encode())) as server:
+        with InngestStore(server.url) as store:
+            assert ids(store.heads()) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "columns", [{"etag": []}, {"status": [None]}, {"updated_us": None}, {"workflow_id": [1]}]
+)
+def test_columns_that_do_not_fit_are_no_listing(columns: dict[str, Any]) -> None:
+    page = {"heads": COLUMNS | columns}
+    with scripted_server(reply(200, json.dumps(page).encode())) as server:
+        with InngestStore(server.url) as store, pytest.raises(ListingUnsupportedError):
+            store.heads()
+
+
+def test_the_server_gives_columns_and_refuses_other_wishes(state_server: StateServer) -> None:
+    with InngestStore(state_server.url) as store:
+        store.save(state("a"))
+        store.save(state("b", 1))
+    with httpx.Client(base_url=state_server.url) as client:
+        page = client.get("/v1/workflows", params={"heads": "true", "limit": 1}).json()
+        assert page["heads"]["workflow_id"] == ["b"]
+        assert page["heads"].keys() == COLUMNS.keys()
+        cursor = {"heads": "true", "cursor": page["next_cursor"]}
+        assert client.get("/v1/workflows", params=cursor).json()["heads"]["workflow_id"] == ["a"]
+        refused = client.get("/v1/workflows", params={"heads": "yes"})
+        assert refused.status_code == 400
+        assert "heads is true" in refused.json()["error"]
+
+
+def test_our_stores_are_head_stores() -> None:
+    with InngestStore("http://127.0.0.1:1") as client:
+        assert isinstance(client, HeadStore)
+    assert isinstance(MemoryStore(), HeadStore)
