@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
+import pytest
 from explore_driver import NEWEST, state_of
 
 from inngest_nb import MemoryStore, WorkflowState
@@ -61,6 +62,34 @@ def test_a_look_reaches_further_until_it_meets_what_is_known() -> None:
     feed.look()
     assert store.asked == [100, 1_000]
     assert len(known(feed)) == 1_800
+
+
+def test_a_look_reads_no_document_while_the_heads_stay_the_same() -> None:
+    store, feed = ready(1_500)
+    feed.look()
+    assert store.asked == [100]
+    feed.look()
+    assert store.asked == [100]
+    store.save(state_of(1, error="edited without a new time"))
+    store.delete("order-0002")
+    feed.look()
+    assert store.asked == [100, 100]
+    assert [entry.workflow_id for entry in feed.entries() if "edited" in entry.error] == [
+        "order-0001"
+    ]
+    assert "order-0002" not in known(feed)
+
+
+def test_a_look_that_fails_is_made_again() -> None:
+    store, feed = ready(200)
+    feed.look()
+    store.save(state_of(700, workflow_id="new", updated_at=NEWEST + timedelta(1)))
+    del store.asked  # so that it cannot be read
+    with pytest.raises(AttributeError):
+        feed.look()
+    store.asked = []
+    feed.look()
+    assert "new" in known(feed)
 
 
 def test_a_look_notices_deletions_as_far_as_it_reads() -> None:

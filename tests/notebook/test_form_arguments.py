@@ -45,9 +45,9 @@ def test_a_form_appears_at_once_on_a_slow_store_and_fills(make: Any) -> None:
     answer = threading.Event()
 
     class Slow(MemoryStore):
-        def fetch(self, *args: Any, **kwargs: Any) -> Any:
+        def heads(self, *args: Any, **kwargs: Any) -> Any:
             assert answer.wait(30)
-            return super().fetch(*args, **kwargs)
+            return super().heads(*args, **kwargs)
 
     store = Slow()
     store.save(FAILED.replace(status="running"))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from inngest_nb.history import Times, times_of
+from inngest_nb.notebook.page._finding import having, words_of
 from inngest_nb.state import WorkflowState
 
 __all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching", "store_order"]
@@ -68,7 +69,7 @@ class Page(NamedTuple):
 
 def entry_of(state: WorkflowState) -> Entry:
     """Keep of a state what a table needs."""
-    words = f"{state.workflow_id}\n{state.run_id}\n{state.status}\n{state.error}".casefold()
+    words = words_of(state.workflow_id, state.run_id, state.status, state.error)
     return Entry(
         state.workflow_id,
         str(state.status),
@@ -97,14 +98,10 @@ def matching(
     entries: Iterable[Entry], query: Query, now: datetime
 ) -> tuple[list[Entry], Counter[str]]:
     """Return all that a query finds, in its order, and the count of each status for its chip."""
-    wanted = query.text.casefold().split()
-    since = now - query.within if query.within else None
-    found = [
-        entry
-        for entry in entries
-        if (since is None or (entry.updated is not None and entry.updated >= since))
-        and all(word in entry.words for word in wanted)
-    ]
+    if query.within:
+        since = now - query.within
+        entries = [entry for entry in entries if entry.updated and entry.updated >= since]
+    found = having(entries, query.text)
     counts = Counter(entry.status for entry in found)
     if query.statuses:
         found = [entry for entry in found if entry.status in query.statuses]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, entry_of, store_order
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import WorkflowStore, unreadable_in
+from inngest_nb.store import Head, HeadStore, WorkflowStore, unreadable_in
 
 __all__ = ["Feed"]
 
@@ -41,13 +41,14 @@ class Feed:
         self._entries: dict[str, Entry] = {}
         self._own: set[str] = set()  # ids put or dropped here while a read was under way
         self._next_whole = 0.0
+        self._newest: Sequence[Head] | None = None  # heads, before the last look that read more
         self._closed = False
 
     def close(self) -> None:
         """Let go of all entries, for good."""
         with self._lock:
             self._closed = True
-            self._entries, self.unreadable = {}, {}
+            self._entries, self.unreadable, self._newest = {}, {}, None
 
     def entries(self) -> list[Entry]:
         """Return all entries, in no order."""
@@ -69,6 +70,26 @@ class Feed:
         if not self.whole or time.monotonic() >= self._next_whole:
             self._read_all()
             return
+        newest = self._newest_heads()
+        if newest is not None and newest == self._newest:
+            self.at = datetime.now(UTC)
+            return
+        self._look_further()
+        with self._lock:
+            self._newest = None if self._closed else newest
+
+    def _newest_heads(self) -> Sequence[Head] | None:
+        """Read the newest heads: while they stay the same, no document has to be read."""
+        if not (self.lists and isinstance(self._store, HeadStore)):
+            return None
+        try:
+            return self._store.heads(limit=_REACHES[0])
+        except ListingUnsupportedError:
+            self.lists = False
+            return None
+
+    def _look_further(self) -> None:
+        """Read the newest workflows until they meet what is known."""
         for reach in _REACHES:
             states = self._read(reach)
             if len(states) < reach:

@@ -21,6 +21,7 @@ __all__ = ["DeleteForm", "delete_form"]
 
 _SHOWN = 100  # lines of the list at once
 _FOLDED = ("input", "result", "history")
+_IDS_ONLY = "Matched by id and status. Runs and errors are searched only if nothing matches."
 
 
 def delete_form(store: WorkflowStore, workflow: object = None) -> DeleteForm:
@@ -111,31 +112,34 @@ class DeleteForm(Form):
     # Choosing
 
     def _refresh(self) -> None:
-        self._picker.read(everything=bool(self.filter.value.strip()))
-        self._fill_list()
+        self._picker.read()
+        self._search()
 
     def _filtered(self) -> None:
-        """List what matches, and search the whole store for more unless all of it is known."""
+        """List what matches, and search the store if it may have more."""
         self._fill_list()
-        if self.filter.value.strip() and not self._picker.whole:
+        if self._picker.lacks(self.filter.value):
             self._start("search the store", self._search, self.trouble, again=True)
 
     def _search(self) -> None:
-        if not self._picker.whole:
-            self._refresh()
+        self._picker.search(self.filter.value)
+        self._fill_list()
 
     def _fill_list(self) -> None:
         """List what matches the filter, and say how much that is of what there is."""
-        matching = self._picker.matching(self.filter.value)
+        typed = self.filter.value.strip()
+        matching = self._picker.matching(typed)
         self._listens = False  # options choose the first of them by themselves
-        self.list.options = [(head.line, head.workflow_id) for head in matching[:_SHOWN]]
+        self.list.options = [(offer.line, offer.workflow_id) for offer in matching[:_SHOWN]]
         self._select()
         words = count_text(len(matching), "workflow")
         if len(matching) > _SHOWN:
             words = f"The newest {_SHOWN} of {words}; add words to the filter to narrow them down"
-        elif not matching and self.filter.value.strip():
+        elif not matching and typed:
             words = "No workflow matches"
         lines = [words, *self._picker.remarks]
+        if typed and matching and self._picker.knows_ids_only:
+            lines.append(_IDS_ONLY)
         self.remark.show(fragment("remark", lines=lines))
 
     def _select(self) -> None:
