@@ -4,7 +4,7 @@ from inngest_nb.frames._accessor import WorkflowAccessor
 from inngest_nb.frames._charts import plot_activity, plot_durations, plot_status
 from inngest_nb.frames._columns import OUTCOME_WORDS
 from inngest_nb.frames._frames import activity_frame, frame, history_frame
-from inngest_nb.frames._given import default_store, state_in, state_of, use
+from inngest_nb.frames._given import default_store, id_in, state_in, state_of, use
 from inngest_nb.frames._source import is_store
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "default_store",
     "frame",
     "history_frame",
+    "id_in",
     "is_store",
     "plot_activity",
     "plot_durations",

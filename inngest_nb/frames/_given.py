@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
-__all__ = ["default_store", "state_in", "state_of", "use"]
+__all__ = ["default_store", "id_in", "state_in", "state_of", "use"]
 
 _Store = TypeVar("_Store", bound=WorkflowStore | None)
 _default: list[WorkflowStore] = []
@@ -42,6 +42,22 @@ def state_in(given: Any) -> WorkflowState | None:
     # A pandas object may have a column of that name; asking a class gives a property.
     held = getattr(given, "state", None) if hasattr(given, "run_id") else None
     return held if isinstance(held, WorkflowState) else None
+
+
+def id_in(given: Any) -> str:
+    """Return the id of a workflow that is given in any way; "" for None. Nothing is loaded."""
+    if isinstance(given, str | None):
+        return given or ""
+    if isinstance(given, WorkflowState):
+        return given.workflow_id
+    # A run's handle, which would read its state from a store.
+    found = getattr(given, "id", None) if hasattr(given, "run_id") else None
+    if isinstance(found, str):
+        return found
+    raise TypeError(
+        "a workflow is given by its id, its state or its run, "
+        f"not by an object of type {type(given).__name__}"
+    )
 
 
 def state_of(given: Any, store: WorkflowStore | None = None, what: str = "timeline") -> Any:

@@ -35,9 +35,30 @@ def test_what_is_no_store_is_refused_at_once(make: Any, given: Any, kind: str) -
 
 
 @each_form
-def test_what_is_no_workflow_is_refused_at_once(make: Any) -> None:
-    with pytest.raises(TypeError, match="by its id, its state or its run, not by .* type int"):
-        make(MemoryStore(), 7)
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (7, "int"),
+        (pd.DataFrame({"run_id": ["r"], "id": ["order-7"]}), "DataFrame"),
+        (WorkflowState, "StructMeta"),
+        (MemoryStore(), "MemoryStore"),
+    ],
+)
+def test_what_is_no_workflow_is_refused_at_once(make: Any, given: Any, kind: str) -> None:
+    words = f"by its id, its state or its run, not by .* type {kind}"
+    with pytest.raises(TypeError, match=words):
+        make(MemoryStore(), given)
+
+
+@each_form
+def test_a_workflow_is_given_by_its_id_its_state_and_its_run(make: Any) -> None:
+    store = MemoryStore()
+    live = inb.run(inb.samples.order, {"speed": 1_000}, id="order-1", store=store)
+    for given in ("order-1", live.state, live, live.handle, inb.Executor(store).handle("order-1")):
+        form = make(store, given)
+        form.wait()
+        assert form.workflow_id.value == "order-1"
+        form.close()
 
 
 @each_form

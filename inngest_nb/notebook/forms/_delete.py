@@ -7,9 +7,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from inngest_nb.frames import id_in
 from inngest_nb.history import payload_text
 from inngest_nb.notebook.forms._draft import difference
-from inngest_nb.notebook.forms._form import Form, named_in
+from inngest_nb.notebook.forms._form import Form
 from inngest_nb.notebook.forms._picker import Picker
 from inngest_nb.notebook.page._areas import Area, filling, notice, row
 from inngest_nb.notebook.page._html import fragment
@@ -51,7 +52,7 @@ class DeleteForm(Form):
         self._choosing = choosing
         self._picker = Picker(store)
         self._listens = True  # whether a choice in the list is somebody's
-        self._wanted = named_in(workflow)  # the id that was chosen or typed last
+        self._wanted = id_in(workflow)  # the id that was chosen or typed last
         self._shown: WorkflowState | None = None
         self._deleted: dict[str, WorkflowState] = {}  # the last one last
         self._other: tuple[str, WorkflowState] | None = None  # what an undo would overwrite

@@ -12,9 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import StoreError
-from inngest_nb.notebook.live import LiveRun
 from inngest_nb.notebook.page._areas import Area, notice
 from inngest_nb.notebook.page._errands import Errands
 from inngest_nb.notebook.page._hearing import confirm_changes
@@ -23,7 +21,7 @@ from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import short, store_name, visible_lines
 
-__all__ = ["Form", "check_store", "complaint", "named_in"]
+__all__ = ["Form", "check_store", "complaint"]
 
 # Seconds that a click waits for its work, and a cell for a form to fill. Longer work continues by
 # itself, and the kernel is free for other cells.
@@ -224,20 +222,6 @@ def check_store(store: Any) -> None:
         raise TypeError(
             f"a store is needed here, such as inb.local() or SqliteStore(path), not {kind}"
         )
-
-
-def named_in(workflow: object) -> str:
-    """Return the id of a workflow that is given by its id, state, run or handle; "" for None."""
-    if isinstance(workflow, WorkflowState):
-        return workflow.workflow_id
-    if isinstance(workflow, LiveRun | WorkflowHandle):
-        return workflow.id
-    if isinstance(workflow, str | None):
-        return workflow or ""
-    raise TypeError(
-        "a workflow is given by its id, its state or its run, "
-        f"not by an object of type {type(workflow).__name__}"
-    )
 
 
 def _tree(widget: Any) -> Iterator[Any]:

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from inngest_nb._renamed import renamed
 from inngest_nb.errors import StoreConflictError
+from inngest_nb.frames import id_in
 from inngest_nb.notebook.forms._draft import Draft, Review, difference
-from inngest_nb.notebook.forms._form import Form, named_in
+from inngest_nb.notebook.forms._form import Form
 from inngest_nb.notebook.forms._picker import Picker
 from inngest_nb.notebook.forms._state_fields import StateFields
 from inngest_nb.notebook.page._areas import Area, notice, row
@@ -57,7 +58,7 @@ class SaveForm(Form):
         super().__init__(store)
         self.add_class("inb-fields")
         given = workflow if isinstance(workflow, WorkflowState) else None
-        wanted = named_in(workflow)
+        wanted = id_in(workflow)
         self._draft = Draft.begin("")
         self._asked: Review | _Other | None = None
         self._attempt: WorkflowState | None = None  # a save of which nobody knows what came

@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from inngest_nb._renamed import renamed
 from inngest_nb.engine import Executor, WorkflowHandle
+from inngest_nb.frames import id_in
 from inngest_nb.history import is_finished, signals_text
 from inngest_nb.notebook.forms import _signal_words as say
-from inngest_nb.notebook.forms._form import Form, check_store, named_in
+from inngest_nb.notebook.forms._form import Form, check_store
 from inngest_nb.notebook.forms._payload_field import PayloadField
 from inngest_nb.notebook.forms._picker import Picker, typed_among
 from inngest_nb.notebook.live._live import LiveRun, executor_of
@@ -42,9 +43,9 @@ def signal_form(source: LiveRun | Executor | WorkflowStore, workflow: object = N
     if isinstance(source, LiveRun):
         return SignalForm(source.executor, source.id, source.handle)
     if isinstance(source, Executor):
-        return SignalForm(source, named_in(workflow))
+        return SignalForm(source, id_in(workflow))
     check_store(source)
-    return SignalForm(executor_of(source), named_in(workflow))
+    return SignalForm(executor_of(source), id_in(workflow))
 
 
 class SignalForm(Form):
