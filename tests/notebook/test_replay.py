@@ -270,7 +270,7 @@ def test_what_is_no_run_is_refused_with_words() -> None:
         inb.replay(None, inb.samples.order)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="replay needs store= to look up"):
         inb.replay("order-1", inb.samples.order)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="a workflow is a function"):
+    with pytest.raises(TypeError, match="a workflow must be a function"):
         inb.replay(state(), "order")  # type: ignore[arg-type]
 
 

@@ -40,7 +40,7 @@ def test_code_that_differs_in_a_fresh_process_is_told_with_event_and_line(
     fn: Callable[..., Any], recorded: str, asked: str
 ) -> None:
     states = ended(fn, 2)
-    with pytest.raises(NonDeterminismError, match=r"part at event \d+ \(") as raised:
+    with pytest.raises(NonDeterminismError, match=r"history at event \d+ \(") as raised:
         inb.testing.check_replay(fn, states)
     error = raised.value
     assert recorded in error.recorded
@@ -93,7 +93,7 @@ def test_code_that_ends_otherwise_than_it_did_is_told() -> None:
     with pytest.raises(NonDeterminismError) as raised:
         inb.testing.check_replay(fn, failed, hash_seeds=[1])
     assert raised.value.recorded == "workflow failed with ValueError: no"
-    assert raised.value.asked.startswith("workflow completed; what it asked for last is activity")
+    assert raised.value.asked.startswith("workflow completed; its last call is activity")
 
 
 def test_a_history_that_cannot_be_read_is_an_error_with_words() -> None:
