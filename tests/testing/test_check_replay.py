@@ -49,7 +49,7 @@ def test_code_that_differs_in_a_fresh_process_is_told_with_event_and_line(
     assert error.recorded != error.asked
     assert error.workflow_id in [state.workflow_id for state in states]
     (note,) = [note for note in error.__notes__ if "PYTHONHASHSEED" in note]
-    assert note.endswith("of 2 histories, 2 cannot be replayed")
+    assert note.endswith("2 of 2 histories cannot be replayed")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_function_of_a_cell_is_checked_here_with_a_warning() -> None:
         inb.testing.check_replay(counts, states)
     made[0] = 2
     with (
-        pytest.warns(UserWarning, match="put it into a module"),
+        pytest.warns(UserWarning, match="move it to a module"),
         pytest.raises(NonDeterminismError, match=r"event 2 \(activity_started\).* with input 2"),
     ):
         inb.testing.check_replay(counts, states)
