@@ -113,7 +113,7 @@ class ChildRuns:
             with child.inside():
                 engine.begin(run)
             if engine.mailbox is not None:
-                engine.mailbox.attend([stored.workflow_id])
+                engine.mailbox.deliver_pending([stored.workflow_id])
             return run
         state = WorkflowState(
             workflow_id=child.child_id(),
@@ -206,7 +206,7 @@ def _is_of(child: Child, found: WorkflowState) -> bool:
 
 
 def _is_undone(child: Child, stored: WorkflowState) -> bool:
-    """Tell whether a run is the failed one because of which the parent was retried."""
+    """Tell whether a run is the failed child that led to the retry of its parent."""
     failed = stored.status is not WorkflowStatus.COMPLETED
     return failed and child.attempt > 1 and stored.run_id != child.run_id
 

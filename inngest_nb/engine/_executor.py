@@ -18,7 +18,7 @@ from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._kernel import note_start, started_in_this_kernel
 from inngest_nb.engine._remote import cancel, not_running, send_signal, take_away
 from inngest_nb.engine._stored_run import StoredRun, waiting_for
-from inngest_nb.engine._supervisor import LeftAlone, Supervisor
+from inngest_nb.engine._supervisor import NotResumed, Supervisor
 from inngest_nb.engine.basics._functions import (
     arguments,
     as_json,
@@ -133,7 +133,7 @@ class Executor:
         patience = duration_of(store_patience, "store_patience").total_seconds()
         self._engine: Services[Run] = Services(store, hooks, clock, workers, held, patience)
         self._engine.children = ChildRuns(self._engine)
-        self._left_alone = LeftAlone()
+        self._not_resumed = NotResumed()
         self._supervisor: Supervisor | None = None
         if supervise:
             self._supervisor = Supervisor(self._take_over, held.total_seconds())
@@ -234,8 +234,8 @@ class Executor:
             workflow_types(fn).decode_input(state.input)
             if take_over:
                 state = take_away(self._engine, state)
-            run = self._go_on(fn, state, _stored.leases(self._engine.store))
-        self._attend([workflow_id])
+            run = self._resume_stored(fn, state, _stored.leases(self._engine.store))
+        self._deliver_pending([workflow_id])
         return WorkflowHandle(run)
 
     def recover(self) -> Recovery:
@@ -259,12 +259,12 @@ class Executor:
                 fn = self._function_of(state)
                 check_input(fn, state)
                 with self._engine.claim(name):
-                    handles.append(WorkflowHandle(self._go_on(fn, state, leases)))
+                    handles.append(WorkflowHandle(self._resume_stored(fn, state, leases)))
             except WorkflowAlreadyRunningError:
                 continue  # already running in this executor
             except (EngineError, TypeError, ValueError) as error:
                 left[name] = str(error)
-        self._attend([handle.id for handle in handles])
+        self._deliver_pending([handle.id for handle in handles])
         return Recovery(tuple(handles), left)
 
     def retry(self, id: str, fn: Callable[..., Any] | None = None) -> WorkflowHandle:
@@ -288,7 +288,9 @@ class Executor:
             check_input(fn, state)
             workflow_types(fn).decode_input(state.input)
             stored = _stored.replace(self._engine.appender, state)
-            return WorkflowHandle(self._go_on(fn, stored, _stored.leases(self._engine.store)))
+            return WorkflowHandle(
+                self._resume_stored(fn, stored, _stored.leases(self._engine.store))
+            )
 
     def signal(self, id: str, signal: Signal) -> None:
         """Send a signal to a running workflow; returns once the signal is saved.
@@ -372,10 +374,10 @@ class Executor:
     def _load(self, workflow_id: str, operation: str) -> WorkflowState:
         return _stored.load(self._engine.store, workflow_id, operation)
 
-    def _attend(self, workflow_ids: Sequence[str]) -> None:
+    def _deliver_pending(self, workflow_ids: Sequence[str]) -> None:
         """Deliver the messages that were sent to runs while no executor was running them."""
         if self._engine.mailbox is not None and workflow_ids:
-            self._engine.mailbox.attend(workflow_ids)
+            self._engine.mailbox.deliver_pending(workflow_ids)
 
     def _take_over(self) -> None:
         """Resume the workflows that no executor is running and whose code is registered here."""
@@ -391,7 +393,7 @@ class Executor:
         random.shuffle(ids)  # so that several executors don't all start with the same workflow
         resumed: list[str] = []
         for workflow_id in ids:
-            if workflow_id in self._left_alone:
+            if workflow_id in self._not_resumed:
                 continue
             try:
                 state = self._load(workflow_id, "resume")
@@ -404,15 +406,15 @@ class Executor:
                 fn = self._function_of(state)
                 check_input(fn, state)
                 with self._engine.claim(workflow_id):
-                    run = self._go_on(fn, state, shared.leases())
+                    run = self._resume_stored(fn, state, shared.leases())
             except _ALREADY_HANDLED:
                 continue
             except (EngineError, TypeError, ValueError) as error:
-                self._left_alone.note(state, error)
+                self._not_resumed.note(state, error)
             else:
-                self._left_alone.attend(state, run.done)
+                self._not_resumed.watch(state, run.done)
                 resumed.append(workflow_id)
-        self._attend(resumed)
+        self._deliver_pending(resumed)
 
     def _cancels_orphan(self, state: WorkflowState) -> bool:
         """Cancel a child that no executor is running, if its parent ended without doing so."""
@@ -425,7 +427,7 @@ class Executor:
             cancel(engine, state.workflow_id)
         return True
 
-    def _go_on(
+    def _resume_stored(
         self, fn: Callable[..., Any], state: WorkflowState, leases: Mapping[str, float]
     ) -> Run:
         """Replay a stored run and continue it; its id is already claimed."""

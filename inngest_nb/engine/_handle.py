@@ -111,11 +111,11 @@ class WorkflowHandle:
             with contextlib.suppress(RuntimeError):  # that loop is closed
                 loop.call_soon_threadsafe(wake)
 
-        run.tell_when_over(over)
+        run.add_waiter(over)
         try:
             yield from ended.__await__()
         finally:  # also when the awaiting task is canceled
-            run.tell_no_more(over)
+            run.remove_waiter(over)
         return _value(run)
 
     def _check_place(self) -> None:

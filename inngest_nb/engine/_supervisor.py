@@ -65,7 +65,7 @@ class Supervisor:
             del recover
 
 
-class LeftAlone:
+class NotResumed:
     """Workflows that a supervising executor cannot resume; each kind is logged once.
 
     If a workflow's replay fails because of its code, it is not tried again in this process.
@@ -89,7 +89,7 @@ class LeftAlone:
             *(state.workflow_id, error),
         )
 
-    def attend(self, state: WorkflowState, done: concurrent.futures.Future[Any]) -> None:
+    def watch(self, state: WorkflowState, done: concurrent.futures.Future[Any]) -> None:
         """Watch a resumed run, and log it if it is stopped again before its end."""
         done.add_done_callback(partial(self._over, state))
 

@@ -69,7 +69,7 @@ def check_function(fn: Any, what: str) -> None:
         return
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise TypeError(
-            f"{what} must return a value, but {name_of(fn)!r} is a generator: replace yield by "
+            f"{what} must return a value, but {name_of(fn)!r} is a generator: replace yield with "
             "return"
         )
 

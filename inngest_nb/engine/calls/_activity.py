@@ -106,7 +106,7 @@ class Activity:
         else:
             self.last_event = event.id
 
-    def go_on(self) -> None:
+    def proceed(self) -> None:
         """Start the call, or continue after what the history has of it."""
         if self._retries is None or self._may_start():  # None: the history has nothing of it
             self.start()
@@ -153,7 +153,7 @@ class Activity:
                 return
             self._dropped = True
             if self._over == self._attempt or self._run.past is not None:
-                self._let_go()
+                self._release()
                 return
             # For readers of the history; the code has continued without an answer.
             self._record(
@@ -162,7 +162,7 @@ class Activity:
                 error=_GIVEN_UP,
                 duration=self._time_since_start(),
             )
-        self._let_go()
+        self._release()
 
     def result(self, event: HistoryEvent) -> Any:
         """Return the recorded result as the workflow code gets it."""
@@ -361,11 +361,11 @@ class Activity:
             with self._run.lock:
                 if self._working == number:
                     self._working = 0
-                    left_alone = False
+                    replaced = False
                 else:
-                    left_alone = True
-            if left_alone:
-                self._run.engine.workers.came_back()
+                    replaced = True
+            if replaced:
+                self._run.engine.workers.thread_returned()
         if again is not None:
             self._try_again_at(again)
 
@@ -375,12 +375,12 @@ class Activity:
         with self.inside():
             return self._fn(*self._arguments())
 
-    def _leave_worker_alone(self) -> None:
+    def _release_worker(self) -> None:
         """Let the pool replace the thread that is still busy with the attempt."""
         with self._run.lock:
             working, self._working = self._working, 0
         if working:
-            self._run.engine.workers.leave_alone()
+            self._run.engine.workers.replace_thread()
 
     def _attempt_here(self, number: int) -> timedelta | None:
         try:
@@ -397,7 +397,7 @@ class Activity:
                     return
                 task = self._task
                 self._finish(number, None, self._timed_out())
-            self._leave_worker_alone()
+            self._release_worker()
             if task is not None:
                 self._run.engine.on_loop(task.cancel)
 
@@ -493,11 +493,11 @@ class Activity:
             return timedelta()
         return max((now or self._run.engine.clock.now()) - self._started, timedelta())
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._close_spans(asyncio.CancelledError("canceled"), over=True)
         timer, task = self._timer, self._task
         if timer is not None:
             timer.cancel()
         if task is not None:
             self._run.engine.on_loop(task.cancel)
-        self._leave_worker_alone()
+        self._release_worker()

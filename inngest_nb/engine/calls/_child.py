@@ -140,8 +140,8 @@ class Child(Activity):
             run_id=self._run.run_id,
         )
 
-    def _let_go(self) -> None:
-        super()._let_go()
+    def _release(self) -> None:
+        super()._release()
         if not self.order.detached and self._attempt > self._over:
             self._run.when_live(self._cancel)
 

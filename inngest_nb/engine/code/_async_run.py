@@ -74,7 +74,7 @@ class AsyncRun(Run):
         self, activity: Activity, future: asyncio.Future[Any]
     ) -> tuple[Activity, asyncio.Future[Any]]:
         self._activities[activity.seq] = activity, future
-        self.when_live(activity.go_on)
+        self.when_live(activity.proceed)
         return activity, future
 
     def mailbox(self, name: str) -> asyncio.Queue[Any]:
@@ -171,7 +171,7 @@ class AsyncRun(Run):
                 if (main := self._main) is not None and main.done() and self._past_is_over():
                     self._finish(main)
                 if not stays:
-                    self._go_on_elsewhere()
+                    self._catch_up_later()
                     return
         except NonDeterminismError as error:
             main = self._main if self._main is not None and self._main.done() else None
@@ -185,7 +185,7 @@ class AsyncRun(Run):
             if self.past is not None and self._past_is_over() and not self.ended:
                 self._claim()
 
-    def _go_on_elsewhere(self) -> None:
+    def _catch_up_later(self) -> None:
         """Catch up on what came in while the code kept the thread that the loop has left."""
         self.engine.loop.post(self._take_turns)
         if self.ended:

@@ -81,7 +81,7 @@ class PlainRun(Run):
             finally:
                 self._in_activity = False
         else:
-            activity.go_on()  # in another thread, so that this one can stop waiting for it
+            activity.proceed()  # in another thread, so that this one can stop waiting for it
         return self._result(activity)
 
     def activities(
@@ -105,7 +105,7 @@ class PlainRun(Run):
                 begun.append(activity)
                 open_.add(activity.seq)
                 self._activities[activity.seq] = activity
-                self.when_live(activity.go_on)
+                self.when_live(activity.proceed)
                 while not failed and concurrency is not None and len(open_) >= concurrency:
                     failed = self._wait_for_one(answered, open_)
                 if failed:
@@ -126,7 +126,7 @@ class PlainRun(Run):
         self._check_thread()
         child = Child(self, order, given)
         self._activities[child.seq] = child
-        self.when_live(child.go_on)
+        self.when_live(child.proceed)
         return self._result(child)
 
     def _wait_for_one(self, answered: deque[int], seqs: set[int]) -> bool:

@@ -302,7 +302,7 @@ class Run:
             if save:
                 self._wanted = len(self.journal.events)
                 self.engine.save(self)
-            if hook and self.engine.hooks.are_heard:
+            if hook and self.engine.hooks.has_hooks:
                 if save:
                     self._untold.append((hook, event))
                 else:
@@ -552,8 +552,8 @@ class Run:
             self._deadline.cancel()
         if not self.done.done():
             self.engine.forget(self)
-        if self._is_left():
-            self.engine.leave(self.workflow_id)
+        if self._is_released():
+            self.engine.release(self.workflow_id)
         with self.lock:
             if self.done.done():
                 return
@@ -568,7 +568,7 @@ class Run:
         for waiter in waiters:
             waiter()
 
-    def _is_left(self) -> bool:
+    def _is_released(self) -> bool:
         """Tell whether others may resume: the run was stopped, and all its events are saved."""
         with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
@@ -576,7 +576,7 @@ class Run:
             stopped = self.status is WorkflowStatus.RUNNING
             return stopped and not self.journal.is_behind(self._wanted)
 
-    def tell_when_over(self, waiter: Callable[[], object]) -> None:
+    def add_waiter(self, waiter: Callable[[], object]) -> None:
         """Call `waiter` when the run is over, or now if it is."""
         with self.lock:
             if not self.done.done():
@@ -584,7 +584,7 @@ class Run:
                 return
         waiter()
 
-    def tell_no_more(self, waiter: Callable[[], object]) -> None:
-        """Undo `tell_when_over`."""
+    def remove_waiter(self, waiter: Callable[[], object]) -> None:
+        """Undo `add_waiter`."""
         with self.lock:
             self._waiters.pop(waiter, None)

@@ -98,7 +98,7 @@ class HookThread:
 
     def __init__(self, hooks: Hooks | None) -> None:
         self._hooks = hooks
-        self.are_heard = hooks is not None
+        self.has_hooks = hooks is not None
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()

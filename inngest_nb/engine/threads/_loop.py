@@ -61,12 +61,12 @@ def call_when(clock: Clock, when: datetime | timedelta, callback: Callable[[], N
 class _MovableLoop(asyncio.SelectorEventLoop):
     """A loop that can move to another thread while its own is blocked by a callback."""
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Detach the loop from its thread, so that another one can run it."""
         self._thread_id = None
 
 
-class _LeftBehindError(SystemExit):
+class _LoopMovedError(SystemExit):
     """Ends a thread whose blocking callback returns after the loop has moved to another thread.
 
     A `SystemExit`, because asyncio does not catch that in callbacks.
@@ -170,7 +170,7 @@ class PrivateLoop:
         with self._lock:
             if self.turn is not turn or self._stopped or not isinstance(loop, _MovableLoop):
                 return False
-            loop.let_go()
+            loop.detach()
             try:
                 thread = self._thread = self._new_thread(loop)
             except (RuntimeError, MemoryError):  # no thread could be started
@@ -194,17 +194,17 @@ class PrivateLoop:
             while not self._stopped:
                 try:
                     loop.run_forever()
-                except _LeftBehindError:
+                except _LoopMovedError:
                     return
                 except BaseException:  # noqa: BLE001  # such as sys.exit() in an activity's task
                     _log.exception("an error tried to end the engine's loop; the loop continues")
         finally:
             asyncio.set_event_loop(None)
             with self._lock:
-                is_left = self._ident != mine
-                if not is_left:
+                moved_away = self._ident != mine
+                if not moved_away:
                     self._ident = 0  # a new thread may get the same id
-            if not is_left:
+            if not moved_away:
                 loop.close()
             elif self._stopped:  # this thread has undone the stop by leaving run_forever
                 with contextlib.suppress(RuntimeError):
@@ -219,7 +219,7 @@ class PrivateLoop:
             except BaseException:  # noqa: BLE001  # must not affect the other calls
                 _log.exception("a call on the engine's loop failed; please report this")
             if threading.get_ident() != self._ident:
-                raise _LeftBehindError
+                raise _LoopMovedError
 
 
 async def _end_tasks(grace: float) -> None:

@@ -42,9 +42,9 @@ class Mailbox:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._handing = threading.Lock()
+        self._delivering = threading.Lock()
         self._taken: list[str] = []
-        self._unheard: dict[str, None] = {}
+        self._catching_up: dict[str, None] = {}
 
     def start(self) -> None:
         """Start receiving. Calling it again does nothing."""
@@ -54,22 +54,22 @@ class Mailbox:
             )
             self._thread.start()
 
-    def attend(self, workflow_ids: Sequence[str]) -> None:
+    def deliver_pending(self, workflow_ids: Sequence[str]) -> None:
         """Deliver what was sent to resumed runs while no executor ran them, then new messages.
 
         If the store does not answer, this is retried later.
         """
         with self._lock:
-            self._unheard |= dict.fromkeys(workflow_ids)
+            self._catching_up |= dict.fromkeys(workflow_ids)
         try:
             self._catch_up()
         except StoreError as error:
             _log.info("messages to resumed runs could not be read; retrying: %s", error)
 
     def _catch_up(self) -> None:
-        with self._handing:  # newer messages must not overtake these
+        with self._delivering:  # newer messages must not overtake these
             with self._lock:
-                ids = list(self._unheard)
+                ids = list(self._catching_up)
             if not ids:
                 return
             to = ids[0] if len(ids) == 1 else None
@@ -81,7 +81,7 @@ class Mailbox:
                 after = messages[-1].number
             with self._lock:
                 for workflow_id in ids:
-                    self._unheard.pop(workflow_id, None)
+                    self._catching_up.pop(workflow_id, None)
 
     def taken(self, message_id: str) -> None:
         """Note that the effect of a message is saved, so that the store can delete the message."""
@@ -130,9 +130,9 @@ class Mailbox:
             for message in messages:
                 if self._closed.is_set():
                     return
-                with self._handing:
+                with self._delivering:
                     self._after = message.number
-                    if message.to not in self._unheard:
+                    if message.to not in self._catching_up:
                         self._hand_over(message)
             self.discard()
 

@@ -106,10 +106,10 @@ class Services(Generic[_Run]):
         self.children: Any = None  # starts child workflows
         self._runs: dict[str, _Run] = {}
         self._claimed: set[str] = set()
-        self._left: set[str] = set()
-        self._leaves: str | None = None  # the one that is being released now
+        self._to_release: set[str] = set()
+        self._releasing: str | None = None  # the one that is being released now
         self._lock = threading.Lock()
-        self._leaving = threading.Condition(self._lock)
+        self._released = threading.Condition(self._lock)
         self._waking = False
         self._pid = os.getpid()
         self._started = self._closed = self._abandoned = False
@@ -133,8 +133,8 @@ class Services(Generic[_Run]):
         """Reserve an id for a run that is about to start; raise if it is in use."""
         self.check_process()
         with self._lock:
-            self._left.discard(workflow_id)
-            self._leaving.wait_for(lambda: self._leaves != workflow_id)
+            self._to_release.discard(workflow_id)
+            self._released.wait_for(lambda: self._releasing != workflow_id)
             self._check_open()
             if workflow_id in self._runs or workflow_id in self._claimed:
                 raise WorkflowAlreadyRunningError(
@@ -177,7 +177,7 @@ class Services(Generic[_Run]):
         self.appender.guards()
         if self.mailbox is None and (shared := shared_store(self.store)) is not None:
             self.lease = Lease(
-                shared, self.owner, self._lease_seconds, self._lease_lapsed, self._leave
+                shared, self.owner, self._lease_seconds, self._lease_lapsed, self._release_runs
             )
             self.mailbox = Mailbox(shared, self._deliver)
 
@@ -186,12 +186,12 @@ class Services(Generic[_Run]):
         if self.mailbox is not None:
             self.mailbox.taken(message_id)
 
-    def leave(self, workflow_id: str) -> None:
+    def release(self, workflow_id: str) -> None:
         """Release a run that was stopped here to other executors, once the store accepts it."""
         with self._lock:
             if workflow_id in self._runs or workflow_id in self._claimed:
                 return  # this executor has resumed it
-            self._left.add(workflow_id)
+            self._to_release.add(workflow_id)
         if self.lease is not None:
             self.lease.renew_soon()
 
@@ -297,25 +297,25 @@ class Services(Generic[_Run]):
             if stored is None or (stored.owner or "") != self.owner:
                 run.lose("another executor took it over while this one could not renew its lease")
 
-    def _leave(self) -> None:
+    def _release_runs(self) -> None:
         """Release stopped runs to other executors, unless they have been claimed again here."""
         with self._lock:
-            ids = list(self._left)
+            ids = list(self._to_release)
         for workflow_id in ids:
             with self._lock:
-                if workflow_id not in self._left or workflow_id in self._runs:
+                if workflow_id not in self._to_release or workflow_id in self._runs:
                     continue
-                self._leaves = workflow_id
+                self._releasing = workflow_id
             try:
                 stored = self.store.load(workflow_id)
                 if stored is not None and stored.owner == self.owner:
                     with contextlib.suppress(StoreConflictError):  # another executor has it now
                         take_away(self.appender, stored)
-                self._left.discard(workflow_id)
+                self._to_release.discard(workflow_id)
             finally:
                 with self._lock:
-                    self._leaves = None
-                    self._leaving.notify_all()
+                    self._releasing = None
+                    self._released.notify_all()
 
     def runs(self) -> list[_Run]:
         """Return all runs of this process."""

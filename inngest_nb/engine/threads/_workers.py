@@ -98,7 +98,7 @@ class Workers:
         """Tell whether a thread must end because abandoned calls have returned."""
         return self._limit is not None and len(self._threads) > self._limit + self._blocked
 
-    def leave_alone(self) -> None:
+    def replace_thread(self) -> None:
         """Allow one more thread, to replace one whose call was abandoned."""
         with self._changed:
             self._blocked += 1
@@ -112,13 +112,13 @@ class Workers:
             left,
         )
 
-    def came_back(self) -> None:
-        """Undo `leave_alone`."""
+    def thread_returned(self) -> None:
+        """Undo `replace_thread`."""
         with self._changed:
             self._blocked -= 1
 
     @contextlib.contextmanager
-    def one_more(self) -> Iterator[None]:
+    def extra_thread(self) -> Iterator[None]:
         """Allow one more thread inside a `with` block."""
         with self._changed:
             self._blocked += 1
@@ -137,4 +137,4 @@ def waiting() -> contextlib.AbstractContextManager[None]:
     Otherwise, activities that wait for other runs' activities could block the whole pool.
     """
     workers: Workers | None = getattr(_mine, "workers", None)
-    return workers.one_more() if workers else contextlib.nullcontext()
+    return workers.extra_thread() if workers else contextlib.nullcontext()
