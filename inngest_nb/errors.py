@@ -91,8 +91,8 @@ def _can_be_pickled(error: BaseException) -> bool:
     import pickle  # already imported by whoever is pickling
 
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, from this very process
-    except Exception:  # noqa: BLE001  # whatever a class of the user's raises there
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own data
+    except Exception:  # noqa: BLE001  # a user's class may raise anything
         return False
     return True
 
@@ -398,7 +398,7 @@ class PayloadTypeError(NonRetryableError, TypeError):
     """An input or a result does not match its type annotation; the text says where."""
 
 
-class RetryAfter(InngestNbError):  # noqa: N818  # what is raised reads as what is meant
+class RetryAfter(InngestNbError):  # noqa: N818  # `raise RetryAfter(60)` reads as what it does
     """Raise this in an activity to fail the attempt and choose when to make the next one.
 
         raise inb.RetryAfter(timedelta(minutes=5), "rate limited")

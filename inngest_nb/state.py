@@ -247,7 +247,7 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in DOCUMENT_FIELDS)
 
-    def __ne__(self, other: object) -> bool:  # Struct has one of its own
+    def __ne__(self, other: object) -> bool:  # overrides that of Struct
         return not self == other
 
     __hash__ = None  # type: ignore[assignment]  # payloads are lists and dicts

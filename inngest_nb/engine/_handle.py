@@ -37,7 +37,7 @@ class WorkflowHandle:
 
     @property
     def id(self) -> str:
-        """The id under which the workflow is stored."""
+        """The workflow id, under which the state is stored."""
         return self._run.workflow_id
 
     @property

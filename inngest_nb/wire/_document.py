@@ -193,7 +193,7 @@ def check_durations(events: Sequence[HeadEvent] | None) -> None:
         spans = list(map(kind, events or ()))
         if max(spans) > _LONGEST or min(spans) < -_LONGEST:
             raise StoreDecodeError(
-                "not a document of the contract: a duration is out of range, at $.History",
+                "invalid document: a duration is out of range, at $.History",
                 place="$.History",
             )
 
@@ -254,7 +254,7 @@ def _refuse(body: bytes, error: Exception) -> NoReturn:
     elif "truncated" in text and _SURROGATE.search(body):
         text = "it contains an unpaired surrogate, or is truncated"
     raise StoreDecodeError(
-        f"not a document of the contract: {text}, at {(place := place.rstrip('`') or '$')}",
+        f"invalid document: {text}, at {(place := place.rstrip('`') or '$')}",
         place=place,
     ) from error
 

@@ -232,7 +232,7 @@ def test_any_status_of_success_saves(status: int) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(200, b"<html>"), "not a document"),
+        (reply(200, b"<html>"), "invalid document"),
         (reply(200, b""), "empty"),
         (reply(204), "empty"),
         (reply(304), "empty"),

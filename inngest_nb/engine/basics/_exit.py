@@ -11,5 +11,5 @@ threading._register_atexit(_ending.set)  # type: ignore[attr-defined]  # noqa: S
 
 
 def process_ends() -> bool:
-    """Tell whether Python has begun to shut down."""
+    """Tell whether Python is shutting down."""
     return _ending.is_set()

@@ -89,7 +89,7 @@ def _is_simple(fn: Any) -> TypeGuard[FunctionType]:
 
 
 def takes_arguments(fn: Callable[..., Any], count: int) -> bool:
-    """Tell whether a function can be called with so many positional arguments."""
+    """Tell whether a function can be called with `count` positional arguments."""
     if isinstance(fn, FunctionType) and not hasattr(fn, "__wrapped__"):  # the fast path
         code = fn.__code__
         if not code.co_kwonlyargcount and not code.co_flags & inspect.CO_VARARGS:

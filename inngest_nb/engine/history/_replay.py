@@ -99,7 +99,7 @@ class Past:
             self._given[seq] = given
 
     def match(self, event: HistoryEvent) -> int:
-        """Return the number of the call that an event belongs to, 0 if to none.
+        """Return the number of the call that an event belongs to, 0 if there is none.
 
         Raises `NonDeterminismError` if the code made a different call instead, or none.
         """
@@ -124,7 +124,7 @@ class Past:
         return seq
 
     def _compare(self, event: HistoryEvent, seq: int, recorded: str, call: Call) -> None:
-        """Raise `NonDeterminismError` if a call was recorded with another input."""
+        """Raise `NonDeterminismError` if a call was recorded with a different input."""
         if event.type is EventType.ACTIVITY_STARTED:
             if seq not in self._inputs:
                 return
