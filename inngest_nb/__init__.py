@@ -6,7 +6,7 @@
     inb.samples.fill(store, 500)   # workflows that resemble production
     inb.frame(store)               # a typed DataFrame
 
-Names are loaded when they are first used, so that the import itself costs next to nothing.
+Names are loaded on first use, so importing the package is cheap.
 """
 
 import sys
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
         Write,
     )
 
-# Where each public name lives. `TYPE_CHECKING` above says the same to type checkers.
+# Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
     "inngest_nb.checkup": "doctor",
     "inngest_nb.engine": (
@@ -238,7 +238,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Add `%workflows`, `%workflow` and `%%workflow` to IPython, for `%load_ext inngest_nb`."""
+    """Add `%workflows`, `%workflow` and `%%workflow` to IPython (`%load_ext inngest_nb`)."""
     from inngest_nb.notebook.magics import WorkflowMagics
 
     shell.register_magics(WorkflowMagics)
@@ -246,14 +246,14 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take the magics away again, for `%unload_ext` and `%reload_ext`."""
+    """Remove the magics again (`%unload_ext` and `%reload_ext`)."""
     from inngest_nb.notebook.ipython import detach
 
     detach(shell)
 
 
 def _attach(shell: Any) -> None:
-    """Have states, handles and errors shown in cells as people read them."""
+    """Register rich output in cells for states, handles and errors."""
     from inngest_nb.notebook.ipython import attach
 
     attach(shell)

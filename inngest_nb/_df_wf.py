@@ -1,8 +1,7 @@
-"""`df.wf` on every DataFrame as soon as pandas and the package are there, whichever comes first.
+"""Registers `df.wf` on DataFrames once pandas and this package are imported, in either order.
 
-The package doesn't import pandas, which takes longer than all of its own. Where pandas is not there
-yet, a finder waits for its import: pandas has no entry points for accessors, and no event says that
-a module was imported.
+This package does not import pandas, which would take longer than everything else. If pandas is not
+imported yet, an import hook waits for it, because pandas has no entry points for accessors.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 
 
 def register_when_pandas_is_there() -> None:
-    """Register `df.wf`, which loads what it needs when it is first used."""
+    """Register `df.wf` now or when pandas is imported; it loads its code on first use."""
     if "pandas" in sys.modules:
         _register()
     else:
@@ -24,7 +23,7 @@ def register_when_pandas_is_there() -> None:
 
 
 class _Waiting:
-    """Finds pandas as Python would, and registers the accessor after it was run."""
+    """An import hook that finds pandas as usual, and registers the accessor after its import."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -47,7 +46,7 @@ class _Waiting:
 
 def _register() -> None:
     pandas = sys.modules["pandas"]
-    if not hasattr(pandas.DataFrame, "wf"):  # else the package was loaded again
+    if not hasattr(pandas.DataFrame, "wf"):  # else this package was reloaded
         pandas.api.extensions.register_dataframe_accessor("wf")(_accessor)
 
 

@@ -1,41 +1,41 @@
-"""Every error the package raises on its own account.
+"""All exceptions that the package defines.
 
     InngestNbError
     ├── StoreError                  a store operation failed
     │   ├── StoreStatusError        the server answered with an error status
-    │   ├── StoreConnectionError    no answer, or none that could be read
-    │   ├── StoreConflictError      someone else has changed the workflow meanwhile
-    │   ├── StoreKeyReusedError     a write carries the name of another one
-    │   ├── StoreDecodeError        a document is not the contract's
-    │   ├── StoreFileError          a database file cannot be opened or written
-    │   ├── NotAStateServerError    a real Inngest server or a web site answers there
-    │   ├── PayloadTooLargeError    an input, a result or a whole write is longer than can be sent
-    │   ├── ListingUnsupportedError the server keeps states but cannot list them
+    │   ├── StoreConnectionError    no response, or one that cannot be read
+    │   ├── StoreConflictError      the stored workflow has changed since it was loaded
+    │   ├── StoreKeyReusedError     an idempotency key was already used for another write
+    │   ├── StoreDecodeError        a document does not follow the contract
+    │   ├── StoreFileError          a database file cannot be opened, read or written
+    │   ├── NotAStateServerError    the address is that of a real Inngest server or a web site
+    │   ├── PayloadTooLargeError    an input, a result or a whole write exceeds the size limit
+    │   ├── ListingUnsupportedError the server stores states but cannot list them
     │   └── WrongLoopError          an async store was used on a second event loop
-    ├── EngineError                 something about a run in an executor
-    │   ├── ActivityError           an activity failed, and its retries are used up
-    │   │   └── ChildWorkflowError  a workflow that the code asked for failed, or was canceled
+    ├── EngineError                 a problem with a run in an executor
+    │   ├── ActivityError           an activity failed and has no retries left
+    │   │   └── ChildWorkflowError  a child workflow failed or was canceled
     │   ├── ExecutorClosedError     the executor is closed
-    │   ├── LeaseLostError          someone else has taken over the workflow, or changed it
-    │   ├── NonDeterminismError     a workflow's code does not do again what its history says
-    │   ├── WorkflowAlreadyRunningError  a run of this id is alive in the executor
-    │   ├── WorkflowBlockedError    a workflow's code ran on and on without waiting
+    │   ├── LeaseLostError          another process took over the workflow or changed it
+    │   ├── NonDeterminismError     workflow code no longer matches the recorded history
+    │   ├── WorkflowAlreadyRunningError  the executor is already running this workflow
+    │   ├── WorkflowBlockedError    workflow code ran too long without waiting
     │   ├── WorkflowCanceledError   the run was canceled
-    │   ├── WorkflowCodeError       a workflow's code did what only an activity may do
-    │   ├── WorkflowEndedError      a run of this id has ended already
+    │   ├── WorkflowCodeError       workflow code did something only an activity may do
+    │   ├── WorkflowEndedError      the workflow has already ended
     │   ├── WorkflowFailedError     the run failed; its cause is chained
-    │   ├── WorkflowLeasedError     another executor runs the workflow
+    │   ├── WorkflowLeasedError     another executor is running the workflow
     │   ├── WorkflowNotFoundError   neither the executor nor its store knows the id
-    │   ├── WorkflowNotHereError    stored as running, but not alive in the executor
+    │   ├── WorkflowNotHereError    stored as running, but not running in this executor
     │   ├── WorkflowNotRunningError the run has ended
-    │   └── WorkflowNotSavedError   a save failed, so the run was stopped
-    ├── NonRetryableError           raised by an activity of yours: it is not tried again
-    │   └── PayloadTypeError        an input or a result does not fit the function's annotation
-    ├── RetryAfter                  raised by an activity of yours: when to try it again
-    ├── ServerStartError            the state server cannot start as asked
+    │   └── WorkflowNotSavedError   the state could not be saved, so the run was stopped
+    ├── NonRetryableError           raise it in an activity that must not be retried
+    │   └── PayloadTypeError        an input or a result does not match the type annotation
+    ├── RetryAfter                  raise it in an activity to choose when to retry
+    ├── ServerStartError            the state server cannot start
     └── NestedAsyncioError          the event loop is patched by a package that loses messages
 
-Bad arguments are plain `ValueError` and `TypeError`; an unknown id is `None` from `load`.
+Invalid arguments raise plain `ValueError` or `TypeError`; `load` returns `None` for an unknown id.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from typing import Any, Self, TypeVar
 
 
 class InngestNbError(Exception):
-    """Base of the package's own errors. All of them can be copied and pickled.
+    """Base class of all errors of this package. They can be copied and pickled.
 
-    A copy has the same attributes, notes and cause; a pickled error whose cause cannot be pickled
-    has a note about it instead.
+    Copies keep attributes, notes and cause. If the cause cannot be pickled, the pickled error has a
+    note with its repr instead.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -77,7 +77,7 @@ def _again(
     cause: BaseException | None,
     facts: Mapping[str, Any] | None = None,
 ) -> _Error:
-    """Make an error as another one is, without the arguments of its class."""
+    """Rebuild an error from its parts, without calling `__init__`."""
     error = kind.__new__(kind, *args)
     error.__dict__.update(facts or {})
     if "__notes__" in error.__dict__:
@@ -88,17 +88,20 @@ def _again(
 
 
 def _can_be_pickled(error: BaseException) -> bool:
-    import pickle  # whoever asks has it already
+    import pickle  # already imported by whoever is pickling
 
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, from this very process
-    except Exception:  # noqa: BLE001  # whatever a class of the user's raises there
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own data
+    except Exception:  # noqa: BLE001  # a user's class may raise anything
         return False
     return True
 
 
 class StoreError(InngestNbError):
-    """A store operation failed: `operation` on `workflow_id` at `target`, where they are known."""
+    """A store operation failed.
+
+    `operation`, `workflow_id` and `target` (the store's address) are None if they are unknown.
+    """
 
     def __init__(
         self,
@@ -118,9 +121,10 @@ class StoreError(InngestNbError):
 
 
 class StoreStatusError(StoreError):
-    """The server refused; the text is the contract's, `inngest/save: status 500`.
+    """The server answered with an error status; the text is `inngest/save: status 500`.
 
-    `status` is the HTTP status and `reason` what the server said of it, also as a note.
+    `status` is the HTTP status. `reason` is the server's explanation, also added as a note. The
+    wording of the text comes from the contract.
     """
 
     def __init__(
@@ -144,19 +148,19 @@ class StoreStatusError(StoreError):
 
 
 class StoreConnectionError(StoreError):
-    """No answer came, or it broke off; whether a save or delete took effect is unknown."""
+    """The server did not respond, or the connection broke: a write may or may not have happened."""
 
 
 class StoreConflictError(StoreError):
-    """Not written: the stored workflow is no longer the version that this write builds on."""
+    """Nothing was written: the stored workflow has changed since it was loaded."""
 
 
 class StoreKeyReusedError(StoreError):
-    """A write carries the name (`etag`, Idempotency-Key) of another one; nothing was changed."""
+    """An idempotency key (`etag`) was already used for another write; nothing was changed."""
 
 
 class StoreDecodeError(StoreError):
-    """A document is not the contract's; `place` is where in it, as in `$.History[3].Timestamp`."""
+    """A document does not follow the contract. `place` says where: `$.History[3].Timestamp`."""
 
     def __init__(
         self,
@@ -172,10 +176,10 @@ class StoreDecodeError(StoreError):
 
 
 class StoreFileError(StoreError):
-    """A database file cannot be opened, read or written; it was left as it was.
+    """A database file cannot be opened, read or written; its contents are unchanged.
 
-    `busy` says that another process held it for too long: trying again may help. `full` says that
-    there was no room to write.
+    `busy` is True if another process kept it locked for too long, so retrying may help. `full` is
+    True if there is no space left to write.
     """
 
     busy = False
@@ -183,23 +187,23 @@ class StoreFileError(StoreError):
 
 
 class NotAStateServerError(StoreError):
-    """Something else answers there: a real Inngest server, which keeps no state, or a web site."""
+    """The address is not a state server's, but a real Inngest server's or a web site's."""
 
 
 class PayloadTooLargeError(StoreError):
-    """An input, a result or a whole write is longer than a state server takes; nothing was sent."""
+    """An input, a result or a whole write exceeds a state server's limit; nothing was sent."""
 
 
 class ListingUnsupportedError(StoreError):
-    """The server follows the plain contract, which has no listing; nothing was changed."""
+    """The server cannot list: it implements only the contract, which has no listing."""
 
 
 class WrongLoopError(StoreError):
-    """An async store belongs to the event loop of its first use and was used on another."""
+    """An async store was used on a second event loop; it belongs to the first one that used it."""
 
 
 class ServerStartError(InngestNbError):
-    """The state server cannot start as asked."""
+    """The state server cannot start."""
 
 
 class NestedAsyncioError(InngestNbError):
@@ -207,7 +211,7 @@ class NestedAsyncioError(InngestNbError):
 
 
 class EngineError(InngestNbError):
-    """Something about a run: that of `workflow_id` and `run_id`, where they are known."""
+    """A problem with a run. `workflow_id` and `run_id` are None if they are unknown."""
 
     def __init__(
         self, message: str, *, workflow_id: str | None = None, run_id: str | None = None
@@ -218,11 +222,12 @@ class EngineError(InngestNbError):
 
 
 class ActivityError(EngineError):
-    """An activity failed for good; `error` is the original one's text, as history has it.
+    """An activity failed and has no retries left.
 
-    `error_type` is the name of its class, `message` the text without that, and `details` what its
-    attribute of this name had, as JSON reads it back. All are the same when the run is replayed,
-    for which reason the original is not chained: its traceback is in the log and the history.
+    `error` is the text of the last error as the history records it, `error_type` the name of its
+    class, `message` the text without the class, and `details` its attribute of that name, as JSON.
+    `attempts` counts the attempts. These are the same live and in replay; that is why the original
+    exception is not chained. Its traceback is in the log and in the history.
     """
 
     def __init__(
@@ -243,15 +248,15 @@ class ActivityError(EngineError):
         self.attempts = attempts
         self.error = error
         kind, _, message = error.partition(": ")
-        told = kind if kind.isidentifier() else ""  # by a history that has no more than the text
-        self.error_type = told if error_type is None else error_type
+        guess = kind if kind.isidentifier() else ""  # some histories record only the text
+        self.error_type = guess if error_type is None else error_type
         self.message = message if kind == self.error_type else error
         self.details = details
         self.seq = seq
 
 
 class ChildWorkflowError(ActivityError):
-    """A workflow that the code asked for failed or was canceled; `child_id` is that one's id."""
+    """A child workflow failed or was canceled; `child_id` is its id."""
 
     def __init__(self, message: str, *, child_id: str = "", **details: Any) -> None:
         super().__init__(message, **details)
@@ -259,17 +264,18 @@ class ChildWorkflowError(ActivityError):
 
 
 class ExecutorClosedError(EngineError):
-    """The executor is closed; a run that had not ended is stored as running."""
+    """The executor is closed. Runs that had not ended stay stored as running."""
 
 
 class LeaseLostError(EngineError):
-    """The run was stopped here: its stored state was taken over or changed by someone else."""
+    """The run was stopped here: another executor took it over, or its stored state was changed."""
 
 
 class NonDeterminismError(EngineError):
-    """A workflow's code does not do again what its history says; nothing was changed.
+    """Workflow code no longer matches the recorded history; nothing was changed.
 
-    They part at event `event_id`: `recorded` is what history has there, `asked` what the code does.
+    `event_id` is the first event that differs, `recorded` what the history has there, and `asked`
+    what the code did instead.
     """
 
     def __init__(
@@ -289,11 +295,11 @@ class NonDeterminismError(EngineError):
 
 
 class WorkflowAlreadyRunningError(EngineError):
-    """A run of this id is alive in the executor."""
+    """The executor is already running a workflow with this id."""
 
 
 class WorkflowBlockedError(EngineError):
-    """A workflow's code ran on and on without waiting for anything, and was stopped."""
+    """Workflow code ran too long without waiting for anything, so the run was stopped."""
 
 
 class WorkflowCanceledError(EngineError):
@@ -301,11 +307,11 @@ class WorkflowCanceledError(EngineError):
 
 
 class WorkflowCodeError(EngineError):
-    """A workflow's code did what only an activity may do, such as I/O."""
+    """Workflow code did something that only an activity may do, such as I/O."""
 
 
 class WorkflowEndedError(EngineError):
-    """A run of this id has ended already, with the status in `status`; nothing was started."""
+    """The workflow has already ended, with the status in `status`; nothing was started."""
 
     def __init__(
         self,
@@ -320,7 +326,7 @@ class WorkflowEndedError(EngineError):
 
 
 class WorkflowFailedError(EngineError):
-    """The run failed. `__cause__` is what its code raised; `activity` names the one that failed."""
+    """The run failed. `__cause__` is what its code raised, `activity` the activity at fault."""
 
     def __init__(
         self,
@@ -335,15 +341,15 @@ class WorkflowFailedError(EngineError):
 
 
 class WorkflowLeasedError(EngineError):
-    """Another executor runs the workflow, and its lease has not expired."""
+    """Another executor is running the workflow, and its lease has not expired."""
 
 
 class WorkflowNotFoundError(EngineError):
-    """Neither the executor nor its store knows a workflow of this id."""
+    """Neither the executor nor its store has a workflow with this id."""
 
 
 class WorkflowNotHereError(EngineError):
-    """The workflow is stored as running, but no run of it is alive in this executor."""
+    """The workflow is stored as running, but this executor is not running it."""
 
 
 class WorkflowNotRunningError(EngineError):
@@ -362,9 +368,9 @@ class WorkflowNotRunningError(EngineError):
 
 
 class WorkflowNotSavedError(EngineError):
-    """A save failed, so the run was stopped. Events up to id `saved_events` are known to be saved.
+    """The state could not be saved, so the run was stopped.
 
-    The events after it, of `events` in all, are not known to be.
+    The first `saved_events` of its `events` events are known to be saved; the rest may be lost.
     """
 
     def __init__(
@@ -382,29 +388,33 @@ class WorkflowNotSavedError(EngineError):
 
 
 class NonRetryableError(InngestNbError):
-    """To be raised by an activity: this failure is for good, whatever its retry policy says.
+    """Raise this in an activity to fail it at once, whatever its retry policy says.
 
-    `raise inb.NonRetryableError("the card was declined") from error`
+    raise inb.NonRetryableError("the card was declined") from error
     """
 
 
 class PayloadTypeError(NonRetryableError, TypeError):
-    """An input or a result does not fit what its function is annotated with; the place is told."""
+    """An input or a result does not match its type annotation; the text says where."""
 
 
-class RetryAfter(InngestNbError):  # noqa: N818  # what is raised reads as what is meant
-    """To be raised by an activity: fail this attempt, and make the next one after `after`.
+class RetryAfter(InngestNbError):  # noqa: N818  # `raise RetryAfter(60)` reads as what it does
+    """Raise this in an activity to fail the attempt and choose when to make the next one.
 
-    That is a timedelta or a number of seconds, and stands in for the pause of the retry policy,
-    without its `max_interval` and jitter. How often and for how long to try is still up to the
-    policy: an activity without one is tried once.
+        raise inb.RetryAfter(timedelta(minutes=5), "rate limited")
+
+    `after`, a timedelta or a number of seconds, replaces the pause of the retry policy and ignores
+    its `max_interval` and `jitter`. The policy still limits the number of attempts and the total
+    time; an activity without a policy is not retried.
     """
 
     def __init__(self, after: timedelta | float, message: str = "") -> None:
         try:
             self.after = after if isinstance(after, timedelta) else timedelta(seconds=after)
         except (TypeError, ValueError, OverflowError) as error:
-            raise type(error)(f"RetryAfter({after!r}): not a number of seconds") from error
+            raise type(error)(
+                f"RetryAfter({after!r}): after must be a timedelta or a number of seconds"
+            ) from error
         if self.after < timedelta():
-            raise ValueError(f"RetryAfter({after!r}): a pause cannot be negative")
-        super().__init__(message or f"try again in {self.after.total_seconds():g} s")
+            raise ValueError(f"RetryAfter({after!r}): after must not be negative")
+        super().__init__(message or f"retry after {self.after.total_seconds():g} s")

@@ -1,6 +1,6 @@
-"""The values of the contract: a workflow's state, the events of its history, their words.
+"""The contract's data types: a workflow's state, its history events, their statuses and types.
 
-All are frozen. Field names are Python's; the names on the wire follow from them by `wire_name`.
+All are frozen. Field names follow Python's style; `wire_name` gives the name used in JSON.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = [
     "WorkflowStatus",
 ]
 
-# Go's zero time: how the contract writes "not set".
+# Go's zero time, which the contract uses for "not set".
 ZERO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def wire_name(name: str) -> str:
-    """Give the contract's name of a field: `workflow_id` is written `WorkflowID`."""
+    """Return a field's name in the JSON document: `WorkflowID` for `workflow_id`."""
     return "".join("ID" if word == "id" else word.title() for word in name.split("_"))
 
 
 class _Word(StrEnum):
-    """A word of the contract; one that is not known yet is kept as it came."""
+    """An enum of the contract's words that also accepts unknown ones and keeps them as they are."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -45,7 +45,10 @@ class _Word(StrEnum):
 
 
 class WorkflowStatus(_Word):
-    """Where a workflow is in its life. `UNSET` is the empty word of a state that was never run."""
+    """The status of a workflow. `UNSET` (the empty string) means that it was never run.
+
+    Unknown statuses are kept as they are: `WorkflowStatus("queued")` works.
+    """
 
     UNSET = ""
     RUNNING = "running"
@@ -55,7 +58,7 @@ class WorkflowStatus(_Word):
 
 
 class EventType(_Word):
-    """What a history event tells."""
+    """The type of a history event. Unknown types are kept as they are."""
 
     UNSET = ""
     WORKFLOW_STARTED = "workflow_started"
@@ -70,7 +73,7 @@ class EventType(_Word):
 
 
 class Nanoseconds(timedelta):
-    """A duration as it comes from the wire, where it is an integer count of nanoseconds."""
+    """A duration that JSON holds as an integer number of nanoseconds."""
 
     def __repr__(self) -> str:
         return repr(timedelta(seconds=0) + self)
@@ -78,8 +81,8 @@ class Nanoseconds(timedelta):
 
 Time = Annotated[datetime, Meta(tz=True)] | None
 
-# What one sees of a field, and what msgspec has to read for it: a duration arrives as an
-# integer, a history may be null.
+# Type checkers see the public type; msgspec sees what JSON holds: a duration is an integer there,
+# and a history may be null.
 if TYPE_CHECKING:
     Duration = timedelta
     History = tuple["HistoryEvent", ...]
@@ -89,11 +92,13 @@ else:
 
 
 def _time(value: datetime | None, name: str) -> datetime | None:
-    """Give None for the contract's zero time, and refuse a time that belongs to no zone."""
+    """Turn the contract's zero time into None; raise `ValueError` for a naive datetime."""
     if value is None:
         return None
     if value.tzinfo is None:
-        raise ValueError(f"{name} needs a zone, as in datetime.now(UTC); got {value!r}")
+        raise ValueError(
+            f"{name} must be timezone-aware, for example datetime.now(UTC); got {value!r}"
+        )
     return None if value.year == 1 and value == ZERO_TIME else value
 
 
@@ -105,23 +110,28 @@ def _duration(given: timedelta | float) -> Nanoseconds:
 class HistoryEvent(
     Struct, frozen=True, kw_only=True, rename=wire_name, repr_omit_defaults=True, gc=False
 ):
-    """One thing that happened to a workflow.
+    """An event in a workflow's history.
 
-    Payloads (`input`, `result`, `signal_payload`) are plain JSON values. `timestamp` is an aware
-    datetime, or None where it was not set. A `duration` given as a number means seconds.
+    Payloads (`input`, `result`, `signal_payload`) are plain JSON values. `timestamp` is a
+    timezone-aware datetime, or None if it is not set. `duration` is a timedelta; a number means
+    seconds.
 
-    `seq` and what follows it are our own additions, `UNSET` and not written where they don't apply:
-    which call of the workflow's code this belongs to, which attempt of an activity it is, and when
-    the next one is due. `versions` are the answers that `ctx.version` began to give here. An event
-    that is `superseded` was undone by a retry of the whole run: replay passes over it. Of an error
-    there are also the name of its class, the JSON `details` it carried, and its traceback's end.
+    The fields from `seq` on are extensions of this package. They are `UNSET`, and not written,
+    where they don't apply:
 
-    A workflow that the code asked for is told of as an activity; `child` is the id of its run, and
-    one that is `detached` outlives its parent.
-    `message` names the write of another process that this event came from, so that it counts once.
-
-    The first event also says how long the whole workflow may take, the name and version of its
-    code, and, in a fork, the run whose random numbers it repeats.
+    * `seq` is the number of the call in the workflow code, `attempt` the number of the activity's
+      attempt, and `retry_at` the time of the next one.
+    * `versions` are the versions that `ctx.version` chose since the previous event.
+    * `superseded` events were undone by `Executor.retry`; replay skips them.
+    * `timeout`, `workflow`, `version` and `seed` belong to the first event: how long the run may
+      take, the name and version of its code, and, in a fork, the run whose random numbers it
+      repeats.
+    * `child` is the id of a child workflow, whose call is recorded as an activity; a `detached`
+      child is not canceled with its parent.
+    * `message` is the id of the message from another process that caused the event, so that each
+      message counts once.
+    * `error_type`, `details` and `trace` are the error's class name, its JSON details and the end
+      of its traceback.
     """
 
     id: int = 0
@@ -162,14 +172,14 @@ class HistoryEvent(
             force_setattr(self, "timeout", _duration(self.timeout))
 
     def replace(self, **changes: Any) -> Self:
-        """Return this event with some fields changed."""
+        """Return a copy of this event with some fields changed."""
         return replace(self, **changes)
 
 
 class ForkOrigin(Struct, frozen=True, kw_only=True, rename=wire_name, gc=False):
-    """What a run was forked from: another one's history, up to and with one event.
+    """The run that a fork was made from, and the last event that it took over (`event_id`).
 
-    `changed` is the first event that follows from another input or result than the recorded one.
+    `changed` is the first event that depends on an input or a result that the fork has changed.
     """
 
     workflow_id: str = ""
@@ -179,16 +189,19 @@ class ForkOrigin(Struct, frozen=True, kw_only=True, rename=wire_name, gc=False):
 
 
 class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=False, gc=False):
-    """A workflow as its store keeps it.
+    """The state of a workflow, as a store keeps it: status, input, result, error and history.
 
-    Times are aware datetimes, None where they were not set. A state that was loaded remembers its
-    document, so that saving it writes what was changed and nothing else.
+        state = store.load("order-1")
+        store.save(state.replace(status="failed", error="the card was declined"))
 
-    `owner` and what follows it are our own additions to the document, `UNSET` where they don't
-    apply: which executor runs the workflow, how often that changed, until when it may be sure of
-    it, what the run was forked from, and the id of the workflow whose code asked for it.
-    `first_saved_at` and `etag` are not part of the document but from stores that know them: when it
-    was first saved, and what tells this version of it from every other.
+    Times are timezone-aware datetimes, or None if they are not set. A loaded state remembers the
+    document that it came from, so saving it changes only the fields that you changed.
+
+    `owner`, `fence`, `lease_until`, `forked_from` and `parent_id` are extensions of this package,
+    and `UNSET` where they don't apply: the executor that runs the workflow, how often that has
+    changed, the end of its lease, the run that a fork was made from, and the id of the parent of a
+    child workflow. `first_saved_at` and `etag` are not part of the document; stores that know them
+    set them: the time of the first save, and the stored version.
     """
 
     workflow_id: str
@@ -205,7 +218,7 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
     lease_until: Time | UnsetType = UNSET
     forked_from: ForkOrigin | UnsetType = UNSET
     parent_id: str | UnsetType = UNSET
-    # None of these names can be a key of Go's: an invisible separator stands before it.
+    # The invisible separator keeps these names from clashing with any of Go's keys.
     first_saved_at: Time = field(default=None, name="\u2063first_saved_at")
     etag: str = field(default="", name="\u2063etag")
     origin: Raw | UnsetType = field(default=UNSET, name="\u2063origin")
@@ -221,9 +234,9 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
             force_setattr(self, "updated_at", _time(self.updated_at, "updated_at"))
 
     def replace(self, **changes: Any) -> Self:
-        """Return this state with some fields changed; it still remembers its document.
+        """Return a copy of this state with some fields changed; it still remembers its document.
 
-        With another `workflow_id` it is a new workflow, of which no version was loaded.
+        With another `workflow_id` the copy is a new workflow without a stored version.
         """
         if changes.get("workflow_id", self.workflow_id) != self.workflow_id:
             changes = {"etag": "", "first_saved_at": None} | changes
@@ -234,7 +247,7 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in DOCUMENT_FIELDS)
 
-    def __ne__(self, other: object) -> bool:  # Struct has one of its own
+    def __ne__(self, other: object) -> bool:  # overrides that of Struct
         return not self == other
 
     __hash__ = None  # type: ignore[assignment]  # payloads are lists and dicts
@@ -252,20 +265,24 @@ DOCUMENT_FIELDS = tuple(
 
 
 def check_name(name: object, what: str) -> str:
-    """Return a name that a history can hold, or raise saying what it would be the name of."""
+    """Return a name as plain `str`; raise an error that says what it should be the name of."""
     if not isinstance(name, str):
-        raise TypeError(f"the name of {what} is text, got {type(name).__name__}")
+        raise TypeError(f"the name of {what} must be a string, got {type(name).__name__}")
     if not name:
-        raise ValueError(f"the name of {what} is empty")
+        raise ValueError(f"the name of {what} must not be empty")
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"the name of {what} has half of a surrogate pair: {name!a}") from error
-    return str.__str__(name)  # that itself, of a word of an enum or of NumPy
+        raise ValueError(f"the name of {what} contains an unpaired surrogate: {name!a}") from error
+    return str.__str__(name)  # the plain string of an enum member or a NumPy string
 
 
 class Signal(Struct, frozen=True):
-    """A message to a running workflow: its name, and a payload that JSON can hold."""
+    """A message to a running workflow: a name and a payload of JSON values.
+
+    handle = executor.execute(order, id="order-1")
+    executor.signal("order-1", inb.Signal("approve", {"by": "ann"}))
+    """
 
     name: str
     payload: Any = None

@@ -92,8 +92,8 @@ class Racer:
                     self._handles.append(executor.retry(workflow_id, fn))
             except LOST as error:
                 refused[workflow_id] = type(error).__name__
-            except EngineError as error:  # it is running, and only a failed one can be retried
-                assert "only a failed one" in str(error)  # noqa: PT017
+            except EngineError as error:  # only a failed workflow can be retried
+                assert "not failed" in str(error)  # noqa: PT017
                 refused[workflow_id] = type(error).__name__
         return refused
 

@@ -1,4 +1,4 @@
-"""What surrounds a notebook — versions, kernel, event loop, server — and what to do about it."""
+"""Checks the environment of a notebook: versions, kernel, event loop and server."""
 
 from inngest_nb.checkup._doctor import doctor, doctor_for_kernels
 from inngest_nb.checkup._findings import Checkup, Finding, Level

@@ -1,4 +1,4 @@
-"""The two checkups: from within a kernel, and from the command line for kernels to come."""
+"""The two checkups: in a running kernel, and from the command line for new kernels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ def doctor(
     *,
     path: str | os.PathLike[str] | None = None,
 ) -> Checkup:
-    """Look at this process and at the server that `InngestStore` would use, and say what to do.
+    """Check this process and the server that `InngestStore` would use, and say what to fix.
 
-    It tells versions, whether the event loop is patched by a package that loses messages, and
-    what kind of server answers. With `path` it reads that database file and lists each workflow
-    that is damaged. Nothing is changed anywhere, and no key is shown.
+        inb.doctor()
+
+    Reports the installed versions, whether the event loop is patched by a package that loses
+    messages, and what kind of server answers. With `path`, also checks that database file and lists
+    every damaged workflow. Nothing is changed, and no key is shown. `base_url` and `event_key`
+    default as for `InngestStore`.
     """
     findings = *packages(), this_loop(), *server(base_url, event_key, _TIMEOUT_SECONDS)
     return Checkup((*findings, *_file(path)))
@@ -34,7 +37,7 @@ def doctor(
 def doctor_for_kernels(
     base_url: str | None = None, path: str | os.PathLike[str] | None = None
 ) -> Checkup:
-    """Do the same from outside Jupyter: start a kernel for a moment, and look into that."""
+    """Do the same from outside Jupyter, by starting a kernel for a moment."""
     findings = *packages(), *kernels(), *server(base_url, None, _TIMEOUT_SECONDS)
     return Checkup((*findings, *_file(path)))
 

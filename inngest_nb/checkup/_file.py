@@ -1,4 +1,4 @@
-"""What is damaged in a database file; it is only read."""
+"""Checks a database file for damage, without changing it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from inngest_nb.checkup._findings import Finding, Level
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.tables import examine
 
-_RESTORE = "restore it from a copy of the file, or remove it with delete({!r})"
+_RESTORE = "restore it from a backup of the file, or remove it with delete({!r})"
 
 
 def file(path: Path) -> Iterator[Finding]:
-    """Name each workflow of a file that cannot be read, and what is wrong with the file itself."""
+    """Report each workflow that cannot be read, and what is wrong with the file itself."""
     try:
         report = examine(path)
     except StoreFileError as error:
@@ -24,7 +24,7 @@ def file(path: Path) -> Iterator[Finding]:
             Level.TO_DO,
             "file",
             f"{path}: {flaw}",
-            "restore a copy; or save what can still be read to another file",
+            "restore a backup, or save what can still be read to another file",
         )
     for workflow_id, why in report.unreadable.items():
         yield Finding(

@@ -1,4 +1,4 @@
-"""What was found, and as text for a terminal or a cell."""
+"""The findings of a checkup, as text for a terminal or a cell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SUBJECT = 18
 
 
 class Level(StrEnum):
-    """Whether a finding is fine, good to know, or wants something done."""
+    """Whether a finding is fine, worth knowing, or needs action."""
 
     OK = "ok"
     NOTE = "note"
@@ -20,7 +20,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, and what to do if it is not as it should be."""
+    """One thing that was checked, and what to do if there is a problem."""
 
     level: Level
     subject: str
@@ -43,19 +43,19 @@ class Checkup:
 
     @property
     def to_do(self) -> int:
-        """How many findings want something done."""
+        """The number of findings that need action."""
         return sum(finding.level is Level.TO_DO for finding in self.findings)
 
     def __str__(self) -> str:
         things = "1 thing" if self.to_do == 1 else f"{self.to_do} things"
-        end = f"{things} to do, marked above." if self.to_do else "All is well."
+        end = f"{things} to do, marked above." if self.to_do else "No problems found."
         return "\n".join([*map(str, self.findings), "", end])
 
     __repr__ = __str__
 
 
 def _wrapped(words: str, head: str) -> list[str]:
-    """Break words into lines, but no address or path: it is there to be copied."""
+    """Wrap text, but don't break addresses and paths, which are meant to be copied."""
     return textwrap.wrap(
         words,
         _WIDTH,

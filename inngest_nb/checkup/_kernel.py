@@ -1,4 +1,4 @@
-"""The kernel that notebooks get, and whether its event loop is a sound one."""
+"""Checks the kernel that new notebooks get, and its event loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NAME = "python3"
 _SECONDS = 30
 
-# Runs in the kernel, which may be another Python, without our package or with another version.
+# Runs in the kernel, which may be a different Python, with another version of this package or none.
 _QUESTIONS = """
 import asyncio, json, sys
 try:
@@ -33,15 +33,15 @@ print(json.dumps({"python": sys.executable, "inngest_nb": version, "old": old}))
 
 
 def this_loop() -> Finding:
-    """Tell whether something has patched asyncio in this process."""
+    """Report whether asyncio is patched in this process."""
     if patched_by_old_package():
-        return _patched("this process", "take it out and restart the kernel")
+        return _patched("this process", "remove that call and restart the kernel")
     nested = hasattr(asyncio, "_nest_asyncio2")
     return Finding(Level.OK, "event loop", "nested by nest-asyncio2" if nested else "not patched")
 
 
 def kernels() -> Iterator[Finding]:
-    """Start the kernel that a new notebook gets, ask it, and end it."""
+    """Start the kernel that a new notebook gets, query it, and shut it down."""
     try:
         import ipykernel  # noqa: F401  # without it there is no kernel to start
         from jupyter_client.kernelspec import NoSuchKernel
@@ -54,7 +54,7 @@ def kernels() -> Iterator[Finding]:
         yield Finding(
             Level.TO_DO,
             "kernel",
-            f"the kernel {_NAME!r} is of no use ({' '.join(str(error).split())})",
+            f"the kernel {_NAME!r} does not work ({' '.join(str(error).split())})",
             f"{sys.executable} -m ipykernel install --sys-prefix",
         )
         return
@@ -63,18 +63,18 @@ def kernels() -> Iterator[Finding]:
         yield Finding(
             Level.TO_DO,
             "kernel",
-            f"the kernel {_NAME!r} runs {python}, which has no inngest_nb",
+            f"the kernel {_NAME!r} runs {python}, where inngest_nb is not installed",
             f"{sys.executable} -m ipykernel install --sys-prefix",
         )
     else:
-        words = f"{_NAME} starts, on {python}, with inngest_nb {answers['inngest_nb']}"
+        words = f"{_NAME} works: {python} with inngest_nb {answers['inngest_nb']}"
         yield Finding(Level.OK, "kernel", words)
     if answers["old"]:
         yield _patched(
-            "every new kernel", "take it out of IPython's startup files or its configuration"
+            "every new kernel", "remove that call from IPython's startup files or configuration"
         )
     else:
-        words = "not patched in a new kernel; inb.doctor() tells it of a running one"
+        words = "not patched in a new kernel; inb.doctor() checks a running one"
         yield Finding(Level.OK, "event loop", words)
 
 
@@ -82,9 +82,9 @@ def _patched(where: str, cure: str) -> Finding:
     return Finding(
         Level.TO_DO,
         "event loop",
-        f"nest_asyncio.apply() of the old nest-asyncio has patched {where}; "
-        "on ipykernel 7.1 and later cells and clicks get lost",
-        f"{cure}; inb.enable_nested_asyncio() does what it did",
+        f"{where} is patched by nest_asyncio.apply() of the old nest-asyncio; "
+        "on ipykernel 7.1 and later, cells and clicks get lost",
+        f"{cure}; use inb.enable_nested_asyncio() instead",
     )
 
 
@@ -113,10 +113,10 @@ def _ask(client: BlockingKernelClient) -> dict[str, Any]:
             said.append(message["content"]["text"])
 
     client.execute_interactive(_QUESTIONS, output_hook=listen, timeout=_SECONDS)
-    # A startup file may print too; ours is the last line.
+    # A startup file may print, too; ours is the last line.
     last = "".join(said).strip().rpartition("\n")[2]
     try:
         answers: dict[str, Any] = json.loads(last)
     except ValueError:
-        raise RuntimeError(f"it ran, but did not answer in Python: {last[:80]!r}") from None
+        raise RuntimeError(f"it started, but gave an unexpected answer: {last[:80]!r}") from None
     return answers

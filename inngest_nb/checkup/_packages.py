@@ -1,4 +1,4 @@
-"""Which versions are installed, and which of them go badly together."""
+"""Checks which versions are installed, and which of them don't work together."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from inngest_nb.checkup._findings import Finding, Level
 _NEEDED = ("pandas", "ipywidgets", "httpx", "msgspec", "nest-asyncio2")
 _FOR_LAB = ("jupyterlab", "jupyterlab_widgets", "ipykernel")
 
-# From this version on the kernel runs every cell in one context, which nest-asyncio 1.x enters
-# a second time: messages that arrive during a nested run are lost (seen with 7.1 to 7.4).
+# Since this version, the kernel runs every cell in one context, which nest-asyncio 1.x enters a
+# second time, so messages that arrive during a nested run are lost (seen with 7.1 to 7.4).
 _LOSES_MESSAGES = (7, 1)
 
 
 def packages() -> Iterator[Finding]:
-    """Tell the versions of what matters, and what is missing or too old."""
+    """Report the versions of relevant packages, and which are missing or too old."""
     yield Finding(Level.OK, "inngest_nb", __version__)
     yield Finding(Level.OK, "Python", f"{platform.python_version()}, {sys.executable}")
     least = _least_versions()
@@ -41,7 +41,7 @@ def _needed(name: str, least: str) -> Finding:
     if not found:
         return Finding(Level.TO_DO, name, "not installed", f'pip install "{name}>={least or 0}"')
     if least and _numbers(found) < _numbers(least):
-        words = f"{found}, but {least} or later is needed"
+        words = f"{found}, but {least} or later is required"
         return Finding(Level.TO_DO, name, words, f'pip install --upgrade "{name}>={least}"')
     return Finding(Level.OK, name, found)
 
@@ -56,7 +56,7 @@ def _old_nest_asyncio(found: str, ipykernel: str) -> Finding:
         Level.NOTE,
         name,
         f"{found}; after nest_asyncio.apply(), ipykernel {ipykernel} loses cells and clicks",
-        "never apply it; inb.enable_nested_asyncio() does what it did",
+        "don't apply it; use inb.enable_nested_asyncio() instead",
     )
 
 
@@ -68,7 +68,7 @@ def _version(name: str) -> str:
 
 
 def _least_versions() -> dict[str, str]:
-    """Read our own requirements; unknown for a package that runs without being installed."""
+    """Return the minimum versions that we require; empty if this package is not installed."""
     try:
         requirements = metadata.requires("inngest-nb") or []
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Runs workflows in this process, remembers what happened, and goes on after a crash."""
+"""Runs workflows in this process, records what happens, and resumes them after a crash."""
 
 from inngest_nb.engine._executor import Executor, Recovery
 from inngest_nb.engine._handle import WorkflowHandle

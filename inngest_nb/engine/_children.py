@@ -1,4 +1,4 @@
-"""The runs of children: started once, found again in each life of their parents, canceled."""
+"""Child workflows: starts each one once, finds it again in a replay, and cancels it."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 
 _LOOK_SECONDS = 0.3
-_WATCH_SECONDS = 2.0  # to wait for news of a child that another process runs
+_WATCH_SECONDS = 2.0  # between looks at a child that another process runs
 
-_OTHERS_ARE_AT_IT = (WorkflowAlreadyRunningError, StoreConflictError)
+_CONTENTION = (WorkflowAlreadyRunningError, StoreConflictError)  # another thread or process won
 
 _log = logging.getLogger("inngest_nb.engine")
 
 
 class ChildRuns:
-    """Starts the runs of children and finds them. What may block does it in a thread of its own."""
+    """Starts child workflows and finds existing ones. Blocking work happens in worker threads."""
 
     def __init__(self, engine: Services[Run]) -> None:
         self._engine = engine
 
     def begin(self, child: Child) -> None:
-        """Start a child's run, or find it, and tell the child how it ended; returns at once."""
-        # With the variables of the code that asked, as its activities have them.
+        """Start a child's run, or find it, and report how it ended; returns at once."""
+        # With the context variables of the calling code, like its activities.
         self._engine.threads.submit(partial(child.variables.copy().run, self._begin, child))
 
     def cancel(self, child: Child) -> None:
-        """Cancel a child's run, wherever it is; returns at once."""
+        """Cancel a child's run, in whichever process it runs; returns at once."""
         self._engine.threads.submit(partial(self._cancel, child))
 
     def _begin(self, child: Child) -> None:
@@ -63,24 +63,25 @@ class ChildRuns:
                     break
             except ExecutorClosedError:
                 return
-            except Exception as error:  # noqa: BLE001  # told to the parent's run
+            except Exception as error:  # noqa: BLE001  # reported to the parent's run
                 if not may_pass(error):
                     self._give_up(child, error)
                     return
                 time.sleep(_LOOK_SECONDS)
-        if child.canceled:  # meanwhile
+        if child.canceled:  # in the meantime
             self._cancel(child)
 
     def _attaches(self, child: Child) -> bool:
-        """Start a child's run or find it; False, after a while, if others are at it."""
+        """Start a child's run or find it; False, after a pause, if another process was faster."""
         try:
             self._attach(child)
-        except _OTHERS_ARE_AT_IT:
+        except _CONTENTION:
             time.sleep(_LOOK_SECONDS)
         except WorkflowLeasedError:
             stored = self._engine.store.load(child.child_id())
             if stored is not None and not _has_ended(stored):
-                wait_for_change(self._engine, stored, _WATCH_SECONDS)  # not long: they may die
+                # Only briefly: its process may die.
+                wait_for_change(self._engine, stored, _WATCH_SECONDS)
         else:
             return True
         return False
@@ -104,7 +105,7 @@ class ChildRuns:
         run.done.add_done_callback(partial(self._over, child, run))
 
     def _start(self, child: Child, stored: WorkflowState | None) -> Run:
-        """Begin a new run, or go on with a stored one; its id is claimed."""
+        """Start a new run, or resume a stored one; its id is already claimed."""
         engine, fn = self._engine, child.order.fn
         if stored is not None and not _has_ended(stored):
             _stored.check_free(stored, engine.owner, _stored.leases(engine.store))
@@ -112,7 +113,7 @@ class ChildRuns:
             with child.inside():
                 engine.begin(run)
             if engine.mailbox is not None:
-                engine.mailbox.attend([stored.workflow_id])
+                engine.mailbox.deliver_pending([stored.workflow_id])
             return run
         state = WorkflowState(
             workflow_id=child.child_id(),
@@ -128,21 +129,22 @@ class ChildRuns:
         return run
 
     def _over(self, child: Child, run: Run, done: concurrent.futures.Future[Any]) -> None:
-        """Hear that a child's run is over here, whichever thread says so."""
+        """Handle the end of a child's run in this process; called from any thread."""
         error = done.exception()
         if error is None or isinstance(error, WorkflowFailedError | WorkflowCanceledError):
             _tell(child, run.state)
         elif isinstance(error, LeaseLostError):
-            self.begin(child)  # it goes on elsewhere
+            self.begin(child)  # another executor continues it
         elif not isinstance(error, ExecutorClosedError):
             self._engine.loop.post(partial(self._give_up, child, error))
 
     def _give_up(self, child: Child, error: BaseException) -> None:
-        """Stop the parent where it is: how its child ends is not to be known here."""
+        """Stop the parent where it is: this process cannot find out how its child ends."""
         parent = child.parent
         failure = EngineError(
-            f"workflow {parent.workflow_id!r} was stopped here, and stays stored as running: it "
-            f"waits for its child {child.child_id()!r}, which cannot go on: {describe(error)}",
+            f"workflow {parent.workflow_id!r} was stopped because its child workflow "
+            f"{child.child_id()!r} cannot continue: {describe(error)}. It is still stored as "
+            f"running; once the child can run, resume it with resume(fn, {parent.workflow_id!r})",
             workflow_id=parent.workflow_id,
             run_id=parent.run_id,
         )
@@ -155,12 +157,12 @@ class ChildRuns:
                 self._cancel_wherever_it_is(child)
             except ExecutorClosedError:
                 return
-            except Exception as error:  # noqa: BLE001  # told; nobody waits for it
-                if may_pass(error) or isinstance(error, _OTHERS_ARE_AT_IT):
+            except Exception as error:  # noqa: BLE001  # logged: no caller waits for it
+                if may_pass(error) or isinstance(error, _CONTENTION):
                     time.sleep(_LOOK_SECONDS)
                     continue
                 _log.warning(
-                    "child %r of workflow %r could not be canceled: %s",
+                    "child workflow %r of workflow %r could not be canceled: %s",
                     child.child_id(),
                     child.parent.workflow_id,
                     describe(error),
@@ -181,7 +183,7 @@ class ChildRuns:
 
 
 def is_orphan(store: WorkflowStore, state: WorkflowState) -> bool:
-    """Tell whether a run's parent has ended, and died before it could cancel the run."""
+    """Tell whether a run's parent has ended but its process died before it canceled the run."""
     parent = store.load(state.parent_id) if state.parent_id else None
     if parent is None or not _has_ended(parent):
         return False
@@ -191,7 +193,7 @@ def is_orphan(store: WorkflowStore, state: WorkflowState) -> bool:
 
 
 def _is_of(child: Child, found: WorkflowState) -> bool:
-    """Tell whether a run is that of a call, or, under an id that was given, does the same work."""
+    """Tell whether a run belongs to a call, or, with an explicit id, does the same work."""
     if found.run_id == child.run_id:
         return True
     begun = found.history[0] if found.history else None
@@ -204,7 +206,7 @@ def _is_of(child: Child, found: WorkflowState) -> bool:
 
 
 def _is_undone(child: Child, stored: WorkflowState) -> bool:
-    """Tell whether a run is the failed one that the parent was retried for."""
+    """Tell whether a run is the failed child that led to the retry of its parent."""
     failed = stored.status is not WorkflowStatus.COMPLETED
     return failed and child.attempt > 1 and stored.run_id != child.run_id
 
@@ -224,6 +226,6 @@ def _tell(child: Child, state: WorkflowState) -> None:
 
 def _taken(found: WorkflowState) -> str:
     return (
-        f"its id {found.workflow_id!r} is taken by another workflow, or by one with another input; "
-        "give another id="
+        f"its id {found.workflow_id!r} belongs to another workflow, or to one with another input; "
+        "pass a different id="
     )

@@ -1,4 +1,4 @@
-"""The executor: runs workflows in this process and keeps their state in a store."""
+"""The executor: runs workflows in this process and saves their state in a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inngest_nb.engine._handle import WorkflowHandle
 from inngest_nb.engine._kernel import note_start, started_in_this_kernel
 from inngest_nb.engine._remote import cancel, not_running, send_signal, take_away
 from inngest_nb.engine._stored_run import StoredRun, waiting_for
-from inngest_nb.engine._supervisor import LeftAlone, Supervisor
+from inngest_nb.engine._supervisor import NotResumed, Supervisor
 from inngest_nb.engine.basics._functions import (
     arguments,
     as_json,
@@ -55,9 +55,9 @@ from inngest_nb.store.ids import check_id
 
 _WORKERS = 64
 _LEASE_SECONDS = 60.0
-_PATIENCE_SECONDS = 600.0
+_STORE_PATIENCE = 600.0  # seconds
 _GRACE_SECONDS = 1.0
-_OTHERS_WERE_QUICKER = (
+_ALREADY_HANDLED = (  # another executor, or another thread of this one, got there first
     WorkflowAlreadyRunningError,
     WorkflowLeasedError,
     WorkflowNotRunningError,
@@ -68,36 +68,44 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Recovery(NamedTuple):
-    """What `Executor.recover` did: `handles` of what it resumed, and why it `left` the others."""
+    """The result of `Executor.recover`.
+
+    `handles` are the runs that it resumed; `left` maps the ids of the others to the reason why they
+    were not resumed.
+    """
 
     handles: tuple[WorkflowHandle, ...]
     left: dict[str, str]
 
 
 class Executor:
-    """Runs workflows and keeps what happens to them in a store.
+    """Runs workflows and saves their progress in a store, so that they survive a crash.
 
-    Works the same in a script, in a notebook and under a running event loop: all of it happens in
-    daemon threads that start with the first run. A run's state is saved at its start, after each
-    activity, signal and timer, and at its end, each time before its code goes on. Without a store
-    they are kept in memory. The store stays open when the executor is closed.
+        executor = Executor(SqliteStore("workflows.db"))
+        handle = executor.execute(order, id="order-1", input={"amount": 42})
+        handle.result()
 
-    The end of the process waits for nothing here. A log line (`inngest_nb.engine`, on stderr if
-    logging is not set up) then names the open runs, which stay stored as running.
+    It works the same in a script, in a notebook and under a running event loop: everything happens
+    in daemon threads, which start with the first run. A run's state is saved when it starts, after
+    each activity, signal and timer, and when it ends, always before its code continues. Without a
+    store, states are kept in memory. Closing the executor leaves the store open.
 
-    A run belongs to one executor at a time. The executor holds a lease of `lease`, renewed while
-    its process lives, and each write of a run builds on the one before: a store that writes
-    conditionally (all but a plain server of the contract) refuses those of a holder who was thought
-    dead and was only slow.
+    The process does not wait for open runs when it exits. A log record (`inngest_nb.engine`, on
+    stderr if logging is not configured) names them, and they stay stored as running.
 
-    A store that is away is waited for: a save that gets no answer is repeated for `store_patience`,
-    10 minutes unless given, while the run shows that it waits. With `supervise=True` the executor
-    resumes what nobody runs, now and about every `lease`: several such workers share a store, and
-    take over from one that dies.
+    A run belongs to one executor at a time. The executor holds a lease (`lease`: a timedelta or
+    seconds) and renews it as long as its process lives. Every write of a run builds on the one
+    before, so a store with conditional writes, which is every store but a plain contract server,
+    rejects the writes of an executor that was thought dead and was only slow.
 
-    `workers` is how many plain activities of async workflows run at a time; `workflows` are those
-    that `recover` finds by name, all that `@workflow` has registered unless others are given;
-    `clock` is for tests.
+    If the store does not answer, saves are retried for `store_patience` (10 minutes by default),
+    and `WorkflowHandle.store_trouble` says why the run waits. With `supervise=True` the executor
+    also resumes workflows that no executor is running: at once, then about once per `lease`.
+    Several such executors can share a store and take over from one that dies.
+
+    `workers` limits how many plain activities of async workflows run at the same time. `workflows`
+    is where `recover` looks up workflows by name; by default that is everything registered with
+    `@workflow`. `clock` is for tests.
     """
 
     def __init__(
@@ -109,22 +117,24 @@ class Executor:
         workers: int = _WORKERS,
         lease: Duration = _LEASE_SECONDS,
         workflows: Workflows | None = None,
-        store_patience: Duration = _PATIENCE_SECONDS,
+        store_patience: Duration = _STORE_PATIENCE,
         supervise: bool = False,
     ) -> None:
         if isinstance(store, AsyncInngestStore):
-            raise TypeError("an executor wants a blocking store, such as InngestStore")
+            raise TypeError(
+                "an executor needs a blocking store such as InngestStore, got an AsyncInngestStore"
+            )
         if workers < 1:
-            raise ValueError(f"workers is 1 or more, got {workers}")
+            raise ValueError(f"workers must be at least 1, got {workers}")
         held = duration_of(lease, "lease")
         if held.total_seconds() < 1:
-            raise ValueError(f"lease is a second or more, got {lease!r}")
+            raise ValueError(f"lease must be at least 1 second, got {lease!r}")
         self._workflows = registered if workflows is None else workflows
         store = MemoryStore() if store is None else store
         patience = duration_of(store_patience, "store_patience").total_seconds()
         self._engine: Services[Run] = Services(store, hooks, clock, workers, held, patience)
         self._engine.children = ChildRuns(self._engine)
-        self._left_alone = LeftAlone()
+        self._not_resumed = NotResumed()
         self._supervisor: Supervisor | None = None
         if supervise:
             self._supervisor = Supervisor(self._take_over, held.total_seconds())
@@ -132,7 +142,7 @@ class Executor:
 
     @property
     def store(self) -> WorkflowStore:
-        """Where the states are kept."""
+        """The store that keeps the states."""
         return self._engine.store
 
     @once_positional("id", "input", "timeout")
@@ -147,24 +157,25 @@ class Executor:
     ) -> WorkflowHandle:
         """Start `fn(ctx, input)`, or `fn(ctx)`, and return a handle at once.
 
-        An `async def` function gets an `AsyncWorkflowContext`, a plain one runs in a thread of its
-        own with a `WorkflowContext`. Without an id a new one is made. After `timeout` the run
-        fails.
+        An `async def` function gets an `AsyncWorkflowContext`; a plain function runs in its own
+        thread and gets a `WorkflowContext`. `id` defaults to a new unique id. `timeout` (a
+        timedelta or seconds) limits the whole run: it then fails.
 
-        What happens to an id whose run has ended says `if_ended`: "raise" `WorkflowEndedError`,
-        "return" a handle on that run, so that nothing is done twice, or "replace" it by a new run.
-        Without it a notebook may replace what its own kernel ran; everywhere else it raises.
+        `if_ended` says what to do if the run stored under this id has ended: "raise" a
+        `WorkflowEndedError`, "return" its handle, so that no work is done twice, or "replace" it
+        with a new run. By default, a notebook replaces runs that its own kernel started; everything
+        else raises.
 
-        Raises `WorkflowAlreadyRunningError`, and `WorkflowNotHereError` for an id that is stored as
-        running by a process that died, or by another one.
+        Raises `WorkflowAlreadyRunningError` if this executor is running the workflow, and
+        `WorkflowNotHereError` if it is stored as running by another process or one that died.
         """
         refuse_in_code("starting a run")
         check_function(fn, "a workflow")
-        arguments(fn, "workflow", None, given=input)  # says now what does not fit
+        arguments(fn, "workflow", None, given=input)  # raises early if the input does not fit
         given = as_json(input, "the input of the workflow")
         limit = limit_of(timeout, "timeout")
         if if_ended not in (None, *_IF_ENDED):
-            raise ValueError(f"if_ended is 'raise', 'return' or 'replace', got {if_ended!r}")
+            raise ValueError(f"if_ended must be 'raise', 'return' or 'replace', got {if_ended!r}")
         workflow_id = _new_id(fn) if id is None else check_id(id)
         engine = self._engine
         engine.connect()
@@ -188,7 +199,7 @@ class Executor:
             return WorkflowHandle(self._begin(fn, state, limit))
 
     def handle(self, id: str) -> WorkflowHandle:
-        """Return a handle on a run, alive here or stored, whichever process runs it.
+        """Return a handle on a workflow, whether it runs here, in another process or has ended.
 
         Raises `WorkflowNotFoundError`.
         """
@@ -198,20 +209,21 @@ class Executor:
     def resume(
         self, fn: Callable[..., Any], workflow_id: str, *, take_over: bool = False
     ) -> WorkflowHandle:
-        """Go on with a workflow that is stored as running, and return a handle at once.
+        """Resume a workflow that is stored as running, and return a handle at once.
 
-        The function runs again from its first line. What its history has is not done again: the
-        recorded results, signals and timers answer in the recorded order. After them it goes on
-        live: an activity whose process died in it is run again. If its code does not ask for what
-        the history says, the handle raises `NonDeterminismError`, and nothing is changed.
+        The function runs again from its first line, and the recorded results, signals and timers
+        are replayed in their order: nothing in the history is executed again. After that the run
+        continues live. An activity that was interrupted when its process died is executed again. If
+        the code no longer matches the history, the handle raises `NonDeterminismError`, and nothing
+        is changed.
 
-        A run that has ended is not run again: its handle has what is stored of it. A function that
-        the run's input doesn't fit is refused, with nothing written.
+        A workflow that has ended is not run again; its handle returns the stored result.
 
-        Raises `WorkflowLeasedError` while another executor is known to run it, unless told to
-        `take_over`; that one is then stopped at its next write. A plain server of the contract can
-        do neither: there, make sure yourself that nobody else runs it. Raises also
-        `WorkflowNotFoundError` and `WorkflowAlreadyRunningError`.
+        Raises `WorkflowLeasedError` while another executor is running the workflow; with
+        `take_over=True` that executor is stopped at its next write instead. A plain contract server
+        can do neither: make sure yourself that no other process runs the workflow. Also raises
+        `WorkflowNotFoundError`, `WorkflowAlreadyRunningError`, and `PayloadTypeError` or
+        `TypeError` if the stored input does not fit the function.
         """
         refuse_in_code("resuming a run")
         check_function(fn, "a workflow")
@@ -224,15 +236,15 @@ class Executor:
             workflow_types(fn).decode_input(state.input)
             if take_over:
                 state = take_away(self._engine, state)
-            run = self._go_on(fn, state, _stored.leases(self._engine.store))
-        self._attend([workflow_id])
+            run = self._resume_stored(fn, state, _stored.leases(self._engine.store))
+        self._deliver_pending([workflow_id])
         return WorkflowHandle(run)
 
     def recover(self) -> Recovery:
-        """Resume all workflows of the store that are stored as running and that nobody runs.
+        """Resume all workflows that are stored as running but that no executor is running.
 
-        Each is found by the name that its first event keeps, among those registered by `@workflow`.
-        Raises `ListingUnsupportedError` where the store cannot list.
+        Their functions are looked up by the name in their first event, among those registered with
+        `@workflow`. Raises `ListingUnsupportedError` if the store cannot list.
         """
         refuse_in_code("resuming runs")
         handles: list[WorkflowHandle] = []
@@ -243,28 +255,30 @@ class Executor:
         for state in states:
             name = state.workflow_id
             if self._cancels_orphan(state):
-                left[name] = f"its parent {state.parent_id!r} has ended, so it was canceled"
+                left[name] = f"canceled, because its parent {state.parent_id!r} has ended"
                 continue
             try:
                 fn = self._function_of(state)
                 check_input(fn, state)
                 with self._engine.claim(name):
-                    handles.append(WorkflowHandle(self._go_on(fn, state, leases)))
+                    handles.append(WorkflowHandle(self._resume_stored(fn, state, leases)))
             except WorkflowAlreadyRunningError:
-                continue  # alive in this executor
+                continue  # already running in this executor
             except (EngineError, TypeError, ValueError) as error:
                 left[name] = str(error)
-        self._attend([handle.id for handle in handles])
+        self._deliver_pending([handle.id for handle in handles])
         return Recovery(tuple(handles), left)
 
     def retry(self, id: str, fn: Callable[..., Any] | None = None) -> WorkflowHandle:
-        """Let a failed run go on from the activity it failed of, and return a handle at once.
+        """Retry a failed workflow from the activity that failed, and return a handle at once.
 
-        That activity is tried anew, by its whole retry policy; what has completed is not done
-        again. A run that failed by its own code goes on where it raised: mend the code first. What
-        followed from the failure stays in the history, marked as superseded; signals still count.
-        Without `fn` the workflow is found by its name, as `recover` does. Of two retries at once
-        the second raises `StoreConflictError`.
+        The activity starts over with its full retry policy; activities that have completed are not
+        executed again. If the workflow code itself raised, the run continues from there, so fix the
+        code first. Events that followed from the failure stay in the history, marked as superseded;
+        signals still count. Without `fn`, the function is looked up by name, as in `recover`.
+
+        Raises `EngineError` if the workflow has not failed, and `StoreConflictError` if it is being
+        retried elsewhere at the same time.
         """
         refuse_in_code("retrying a run")
         self._engine.connect()
@@ -276,16 +290,18 @@ class Executor:
             check_input(fn, state)
             workflow_types(fn).decode_input(state.input)
             stored = _stored.replace(self._engine.appender, state)
-            return WorkflowHandle(self._go_on(fn, stored, _stored.leases(self._engine.store)))
+            return WorkflowHandle(
+                self._resume_stored(fn, stored, _stored.leases(self._engine.store))
+            )
 
     def signal(self, id: str, signal: Signal) -> None:
-        """Give a signal to a run, and return once it is saved.
+        """Send a signal to a running workflow; returns once the signal is saved.
 
-        Whichever process runs it takes the signal from the store, each one once and in order; a run
-        that is alive nowhere, because its process died, finds it when it is resumed.
+        The workflow may run in any process: it receives each signal once, in order. If no process
+        is running it, it receives the signal when it is resumed.
 
-        Raises `WorkflowNotFoundError`, `WorkflowNotRunningError` and, for a run that is not alive
-        here, on a plain server of the contract `WorkflowNotHereError`.
+        Raises `WorkflowNotFoundError`, `WorkflowNotRunningError` if it has ended, and, on a plain
+        contract server, `WorkflowNotHereError` if it does not run in this executor.
         """
         payload = signal_payload(signal)
         run = self._engine.alive(id)
@@ -299,31 +315,33 @@ class Executor:
         send_signal(self._engine, stored, signal.name, payload)
 
     def query(self, id: str, what: str) -> Any:
-        """Return the "status" or the "result" of a workflow: of its run here, else as stored.
+        """Return the "status" or the "result" of a workflow.
 
-        The result is None as long as there is none. Raises `WorkflowNotFoundError`.
+        The result is None until the workflow completes. Raises `WorkflowNotFoundError`.
         """
         if what not in ("status", "result"):
-            raise ValueError(f"one can query 'status' or 'result', got {what!r}")
+            raise ValueError(f"query must be 'status' or 'result', got {what!r}")
         run = self._engine.alive(id)
         state = run.state if run is not None else self._load(id, "query")
         return state.status if what == "status" else state.result
 
     def waiting_for(self, id: str) -> tuple[str, ...]:
-        """Return the names of the signals that a run waits for; none if nobody runs it.
+        """Return the names of the signals that a workflow is waiting for.
 
-        Of a run in another process that one is asked, for two seconds at most.
+        If it runs in another process, that process is asked, for up to two seconds. The tuple is
+        empty if there is no answer or if no process is running the workflow.
         """
         run = self._engine.alive(id)
         return waiting_for(self._engine, id) if run is None else run.waiting_for
 
     def cancel(self, id: str) -> bool:
-        """End a run as canceled and return True once that is saved; False if it had ended.
+        """Cancel a workflow; returns True once that is saved, False if it had already ended.
 
-        A running async activity is canceled. A plain one cannot be: what it returns is dropped.
-        The code gets `CancelledError` at its await, a plain function at its next call of the
-        context, and cannot go on. An executor that runs it elsewhere is told and ends it; what
-        nobody runs is marked canceled in the store. Raises `WorkflowNotFoundError`.
+        Async activities are canceled. A plain activity cannot be interrupted; its result is
+        discarded. Async workflow code gets `CancelledError` where it awaits; a plain workflow is
+        stopped at its next call of the context. If another process runs the workflow, that process
+        cancels it; if none does, it is marked as canceled in the store. Raises
+        `WorkflowNotFoundError`.
         """
         run = self._engine.alive(id)
         if run is not None:
@@ -331,17 +349,17 @@ class Executor:
         return cancel(self._engine, id)
 
     def close(self, timeout: Duration = 0) -> None:
-        """Stop, and let go of all threads; again is no error.
+        """Stop the executor and its threads. Calling it again does nothing.
 
-        Runs that have not ended within `timeout` are stopped where they are: they stay stored as
-        running, and a log line (`inngest_nb.engine`) names them.
+        Runs that have not ended within `timeout` (a timedelta or seconds) are stopped where they
+        are: they stay stored as running, and a log record (`inngest_nb.engine`) names them.
         """
         if self._supervisor is not None:
             self._supervisor.close(_GRACE_SECONDS)
         self._engine.close(duration_of(timeout, "timeout"))
 
     def __repr__(self) -> str:
-        """Name the store by its class only: what another's repr would tell, nobody knows."""
+        """Name the store by its class only: its own repr might contain secrets."""
         return f"Executor({type(self._engine.store).__name__})"
 
     def __enter__(self) -> Self:
@@ -358,13 +376,13 @@ class Executor:
     def _load(self, workflow_id: str, operation: str) -> WorkflowState:
         return _stored.load(self._engine.store, workflow_id, operation)
 
-    def _attend(self, workflow_ids: Sequence[str]) -> None:
-        """Hand over what was sent to runs while nobody ran them."""
+    def _deliver_pending(self, workflow_ids: Sequence[str]) -> None:
+        """Deliver the messages that were sent to runs while no executor was running them."""
         if self._engine.mailbox is not None and workflow_ids:
-            self._engine.mailbox.attend(workflow_ids)
+            self._engine.mailbox.deliver_pending(workflow_ids)
 
     def _take_over(self) -> None:
-        """Resume what nobody runs, as far as its code is known here."""
+        """Resume the workflows that no executor is running and whose code is registered here."""
         self._engine.connect()
         shared = _stored.shared_store(self._engine.store)
         if shared is None:
@@ -374,15 +392,15 @@ class Executor:
         for owner in filter(is_gone, leases):
             shared.hold_lease(owner, 0)
         ids = [each for each in shared.abandoned() if self._engine.alive(each) is None]
-        random.shuffle(ids)  # several workers that look at once don't all begin with the same
+        random.shuffle(ids)  # so that several executors don't all start with the same workflow
         resumed: list[str] = []
         for workflow_id in ids:
-            if workflow_id in self._left_alone:
+            if workflow_id in self._not_resumed:
                 continue
             try:
                 state = self._load(workflow_id, "resume")
             except (WorkflowNotFoundError, StoreDecodeError) as error:
-                _log.debug("workflow %r is left alone: %s", workflow_id, error)
+                _log.debug("workflow %r is not resumed: %s", workflow_id, error)
                 continue
             if self._cancels_orphan(state):
                 continue
@@ -390,44 +408,44 @@ class Executor:
                 fn = self._function_of(state)
                 check_input(fn, state)
                 with self._engine.claim(workflow_id):
-                    run = self._go_on(fn, state, shared.leases())
-            except _OTHERS_WERE_QUICKER:
+                    run = self._resume_stored(fn, state, shared.leases())
+            except _ALREADY_HANDLED:
                 continue
             except (EngineError, TypeError, ValueError) as error:
-                self._left_alone.note(state, error)
+                self._not_resumed.note(state, error)
             else:
-                self._left_alone.attend(state, run.done)
+                self._not_resumed.watch(state, run.done)
                 resumed.append(workflow_id)
-        self._attend(resumed)
+        self._deliver_pending(resumed)
 
     def _cancels_orphan(self, state: WorkflowState) -> bool:
-        """Cancel a child that nobody runs, if its parent has ended and could not do so."""
+        """Cancel a child that no executor is running, if its parent ended without doing so."""
         engine = self._engine
         if engine.alive(state.workflow_id) is not None or not engine.is_free(state):
             return False
         if not is_orphan(engine.store, state):
             return False
-        with contextlib.suppress(StoreConflictError):  # then somebody is at it
+        with contextlib.suppress(StoreConflictError):  # another process was faster
             cancel(engine, state.workflow_id)
         return True
 
-    def _go_on(
+    def _resume_stored(
         self, fn: Callable[..., Any], state: WorkflowState, leases: Mapping[str, float]
     ) -> Run:
-        """Replay a stored run and go on with it; its id is claimed."""
+        """Replay a stored run and continue it; its id is already claimed."""
         name = state.workflow_id
         if state.status is not WorkflowStatus.RUNNING:
             raise WorkflowNotRunningError(
-                f"workflow {name!r} cannot be resumed: it is {state.status or 'unset'}; execute it "
-                "again for a new run, retry it if it failed, or fork it",
+                f"workflow {name!r} cannot be resumed because it is {state.status or 'unset'}; "
+                "call execute() for a new run, retry() if it failed, or fork()",
                 status=str(state.status),
                 workflow_id=name,
                 run_id=state.run_id,
             )
         if not state.history or state.history[0].type is not EventType.WORKFLOW_STARTED:
             raise EngineError(
-                f"workflow {name!r} cannot be resumed: it was saved without its history; end it "
-                f"with cancel({name!r}), then execute it again",
+                f"workflow {name!r} cannot be resumed because it was saved without its history; "
+                f"end it with cancel({name!r}), then execute it again",
                 workflow_id=name,
                 run_id=state.run_id,
             )
@@ -444,16 +462,17 @@ class Executor:
         return run
 
     def _function_of(self, state: WorkflowState) -> Callable[..., Any]:
-        """Return the code of a stored run, by the name and version in its first event."""
+        """Return the function of a stored run, by the name and version in its first event."""
         begun = state.history[0] if state.history else None
         name = begun.workflow if begun else UNSET
         fn = self._workflows.find(name, begun.version or None) if begun and name else None
         if fn is None:
             known = ", ".join(map(repr, self._workflows.names())) or "none"
-            whose = f"is of workflow {name!r}" if name else "does not say of which workflow it is"
+            whose = f"is a run of {name!r}" if name else "does not name its function"
             raise EngineError(
-                f"{state.workflow_id!r} {whose}, and registered are: {known}. Register its "
-                f"function with @workflow, or give it: resume(fn, {state.workflow_id!r})",
+                f"workflow {state.workflow_id!r} {whose}; registered workflows: {known}. "
+                f"Register its function with @workflow, or pass it: "
+                f"resume(fn, {state.workflow_id!r})",
                 workflow_id=state.workflow_id,
                 run_id=state.run_id,
             )
@@ -461,11 +480,11 @@ class Executor:
 
 
 def _ended(stored: WorkflowState) -> WorkflowEndedError:
-    """Return the error for an id whose run has ended, when nobody said what to do then."""
+    """Return the error for an id whose run has ended."""
     return WorkflowEndedError(
-        f"a run of workflow {stored.workflow_id!r} is {stored.status or 'stored'} already; give "
-        'if_ended="return" for its handle, if_ended="replace" to run it again in its place, or '
-        "another id=",
+        f"workflow {stored.workflow_id!r} is already {stored.status or 'stored'}; pass "
+        'if_ended="return" to get its handle, if_ended="replace" to replace it with a new run, or '
+        "a different id=",
         status=str(stored.status),
         workflow_id=stored.workflow_id,
         run_id=stored.run_id,
@@ -473,6 +492,6 @@ def _ended(stored: WorkflowState) -> WorkflowEndedError:
 
 
 def _new_id(fn: Callable[..., Any]) -> str:
-    """Make an id that nobody else has, with the function's name for people to see."""
+    """Return a unique id that starts with the function's name."""
     name = re.sub(r"\W+", "", name_of(fn), flags=re.ASCII)[:60] or "workflow"
     return f"{name}-{uuid4().hex[:16]}"

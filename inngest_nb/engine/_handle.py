@@ -1,4 +1,4 @@
-"""A handle on a run: to look at it, and to wait for its result."""
+"""A handle on a run: its state now, and its result when it ends."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from inngest_nb.state import WorkflowState, WorkflowStatus
 
 
 class WorkflowHandle:
-    """A run that was started. `await handle`, on any event loop, gives what `result()` gives.
+    """A handle on a run. `await handle` works on any event loop and returns what `result()` does.
 
-    Giving up waiting, by a timeout or by canceling, never cancels the run.
+        handle = executor.execute(order, input={"amount": 42})
+        result = await handle
+
+    Neither a timeout nor canceling the task that awaits the handle cancels the run.
     """
 
     def __init__(self, run: Run | StoredRun) -> None:
@@ -34,12 +37,12 @@ class WorkflowHandle:
 
     @property
     def id(self) -> str:
-        """The id under which the workflow is stored."""
+        """The workflow id, under which the state is stored."""
         return self._run.workflow_id
 
     @property
     def run_id(self) -> str:
-        """The id of this one run; another run under the same workflow id has another."""
+        """The id of this run; every new run under the same workflow id has its own."""
         return self._run.run_id
 
     @property
@@ -52,26 +55,29 @@ class WorkflowHandle:
 
     @property
     def state(self) -> WorkflowState:
-        """The run as it is now, with what is about to be saved."""
+        """The state now, including events that are about to be saved."""
         return self._run.state
 
     @property
     def store_trouble(self) -> str:
-        """Why the run waits for its store, which does not take what is to be saved; else ""."""
+        """Why the run is waiting for its store to accept a save; "" if it is not."""
         return self._run.trouble
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
-        """The names of the signals that the code waits for right now."""
+        """The names of the signals that the workflow is waiting for now."""
         return self._run.waiting_for
 
     def result(self, timeout: Duration | None = None) -> Any:
-        """Wait for the run and return its result as JSON reads it back.
+        """Wait for the run to end and return its result.
 
-        Raises `WorkflowFailedError` with the cause chained, `WorkflowCanceledError`,
-        `WorkflowNotSavedError`, `LeaseLostError`, `NonDeterminismError` of a resumed run,
-        `WorkflowBlockedError`, `ExecutorClosedError`; and `TimeoutError` if the run goes on for
-        longer than `timeout`.
+        The result is what JSON gives back, converted to the return type of the workflow function if
+        that is annotated. `timeout` is a timedelta or a number of seconds; after it, `TimeoutError`
+        is raised and the run continues.
+
+        Raises `WorkflowFailedError` with the cause chained, or `WorkflowCanceledError`. A run that
+        was stopped before its end raises `WorkflowNotSavedError`, `LeaseLostError`,
+        `NonDeterminismError` (after a resume), `WorkflowBlockedError` or `ExecutorClosedError`.
         """
         self._check_place()
         seconds = None if timeout is None else duration_of(timeout, "timeout").total_seconds()
@@ -85,7 +91,7 @@ class WorkflowHandle:
                     run.done.exception(seconds)
         except concurrent.futures.TimeoutError:
             raise TimeoutError(
-                f"workflow {self.id!r} is still running after {seconds:g} s; it was left alone"
+                f"workflow {self.id!r} has not finished after {seconds:g} s and is still running"
             ) from None
         return _value(run)
 
@@ -105,14 +111,14 @@ class WorkflowHandle:
                 ended.set_result(None)
 
         def over() -> None:
-            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # that loop is closed
                 loop.call_soon_threadsafe(wake)
 
-        run.tell_when_over(over)
+        run.add_waiter(over)
         try:
             yield from ended.__await__()
-        finally:  # who gives up waiting leaves nothing behind
-            run.tell_no_more(over)
+        finally:  # also when the awaiting task is canceled
+            run.remove_waiter(over)
         return _value(run)
 
     def _check_place(self) -> None:
@@ -124,16 +130,17 @@ class WorkflowHandle:
         if isinstance(running_loop(), TurnLoop):
             raise refusal("waiting for another run")
         raise EngineError(
-            "result() would block the engine's own loop; in an async activity use `await handle`",
+            "result() would block the engine's event loop; in an async activity, use "
+            "`await handle`",
             workflow_id=self.id,
             run_id=self.run_id,
         )
 
 
 def _value(run: Run) -> Any:
-    """Return the result of a run that is over as what the workflow is annotated to return.
+    """Return the result of a run that is over, converted to the annotated return type.
 
-    What it failed with is raised as a copy: a traceback grows each time an error is raised.
+    Errors are raised as copies, because a traceback grows each time an error is raised.
     """
     failure = run.done.exception()
     if failure is not None:

@@ -1,4 +1,4 @@
-"""Which runs this notebook's kernel has started: those its cells may run again."""
+"""Remembers which runs this notebook's kernel has started; its cells may run them again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _started: set[str] = set()
 
 
 def note_start(run_id: str) -> None:
-    """Remember a run that begins, where that matters."""
+    """Remember a new run, if this process is a notebook's kernel."""
     if _in_kernel():
         _started.add(run_id)
 
 
 def started_in_this_kernel(state: WorkflowState) -> bool:
-    """Tell whether a stored run was begun by a cell of this very kernel."""
+    """Tell whether a stored run was started in this kernel."""
     return state.run_id in _started
 
 

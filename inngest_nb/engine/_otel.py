@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry for runs, activities and attempts."""
+"""OpenTelemetry spans for runs, activities and attempts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def otel_hooks(tracer_provider: TracerProvider | None = None) -> Hooks:
-    """Return hooks that keep OpenTelemetry spans: `Executor(store, inb.otel_hooks())`.
+    """Return hooks that record OpenTelemetry spans: `Executor(store, inb.otel_hooks())`.
 
-    Each life of a run is a span within what was current where it was started or resumed; in it is
-    one for each activity and child, and in those one for each attempt, which is current while the
-    function runs. A child's run lies within the call that asked for it. The provider is the global
-    one unless another is given. Needs the extra `otel`.
+    Starting or resuming a run opens a span within the current one. It contains a span for each
+    activity and child workflow, and those a span for each attempt, which is current while the
+    function runs. A child's run lies within the call that started it. `tracer_provider` defaults to
+    the global one. Needs the extra `otel`; without it, raises `ModuleNotFoundError`.
     """
     try:
         from opentelemetry import trace
@@ -43,7 +43,7 @@ class _Spans:
         self._tracer = tracer
 
     def open(self, name: str, within: Span | None, **about: str | int) -> Span:
-        """Begin a span within another one, or with None within what is current here."""
+        """Open a span within another one; None means within the current one."""
         from opentelemetry import trace
 
         context = None if within is None else trace.set_span_in_context(within)
@@ -52,7 +52,7 @@ class _Spans:
         return span
 
     def close(self, span: Span, error: BaseException | None) -> None:
-        """End a span."""
+        """Close a span, with the error that ended it, if any."""
         from opentelemetry.trace import StatusCode
 
         if error is not None:
@@ -61,7 +61,7 @@ class _Spans:
         span.end()
 
     def inside(self, span: Span) -> AbstractContextManager[object]:
-        """Make a span current meanwhile."""
+        """Make a span the current one inside a `with` block."""
         from opentelemetry import trace
 
         return trace.use_span(span, record_exception=False, set_status_on_exception=False)

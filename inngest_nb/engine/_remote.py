@@ -1,4 +1,4 @@
-"""Signals and cancels for runs that are not alive here: another process runs them, or nobody."""
+"""Signals and cancels workflows that don't run in this process: another one runs them, or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WATCH_SECONDS = 1.0
 
 
 def send_signal(services: Services[Run], stored: WorkflowState, name: str, payload: Any) -> None:
-    """Leave a signal for whoever runs a workflow, or will resume it; it is durable on return."""
+    """Send a signal to the executor that runs a workflow or will resume it; durable on return."""
     shared = _stored.shared_store(services.store)
     if shared is not None:
         content = {"run_id": stored.run_id, "name": name, "payload": payload}
@@ -34,7 +34,7 @@ def send_signal(services: Services[Run], stored: WorkflowState, name: str, paylo
             _stored.add(
                 services.store, services.appender, stored, now, EventType.SIGNAL_RECEIVED, fields
             )
-        except StoreConflictError:  # somebody else wrote in between: look again
+        except StoreConflictError:  # another process has written in between: load again
             stored = _stored.load(services.store, stored.workflow_id, "signal")
             if stored.status is not WorkflowStatus.RUNNING:
                 raise not_running(stored, Signal(name)) from None
@@ -44,10 +44,9 @@ def send_signal(services: Services[Run], stored: WorkflowState, name: str, paylo
 
 
 def cancel(services: Services[Run], workflow_id: str) -> bool:
-    """End a run as canceled wherever it is, and return True once that is saved.
+    """Cancel a workflow wherever it runs; True once that is saved, False if it had ended.
 
-    Whoever runs it is told and ends it; if nobody does, it is marked in the store. False if it had
-    ended.
+    An executor that runs it gets a message and cancels it; otherwise it is marked in the store.
     """
     shared = _stored.shared_store(services.store)
     told = False
@@ -84,7 +83,7 @@ def cancel(services: Services[Run], workflow_id: str) -> bool:
 
 
 def take_away(services: Services[Run], state: WorkflowState) -> WorkflowState:
-    """Take a workflow from its holder, who may be writing at this very moment, and tell him."""
+    """Take a workflow from its owner, which may be writing at the same time, and notify it."""
     for _ in range(_ATTEMPTS):
         if state.status is not WorkflowStatus.RUNNING:
             break
@@ -104,7 +103,7 @@ def take_away(services: Services[Run], state: WorkflowState) -> WorkflowState:
 def not_running(stored: WorkflowState, signal: Signal) -> WorkflowNotRunningError:
     """Return the error for a signal to a run that has ended."""
     return WorkflowNotRunningError(
-        f"workflow {stored.workflow_id!r} cannot take signal {signal.name!r}: it is "
+        f"workflow {stored.workflow_id!r} cannot receive signal {signal.name!r} because it is "
         f"{stored.status}; execute it again for a new run",
         status=str(stored.status),
         workflow_id=stored.workflow_id,

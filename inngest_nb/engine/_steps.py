@@ -1,4 +1,4 @@
-"""A history run through its code once more, only to look: nothing is begun and nothing saved."""
+"""Replays a history for inspection: no activity is executed and nothing is saved."""
 
 from __future__ import annotations
 
@@ -24,51 +24,52 @@ from inngest_nb.store import MemoryStore
 _SECONDS = 30.0
 _LONGEST_SECONDS = 3_600.0
 _ENDS = (EventType.WORKFLOW_COMPLETED, EventType.WORKFLOW_FAILED)
-_TOO_LATE = "TimeoutError: the workflow was not finished"  # which is not the code's own doing
+_TOO_LATE = "TimeoutError: the workflow was not finished"  # caused by the clock, not by the code
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 class ReplayStep(NamedTuple):
-    """An event of a history, and what the code asked for when it saw it."""
+    """An event of a history, and the calls that the code made when it saw the event."""
 
     event: HistoryEvent
     calls: tuple[Call, ...]
 
 
 def replay_steps(fn: Callable[..., Any], state: WorkflowState) -> list[ReplayStep]:
-    """Replay a history and return its events, each with the calls that followed from it.
+    """Replay a history and return its events, each with the calls that followed it.
 
-    Superseded events are left out. Raises `NonDeterminismError` where code and history part,
-    `EngineError` for a state without a history, and `TimeoutError` for code that blocks.
+    Superseded events are left out. Raises `NonDeterminismError` if the code no longer matches the
+    history, `EngineError` for a state without a history, and `TimeoutError` if the code blocks.
     """
-    past, curtain = _through(fn, state, _SECONDS)
-    if state.status is WorkflowStatus.COMPLETED and curtain.raised is not None:
-        raise past.raised(curtain.raised, state.history[-1], "the workflow completed")
-    if state.status is WorkflowStatus.COMPLETED and curtain.end is None:
-        raise past.parting(state.history[-1], "the workflow completed", "it goes on")
+    past, observer = _replay(fn, state, _SECONDS)
+    if state.status is WorkflowStatus.COMPLETED and observer.raised is not None:
+        raise past.raised(observer.raised, state.history[-1], "the workflow completed")
+    if state.status is WorkflowStatus.COMPLETED and observer.end is None:
+        raise past.mismatch(state.history[-1], "the workflow completed", "it is still running")
     return _steps(past)
 
 
 def check_history(fn: Callable[..., Any], state: WorkflowState, seconds: float = _SECONDS) -> None:
-    """Replay a history, and raise `NonDeterminismError` if the code does not do the same again.
+    """Replay a history, and raise `NonDeterminismError` if the code no longer matches it.
 
-    Beyond what a replay compares anyway, the code has to end as it did, with the same result or
-    error. `TimeoutError` comes after so many seconds.
+    In addition to what every replay compares, the code must end as it did, with the same result or
+    error. Raises `TimeoutError` if that takes longer than `seconds`.
     """
-    past, curtain = _through(fn, state, seconds)
+    past, observer = _replay(fn, state, seconds)
     recorded = next((e for e in reversed(state.history) if e.superseded is not True), None)
     if recorded is None or recorded.type not in _ENDS or recorded.error.startswith(_TOO_LATE):
         return
-    now = curtain.end
+    now = observer.end
     if now is None:
-        raise past.parting(recorded, _ending(recorded), f"it goes on{past.last_call()}")
+        asked = f"it is still running{past.last_call()}"
+        raise past.mismatch(recorded, _ending(recorded), asked)
     if now.type is recorded.type is EventType.WORKFLOW_COMPLETED:
         if not same(recorded.result, now.result):
             was, is_ = shown(recorded.result, now.result)
             asked = f"its result is {is_}{past.last_call()}"
-            raise past.parting(recorded, f"its result is {was}", asked)
+            raise past.mismatch(recorded, f"its result is {was}", asked)
     elif now.type is not recorded.type or _plain(now.error) != _plain(recorded.error):
-        raise past.parting(recorded, _ending(recorded), f"{_ending(now)}{past.last_call()}")
+        raise past.mismatch(recorded, _ending(recorded), f"{_ending(now)}{past.last_call()}")
 
 
 def _ending(event: HistoryEvent) -> str:
@@ -77,21 +78,22 @@ def _ending(event: HistoryEvent) -> str:
 
 
 def _plain(error: str) -> str:
-    """Return an error's text without addresses, which are others each time."""
+    """Return an error's text without memory addresses, which differ in each process."""
     return _ADDRESS.sub("", error)
 
 
-def _through(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tuple[Past, _Curtain]:
-    """Run the code through a history; return what it asked for, and how it ended if it did."""
+def _replay(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tuple[Past, _Observer]:
+    """Replay a history; return the calls that the code made, and how it ended if it did."""
     check_function(fn, "a workflow")
     if not state.history or state.history[0].type is not EventType.WORKFLOW_STARTED:
         raise EngineError(
-            f"workflow {state.workflow_id!r} cannot be replayed: it was saved without its history",
+            f"workflow {state.workflow_id!r} cannot be replayed because it was saved without its "
+            "history",
             workflow_id=state.workflow_id,
             run_id=state.run_id,
         )
     engine: Services[Run] = Services(MemoryStore(), None, None, 1, timedelta(minutes=1))
-    curtain = engine.writer = _Curtain()
+    observer = engine.writer = _Observer()
     run = new_run(engine, fn, state)
     past = run.past
     assert past is not None  # it has a history  # noqa: S101
@@ -99,13 +101,13 @@ def _through(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tu
         engine.begin(run)
         error = run.done.exception(seconds)
     except concurrent.futures.TimeoutError:
-        run.suspend(EngineError("the replay was given up", workflow_id=run.workflow_id))
-        # Its code may block: nobody has to wait for that.
+        run.suspend(EngineError("the replay timed out", workflow_id=run.workflow_id))
+        # In another thread, because the code may block.
         close = partial(_close_later, engine)
         threading.Thread(target=close, name="inngest-nb-close", daemon=True).start()
         raise TimeoutError(
-            f"the code of workflow {state.workflow_id!r} was not through its history within "
-            f"{seconds:g} s; does it block?"
+            f"the replay of workflow {state.workflow_id!r} did not finish within {seconds:g} s; "
+            "its code may be blocking"
         ) from None
     except BaseException:  # such as an interrupt
         engine.close()
@@ -113,7 +115,7 @@ def _through(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tu
     engine.close()
     if isinstance(error, NonDeterminismError):
         raise error
-    return past, curtain
+    return past, observer
 
 
 def _close_later(engine: Services[Run]) -> None:
@@ -129,8 +131,8 @@ def _steps(past: Past) -> list[ReplayStep]:
     ]
 
 
-class _Curtain(Writer):
-    """Stands where the writer would be, and stops a run that has come to where it would save."""
+class _Observer(Writer):
+    """Takes the writer's place: stops a run when it would save, and notes how the code ended."""
 
     def __init__(self) -> None:
         super().__init__(MemoryStore(), lambda: None)
@@ -138,10 +140,10 @@ class _Curtain(Writer):
         self.raised: BaseException | None = None  # by the code
 
     def start(self) -> None:
-        """Nothing is written."""
+        """Start no thread: nothing is written."""
 
     def put(self, run: Savable, *, wake: bool = True) -> None:
-        """Stop the run: its past is over."""
+        """Stop the run: it has reached the end of its history."""
         if isinstance(run, Run):
             past = run.past.length if run.past else 0
             new = run.journal.events[past:]

@@ -1,4 +1,4 @@
-"""A run that is stored but not alive here: what a handle on it looks at."""
+"""A run that is stored but does not run in this process, as its handle sees it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from inngest_nb.errors import WorkflowFailedError
 from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
 
 _WATCH_SECONDS = 10.0
-_LOOK_SECONDS = 0.5  # how often a store is asked that cannot say when something changes
+_LOOK_SECONDS = 0.5  # between looks at a store that cannot notify
 
 
 class StoredRun:
-    """Reads a run from its store, and waits there for its end, whichever process runs it."""
+    """Reads a run from its store and waits for it to end, whichever process runs it."""
 
     def __init__(self, services: Services[Run], state: WorkflowState) -> None:
         self.engine = services
         self.workflow_id = state.workflow_id
         self.run_id = state.run_id
         self._state = state
-        self.trouble = ""  # that is known only where it runs
+        self.trouble = ""  # known only to the process that runs it
 
     @property
     def status(self) -> WorkflowStatus:
-        """The status as it is stored now."""
+        """The status that is stored now."""
         return self.state.status
 
     @property
     def state(self) -> WorkflowState:
-        """The run as it is stored now; one that has ended, as it was read then."""
+        """The state that is stored now; once the run has ended, the last one that was read."""
         if self._state.status is WorkflowStatus.RUNNING:
             stored = load(self.engine.store, self.workflow_id, "read")
             if stored.run_id == self.run_id:
@@ -47,11 +47,11 @@ class StoredRun:
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
-        """The signals that the code waits for, as whoever runs it says; none if nobody answers."""
+        """The signals that the workflow is waiting for; empty if no executor answers."""
         return waiting_for(self.engine, self.workflow_id)
 
     def result(self, timeout: float | None) -> Any:
-        """Wait for the end and return the result, or raise what the run ended with."""
+        """Wait for the run to end, and return its result or raise its error."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             state = self.state
@@ -59,11 +59,14 @@ class StoredRun:
                 return outcome_of(state)
             left = _WATCH_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"workflow {self.workflow_id!r} still runs after {timeout:g} s")
+                raise TimeoutError(
+                    f"workflow {self.workflow_id!r} has not finished after {timeout:g} s and is "
+                    "still running"
+                )
             wait_for_change(self.engine, state, min(left, _WATCH_SECONDS))
 
     def wait(self) -> Generator[Any, None, Any]:
-        """Await the end on the running loop, and return the result."""
+        """Await the end of the run on the running loop, and return its result."""
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
         given_up = threading.Event()
@@ -94,7 +97,7 @@ class StoredRun:
 
 
 def wait_for_change(services: Services[Run], state: WorkflowState, seconds: float) -> None:
-    """Wait until another version than this is stored, or for so long."""
+    """Wait until the stored version changes, for at most `seconds`."""
     shared = shared_store(services.store)
     if shared is not None:
         shared.watch(state.workflow_id, state.etag, seconds)
@@ -103,7 +106,7 @@ def wait_for_change(services: Services[Run], state: WorkflowState, seconds: floa
 
 
 def waiting_for(services: Services[Run], workflow_id: str) -> tuple[str, ...]:
-    """Ask whoever runs a workflow which signals its code waits for."""
+    """Ask the executor that runs a workflow which signals it is waiting for."""
     shared = shared_store(services.store)
     if shared is None or not (stored := services.store.load(workflow_id)):
         return ()
@@ -113,7 +116,7 @@ def waiting_for(services: Services[Run], workflow_id: str) -> tuple[str, ...]:
 
 
 def outcome_of(state: WorkflowState) -> Any:
-    """Return the result of a run that has ended, or raise the error that it ended with."""
+    """Return the result of a run that has ended, or raise its error."""
     if state.status is WorkflowStatus.COMPLETED:
         return fresh(state.result)
     if state.status is WorkflowStatus.CANCELED:

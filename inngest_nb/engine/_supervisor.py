@@ -1,4 +1,4 @@
-"""Takes over what nobody runs: a thread that looks at the store now and then, and its troubles."""
+"""Takes over workflows that no executor is running: a thread that checks the store regularly."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Supervisor:
-    """Calls `recover` at once, then about every `seconds`, for as long as its executor is there.
+    """Calls `recover` at once, then about every `seconds`, as long as its executor exists.
 
-    The times are spread at random, so that several workers on one store don't look all at once.
+    The interval is randomized, so that several executors don't check the store at the same time.
     """
 
     def __init__(self, recover: Callable[[], object], seconds: float) -> None:
         self._recover = weakref.WeakMethod(recover)
         self._seconds = seconds
         self._closed = threading.Event()
-        self._told = ""
+        self._logged = ""
         self._thread = threading.Thread(target=self._run, name="inngest-nb-supervisor", daemon=True)
         self._thread.start()
 
     def close(self, grace: float) -> None:
-        """Look no more; wait so many seconds for a look to end."""
+        """Stop checking; wait up to `grace` seconds for a check in progress."""
         self._closed.set()
         if self._thread is not threading.current_thread():
             self._thread.join(grace)
@@ -56,41 +56,41 @@ class Supervisor:
             pause = self._seconds * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
             try:
                 recover()
-                self._told = ""
-            except Exception as error:  # noqa: BLE001  # the thread outlives whatever it meets
+                self._logged = ""
+            except Exception as error:  # noqa: BLE001  # the thread must survive any error
                 pause = min(pause, 1.0)
-                if str(error) != self._told:
-                    self._told = str(error)
-                    _log.warning("looking for runs to take over failed, and is repeated: %s", error)
+                if str(error) != self._logged:
+                    self._logged = str(error)
+                    _log.warning("could not look for workflows to take over; retrying: %s", error)
             del recover
 
 
-class LeftAlone:
-    """Runs that a supervising executor cannot go on with: each kind of them is told once.
+class NotResumed:
+    """Workflows that a supervising executor cannot resume; each kind is logged once.
 
-    One whose replay its code does not stand is not tried again here.
+    If a workflow's replay fails because of its code, it is not tried again in this process.
     """
 
     def __init__(self) -> None:
-        self._for_good: set[str] = set()
-        self._told: set[tuple[str, type]] = set()
+        self._excluded: set[str] = set()
+        self._logged: set[tuple[str, type]] = set()
 
     def __contains__(self, workflow_id: str) -> bool:
-        return workflow_id in self._for_good
+        return workflow_id in self._excluded
 
     def note(self, state: WorkflowState, error: BaseException) -> None:
-        """Log why a run is left alone, unless that was said of one of the same workflow."""
+        """Log why a run is not resumed; as a warning only once for each function and error."""
         name = (state.history[0].workflow or "") if state.history else ""
-        is_new = (name, type(error)) not in self._told
-        self._told.add((name, type(error)))
+        is_new = (name, type(error)) not in self._logged
+        self._logged.add((name, type(error)))
         _log.log(
             logging.WARNING if is_new else logging.DEBUG,
-            "workflow %r is left alone, and so may others of its kind be: %s",
+            "workflow %r is not resumed here (more of the same kind are not logged): %s",
             *(state.workflow_id, error),
         )
 
-    def attend(self, state: WorkflowState, done: concurrent.futures.Future[Any]) -> None:
-        """Note it if a run that was resumed is stopped here again, without having ended."""
+    def watch(self, state: WorkflowState, done: concurrent.futures.Future[Any]) -> None:
+        """Watch a resumed run, and log it if it is stopped again before its end."""
         done.add_done_callback(partial(self._over, state))
 
     def _over(self, state: WorkflowState, done: concurrent.futures.Future[Any]) -> None:
@@ -98,5 +98,5 @@ class LeftAlone:
         if error is None or isinstance(error, _ENDS + _ELSEWHERE):
             return
         if isinstance(error, NonDeterminismError | WorkflowBlockedError):
-            self._for_good.add(state.workflow_id)
+            self._excluded.add(state.workflow_id)
         self.note(state, error)

@@ -1,4 +1,4 @@
-"""An HTTP face on a store: the state server, as a process or inside a notebook's kernel."""
+"""The state server: a store over HTTP, as its own process or inside a notebook's kernel."""
 
 from inngest_nb.server._local import local
 from inngest_nb.server._server import StateServer

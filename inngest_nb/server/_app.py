@@ -1,7 +1,7 @@
-"""The state server's routes: the contract's three, what is appended, a list, and a health check.
+"""The state server's routes: the contract's three, appending, batches, listing and a health check.
 
-Plain ASGI: the route is taken from the path as it was sent and decoded once, so that `a%2Fb` and
-`a/b` are two ids.
+Plain ASGI: routes are matched on the raw path, which is then decoded once, so that `a%2Fb` and
+`a/b` are different ids.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from inngest_nb.store.rows import Number, Position, StateTable
 from inngest_nb.store.writes import MAX_BODY_BYTES, Deletion, Outcome, Work, Write, checked, sift
 
 _PAGE_BYTES = 8 * 2**20
-# What is longer is read in a thread: a large run would keep everybody waiting.
+# Longer documents are processed in a thread, so that they don't block other requests.
 _AT_ONCE_BYTES = 128 * 2**10
 _JSON = "application/json"
 _ITEM_PREFIX = LIST_PATH.encode() + b"/"
@@ -62,7 +62,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class App:
-    """The HTTP face of a table: it stores the bytes it got and gives them back."""
+    """The ASGI application: stores documents in a table and returns them byte for byte."""
 
     def __init__(
         self,
@@ -87,9 +87,9 @@ class App:
             response = _refusal(_refused(error))
         except ClientDisconnect:
             return
-        except Exception:  # noqa: BLE001  # logged; the client gets an answer all the same
-            _log.exception("the state server failed to answer")
-            response = _refusal(Refused(500, "the state server failed; its log says how"))
+        except Exception:  # noqa: BLE001  # logged; the client gets a response anyway
+            _log.exception("the state server failed to handle a request")
+            response = _refusal(Refused(500, "internal error of the state server; see its log"))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -106,13 +106,13 @@ class App:
             if rest == b"history":
                 verbs = {"POST": self._append}
             elif b"/" in path[len(_ITEM_PREFIX) :]:
-                raise Refused(404, "no such path; write a slash within an id as %2F")
+                raise Refused(404, "no such path; encode a slash in an id as %2F")
             workflow_id = _id_of(item)
             handlers = {method: partial(verb, workflow_id) for method, verb in verbs.items()}
             return await _dispatch(request, handlers)
         if (shared := self._sharing.handlers(path.decode("latin-1"))) is not None:
             return await _dispatch(request, shared)
-        raise Refused(404, f"no such path; workflows are at {LIST_PATH}/{{id}}")
+        raise Refused(404, f"no such path; the path of a workflow is {LIST_PATH}/{{id}}")
 
     async def _health(self, request: Request) -> Response:
         return _json(
@@ -166,7 +166,7 @@ class App:
         return Response(status_code=204)
 
     async def _do_once(self, request: Request, work: Write | Deletion) -> None:
-        """Do a work on the conditions that the headers set; under a name of its own, only once."""
+        """Perform a work if the headers' conditions hold, and with an Idempotency-Key only once."""
         name, stored = key_of(request.headers), partial(self._etag, work.workflow_id)
         once = keyed(name, work) if name else None
         try:
@@ -175,7 +175,7 @@ class App:
         except Refused:
             if once is None or self._table.request_under(once.key) != once.request:
                 raise
-            return  # done before; what the condition speaks of is another version by now
+            return  # a repeat: the condition is about the version before it
         (error,) = await self._do([work if once is None else once._replace(work=work)])
         if error is not None:
             raise error
@@ -207,7 +207,7 @@ class App:
         return head_page_of(rows, cursor) if heads else page_of(rows, cursor)
 
     async def _do(self, works: Sequence[Work]) -> Sequence[Outcome]:
-        """Do works of the table, and come back when they are durable."""
+        """Perform works, and return their outcomes once they are durable."""
         future, done = self._wakeups.expect()
         self._table.apply_soon(works, done)
         return await future
@@ -231,12 +231,12 @@ class App:
                 if size > self._max_body:
                     break
         if size > self._max_body:
-            raise Refused(413, f"a body has at most {self._max_body:,} bytes here")
+            raise Refused(413, f"the request is too large: at most {self._max_body:,} bytes")
         return b"".join(chunks)
 
 
 async def _aside(size: int, work: Callable[[], T]) -> T:
-    """Do what takes long with a body of this size where nobody else waits for it."""
+    """Process a body of this size, in a thread if it is large."""
     return work() if size <= _AT_ONCE_BYTES else await asyncio.to_thread(work)
 
 
@@ -244,16 +244,18 @@ async def _dispatch(request: Request, handlers: Mapping[str, Handler]) -> Respon
     method = "GET" if request.method == "HEAD" else request.method
     if method not in handlers:
         allowed = ", ".join(handlers)
-        raise Refused(405, f"{request.method} is not for this path", {"Allow": allowed})
+        raise Refused(
+            405, f"{request.method} is not supported here; use {allowed}", {"Allow": allowed}
+        )
     return await handlers[method](request)
 
 
 def _id_of(raw: bytes) -> str:
-    """Decode an id once."""
+    """Decode the id in a path, once."""
     try:
         return check_id(unquote_to_bytes(raw).decode())
     except UnicodeDecodeError:
-        raise Refused(400, "the id in the path is not UTF-8") from None
+        raise Refused(400, "the id in the path is not valid UTF-8") from None
     except ValueError as error:
         raise Refused(400, str(error)) from error
 
@@ -278,18 +280,22 @@ def _batch_of(body: bytes) -> list[BatchItem]:
     try:
         items = wire.flat(batch_of, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, f"not a batch of writes: {error}") from error
+        raise Refused(400, f"the body is not a batch of writes: {error}") from error
     if len({item.id for item in items}) < len(items):
-        raise Refused(400, "a workflow twice in a batch: repeating that could not be harmless")
+        raise Refused(
+            400,
+            "the batch contains a workflow twice, so it could not be repeated safely; send two "
+            "batches",
+        )
     return items
 
 
 def _check_media_type(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != _JSON:
-        raise Refused(415, f"send a state with Content-Type: {_JSON}")
+        raise Refused(415, f"the body must be sent with Content-Type: {_JSON}")
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refused(415, "send a state without Content-Encoding")
+        raise Refused(415, "the body must be sent without Content-Encoding")
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -297,7 +303,7 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def _refused(error: BaseException) -> Refused:
-    """Say what came of a write in the words of HTTP."""
+    """Return the HTTP status and reason for an error."""
     if isinstance(error, StoreConflictError):
         return Refused(412, str(error).partition(": ")[2])
     if isinstance(error, StoreKeyReusedError):

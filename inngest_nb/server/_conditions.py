@@ -1,4 +1,4 @@
-"""Which version a request is about: ETag, If-Match and If-None-Match, as RFC 9110 has them."""
+"""The conditions of a request: ETag, If-Match and If-None-Match, as in RFC 9110."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _TAG = re.compile(r'[ \t,]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$
 
 
 class _Tags(NamedTuple):
-    """What a header lists: anything (`*`), or the opaque part of each tag. Weak ones are apart."""
+    """The tags in a header: anything (`*`), or the opaque parts of strong and weak tags."""
 
     anything: bool
     strong: frozenset[str]
     weak: frozenset[str]
 
     def match(self, etag: str | None, *, weakly: bool) -> bool:
-        """Tell whether the stored etag (None: nothing is stored) is among these."""
+        """Tell whether the stored etag (None: nothing is stored) is one of these."""
         if self.anything or etag is None:
             return self.anything and etag is not None
         return etag in self.strong or (weakly and etag in self.weak)
 
 
 def chosen_etag(headers: Headers) -> str:
-    """Give the name that the writer chose for the new version, or a fresh one.
+    """Return the etag that the client chose for the new version, else a new one.
 
-    `ETag` speaks of what a request brings as it does of what a response brings.
+    In a request, `ETag` describes the request's body, as it does in a response.
     """
     return _name(headers, "ETag") or key_of(headers) or new_etag()
 
 
 def key_of(headers: Headers) -> str:
-    """Give the name under which a request is to be remembered, empty where it has none."""
+    """Return the request's idempotency key, "" if it has none."""
     return _name(headers, "Idempotency-Key")
 
 
@@ -49,14 +49,14 @@ def _name(headers: Headers, header: str) -> str:
     try:
         return check_etag(name[1:-1] if quoted else name)
     except ValueError as error:
-        raise Refused(400, f"{header} names what is done: {error}") from error
+        raise Refused(400, f"invalid {header}: {error}") from error
 
 
 def condition(headers: Headers, chosen: str, stored: Callable[[], str | None]) -> str | None:
-    """Put If-Match and If-None-Match into the `if_match` of a write.
+    """Translate If-Match and If-None-Match to the `if_match` of a write.
 
-    A list of tags, and whatever else a write has no words for, is judged by the etag that is
-    `stored`; the write is then for that version only.
+    What `if_match` cannot express, such as a list of tags, is checked against the `stored` etag
+    here; the write then requires that version.
     """
     match, none_match = _tags(headers, "If-Match"), _tags(headers, "If-None-Match")
     if match is None and none_match is None:
@@ -70,22 +70,22 @@ def condition(headers: Headers, chosen: str, stored: Callable[[], str | None]) -
         return ""
     etag = stored()
     if etag == chosen:
-        return chosen  # it was written before, and the answer was lost
+        return chosen  # a repeat of a write whose response was lost
     if match is not None and not match.match(etag, weakly=False):
-        raise Refused(412, "not stored in a version that If-Match names; get it again")
+        raise Refused(412, "the stored version is not one of If-Match; load the workflow again")
     if none_match is not None and none_match.match(etag, weakly=True):
-        raise Refused(412, "stored in a version that If-None-Match excludes")
+        raise Refused(412, "the stored version is one of If-None-Match")
     return etag or ""
 
 
 def is_known(headers: Headers, etag: str) -> bool:
-    """Tell whether a reader has this version already."""
+    """Tell whether the client already has this version."""
     tags = _tags(headers, "If-None-Match")
     return tags is not None and tags.match(etag, weakly=True)
 
 
 def etag_header(etag: str) -> dict[str, str]:
-    """Give the header that tells the version."""
+    """Return the header with the version."""
     return {"ETag": f'"{etag}"'}
 
 
@@ -102,5 +102,5 @@ def _tags(headers: Headers, name: str) -> _Tags | None:
         (weak if tag[1] else strong).add(tag[2])
         place = tag.end()
     if place < len(text) or not text:
-        raise Refused(400, f'{name} is * or etags in quotes, as in {name}: "x3Fk"')
+        raise Refused(400, f'{name} must be * or etags in quotes, as in {name}: "x3Fk"')
     return _Tags(False, frozenset(strong), frozenset(weak))

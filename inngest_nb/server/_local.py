@@ -1,4 +1,4 @@
-"""A state server and its client in one line."""
+"""`local`: an embedded state server and its client in one call."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ _AT_HAND = 1000
 def local(
     path: str | os.PathLike[str] = ".inngest-nb/state.db", *, event_key: str | None = None
 ) -> InngestStore:
-    """Start an embedded state server on a file and return a client that ends it on `close`.
+    """Start an embedded state server on a file, and return a client; its `close` stops the server.
 
-    It listens on a free port of this machine with a fresh random key, unless `event_key` sets
-    one, so that other users of the machine cannot read it. `list()` begins with the newest 1,000
-    workflows. Many kernels may have the same file open.
+        store = inb.local()
+
+    The server listens on a free port of this machine. Unless you pass an `event_key`, it uses a new
+    random key, so that other users of the machine cannot access it. The client's `list()` starts
+    with the newest 1,000 workflows. Several kernels can use the same file.
+
+    Raises `ServerStartError` if the server cannot listen, and `StoreFileError` if the file cannot
+    be used.
     """
     key = secrets.token_urlsafe(32) if event_key is None else event_key
     server = StateServer(path, port=0, event_key=key).start()
@@ -36,21 +41,21 @@ def local(
 
 
 class _LocalStore(InngestStore):
-    """A client that owns its server."""
+    """A client that owns its server, and closes it."""
 
     def __init__(self, server: StateServer, event_key: str) -> None:
         super().__init__(server.url, event_key)
         self._server = server
-        # Forgotten without a close, it must end quietly; at exit the daemon thread just goes.
+        # On garbage collection the server stops quietly; at exit its daemon thread just ends.
         weakref.finalize(self, server.stop_soon).atexit = False
 
     def __repr__(self) -> str:
-        # A notebook shows it, and is sent to others: nobody needs the way to the folder.
+        # Relative, because notebooks are shared and the path of the folder is private.
         path, here = self._server.path, Path.cwd()
         shown = path.relative_to(here) if path.is_relative_to(here) else path
         return f"local({str(shown)!r})"
 
     def close(self) -> None:
-        """Close the connections and end the server; again is no error."""
+        """Close the connections and stop the server. Calling it again does nothing."""
         super().close()
         self._server.close()

@@ -1,6 +1,6 @@
-"""One page of the list: where it begins, and what is on it.
+"""One page of the listing: its cursor and its rows.
 
-A row that cannot be read is named on it, and spoils no other.
+A row that cannot be read is reported on the page and does not affect other rows.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _encode = msgspec.json.Encoder().encode
 
 
 def limit_of(text: str) -> int:
-    """Read how many workflows a page has at most."""
+    """Parse the maximum number of workflows on a page."""
     if not text:
         return _PAGE
-    # By its length first: Python refuses to read a number of thousands of digits.
+    # The length is checked first, because Python refuses to parse numbers with thousands of digits.
     if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= _LARGEST_PAGE:
-        raise Refused(400, f"limit is a number from 1 to {_LARGEST_PAGE}")
+        raise Refused(400, f"limit must be a number from 1 to {_LARGEST_PAGE}")
     return int(text)
 
 
 def cursor_of(row: Row, *, numbered: bool) -> str:
-    """Name the place behind a row, in the order of the first saves or of the updates."""
+    """Return the cursor after a row, in the order of first saves (`numbered`) or of updates."""
     text = str(row.number) if numbered else f"{row.updated_us} {row.workflow_id}"
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 def position_of(cursor: str, order: str) -> Position | Number | None:
-    """Tell where a page begins: newest update first, or in the order of the first saves."""
+    """Parse the start of a page, in the order of newest updates or of first saves."""
     if order not in ("", "first-saved"):
-        raise Refused(400, "order is first-saved, or left out for the newest update first")
+        raise Refused(400, "order must be first-saved, or omitted for the newest update first")
     if not cursor:
         return 0 if order else None
     try:
@@ -53,15 +53,15 @@ def position_of(cursor: str, order: str) -> Position | Number | None:
             return int(place)
         return Position(int(place), check_id(workflow_id))
     except ValueError:
-        raise Refused(400, "cursor is not one that this server gave") from None
+        raise Refused(400, "cursor must be a next_cursor that this server returned") from None
 
 
 def page_of(rows: Sequence[Row], cursor: str) -> bytes:
-    """Write a page of rows."""
+    """Encode a page of rows."""
     if not any(row.flaw or wire.is_deeper(row.document, wire.MAX_DEPTH) for row in rows):
         page = _encode(Listing([_listed(row) for row in rows], cursor))
         try:
-            listing_of(page)  # a quick look: nothing that a client would stumble over
+            listing_of(page)  # a quick check that clients can parse the page
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         else:
@@ -96,7 +96,7 @@ def head_page_of(rows: Sequence[Row], cursor: str) -> bytes:
 
 
 def time_text(us: int | None) -> str:
-    """Write the time of a first save, "" for none."""
+    """Return the time of a first save as text, "" if there is none."""
     return "" if us is None else wire.time_of(us).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""The state server as a thing to start and stop: in a thread here, or as a process."""
+"""Starting and stopping the state server, in a thread or as a process."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ _START_SECONDS = 30.0
 
 
 class StateServer:
-    """An HTTP server that keeps workflow states in an SQLite file, by the contract.
+    """An HTTP server that implements the contract and stores workflow states in an SQLite file.
 
-    A save is on disk before it is answered. With the path `:memory:` there is no file, and what was
-    saved is gone when the server ends. `port` 0 takes a free one. With an `event_key` every
-    request needs it; beyond loopback the server does not listen without one. Used as a context
-    manager (or by `start` and `close`) it runs in a thread; `run` keeps the caller's thread busy.
+        with StateServer("workflows.db", port=0) as server:
+            store = InngestStore(server.url)
 
-    Raises `ServerStartError` when it cannot listen there, and `StoreFileError` for a file that
-    cannot be used.
+    A save is on disk before the server responds. With the path `":memory:"` there is no file, and
+    everything is lost when the server stops. `port=0` chooses a free port. With an `event_key`,
+    every request must send it; without one, the server listens on loopback only. As a context
+    manager, or with `start` and `close`, it runs in a thread; `run` blocks the calling thread.
+
+    Raises `ServerStartError` if it cannot listen, and `StoreFileError` if the file cannot be used.
     """
 
     def __init__(
@@ -54,12 +56,12 @@ class StateServer:
 
     @property
     def url(self) -> str:
-        """The base URL for clients; with port 0, known once the server has started."""
+        """The base URL for clients; with port 0, it is known once the server has started."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     def start(self) -> Self:
-        """Start in a thread of its own, and return when requests are answered."""
+        """Start the server in its own thread, and return when it accepts requests."""
         self._check_idle()
         listener, table = self._prepare()
         self._server = server = _Server(table, self._guard)
@@ -69,11 +71,13 @@ class StateServer:
         self._thread.start()
         if not server.ready.wait(_START_SECONDS) or not server.started:
             self.close()
-            raise ServerStartError(f"the state server did not start at {self.url}")
+            raise ServerStartError(
+                f"the state server did not start at {self.url} within {_START_SECONDS:g} s"
+            )
         return self
 
     def run(self, started: Callable[[], None] | None = None) -> None:
-        """Serve in this thread until SIGINT or SIGTERM; `started` is called when it answers."""
+        """Serve in this thread until SIGINT or SIGTERM; calls `started` when it is ready."""
         self._check_idle()
         listener, table = self._prepare()
         self._server = server = _Server(table, self._guard, started)
@@ -85,12 +89,12 @@ class StateServer:
             table.close()
 
     def stop_soon(self) -> None:
-        """Ask the server to end, without waiting for it."""
+        """Ask the server to stop, without waiting for it."""
         if self._server is not None:
             self._server.should_exit = True
 
     def close(self) -> None:
-        """End the server and wait for it; again is no error."""
+        """Stop the server and wait for it. Calling it again does nothing."""
         self.stop_soon()
         if self._thread is not None:
             self._thread.join()
@@ -106,14 +110,15 @@ class StateServer:
         return self._server is not None and (self._thread is None or self._thread.is_alive())
 
     def _check_idle(self) -> None:
-        """Refuse to start what runs: the first server would go on, with nobody left to end it."""
+        """Raise if the server is running, because nothing could stop the first one any more."""
         if self._is_running():
             raise ServerStartError(
-                f"this state server runs already, at {self.url}; close() it before it starts again"
+                f"this state server is already running at {self.url}; call close() before you "
+                "start it again"
             )
 
     def _prepare(self) -> tuple[socket.socket, StateTable]:
-        """Take the port first: what is wrong with it must not touch the file."""
+        """Bind the port first, so that the file is not touched if that fails."""
         listener = self._listen()
         try:
             table = open_table(self.path)
@@ -125,7 +130,7 @@ class StateServer:
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # The protocol is named because asyncio sets TCP_NODELAY only on sockets that name it.
+        # With an explicit protocol, because asyncio sets TCP_NODELAY only on such sockets.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":
@@ -139,22 +144,22 @@ class StateServer:
 
     def _why_not(self, error: OSError) -> str:
         if error.errno in (98, 48, 10048):  # EADDRINUSE on Linux, macOS, Windows
-            # Most often it is Inngest itself, whose own port 8288 is. No key goes to a stranger.
+            # Most often it is Inngest itself, which uses port 8288. The key is not sent there.
             there = identify(self.url, "", timeout=1).words
             return (
-                f"port {self.port} of {self.host} is taken by {there}; "
-                "choose another with --port or port=, 0 for any free one"
+                f"port {self.port} of {self.host} is already used by {there}; "
+                "choose another one with --port or port=, or 0 for any free port"
             )
         return f"cannot listen on {self.host} port {self.port}: {error.strerror or error}"
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, quiet, and telling when it is ready."""
+    """Uvicorn without its logs, which signals when it is ready."""
 
     def __init__(
         self, table: StateTable, guard: Guard, started: Callable[[], None] | None = None
     ) -> None:
-        # Those who wait for changes are sent home when the server is to end.
+        # Long polls return when the server is stopping.
         app = App(table, guard, closing=lambda: self.should_exit)
         super().__init__(
             uvicorn.Config(
@@ -182,7 +187,7 @@ class _Server(uvicorn.Server):
 
 
 def _serve(server: _Server, listener: socket.socket, table: StateTable) -> None:
-    # Not `asyncio.run`: where nest-asyncio 1.x is applied, that one takes no loop of ours.
+    # Not `asyncio.run`, which does not accept our loop if nest-asyncio 1.x is applied.
     loop = asyncio.SelectorEventLoop()
     try:
         loop.run_until_complete(server.serve([listener]))

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inngest_nb.server._guard import Refused
-from inngest_nb.store.changes import CALM_SECONDS, LOOK_SECONDS, Changes
+from inngest_nb.store.changes import MIN_LOOK_INTERVAL, POLL_SECONDS, Changes
 from inngest_nb.store.http import (
     ABANDONED_PATH,
     DISCARD_PATH,
@@ -51,10 +51,10 @@ Body = Callable[[Request], Awaitable[bytes]]
 
 
 class Sharing:
-    """What executors in several processes say to each other through this server.
+    """Leases of and messages between executors in several processes.
 
-    Who waits holds neither a thread nor a connection to the file: he is woken by what this server
-    writes, and looks now and then for what others write to the same file.
+    A long poll needs neither a thread nor a connection to the file: it is woken by this server's
+    writes, and polls for writes of other processes to the same file.
     """
 
     def __init__(self, table: StateTable, do: Do, body: Body, closing: Callable[[], bool]) -> None:
@@ -64,7 +64,7 @@ class Sharing:
         self._closing = closing
 
     def handlers(self, path: str) -> Mapping[str, Handler] | None:
-        """Return the handlers of a path by their methods, None if it is none of these."""
+        """Return the handlers of a path by method, None for any other path."""
         if path == LEASES_PATH:
             return {"GET": self._leases}
         if path.startswith(LEASES_PATH + "/"):
@@ -92,7 +92,7 @@ class Sharing:
     async def _discard(self, request: Request) -> Response:
         ids = _decoded(await self._body(request), Ids).ids
         if len(ids) > _MOST_IDS:
-            raise Refused(400, f"at most {_MOST_IDS:,} messages are discarded at once")
+            raise Refused(400, f"at most {_MOST_IDS:,} messages can be discarded at once")
         return await self._write(lambda: Discard(tuple(ids)))
 
     async def _receive(self, request: Request) -> Response:
@@ -133,7 +133,7 @@ class Sharing:
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def hear() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(changed.set)
 
         stop = changes.hear(hear)
@@ -145,12 +145,12 @@ class Sharing:
                 left = deadline - time.monotonic()
                 if good(seen) or left <= 0 or self._closing():
                     return seen
-                await asyncio.sleep(min(left, CALM_SECONDS))
+                await asyncio.sleep(min(left, MIN_LOOK_INTERVAL))
                 while not changed.is_set():
                     if (left := deadline - time.monotonic()) <= 0 or self._closing():
                         return seen
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), min(left, LOOK_SECONDS))
+                        await asyncio.wait_for(changed.wait(), min(left, POLL_SECONDS))
                     if await run_in_threadpool(lambda: changes.count) != count:
                         break
         finally:
@@ -159,13 +159,13 @@ class Sharing:
 
 def _seconds(text: str) -> float:
     if not _SECONDS.fullmatch(text):
-        raise Refused(400, "wait is a number of seconds")
+        raise Refused(400, "wait must be a number of seconds")
     return min(float(text), LONGEST_WAIT)
 
 
 def _number(text: str, name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > _LARGEST_NUMBER:
-        raise Refused(400, f"{name} is a whole number from 0")
+        raise Refused(400, f"{name} must be a non-negative integer")
     return int(text)
 
 
@@ -173,7 +173,7 @@ def _decoded(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, f"not what is expected here: {error}") from error
+        raise Refused(400, f"the body is invalid: {error}") from error
 
 
 def _json(value: object) -> Response:

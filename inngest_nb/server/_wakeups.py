@@ -1,4 +1,4 @@
-"""From the writer's thread back to the event loop, with one wake-up for a whole commit."""
+"""Passes outcomes from the writer's thread to the event loop, with one wake-up per commit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from inngest_nb.store.writes import Outcome
 
 
 class Wakeups:
-    """Outcomes of writes, gathered in any thread and delivered on the loop that waits."""
+    """Outcomes of writes, collected in any thread and delivered on the event loop."""
 
     def __init__(self) -> None:
         self._outcomes: list[tuple[asyncio.Future[Sequence[Outcome]], Sequence[Outcome]]] = []
         self._lock = threading.Lock()
 
     def expect(self) -> tuple[asyncio.Future[Sequence[Outcome]], Done]:
-        """Give a future of the running loop, and what to call with its outcomes."""
+        """Return a future on the running loop, and the function to call with its outcomes."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Sequence[Outcome]] = loop.create_future()
         return future, partial(self._done, loop, future)
@@ -35,7 +35,7 @@ class Wakeups:
             self._outcomes.append((future, outcomes))
             first = len(self._outcomes) == 1
         if first:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:

@@ -1,4 +1,4 @@
-"""Where workflow states are kept: over HTTP, in a file, in memory."""
+"""Stores of workflow states: over HTTP, in a file, in memory."""
 
 from inngest_nb.store.heads import Head
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore

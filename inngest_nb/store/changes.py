@@ -1,4 +1,4 @@
-"""Hearing of changes: those who wait are told at once, or look again within a moment."""
+"""Waiting for changes: waiters are woken by changes here, and poll for those of other processes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# What other processes write to the same file is noticed at the next look.
-LOOK_SECONDS = 0.2
-# Where much is written, one looks so often at most: a look costs more than many a write.
-CALM_SECONDS = 0.02
+# How often to poll for changes that other processes make to the same file.
+POLL_SECONDS = 0.2
+# The minimum time between two looks: under many writes, looking would cost more than writing.
+MIN_LOOK_INTERVAL = 0.02
 
 
 class Changes:
-    """Counts what changed. Safe to use from many threads.
+    """Counts changes and lets threads wait for them. Thread-safe.
 
-    `outside` tells a number that is another one when another process has changed something.
+    `outside` returns a number that differs after another process has changed something.
     """
 
     def __init__(self, outside: Callable[[], int] | None = None) -> None:
@@ -29,26 +29,26 @@ class Changes:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
-        self._heard: set[Callable[[], object]] = set()
+        self._listeners: set[Callable[[], object]] = set()
 
     def tell(self) -> None:
-        """Wake all who wait."""
+        """Announce a change: wake all waiters and call all listeners."""
         with self._lock:
             self._count += 1
             if self._waiting:
                 self._changed.notify_all()
-            heard = list(self._heard)
-        for call in heard:
+            listeners = list(self._listeners)
+        for call in listeners:
             call()
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake all waiters for good."""
         self._closed.set()
         self.tell()
 
     @property
     def count(self) -> int:
-        """How many changes there were, as far as this process knows by a look at the others'."""
+        """The number of changes so far, including those of other processes."""
         if self._outside is None or self._closed.is_set():
             return self._count
         outside = self._outside()
@@ -59,21 +59,24 @@ class Changes:
             return self._count
 
     def hear(self, call: Callable[[], object]) -> Callable[[], None]:
-        """Have a call made at each change of this process, from any thread, until told to stop.
+        """Call a function at each change of this process, until the returned function is called.
 
-        It must not raise: it runs where the change was made.
+        It is called in the thread that makes the change, and must not raise.
         """
         with self._lock:
-            self._heard.add(call)
+            self._listeners.add(call)
 
         def stop() -> None:
             with self._lock:
-                self._heard.discard(call)
+                self._listeners.discard(call)
 
         return stop
 
     def until(self, look: Callable[[], T], good: Callable[[T], bool], seconds: float) -> T:
-        """Look until what is seen is good, or so many seconds are over; return what was seen."""
+        """Call `look` at each change until `good` accepts its result, for at most `seconds`.
+
+        Returns the last result.
+        """
         deadline = time.monotonic() + seconds
         while True:
             count = self.count
@@ -81,11 +84,11 @@ class Changes:
             left = deadline - time.monotonic()
             if good(seen) or left <= 0 or self._closed.is_set():
                 return seen
-            self._closed.wait(min(left, CALM_SECONDS))
+            self._closed.wait(min(left, MIN_LOOK_INTERVAL))
             while (left := deadline - time.monotonic()) > 0 and self.count == count:
                 if self._closed.is_set():
                     return seen
-                self._wait(count, min(left, LOOK_SECONDS))
+                self._wait(count, min(left, POLL_SECONDS))
 
     def _wait(self, count: int, seconds: float) -> None:
         with self._lock:

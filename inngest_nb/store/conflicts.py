@@ -1,4 +1,4 @@
-"""What the store has meanwhile, in words for whoever wanted to save over it."""
+"""The error for a state that has changed in the store since it was loaded."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from inngest_nb.state import DOCUMENT_FIELDS, WorkflowState
 def overtaken(
     state: WorkflowState, stored: WorkflowState | None, target: str | None = None
 ) -> StoreConflictError:
-    """Make the error for a state that was loaded, but is not what the store has now."""
+    """Return the error for a loaded state that differs from what the store has now."""
     name = state.workflow_id
     if stored is None:
         words = (
-            "is not in the store: it was deleted, or this state came from another store. "
-            "save(state, force=True) puts it there"
+            "is not in the store: it was deleted, or this state was loaded from another store. "
+            "To save it anyway, use save(state, force=True)"
         )
     else:
         words = (
-            f"was changed in the store after this state was loaded ({_changes(state, stored)}). "
-            "Load it again and repeat your change on that, or overwrite it with "
-            "save(state, force=True)"
+            f"has changed in the store since this state was loaded ({_changes(state, stored)}). "
+            "Load it again and reapply your change, or overwrite it with save(state, force=True)"
         )
     return StoreConflictError(
         f"inngest/save: {name!r} {words}", operation="save", workflow_id=name, target=target
@@ -31,12 +30,12 @@ def overtaken(
 
 
 def _changes(state: WorkflowState, stored: WorkflowState) -> str:
-    """Compare what was loaded with what is stored, as far as a line can tell it."""
+    """Describe in one line what has changed between the loaded and the stored state."""
     if state.origin is UNSET:
-        return f"{_facts(stored)} by now"
+        return f"now {_facts(stored)}"
     loaded = wire.decode(bytes(state.origin))
     if loaded.run_id != stored.run_id:
-        return f"it holds another run by now, {stored.run_id!r}: {_facts(stored)}"
+        return f"it is now another run, {stored.run_id!r}: {_facts(stored)}"
     lines = [
         f"status {_word(loaded)} → {_word(stored)}" if loaded.status != stored.status else "",
         f"{len(loaded.history)} → {_events(stored)}" if loaded.history != stored.history else "",
@@ -47,10 +46,10 @@ def _changes(state: WorkflowState, stored: WorkflowState) -> str:
         for field in DOCUMENT_FIELDS
         if field not in told and getattr(loaded, field) != getattr(stored, field)
     ]
-    lines.append(f"another {', '.join(others)}" if others else "")
+    lines.append(f"different {', '.join(others)}" if others else "")
     if loaded.updated_at != stored.updated_at:
         lines.append(f"updated {_time(loaded)} → {_time(stored)}")
-    return ", ".join(filter(None, lines)) or "and looks the same again"
+    return ", ".join(filter(None, lines)) or "its contents are the same again"
 
 
 def _facts(state: WorkflowState) -> str:

@@ -1,4 +1,4 @@
-"""Heads: what a listing says of a workflow, so that nobody has to read whole documents for it."""
+"""Heads: the index entries of workflows, which can be listed without reading documents."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _NEVER_US = wire.microseconds(None)
 class Head(NamedTuple):
     """A workflow as stores list it, newest update first.
 
-    `first_saved_at` and `etag` are not set where the store knows none. `run_id` and `error` are
-    None where they were not read: stores keep them in the document only.
+    `first_saved_at` is None and `etag` is "" if the store doesn't know them. `run_id` and `error`
+    are None unless the document was read, because they are not in the index.
     """
 
     workflow_id: str
@@ -29,7 +29,7 @@ class Head(NamedTuple):
 
     @classmethod
     def of(cls, state: WorkflowState) -> Self:
-        """Take the head off a state."""
+        """Make the head of a state."""
         return cls(
             state.workflow_id,
             str(state.status),

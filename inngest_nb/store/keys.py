@@ -1,4 +1,4 @@
-"""Requests that carry a name: done once, however often they come."""
+"""Idempotency keys: a request with a key is done once, no matter how often it is sent."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hashlib import blake2b
 from inngest_nb.errors import StoreKeyReusedError
 from inngest_nb.store.writes import Deletion, Keyed, Write
 
-# For how long a store remembers what was done, and of how many requests.
+# How long a store remembers keys, and how many of them.
 KEY_SECONDS = 86_400.0
 MOST_KEYS = 100_000
 
 
 def keyed(name: str, work: Write | Deletion) -> Keyed:
-    """Give a name to a write or a deletion."""
+    """Add an idempotency key to a write or a deletion."""
     if isinstance(work, Deletion):
         request = _digest(b"delete")
     else:
@@ -23,12 +23,12 @@ def keyed(name: str, work: Write | Deletion) -> Keyed:
 
 
 def message_key(message_id: str) -> bytes:
-    """Make the key under which a store remembers a message that was taken."""
+    """Return the key under which a store remembers a handled message."""
     return _digest(b"message", message_id.encode())
 
 
 def by_names(given: Sequence[Write], checked: Mapping[int, Write]) -> list[Write | Keyed]:
-    """Give their etags as names to the writes that are for no certain version."""
+    """Add an idempotency key, the etag, to the writes that don't require a certain version."""
     return [
         keyed(write.etag, write) if given[place].etag and write.for_any_version else write
         for place, write in checked.items()
@@ -36,12 +36,12 @@ def by_names(given: Sequence[Write], checked: Mapping[int, Write]) -> list[Write
 
 
 def reused(work: Write | Deletion) -> StoreKeyReusedError:
-    """Make the error for a name that was given to another request before."""
+    """Return the error for a key that was already used for another request."""
     return StoreKeyReusedError(
-        f"this Idempotency-Key was used for another request on {work.workflow_id!r}; nothing was "
-        "changed",
+        f"this Idempotency-Key was already used for another request on workflow "
+        f"{work.workflow_id!r}; nothing was changed",
         workflow_id=work.workflow_id,
-        hint="give each write a name of its own, and the same one only when it is repeated",
+        hint="use a new key for each write, and reuse a key only to repeat the same write",
     )
 
 

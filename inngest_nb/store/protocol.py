@@ -1,4 +1,4 @@
-"""What a store is: the four verbs of the contract, and two for reading what others saved."""
+"""The store protocols: the contract's four operations, and two to read what others saved."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from inngest_nb.store.writes import Outcome, Write
 
 @runtime_checkable
 class WorkflowStore(Protocol):
-    """Where workflow states are kept.
+    """The interface of all stores of workflow states.
 
-    Every operation raises a `StoreError` when it fails, and `ValueError` for an id that no store
-    can keep: empty, `.`, `..`, longer than 4,096 bytes, or not text that UTF-8 can write.
+    Every operation raises a `StoreError` if it fails, and `ValueError` for an invalid id: empty,
+    `.`, `..`, longer than 4,096 bytes in UTF-8, or with unpaired surrogates.
     """
 
     def save(self, state: WorkflowState, *, force: bool = False) -> None:
-        """Keep a state under its id.
+        """Save a state under its id.
 
-        One with an `etag`, which stores give to what is loaded from them, is kept only over the
-        version that it came from; `StoreConflictError` says what the store has meanwhile. With
-        `force`, and from a state without an etag, it goes over whatever is there.
+        A state with an `etag`, as stores return it, is saved only if the store still has that
+        version. Otherwise raises `StoreConflictError`, which describes what has changed. With
+        `force=True`, or if the state has no etag, it overwrites whatever is stored.
         """
 
     def load(self, workflow_id: str) -> WorkflowState | None:
-        """Return the saved state, or None if the store has never seen this id."""
+        """Return the saved state, or None if the store does not know the id."""
 
     def delete(self, workflow_id: str) -> None:
-        """Forget a workflow; one that is not there is no error."""
+        """Delete a workflow; does nothing if the store does not know the id."""
 
     def fetch(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
     ) -> list[WorkflowState]:
-        """Read what the store holds now, newest update first, at most `limit` (0: all).
+        """Read the stored workflows, newest update first, at most `limit` (0 means all).
 
-        What cannot be read spoils nothing: our stores leave it out, and the list that they give
-        has an attribute `unreadable`, which says by its id why. `load` of it raises.
+        Our stores leave out workflows that cannot be read; the attribute `unreadable` of the
+        returned list maps their ids to the reason, and `load` raises `StoreDecodeError` for them.
 
-        Raises `ListingUnsupportedError` where the contract's plain server is behind it.
+        Raises `ListingUnsupportedError` if the server cannot list, as a plain contract server.
         """
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
-        """Bring `list` up to date with what `fetch` reads, and return how many came."""
+        """Update what `list` returns to what `fetch` reads; return the number of workflows."""
 
     def close(self) -> None:
-        """Give back connections and threads; again is no error."""
+        """Release connections and threads. Calling it again does nothing."""
 
     def __enter__(self) -> Self: ...
 
@@ -57,10 +57,10 @@ class WorkflowStore(Protocol):
     def list(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
     ) -> list[WorkflowState]:
-        """Return the states at hand, newest update first and then by id, at most `limit` (0: all).
+        """Return the known states, newest update first, then by id, at most `limit` (0 means all).
 
-        For a client over HTTP these are its own saves and what `refresh` brought; a store on this
-        machine lists all it holds.
+        An HTTP client knows what it has saved and what `refresh` has fetched; a local store lists
+        everything that it has.
         """
 
 
@@ -80,93 +80,93 @@ class HeadStore(WorkflowStore, Protocol):
 
 @runtime_checkable
 class AppendingStore(WorkflowStore, Protocol):
-    """A store to which history can be appended, and whose writes can be of a certain version only.
+    """A store that can append to histories and has conditional writes.
 
-    The states that it gives carry an `etag`, the name of the version that was read.
+    The states that it returns have an `etag`, which identifies the version.
     """
 
     def can_append(self) -> bool:
-        """Tell whether `append_history` works; a client over HTTP asks its server, once.
+        """Tell whether `append_history` works; an HTTP client asks its server once.
 
-        Raises `StoreConnectionError` if nobody answers.
+        Raises `StoreConnectionError` if the server does not answer.
         """
 
     def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """Do writes together, and return what went wrong with each, or None; those are durable.
+        """Perform writes in one batch; return for each an error, or None if it is durable.
 
-        One that fails takes no other along. A write whose `if_match` is not the stored etag, and a
-        partial one where nothing is stored, come to a `StoreConflictError`; one whose own etag is
-        stored already was done before, and is a success that changes nothing.
+        A failed write does not affect the others. The outcome is a `StoreConflictError` if
+        `if_match` is not the stored etag, or if a partial write finds nothing stored. A write whose
+        own etag is already stored is a repeat, and succeeds without changing anything.
         """
 
 
 @runtime_checkable
 class SharedStore(AppendingStore, Protocol):
-    """A store through which executors in several processes know of each other.
+    """A store through which executors in several processes coordinate.
 
-    Each holds a lease by its name; messages reach whoever runs a workflow. Times are the store's,
-    one clock for all.
+    Each executor holds a lease under its name, and messages reach the executor that runs a
+    workflow. All times are by the store's clock.
     """
 
     def can_share(self) -> bool:
-        """Tell whether the rest works; a client over HTTP asks its server, once."""
+        """Tell whether leases and messages work; an HTTP client asks its server once."""
 
     def hold_lease(self, owner: str, seconds: float) -> None:
-        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+        """Start or renew an executor's lease for `seconds` from now; 0 ends it."""
 
     def leases(self) -> dict[str, float]:
-        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+        """Return the seconds left of each executor's lease, without expired ones."""
 
     def send(self, message: Message) -> None:
-        """Leave a message; it is durable on return, and sending it again is harmless."""
+        """Store a message; it is durable on return, and sending it again has no effect."""
 
     def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> Sequence[Message]:
-        """Return messages with higher numbers, in order, at most some hundred at a time.
+        """Return messages numbered above `after`, in order, at most a few hundred at a time.
 
-        Waits for the first one up to `wait` seconds.
+        Waits up to `wait` seconds if there are none.
         """
 
     def discard(self, ids: Sequence[str]) -> None:
-        """Forget messages that were taken; unknown ids are no error."""
+        """Delete handled messages; unknown ids are ignored."""
 
     def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
-        """Return the stored etag once it is not the given one, or after `wait` seconds as it is.
+        """Return the stored etag once it differs from `etag`, or after `wait` seconds anyway.
 
-        None stands for nothing stored.
+        Returns None if nothing is stored.
         """
 
     def abandoned(self, limit: int = 0) -> Sequence[str]:
         """Return the ids of workflows that are stored as running and whose owner has no lease.
 
-        Those updated longest ago come first, at most `limit` (0: all).
+        The least recently updated come first, at most `limit` (0 means all).
         """
 
 
 @runtime_checkable
 class AsyncWorkflowStore(Protocol):
-    """The same store for `await`."""
+    """The async version of `WorkflowStore`."""
 
     async def save(self, state: WorkflowState, *, force: bool = False) -> None:
-        """Keep a state under its id; one that was loaded only over its version, unless `force`."""
+        """Save a state under its id, only over the version it was loaded from unless `force`."""
 
     async def load(self, workflow_id: str) -> WorkflowState | None:
-        """Return the saved state, or None if the store has never seen this id."""
+        """Return the saved state, or None if the store does not know the id."""
 
     async def delete(self, workflow_id: str) -> None:
-        """Forget a workflow; one that is not there is no error."""
+        """Delete a workflow; does nothing if the store does not know the id."""
 
     async def fetch(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
     ) -> list[WorkflowState]:
-        """Read what the store holds now, newest update first, at most `limit` (0: all)."""
+        """Read the stored workflows, newest update first, at most `limit` (0 means all)."""
 
     async def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
-        """Bring `list` up to date with what `fetch` reads, and return how many came."""
+        """Update what `list` returns to what `fetch` reads; return the number of workflows."""
 
     async def aclose(self) -> None:
-        """Give back connections; again is no error."""
+        """Release connections. Calling it again does nothing."""
 
     async def list(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
     ) -> list[WorkflowState]:
-        """Return the states at hand, newest update first and then by id."""
+        """Return the known states, newest update first, then by id."""

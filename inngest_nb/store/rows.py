@@ -1,7 +1,7 @@
-"""Rows of documents: what lies under the stores on this machine and under the state server.
+"""Tables of documents, on which the local stores and the state server are built.
 
-A table takes and gives bytes. Beside each document it keeps what listing needs (id, status, time
-of the last update, time of the first save), and an etag, which tells one version from another.
+A table stores bytes. Beside each document it keeps what a listing needs (id, status, time of the
+last update, time of the first save) and an etag, which identifies the version.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from inngest_nb.store.messages import Message
 from inngest_nb.store.writes import Outcome, Work, Write, new_etag
 
 _log = logging.getLogger("inngest_nb.store")
-REMEDY = "other workflows are not affected; delete({!r}) removes this one"
-_SHOWN = 5  # of the workflows that a log line names
+REMEDY = "other workflows are not affected; to remove this one, call delete({!r})"
+_SHOWN = 5  # workflows named in a log record
 
 
 class Row(NamedTuple):
-    """One document with its index entries. Times are microseconds since 1970.
+    """A document with its index entries. Times are microseconds since 1970.
 
-    `number` grows with each workflow that is saved for the first time, and stays with it.
+    `number` is assigned in increasing order when a workflow is first saved, and never changes.
     """
 
     workflow_id: str
@@ -38,11 +38,11 @@ class Row(NamedTuple):
     document: bytes
     etag: str = ""
     number: int = 0
-    flaw: str = ""  # why the document cannot be read, where that is known already
+    flaw: str = ""  # why the document cannot be read, if that is already known
 
 
 class States(list[WorkflowState]):
-    """States as a list. `unreadable` says by its id why any other of them was left out."""
+    """A list of states; `unreadable` maps the ids of those that were left out to the reason."""
 
     def __init__(
         self, states: Iterable[WorkflowState] = (), unreadable: Mapping[str, str] | None = None
@@ -52,33 +52,33 @@ class States(list[WorkflowState]):
 
 
 def unreadable_in(listing: object) -> dict[str, str]:
-    """Return what a listing of a store left out: by its id, why it cannot be read."""
+    """Return the ids that a store's listing left out, with the reason for each."""
     return dict(listing.unreadable) if isinstance(listing, States) else {}
 
 
 class Position(NamedTuple):
-    """Where a page ended: the next one begins after this row."""
+    """The end of a page: the next page starts after this row."""
 
     updated_us: int
     workflow_id: str
 
 
-# Where a page ended in the order of the first saves: after the row with this number.
+# The end of a page in the order of first saves: the number of its last row.
 Number = int
 
 
-# Called once with what came of each of some works.
+# Called once with the outcome of each work.
 Done = Callable[[Sequence[Outcome]], None]
 
 
 class StateTable(Protocol):
-    """Documents by id. Rows come newest update first, then by id, unless one asks otherwise."""
+    """Documents by id. By default, rows are sorted by newest update, then by id."""
 
     changes: Changes
-    mail: Changes  # of messages alone: most commits have none
+    mail: Changes  # of messages only, because most commits have none
 
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
-        """Do works together, and come back when they are durable, with what came of each."""
+        """Perform works in one batch; return the outcome of each once they are durable."""
 
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
         """Do the same without waiting, and call `done` from another thread."""
@@ -86,7 +86,7 @@ class StateTable(Protocol):
     def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
         """Return the row of an id.
 
-        With `max_bytes` the row of a longer document comes without it, as b"", and soon.
+        With `max_bytes`, a longer document is not read, and is b"" in the row.
         """
 
     def page(
@@ -98,39 +98,40 @@ class StateTable(Protocol):
         *,
         documents: bool = True,
     ) -> list[Row]:
-        """Return rows in order, at most `limit` (0: all), those behind `after` only.
+        """Return rows in order, after `after`, at most `limit` (0 means all).
 
-        Behind a number (0: all of them) they come in the order of their first saves. An update
-        moves no row there, so that pages of it miss none. With `max_bytes` the page ends with the
-        row that reaches so many bytes of documents. Without `documents` none is read: each is b"".
+        If `after` is a number (0 for the first page), rows are in the order of their first saves;
+        updates don't move rows in that order, so no page misses any. With `max_bytes`, the page
+        ends with the row at which its documents reach that size. Without `documents`, none is read
+        and each row's document is b"".
         """
 
     def etag(self, workflow_id: str) -> str | None:
-        """Return the etag of the stored version, None where nothing is stored."""
+        """Return the stored etag, None if nothing is stored."""
 
     def leases(self) -> dict[str, float]:
-        """Return the seconds left of each lease that has not ended."""
+        """Return the seconds left of each lease that has not expired."""
 
     def messages(self, after: int, to: str | None) -> list[Message]:
-        """Return messages with higher numbers, in order, some hundred at a time."""
+        """Return messages numbered above `after`, in order, a few hundred at a time."""
 
     def abandoned(self, limit: int) -> list[str]:
-        """Return the workflows that run by what is stored, but not by anybody."""
+        """Return the workflows that are stored as running but that no executor is running."""
 
     def request_under(self, key: bytes) -> bytes | None:
-        """Return what was done under a key, None if that is not known."""
+        """Return the digest of the request that was done with a key, None if it is not known."""
 
     def close(self) -> None:
-        """Finish what was begun and let go of the file."""
+        """Finish pending work and close the file."""
 
 
 def order(row: Row) -> tuple[int, str]:
-    """Sort rows as every listing does."""
+    """Return the sort key of listings."""
     return -row.updated_us, row.workflow_id
 
 
 def within(rows: Iterable[Row], max_bytes: int) -> list[Row]:
-    """Take rows up to the one that reaches so many bytes of documents; 0 is all."""
+    """Take rows until their documents reach `max_bytes` (0 means no limit)."""
     taken: list[Row] = []
     size = 0
     for row in rows:
@@ -142,9 +143,9 @@ def within(rows: Iterable[Row], max_bytes: int) -> list[Row]:
 
 
 def write_of(state: WorkflowState, *, force: bool = False) -> Write:
-    """Encode a state into the write that keeps it.
+    """Return the write that saves a state.
 
-    One that was loaded goes over the version that it came from, any other over whatever is there.
+    A loaded state replaces only the version that it came from; any other state replaces anything.
     """
     document = wire.encode(state)
     updated_us = wire.microseconds(state.updated_at)
@@ -154,7 +155,7 @@ def write_of(state: WorkflowState, *, force: bool = False) -> Write:
 
 
 def state_of(row: Row) -> WorkflowState:
-    """Decode the state that a row keeps. Raises `StoreDecodeError`, which names the workflow."""
+    """Decode the state in a row. Raises a `StoreDecodeError` that names the workflow."""
     first_us = row.first_saved_us
     first_saved_at = None if first_us is None else wire.time_of(first_us)
     try:
@@ -173,7 +174,7 @@ def state_of(row: Row) -> WorkflowState:
 
 
 def states_of(rows: Iterable[Row]) -> States:
-    """Decode the states of many rows; what cannot be read is left out, named and logged."""
+    """Decode the states in rows; those that cannot be read are left out and logged."""
     states = States()
     with wire.uncollected():
         for row in rows:
@@ -182,12 +183,12 @@ def states_of(rows: Iterable[Row]) -> States:
             except StoreDecodeError as error:
                 states.unreadable[row.workflow_id] = str(error.__cause__)
     if states.unreadable:
-        _tell(tuple(states.unreadable.items()))
+        _log_unreadable(tuple(states.unreadable.items()))
     return states
 
 
-@lru_cache(maxsize=256)  # told once, however often the same are left out of a listing
-def _tell(unreadable: tuple[tuple[str, str], ...]) -> None:
+@lru_cache(maxsize=256)  # so that the same workflows are logged only once
+def _log_unreadable(unreadable: tuple[tuple[str, str], ...]) -> None:
     count = len(unreadable)
     what = "1 stored workflow that" if count == 1 else f"{count:,} stored workflows that"
     shown = "; ".join(f"{workflow_id!r} ({why})" for workflow_id, why in unreadable[:_SHOWN])
@@ -196,14 +197,14 @@ def _tell(unreadable: tuple[tuple[str, str], ...]) -> None:
 
 
 def status_text(status: WorkflowStatus | str | None) -> str | None:
-    """Check a status filter; a word nobody knows is allowed, since stores keep such words."""
+    """Check a status filter; unknown statuses are allowed, because stores keep them."""
     if status is not None and not isinstance(status, str):
-        raise TypeError(f"status is a word such as 'failed', got {type(status).__name__}")
+        raise TypeError(f"status must be a string such as 'failed', got {type(status).__name__}")
     return None if status is None else str(status)
 
 
 def check_limit(limit: int) -> int:
-    """Check a limit: 0 for all, or how many at most."""
+    """Check a limit: the maximum number, or 0 for all."""
     if limit < 0:
-        raise ValueError(f"limit is 0 for all or a positive number, got {limit}")
+        raise ValueError(f"limit must be 0 (for all) or a positive number, got {limit}")
     return limit

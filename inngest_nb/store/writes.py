@@ -1,4 +1,4 @@
-"""What is asked of a table: a write or a deletion, perhaps of a certain version only."""
+"""The work of a table: writes and deletions, which may be conditional on the stored version."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.messages import Discard, Hold, Message
 
-# What came of a write: None, or the error.
+# The outcome of a write: None, or the error.
 Outcome = BaseException | None
 
-# What stands between the quotes of an ETag header, for any version that is there at all.
+# The condition that any version is stored, as in `If-Match: *`.
 ANY = "*"
-# What a state server takes in one request, and what one of the engine's writes adds to a history,
+# The limit of a request to a state server, and of what a write of the engine adds to a history,
 # unless a single event is longer.
 MAX_BODY_BYTES = 16 * 2**20
 MAX_ADDED_BYTES = 4 * 2**20
-# A workflow's input and its result stand twice in a write: in the state and in their event.
+# A workflow's input and result are written twice: in the state and in an event.
 MAX_PAYLOAD_BYTES = 7 * 2**20
 _ETAG = re.compile(r"[!#-~]{1,200}")
 
 
 class Write(NamedTuple):
-    """One write of a workflow: a whole document, or what is to be added to the stored one.
+    """A write of a workflow: a whole document, or an addition to the stored one.
 
-    A partial document (`whole=False`) is one of `wire.encode_part`: the events of its history are
-    appended, its other keys replace the stored ones.
+    A partial document (`whole=False`) comes from `wire.encode_part`: its history events are
+    appended, and its other keys replace the stored ones.
 
-    `status` and `updated_us` (microseconds since 1970) are index entries; None takes what the
-    document says, and where a partial one says nothing they stay as they are. `etag` tells the new
-    version from every other. The writer chooses it, so that repeating a write whose answer was
-    lost is harmless; where it is empty, the store does. With `if_match` the write is done only
-    over the version with that etag; "" is for where nothing is stored, "*" for where anything is.
-    `owner` is the executor that runs the workflow, an index entry too.
+    `status`, `updated_us` (microseconds since 1970) and `owner` (the executor that runs the
+    workflow) are index entries; None takes them from the document, and a partial document without
+    them leaves them unchanged. `etag` identifies the new version. The writer chooses it, so that a
+    write can be repeated if its response was lost; if it is empty, the store chooses one. With
+    `if_match`, the write succeeds only if the stored version has that etag; "" requires that
+    nothing is stored, "*" that something is.
     """
 
     workflow_id: str
@@ -53,35 +53,36 @@ class Write(NamedTuple):
 
     @property
     def for_any_version(self) -> bool:
-        """Whether a store has to remember the write by its name to know a repeat.
+        """Whether a store must remember the write's key to recognize a repeat.
 
-        Where it is for a certain version, a repeat that comes after another write is a conflict
-        and changes nothing. To remember those too would cost the engine's appends a row more.
+        A write that requires a certain version does not need that: a repeat after another write is
+        a conflict and changes nothing. Remembering those, too, would cost each append of the engine
+        another row.
         """
         return self.if_match is None or self.if_match == ANY
 
 
 class SoundWrite(Write):
-    """A write that needs no checks, of a document that `wire` has just written.
+    """A write that needs no checks, because `wire` has just written its document.
 
-    All its entries are filled in. Reading such a document again takes longer than writing it did.
+    All its entries are filled in. Parsing the document again would take longer than writing it.
     """
 
     __slots__ = ()
 
 
 class Deletion(NamedTuple):
-    """The end of a stored workflow, perhaps of a certain version only."""
+    """A deletion of a workflow, which may be conditional on the stored version."""
 
     workflow_id: str
     if_match: str | None = None
 
 
 class Keyed(NamedTuple):
-    """A write or a deletion under a name.
+    """A write or a deletion with an idempotency key.
 
-    `key` is made of the workflow and the name, `request` of what is asked for under it. Where a
-    store remembers the key, the same request is a success that changes nothing, and another one a
+    `key` is a digest of the workflow's id and the key, `request` of the work. If a store remembers
+    the key, the same request succeeds without changing anything, and a different one is a
     `StoreKeyReusedError`.
     """
 
@@ -94,30 +95,30 @@ Work = Write | Deletion | Keyed | Message | Hold | Discard
 
 
 def new_etag() -> str:
-    """Make a name for a version that no other version has."""
+    """Return a new, unique etag."""
     return secrets.token_urlsafe(12)
 
 
 def is_etag(text: str) -> bool:
-    """Tell whether a text can name a version: a header has to carry it."""
+    """Tell whether a text is a valid etag, which must fit into a header."""
     return text != ANY and _ETAG.fullmatch(text) is not None
 
 
 def check_etag(etag: str) -> str:
-    """Return an etag, or raise `ValueError` for what can be none."""
+    """Return an etag, or raise `ValueError` if it is invalid."""
     if not is_etag(etag):
         raise ValueError(
-            "an etag is 1 to 200 printable ASCII characters without spaces and quotes, and not *; "
-            f"got {etag[:50]!r}"
+            "an etag must have 1 to 200 printable ASCII characters without spaces and quotes, and "
+            f"must not be *; got {etag[:50]!r}"
         )
     return etag
 
 
 def checked(write: Write) -> Write:
-    """Return a write with its etag and index entries filled in.
+    """Check a write, and fill in its etag and index entries.
 
     Raises `StoreDecodeError` for a document that would make the workflow unreadable, and
-    `ValueError` for what is wrong with the rest.
+    `ValueError` for anything else that is invalid.
     """
     if type(write) is SoundWrite:
         return write
@@ -131,7 +132,7 @@ def checked(write: Write) -> Write:
     else:
         head = wire.part_head(write.document)
     if head.workflow_id not in (UNSET, write.workflow_id):
-        raise ValueError("WorkflowID in the document is not the id under which it is to be written")
+        raise ValueError("WorkflowID in the document differs from the id of the write")
     status, updated_us = write.status, write.updated_us
     if status is None and head.status is not UNSET:
         status = head.status
@@ -153,7 +154,7 @@ def checked(write: Write) -> Write:
 
 
 def sift(writes: Iterable[Write]) -> tuple[dict[int, Write], list[Outcome]]:
-    """Check writes: those that can be done by their places, and for each place what is wrong."""
+    """Check writes; return the valid ones by position, and a list with the errors of the others."""
     sound: dict[int, Write] = {}
     outcomes: list[Outcome] = []
     for place, write in enumerate(writes):
@@ -166,24 +167,24 @@ def sift(writes: Iterable[Write]) -> tuple[dict[int, Write], list[Outcome]]:
 
 
 def is_done(work: Write | Deletion, etag: str | None) -> bool:
-    """Tell whether nothing is left to do where this version is stored (None: nothing is)."""
+    """Tell whether the stored version (None: nothing is stored) is already the result of a work."""
     if isinstance(work, Deletion):
         return etag is None and not work.if_match
     return etag == work.etag
 
 
 def conflict(work: Write | Deletion, etag: str | None) -> StoreConflictError | None:
-    """Say why a work cannot be done over the version with this etag, or None if it can."""
+    """Return the error if the stored etag (None: nothing is stored) conflicts with a work."""
     words = None
     if etag is None:
         if isinstance(work, Write) and not work.whole:
-            words = "is not stored, so nothing can be added to it; save the whole state first"
+            words = "is not stored, so nothing can be appended to it; save the whole state first"
         elif work.if_match:
-            words = "is not stored any more; save it as a new one, if it is to be there again"
+            words = "is no longer stored; to restore it, save it as a new workflow"
     elif work.if_match == "":
-        words = "is stored already; load it and go on from there, or take another id"
+        words = "is already stored; load it to continue from there, or use a different id"
     elif work.if_match not in (None, ANY, etag):
-        words = "was changed by someone else meanwhile; load it again and repeat the change on that"
+        words = "has been changed by someone else; load it again and reapply your change"
     if words is None:
         return None
     operation = _operation(work)

@@ -1,4 +1,4 @@
-"""Histories replayed in fresh processes, where sets, addresses and hashes are others."""
+"""Replays histories in fresh processes, where hashes, addresses and the order of sets differ."""
 
 from __future__ import annotations
 
@@ -26,19 +26,25 @@ def check_replay(
 ) -> None:
     """Replay histories of a workflow, and raise `NonDeterminismError` if its code differs.
 
-    Each is replayed in a fresh process for each of `hash_seeds`, its `PYTHONHASHSEED`: what the
-    code takes from the order of a set, from `id()`, the time or the environment is then another.
-    The error names the event and the line of code at which they part. Nothing is done again and
-    nothing is saved. A function that a fresh process cannot import, such as one of a notebook's
-    cell, is checked in this process alone, and a warning says so.
+        def test_old_runs_can_be_replayed():
+            inb.testing.check_replay(order, store.list())
+
+    Every history is replayed in one fresh process for each `PYTHONHASHSEED` of `hash_seeds`. This
+    finds code that depends on the order of a set, on `id()`, on the time or on the environment. The
+    error names the event and the line of code at which they differ. No activity is executed and
+    nothing is saved.
+
+    A function that a fresh process cannot import, for example one defined in a notebook cell, is
+    checked in this process only, with a warning. Raises `EngineError` if a process cannot replay
+    the histories at all.
     """
     given = [states] if isinstance(states, WorkflowState) else list(states)
     place = _place_of(fn)
     if place is None:
         name = getattr(fn, "__qualname__", repr(fn))
         warnings.warn(
-            f"{name} cannot be imported by a fresh process, so it was checked in this one, where "
-            "sets of strings have the order that they had; put it into a module for the full check",
+            f"{name} cannot be imported by a fresh process, so it was checked in this process "
+            "only, where sets keep their order; move it to a module for the full check",
             stacklevel=2,
         )
         for state in given:
@@ -56,12 +62,12 @@ def check_replay(
         error = NonDeterminismError(**first)
         where = f"found in a fresh process with PYTHONHASHSEED={seed}"
         runs = len({each["run_id"] for _, each in found})
-        error.add_note(f"{where}; of {len(given)} histories, {runs} cannot be replayed")
+        error.add_note(f"{where}; {runs} of {len(given)} histories cannot be replayed")
         raise error
 
 
 def _place_of(fn: Callable[..., Any]) -> tuple[str, str] | None:
-    """Return the module and the name by which another process can import a function."""
+    """Return the module and the name by which another process can import a function, if any."""
     module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
     found: Any = sys.modules.get(module or "")
     if module in (None, "__main__", "__mp_main__") or not getattr(found, "__file__", None):

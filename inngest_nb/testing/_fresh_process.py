@@ -1,4 +1,4 @@
-"""The other side of `check_replay`: a process that replays histories and tells what differs."""
+"""The process that `check_replay` starts: it replays histories and reports the differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inngest_nb.errors import NonDeterminismError
 
 def _main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the code prints is no answer
+    os.dup2(2, 1)  # so that what the code prints does not get into the result
     module, name, seed, documents = json.loads(sys.stdin.buffer.read())
     fn: Any = importlib.import_module(module)
     for part in name.split("."):
@@ -32,7 +32,7 @@ def _main() -> None:
     json.dump([{name: each[name] for name in names} for each in found], answers)
     answers.close()
     sys.stderr.flush()
-    os._exit(0)  # whatever threads the code has begun
+    os._exit(0)  # even if the code has started threads
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An executor whose time passes at once, for tests of workflows that sleep for days."""
+"""An executor that skips time, for tests of workflows that sleep for days."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any
 from inngest_nb.engine import Executor, Hooks, WorkflowHandle
 from inngest_nb.store import WorkflowStore
 
-_LOOK_SECONDS = 0.002  # how often it looks whether all runs wait
+_LOOK_SECONDS = 0.002  # between checks whether all runs are waiting
 _LONGEST_SECONDS = 3600.0
 _Alive = Callable[[], bool]
 
 
 class SkippingExecutor(Executor):
-    """An executor that does not wait: while a test waits for a result, time is skipped.
+    """An executor for tests that skips time while the test waits for a result.
 
         with inb.testing.SkippingExecutor() as executor:
             assert executor.execute(reminds_after_a_month).result() == "reminded"
 
-    As soon as all runs wait for nothing but timers (sleeps, pauses before retries, timeouts), the
-    clock jumps to the next one. It stands while an activity runs, and goes at its usual pace while
-    nobody waits in `result()` or awaits a handle, so that a test can send its signals in peace.
-    `skip` lets a given time pass. Without a store, runs are kept in memory.
+    When all runs wait only for timers (sleeps, pauses between retries, timeouts), the clock jumps
+    to the next one. It does so only while the test waits in `result()` or awaits a handle, so that
+    there is time to send signals, and never while an activity is running. `skip` advances the clock
+    explicitly. The arguments are those of `Executor`, except `clock`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SkippingExecutor(Executor):
             return all(run.is_idle for run in engine.runs())
 
         def look() -> bool:
-            """Ask on the loop, where no run is in the middle of something."""
+            """Check on the loop, where no run is in the middle of a turn."""
             answer: concurrent.futures.Future[bool] = concurrent.futures.Future()
             engine.loop.post(lambda: answer.set_result(all_wait()))
             return answer.result(1)
@@ -51,41 +51,41 @@ class SkippingExecutor(Executor):
 
     @property
     def now(self) -> datetime:
-        """The time that the runs see."""
+        """The current time of the runs."""
         return self._time.now()
 
     def skip(self, duration: timedelta | float) -> None:
-        """Let so much time pass: what is due by then happens, one after the other."""
+        """Advance the clock by a timedelta or seconds; timers that are due fire in order."""
         seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
         self._time.skip_to(self._time.now() + timedelta(seconds=seconds))
 
     def execute(self, *args: Any, **options: Any) -> WorkflowHandle:
-        """Start a run, as every executor does."""
+        """Start a workflow; see `Executor.execute`."""
         return _Handle(super().execute(*args, **options), self._time)
 
     def resume(self, *args: Any, **options: Any) -> WorkflowHandle:
-        """Go on with a stored run, as every executor does."""
+        """Resume a stored workflow; see `Executor.resume`."""
         return _Handle(super().resume(*args, **options), self._time)
 
     def retry(self, *args: Any, **options: Any) -> WorkflowHandle:
-        """Let a failed run go on, as every executor does."""
+        """Retry a failed workflow; see `Executor.retry`."""
         return _Handle(super().retry(*args, **options), self._time)
 
     def close(self, timeout: timedelta | float = 0) -> None:
-        """Stop, as every executor does."""
+        """Stop the executor; see `Executor.close`."""
         super().close(timeout)
         self._time.close()
 
 
 class _Handle(WorkflowHandle):
-    """Lets time be skipped while somebody waits."""
+    """A handle that lets the clock skip while it is waited for."""
 
     def __init__(self, handle: WorkflowHandle, clock: _SkippingClock) -> None:
-        super().__init__(handle._run)  # noqa: SLF001  # the same handle, and a little more
+        super().__init__(handle._run)  # noqa: SLF001  # the same handle, extended
         self._clock = clock
 
     def result(self, timeout: timedelta | float | None = None) -> Any:
-        """Wait for the run and return its result; `timeout` is of real time."""
+        """Wait for the run and return its result; `timeout` is in real time."""
         with self._clock.skipping():
             return super().result(timeout)
 
@@ -105,14 +105,14 @@ class _Timer:
 
 
 class _SkippingClock:
-    """Real time, plus what was skipped."""
+    """A clock with the real time plus the skipped time."""
 
     def __init__(self) -> None:
         self._skipped = timedelta()
         self._timers: list[tuple[datetime, int, _Timer]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
-        self._waiting = 0  # how many wait for a result
+        self._waiting = 0  # threads and tasks that are waiting for a result
         self._until: datetime | None = None
         self._closed = False
 
@@ -121,7 +121,7 @@ class _SkippingClock:
         return datetime.now(UTC) + self._skipped
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> _Timer:
-        """Call back at that time."""
+        """Schedule a callback at a time."""
         timer = _Timer(when, callback)
         with self._changed:
             heapq.heappush(self._timers, (when, next(self._numbers), timer))
@@ -129,7 +129,7 @@ class _SkippingClock:
         return timer
 
     def start(self, all_wait: _Alive) -> None:
-        """Begin to look whether time can be skipped: if `all_wait`."""
+        """Start the thread that skips time whenever `all_wait` returns True."""
         self._thread = threading.Thread(
             target=self._run, args=(all_wait,), name="inngest-nb-skipping", daemon=True
         )
@@ -137,7 +137,7 @@ class _SkippingClock:
 
     @contextlib.contextmanager
     def skipping(self) -> Iterator[None]:
-        """Let time be skipped meanwhile."""
+        """Allow skipping inside a `with` block."""
         with self._changed:
             self._waiting += 1
             self._changed.notify_all()
@@ -148,14 +148,14 @@ class _SkippingClock:
                 self._waiting -= 1
 
     def skip_to(self, when: datetime) -> None:
-        """Return when it is that time, and what was due has happened."""
+        """Skip to a time, and return when everything that was due has happened."""
         with self._changed:
             self._until = when
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._until is None or self._closed)
 
     def close(self) -> None:
-        """Stop."""
+        """Stop the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -181,7 +181,7 @@ class _SkippingClock:
             return False
 
     def _next_due(self) -> _Timer | None:
-        """Take the next timer whose time has come."""
+        """Remove and return the next timer that is due, None if there is none."""
         with self._changed:
             self._drop_canceled()
             if self._timers and self._timers[0][0] <= self.now():
@@ -189,7 +189,7 @@ class _SkippingClock:
             return None
 
     def _skip(self) -> None:
-        """Make it the time of the next timer, or as late as was asked for."""
+        """Skip to the next timer, or to the requested time."""
         with self._changed:
             self._drop_canceled()
             limits = [self._until] if self._until else []
@@ -211,7 +211,7 @@ class _SkippingClock:
             heapq.heappop(self._timers)
 
     def _pause(self) -> float | None:
-        """Return for how long nothing is due, in seconds."""
+        """Return the seconds until the next timer is due."""
         if not self._timers:
             return None
         seconds = (self._timers[0][0] - self.now()).total_seconds()

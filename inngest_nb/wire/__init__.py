@@ -1,4 +1,4 @@
-"""A state and its JSON document, in both directions, and what is added to a stored document."""
+"""Converts states to JSON documents and back, and appends to stored documents."""
 
 from inngest_nb.wire._depth import MAX_DEPTH, flat, is_deeper
 from inngest_nb.wire._document import (

@@ -1,4 +1,4 @@
-"""How deep documents may nest, and reading them wherever the caller's own stack stands."""
+"""Limits how deep documents nest, and reads deep ones even if the caller's stack is nearly full."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-# How deep a payload may nest. Pythons differ in what they can read, 3.11 ends at about 985.
+# The maximum nesting of a payload. What Python can read varies; 3.11 fails at about 985 levels.
 MAX_DEPTH = 500
-# A payload lies in an event, in the history, in the document.
+# A payload is inside an event, which is in the history, which is in the document.
 DOCUMENT_DEPTH = MAX_DEPTH + 3
 
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
@@ -21,18 +21,18 @@ _FOLDS = 8
 
 
 def is_deeper(text: bytes, most: int) -> bool:
-    """Tell whether JSON nests deeper than so many levels, without reading it."""
+    """Tell whether JSON text nests deeper than `most` levels, without parsing it."""
     if len(text) < 2 * most:
         return False
     if len(text) < 2**16 and text.count(b"[") + text.count(b"{") <= most:
         return False
-    if b"\\" in text:  # no quote that is left then is part of a string
+    if b"\\" in text:  # after this, every quote starts or ends a string
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = text.translate(_BRACKETS, _OTHERS).replace(b'""', b"")
-    if b'"' in brackets:  # some strings have brackets in them
+    if b'"' in brackets:  # some strings contain brackets
         brackets = _STRING.sub(b"", brackets)
     level = 0
-    while level < _FOLDS and brackets:  # the innermost ones fall away; most documents have few
+    while level < _FOLDS and brackets:  # remove the innermost level; most documents have few levels
         if level + len(brackets) // 2 <= most:
             return False
         brackets = brackets.replace(b"[]", b"")
@@ -47,9 +47,9 @@ def is_deeper(text: bytes, most: int) -> bool:
 
 
 def flat(work: Callable[..., Result], *given: object) -> Result:
-    """Call a function; where the caller's stack leaves it no room, in a thread with one of its own.
+    """Call a function; if the caller's stack is too full for it, in a new thread.
 
-    Raises `RecursionError` for what has no room there either.
+    Raises `RecursionError` if it fails there, too.
     """
     try:
         return work(*given)
@@ -63,15 +63,15 @@ def flat(work: Callable[..., Result], *given: object) -> Result:
     def call() -> None:
         try:
             results.append(work(*given))
-        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
+        except BaseException as error:  # noqa: BLE001  # raised in the waiting thread
             errors.append(error)
         finally:
             done.release()
 
     try:
-        # Not `threading.Thread`: starting one takes more of the stack than may be left.
+        # Not `threading.Thread`, because starting one may need more stack than is left.
         _thread.start_new_thread(call, ())
-    except RuntimeError:  # no thread is to be had
+    except RuntimeError:  # no thread could be started
         raise full from None
     done.acquire()
     if errors:

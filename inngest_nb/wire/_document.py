@@ -1,7 +1,7 @@
-"""A state and its JSON document, in both directions, with nothing lost.
+"""Converts states to JSON documents and back, without losing anything.
 
-A value remembers the document it came from, and writing it patches that document: only fields
-that were changed are replaced. Unknown keys, nanoseconds, zones and long numbers stay as they were.
+A value remembers the document that it came from. Encoding it patches that document: only changed
+fields are replaced, so unknown keys, nanoseconds, time zones and long numbers are preserved.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from inngest_nb.state import (
     wire_name,
 )
 from inngest_nb.wire._depth import DOCUMENT_DEPTH, MAX_DEPTH, flat, is_deeper
-from inngest_nb.wire._payload import encode_json, flaw
+from inngest_nb.wire._payload import encode_json, json_error
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -53,12 +53,12 @@ _time_of = Decoder(Annotated[datetime, Meta(tz=True)]).decode
 _parts_of = Decoder(dict[str, Raw]).decode
 _items_of = Decoder(list[Raw] | None).decode
 _json = Encoder().encode
-# For comparing only; `total_seconds` tells durations apart and costs no Python call.
+# For comparisons only; `total_seconds` distinguishes durations without a call of Python code.
 _compare = Encoder(enc_hook=timedelta.total_seconds).encode
 
 
 class HeadEvent(Struct, rename=wire_name):
-    """An event's shape, with its payloads passed over."""
+    """An event without its payloads, which are skipped."""
 
     id: int = 0
     type: str = ""
@@ -84,7 +84,7 @@ class HeadEvent(Struct, rename=wire_name):
 
 
 class OutOfBand(Struct, kw_only=True):
-    """Keys that a document should not have; reading a state looks at them all the same."""
+    """Keys that a document should not have, but that decoding a state would read."""
 
     first_saved_at: Annotated[datetime, Meta(tz=True)] | None = field(
         default=None, name="\u2063first_saved_at"
@@ -93,7 +93,7 @@ class OutOfBand(Struct, kw_only=True):
 
 
 class Head(OutOfBand, rename=wire_name):
-    """What a store indexes of a document; reading it checks the whole shape but no payload."""
+    """The fields that a store indexes; decoding them checks the whole document except payloads."""
 
     workflow_id: str
     run_id: str = ""
@@ -110,7 +110,7 @@ class Head(OutOfBand, rename=wire_name):
 
 
 class WholeEvent(HeadEvent):
-    """An event's shape, with its payloads: a number in one may be too large to be read."""
+    """An event with its payloads, in which a number may be too large to be read."""
 
     input: Any = None
     result: Any = None
@@ -119,7 +119,7 @@ class WholeEvent(HeadEvent):
 
 
 class _WholeHead(Head):
-    """A head that reads the payloads too."""
+    """A head that also decodes the payloads."""
 
     input: Any = None
     result: Any = None
@@ -135,15 +135,15 @@ _LONGEST = write_duration(timedelta.max)
 
 
 def microseconds(time: datetime | None) -> int:
-    """Count the microseconds from 1970 to an aware time, for any year from 1 to 9999.
+    """Return the microseconds from 1970 to an aware time, for any year from 1 to 9999.
 
-    None is the contract's zero time.
+    None means the contract's zero time.
     """
     return ((time or ZERO_TIME) - _EPOCH) // _MICROSECOND
 
 
 def time_of(us: int) -> datetime:
-    """Give the UTC time that `microseconds` counted."""
+    """Return the UTC time for a number of microseconds since 1970."""
     return _EPOCH + us * _MICROSECOND
 
 
@@ -151,9 +151,9 @@ def time_of(us: int) -> datetime:
 
 
 def decode(body: bytes, *, first_saved_at: datetime | None = None, etag: str = "") -> WorkflowState:
-    """Read a document of the contract.
+    """Decode a document of the contract.
 
-    Raises `StoreDecodeError`, which names the place in the document.
+    Raises `StoreDecodeError`, whose `place` is the path in the document.
     """
     state: WorkflowState = read(_state_of, body)
     force_setattr(state, "origin", Raw(body))
@@ -164,7 +164,7 @@ def decode(body: bytes, *, first_saved_at: datetime | None = None, etag: str = "
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Suspend the garbage collector: among many new values that all stay it only costs time."""
+    """Disable the garbage collector, which only takes time while many new values are kept."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -175,9 +175,9 @@ def uncollected() -> Iterator[None]:
 
 
 def head(body: bytes, *, payloads: bool = False) -> Head:
-    """Read what an index needs, and refuse what `decode` could not read.
+    """Decode the fields for an index, and reject what `decode` could not read.
 
-    That a payload can be read, such as its numbers, is looked at with `payloads` only.
+    Payloads, for example the size of their numbers, are checked only with `payloads=True`.
     """
     if not payloads:
         found: Head = read_text(_head_of, body)
@@ -188,30 +188,30 @@ def head(body: bytes, *, payloads: bool = False) -> Head:
 
 
 def check_durations(events: Sequence[HeadEvent] | None) -> None:
-    """Refuse durations that no `timedelta` can hold."""
+    """Raise `StoreDecodeError` for durations that are too large for a `timedelta`."""
     for kind in (_durations_of, _timeouts_of) if events else ():
         spans = list(map(kind, events or ()))
         if max(spans) > _LONGEST or min(spans) < -_LONGEST:
             raise StoreDecodeError(
-                "not a document of the contract: a duration is out of range, at $.History",
+                "invalid document: a duration is out of range, at $.History",
                 place="$.History",
             )
 
 
 def decode_json(text: str | bytes) -> Any:
-    """Read one JSON value, as payloads are read. Raises `StoreDecodeError`."""
+    """Decode one JSON value, like a payload. Raises `StoreDecodeError`."""
     body = text.encode() if isinstance(text, str) else text
     return read(msgspec.json.decode, body, MAX_DEPTH)
 
 
 def decode_time(text: str) -> datetime:
-    """Read an RFC 3339 time with a zone. Raises `StoreDecodeError`."""
+    """Decode an RFC 3339 time with a time zone. Raises `StoreDecodeError`."""
     time: datetime = read(_time_of, b'"%s"' % text.encode())
     return time
 
 
 def read_text(decode: Any, body: bytes) -> Any:
-    """Read a body of which not every text is looked at, and refuse what is not UTF-8."""
+    """Run a decoder that skips some strings, after checking that the whole body is UTF-8."""
     try:
         str(body, "utf-8")
     except UnicodeDecodeError as error:
@@ -220,7 +220,7 @@ def read_text(decode: Any, body: bytes) -> Any:
 
 
 def read(decode: Any, body: bytes, most: int = DOCUMENT_DEPTH) -> Any:
-    """Run a decoder, and say in our words what it cannot read."""
+    """Run a decoder, and turn its errors into `StoreDecodeError`."""
     try:
         if is_deeper(body, most):
             raise RecursionError
@@ -234,7 +234,7 @@ def read(decode: Any, body: bytes, most: int = DOCUMENT_DEPTH) -> Any:
         _refuse(body, error)
 
 
-# The last microsecond of year 9999 with more digits would round up into year 10000.
+# With more digits, the last microsecond of year 9999 would be rounded up to year 10000.
 _LAST_MICROSECOND = re.compile(rb'("9999-12-31T23:59:59\.999999)\d+(?=[Z+-])')
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -242,19 +242,19 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def _refuse(body: bytes, error: Exception) -> NoReturn:
     text, _, place = str(error).partition(" - at `")
     if isinstance(error, RecursionError):
-        text = f"nested deeper than {MAX_DEPTH} levels"
+        text = f"it is nested deeper than {MAX_DEPTH} levels"
     elif isinstance(error, UnicodeDecodeError):
-        text = "not UTF-8"
+        text = "it is not valid UTF-8"
     elif isinstance(error, OverflowError):
         text = "a duration is out of range"
     elif body.startswith(b"\xef\xbb\xbf"):
-        text = "begins with a byte order mark, which JSON does not allow"
+        text = "it starts with a byte order mark, which JSON does not allow"
     elif not body.strip():
-        text = "empty"
+        text = "it is empty"
     elif "truncated" in text and _SURROGATE.search(body):
-        text = "holds half of a surrogate pair, or ends early"
+        text = "it contains an unpaired surrogate, or is truncated"
     raise StoreDecodeError(
-        f"not a document of the contract: {text}, at {(place := place.rstrip('`') or '$')}",
+        f"invalid document: {text}, at {(place := place.rstrip('`') or '$')}",
         place=place,
     ) from error
 
@@ -263,9 +263,9 @@ def _refuse(body: bytes, error: Exception) -> NoReturn:
 
 
 def encode(state: WorkflowState) -> bytes:
-    """Write a state as a document: the one it was read from, with the changed fields replaced.
+    """Encode a state as a document: the one that it came from, with the changed fields replaced.
 
-    Raises `TypeError` or `ValueError` for what JSON cannot hold, naming the field.
+    Raises `TypeError` or `ValueError`, which name the field, for what cannot be written as JSON.
     """
     if state.origin is UNSET:
         return _checked(written(fields(state, DOCUMENT_FIELDS)))
@@ -285,37 +285,39 @@ def encode(state: WorkflowState) -> bytes:
 
 
 def written(parts: dict[str, Any] | list[dict[str, Any]]) -> bytes:
-    """Write what `fields` gave, as a document or a part of one."""
+    """Encode the result of `fields` as a document or a part of one."""
     try:
         return _json(parts)
-    except UnicodeEncodeError as error:  # in one of the texts: payloads are written already
-        raise ValueError(f"a field cannot be written as JSON: {flaw(parts) or error}") from error
+    except UnicodeEncodeError as error:  # in a string field: payloads are already encoded
+        raise ValueError(
+            f"a field cannot be written as JSON: {json_error(parts) or error}"
+        ) from error
 
 
 def parts_of(document: bytes | Raw) -> dict[str, Raw]:
-    """Give the JSON text of each key of a document."""
+    """Return the JSON text of each key of a document."""
     return flat(_parts_of, document)
 
 
 def differ(now: Any, before: Any) -> bool:
-    """Tell whether two values of a field are written differently."""
+    """Tell whether two values of a field are encoded differently."""
     if now is UNSET or before is UNSET:
         return now is not before
     try:
         return flat(_are_different, now, before)
     except (TypeError, ValueError, RecursionError):
-        return True  # cannot be written at all: `fields` says so with the field's name
+        return True  # cannot be encoded at all: `fields` raises an error with the field's name
 
 
 def _are_different(now: Any, before: Any) -> bool:
-    # As values, because JSON would take NaN for null; as JSON, because 1 equals 1.0 and True.
+    # As values, because JSON turns NaN into null; as JSON, because 1 equals 1.0 and True.
     return bool(now != before) or _compare(now) != _compare(before)
 
 
 def _patched(
     events: Sequence[HistoryEvent], before: Sequence[HistoryEvent], document: Raw | None
 ) -> list[Any]:
-    """Write events, each over the event of the old history that it is."""
+    """Encode events, each as a patch of the same event in the old history."""
     documents = (document is not None and flat(_items_of, document)) or []
     twins = _twins(events, before, documents)
     written: list[Any] = []
@@ -335,11 +337,11 @@ def _patched(
 def _twins(
     events: Sequence[HistoryEvent], before: Sequence[HistoryEvent], documents: Sequence[Raw]
 ) -> list[int | None]:
-    """Tell for each event at which place it was before, None for a new one.
+    """Return for each event its position in the old history, None for a new event.
 
-    An id tells that. Of several events with one id only those that say the same are known again,
-    and those that were edited in their place; the others get nobody's unknown keys, which could be
-    another's.
+    Events are matched by id. If several have the same id, only those with the same contents and
+    those edited in place are matched; the others must not inherit unknown keys, which could belong
+    to another event.
     """
     twins: list[int | None] = [None] * len(events)
     olds, news = _places(before, _id_of), _places(events, _id_of)
@@ -370,7 +372,7 @@ def _places(
     key_of: Callable[[HistoryEvent], Any],
     among: Iterable[int] | None = None,
 ) -> dict[Any, list[int]]:
-    """Give the places of events that have the same key, by that."""
+    """Return the positions of events by their key."""
     places: dict[Any, list[int]] = {}
     for place in range(len(events)) if among is None else among:
         places.setdefault(key_of(events[place]), []).append(place)
@@ -378,27 +380,27 @@ def _places(
 
 
 def _text_of(event: HistoryEvent) -> Any:
-    """Give what tells an event from those that say something else."""
+    """Return a key that is equal for events with the same contents."""
     try:
         return flat(_compare, event)
     except (TypeError, ValueError, RecursionError):
-        return object()  # it cannot be written at all
+        return object()  # it cannot be encoded at all
 
 
 def _is_edit(event: HistoryEvent, before: HistoryEvent) -> bool:
-    """Tell an event that was edited from another one that was put in its place."""
+    """Tell whether an event is an edited version of the old one at its position."""
     known = event.timestamp is not None and event.timestamp == before.timestamp
     return known and (event.type, event.activity_name) == (before.type, before.activity_name)
 
 
 def _without(parts: dict[str, Any], value: Struct, changed: Sequence[str]) -> dict[str, Any]:
-    """Leave out the keys of fields that are no longer set."""
+    """Remove the keys of fields that are no longer set."""
     gone = {KEYS[name] for name in changed if getattr(value, name) is UNSET}
     return {key: part for key, part in parts.items() if key not in gone} if gone else parts
 
 
 def fields(value: object, names: Iterable[str]) -> dict[str, Any]:
-    """Give the named fields as the wire has them, each ready for the encoder."""
+    """Return the named fields by their JSON keys, ready for the encoder."""
     parts: dict[str, Any] = {}
     for name in names:
         found = getattr(value, name)
@@ -441,9 +443,9 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _checked(document: bytes) -> bytes:
-    """Refuse a document that no one could read back, such as an error that is a number."""
+    """Reject a document that cannot be decoded, for example with a number as `error`."""
     try:
         read(_head_of, document)
     except StoreDecodeError as error:
-        raise TypeError(f"a field is of the wrong type: {error}") from error
+        raise TypeError(f"a field has the wrong type: {error}") from error
     return document

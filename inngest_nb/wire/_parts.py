@@ -1,8 +1,8 @@
 """Partial documents: what a run adds to its stored document, without the rest of it.
 
-A partial document has the shape of a whole one, and every key may be missing. The events of its
-`History` are appended to the stored ones; its other keys replace the stored ones. A null for one
-of our own keys (`Owner`, `Fence`, `LeaseUntil`, `ForkedFrom`, `ParentID`) removes that key.
+A partial document has the same structure as a whole one, but any key can be missing. The events of
+its `History` are appended to the stored ones; its other keys replace the stored ones. A null
+removes one of our own keys (`Owner`, `Fence`, `LeaseUntil`, `ForkedFrom`, `ParentID`).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from inngest_nb.wire._document import (
 )
 from inngest_nb.wire._payload import encode_json
 
-# Durations are all that an event holds in another form than the wire does.
+# Durations are the only fields of an event that JSON represents differently.
 _events = Encoder(enc_hook=write_duration).encode
 _json = Encoder().encode
 _SPACE = b" \t\r\n"
-# Our own fields, the only ones that a document can do without.
+# Our own fields, the only ones that can be removed from a document.
 _REMOVABLE = {
     name
     for name, default in zip(
@@ -51,7 +51,7 @@ _REMOVABLE_KEYS = {KEYS[name] for name in _REMOVABLE}
 
 
 class PartHead(OutOfBand, rename=wire_name):
-    """What a store indexes of a partial document; reading it checks all that `decode` reads."""
+    """The fields that a store indexes of a partial document; decoding them checks all of it."""
 
     workflow_id: str | UnsetType = UNSET
     run_id: str = ""
@@ -73,9 +73,9 @@ _part_head_of = Decoder(PartHead).decode
 
 
 def part_head(part: bytes) -> PartHead:
-    """Read what an index needs of a partial document.
+    """Decode the fields of a partial document for an index.
 
-    Raises `StoreDecodeError` for one that would make a document unreadable.
+    Raises `StoreDecodeError` if it would make the stored document unreadable.
     """
     found: PartHead = read_text(_part_head_of, part)
     check_durations(found.history)
@@ -83,11 +83,11 @@ def part_head(part: bytes) -> PartHead:
 
 
 def encode_part(events: Sequence[HistoryEvent], *, sound: bool = False, **changes: Any) -> bytes:
-    """Write a partial document: events to append, and fields by their names in `WorkflowState`.
+    """Encode a partial document: events to append, and fields by their names in `WorkflowState`.
 
-    `UNSET` removes one of our own fields. Raises `TypeError` or `ValueError` for what JSON cannot
-    hold, naming the field. With `sound` the events' payloads were read from JSON (`json_copy`):
-    they are not looked at once more.
+    `UNSET` removes one of our own fields. Raises `TypeError` or `ValueError`, which name the field,
+    for what cannot be written as JSON. With `sound=True` the events' payloads are known to come
+    from JSON (`json_copy`) and are not checked again.
     """
     for name, value in changes.items():
         if name not in DOCUMENT_FIELDS or name == "history":
@@ -103,10 +103,10 @@ def encode_part(events: Sequence[HistoryEvent], *, sound: bool = False, **change
 
 
 def edits(state: WorkflowState) -> bytes | None:
-    """Write what was changed in a loaded state as a partial document.
+    """Encode the changes of a loaded state as a partial document.
 
-    None stands for what no partial document can say: another id, or a history that does more than
-    go on behind the loaded one. Raises what `encode_part` does.
+    Returns None if a partial document cannot express them: another id, or a history that does not
+    just extend the loaded one. Raises the same errors as `encode_part`.
     """
     if state.origin is UNSET:
         return None
@@ -123,7 +123,7 @@ def edits(state: WorkflowState) -> bytes | None:
 
 
 def _history(events: Sequence[HistoryEvent], sound: bool) -> bytes:
-    """Write events in one go where that gives what writing field by field would."""
+    """Encode events at once, if that gives the same result as encoding field by field."""
     try:
         for event in () if sound else events:
             for payload in (event.input, event.result, event.signal_payload):
@@ -136,18 +136,18 @@ def _history(events: Sequence[HistoryEvent], sound: bool) -> bytes:
         empty -= event.input is not None
         empty -= event.result is not None
         empty -= event.signal_payload is not None
-    # More nulls than empty payloads: a time that is not set, NaN, or just a null somewhere inside.
+    # More nulls than empty payloads mean an unset time, NaN, or just a null inside a payload.
     if text and text.count(b"null") == empty:
         return text
     return written([fields(event, EVENT_FIELDS) for event in events])
 
 
 def splice(document: bytes, parts: Sequence[bytes]) -> bytes:
-    """Make one document of a stored one and the partial ones that follow it.
+    """Merge a stored document and the partial ones that follow it into one document.
 
-    Values stay byte for byte as they are, and keys keep their order; new ones come at the end.
-    What cannot be joined is put into lines one after the other: nobody can read that, and whoever
-    tries hears so.
+    Values are kept byte for byte, and keys in their order; new keys come last. If the documents
+    cannot be merged, they are returned one per line, which is not valid JSON, so that reading it
+    raises an error.
     """
     if not parts:
         return document
@@ -177,6 +177,6 @@ def _joined(document: bytes, parts: Sequence[bytes]) -> bytes:
 
 
 def _inside(history: Raw) -> bytes:
-    """Give the events of a history as they are written, without the brackets around them."""
+    """Return the JSON text of a history's events, without the brackets around them."""
     text = bytes(history)
     return b"" if text == b"null" else text[1:-1].strip(_SPACE)

@@ -1,7 +1,7 @@
-"""The door for payloads: values become JSON that reads back as they were, or are refused.
+"""Encodes payloads as JSON that reads back unchanged, or rejects them.
 
-What the encoder would drop or change without a word is refused with its place in the value: NaN
-and infinity (it writes null), keys that are the same in JSON, halves of surrogate pairs.
+What the encoder would silently drop or change is rejected with its path in the value: NaN and
+infinity (which it writes as null), keys that are the same in JSON, and unpaired surrogates.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from inngest_nb.wire._depth import MAX_DEPTH, flat, is_deeper
 
 
 def _dump(value: Any) -> Any:
-    """Give a pydantic model as JSON values; nothing else is known that the encoder does not."""
+    """Return a pydantic model as JSON values; anything else is unsupported."""
     if hasattr(type(value), "model_dump"):
         return value.model_dump(mode="json")
     raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
@@ -32,43 +32,43 @@ def _dump(value: Any) -> Any:
 
 _json = Encoder(enc_hook=_dump).encode
 _read = msgspec.json.Decoder().decode
-_NO_NUMBER = "NaN and infinity are not JSON; use None"
+_NO_NUMBER = "NaN and infinity are not valid JSON; use None"
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
-# A float of MessagePack that is no number.
+# NaN or infinity as a MessagePack float.
 _PACKED_NAN = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
-_SHOWN = 60  # characters of either end of a long place
+_SHOWN = 60  # characters shown of each end of a long path
 
 
 def encode_json(value: Any) -> bytes:
-    """Write one JSON value, as payloads are written.
+    """Encode one value as JSON, like a payload.
 
-    Raises `TypeError` or `ValueError` for what JSON cannot hold, or would not give back, with the
-    place in the value, as in `$.items[3].price`.
+    Raises `TypeError` or `ValueError` for anything that JSON cannot represent or would change, with
+    the path in the value, as in `$.items[3].price`.
     """
     return _written(value)[0]
 
 
 def json_copy(value: Any, max_bytes: int = 0) -> Any:
-    """Return a value as JSON reads it back. Raises what `encode_json` does.
+    """Return a value as JSON reads it back. Raises the same errors as `encode_json`.
 
-    With `max_bytes` it raises `PayloadTooLargeError` for one that is longer as JSON.
+    With `max_bytes`, also raises `PayloadTooLargeError` if the JSON is longer.
     """
     text, copy = _written(value)
     if max_bytes and len(text) > max_bytes:
         raise PayloadTooLargeError(
-            f"{len(text):,} bytes as JSON, and at most {max_bytes:,} can be kept; keep large data "
-            "elsewhere, in a file or a bucket, and its address here"
+            f"{len(text):,} bytes as JSON, more than the limit of {max_bytes:,}; store large data "
+            "elsewhere, in a file or a bucket, and keep only its address here"
         )
     return copy
 
 
 def duplicate(value: Any) -> Any:
-    """Return a copy of a value that was read from JSON."""
+    """Return a deep copy of a JSON value."""
     return flat(_read, flat(_json, value))
 
 
-def flaw(value: Any) -> str:
-    """Say what in a value JSON cannot hold, and where, "" if nothing is found."""
+def json_error(value: Any) -> str:
+    """Describe what in a value cannot be written as JSON, and where; "" if nothing is found."""
     todo = [(value, "$", 0)]
     while todo:
         found, place, depth = todo.pop()
@@ -108,10 +108,10 @@ def _written(value: Any) -> tuple[bytes, Any]:
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
     except msgspec.DecodeError as error:
-        raise ValueError(f"it would not be read back: {error}") from error
+        raise ValueError(f"it could not be read back: {error}") from error
     except (TypeError, ValueError) as error:
         _refuse(value, error)
-    # Shorter, when keys were the same; the others are how what is no number may look.
+    # Shorter if keys were the same; the others may be NaN or infinity.
     if (
         len(again) != len(text)
         or (b"null" in text and _may_hold_nan(value))
@@ -119,26 +119,26 @@ def _written(value: Any) -> tuple[bytes, Any]:
         or b'inf":' in text
         or b"NaN" in text
         or b"Infinity" in text
-    ) and (problem := flaw(value)):
+    ) and (problem := json_error(value)):
         raise ValueError(problem)
     return text, read
 
 
 def _may_hold_nan(value: Any) -> bool:
-    """Tell values with a float that is no number; of others seldom one."""
+    """Tell whether a value may contain NaN or infinity; rarely True for other values."""
     try:
         return _PACKED_NAN.search(flat(msgspec.msgpack.encode, value)) is not None
-    except (TypeError, ValueError, OverflowError, RecursionError):  # not all can be packed
+    except (TypeError, ValueError, OverflowError, RecursionError):  # it cannot be packed
         return True
 
 
 def _refuse(value: Any, error: TypeError | ValueError) -> NoReturn:
     kind = TypeError if isinstance(error, TypeError) else ValueError
-    raise kind(flaw(value) or str(error)) from error
+    raise kind(json_error(value) or str(error)) from error
 
 
 def _problem(value: Any) -> str:
-    """Say what is wrong with a value itself, whatever it holds."""
+    """Describe what is wrong with a value itself, not with its contents."""
     if isinstance(value, Enum):
         return _problem(value.value)
     if isinstance(value, str):
@@ -154,12 +154,12 @@ def _unpaired(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        return f"half of a surrogate pair, {text[error.start]!r}, is not JSON"
+        return f"{text[error.start]!r} is an unpaired surrogate, which JSON does not allow"
     return ""
 
 
 def _children(value: Any) -> Iterator[tuple[Any, str]]:
-    """Yield what a value holds, each with the step to it; raise if it cannot be written at all."""
+    """Yield the contents of a value, each with its path step; raise if it cannot be encoded."""
     if isinstance(value, Enum):
         yield value.value, ""
     elif isinstance(value, Mapping):
@@ -189,7 +189,7 @@ def _entries(value: Mapping[Any, Any]) -> Iterator[tuple[Any, str]]:
     known: dict[str, Any] = {}
     for key, item in value.items():
         if problem := _problem(key):
-            raise ValueError(f"a key is {key!r}: {problem}")
+            raise ValueError(f"invalid key {key!r}: {problem}")
         (text,) = _read(_json({key: 0}))
         if text in known:
             raise ValueError(f"the keys {known[text]!r} and {key!r} are the same in JSON")
@@ -202,5 +202,5 @@ def _step(key: str) -> str:
 
 
 def _short(text: str) -> str:
-    """Leave out the middle of a long key or place."""
+    """Shorten the middle of a long key or path."""
     return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}…{text[-_SHOWN:]}"

@@ -67,7 +67,7 @@ def test_a_history_is_scrubbed_by_keyboard_and_forked(lab: LabPage) -> None:
     lab.pictures("replay-moment", 700, 1280)
     view.get_by_label("Result").fill('{"sku": "torch"}')
     view.get_by_role("button", name="Fork here").click()
-    expect(view.locator(".inb-outcome")).to_contain_text("with another result of price")
+    expect(view.locator(".inb-outcome")).to_contain_text("with a different result of price")
     lab.pictures("replay-forked", 700, 1280)
     with inb.SqliteStore(lab.folder / "states.db") as store:
         (forked,) = [each for each in store.list() if each.workflow_id != "offer-7"]

@@ -35,7 +35,7 @@ def test_versions_are_told_and_the_environment_of_the_tests_is_sound() -> None:
         assert subject in text
     assert sys.executable in finding(checkup, "Python").words
     assert checkup.to_do == 0
-    assert text.endswith("All is well.")
+    assert text.endswith("No problems found.")
 
 
 def test_the_text_fits_eighty_columns_but_for_what_is_to_be_copied() -> None:
@@ -53,7 +53,7 @@ def test_a_real_inngest_is_named_with_the_way_out(kind: str) -> None:
     with InngestReplay("cloud" if kind == "cloud" else "dev") as inngest:
         found = finding(inb.doctor(inngest.url), "server")
     assert found.level == Level.TO_DO
-    assert found.words == f"{inngest.url} (base_url): {name}, which keeps no workflow state"
+    assert found.words == f"{inngest.url} (base_url): {name}, which does not store workflow states"
     assert "inngest-nb serve --port 8290" in found.cure
 
 
@@ -133,7 +133,7 @@ def test_a_package_that_is_missing_or_too_old_is_something_to_do(tmp_path: Path)
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     lines = done.stdout.splitlines()
-    assert "to do  pandas             2.2.3, but 3.0 or later is needed" in lines
+    assert "to do  pandas             2.2.3, but 3.0 or later is required" in lines
     assert '                          -> pip install --upgrade "pandas>=3.0"' in lines
     assert "to do  httpx              not installed" in lines
     assert "ok     msgspec            0.19.0" in lines

@@ -23,11 +23,11 @@ def test_in_a_sound_environment_it_tells_versions_and_kernel_and_is_content(
     done = run(tmp_path, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     words = " ".join(done.stdout.split())
-    for expected in ("ok Python 3.", "ok pandas 3.", "ok ipykernel", "ok kernel python3 starts"):
+    for expected in ("ok Python 3.", "ok pandas 3.", "ok ipykernel", "ok kernel python3 works"):
         assert expected in words
     assert f"with inngest_nb {inb.__version__}" in words
     assert "ok event loop not patched in a new kernel" in words
-    assert words.endswith("All is well.")
+    assert words.endswith("No problems found.")
     assert not done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
 
@@ -35,8 +35,8 @@ def test_in_a_sound_environment_it_tells_versions_and_kernel_and_is_content(
 def test_a_real_inngest_and_the_state_server_are_named_rightly(tmp_path: Path) -> None:
     with InngestReplay("dev") as dev, InngestReplay("cloud") as cloud:
         for inngest, name in (
-            (dev, "an Inngest dev server, which keeps no workflow state"),
-            (cloud, "a self-hosted Inngest server, which keeps no workflow state"),
+            (dev, "an Inngest dev server, which does not store workflow states"),
+            (cloud, "a self-hosted Inngest server, which does not store workflow states"),
         ):
             done = run(tmp_path, "doctor", INNGEST_BASE_URL=inngest.url, INNGEST_EVENT_KEY=KEY)
             assert done.returncode == 1
@@ -56,7 +56,7 @@ def test_a_startup_file_that_patches_every_kernel_is_found(tmp_path: Path) -> No
     done = run(tmp_path, "doctor")
     assert done.returncode == 1
     words = " ".join(done.stdout.split())
-    assert "to do event loop nest_asyncio.apply() of the old nest-asyncio" in words
+    assert "to do event loop every new kernel is patched by nest_asyncio.apply()" in words
     assert "IPython's startup files" in words
 
 
@@ -69,7 +69,7 @@ def test_a_kernel_that_is_another_python_s_or_none_is_found(tmp_path: Path) -> N
         done = run(tmp_path, "doctor", JUPYTER_PREFER_ENV_PATH="0")
         assert done.returncode == 1
         words = " ".join(done.stdout.split())
-        assert "the kernel 'python3' is of no use" in words
+        assert "the kernel 'python3' does not work" in words
         assert "-m ipykernel install" in words
         assert "Traceback" not in done.stderr
 

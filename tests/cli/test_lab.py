@@ -157,5 +157,7 @@ def test_without_jupyterlab_it_says_what_to_install_and_touches_nothing(tmp_path
 def test_a_base_url_that_is_none_is_told_without_a_traceback(tmp_path: Path) -> None:
     done = run(tmp_path, "lab", "--no-browser", INNGEST_BASE_URL="http://user:secret@localhost")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: INNGEST_BASE_URL holds a user name or password")
+    assert done.stderr.startswith(
+        "Error: INNGEST_BASE_URL must not contain a user name or password"
+    )
     assert "secret" not in done.stdout + done.stderr

@@ -77,7 +77,7 @@ def test_a_key_is_no_option_and_an_empty_file_no_key(tmp_path: Path) -> None:
     assert "the first line is empty" in done.stderr
     done = run(tmp_path, "serve", "--port", "0", INNGEST_EVENT_KEY=f"{KEY}\x07")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: the event key holds characters")
+    assert done.stderr.startswith("Error: the event key contains spaces")
     assert KEY not in done.stderr
 
 
@@ -86,7 +86,7 @@ def test_a_taken_port_is_told_with_what_answers_there_and_the_way_out(tmp_path: 
         port = inngest.url.rpartition(":")[2]
         done = run(tmp_path, "serve", "--port", port)
     assert done.returncode == 1
-    assert f"port {port} of 127.0.0.1 is taken by an Inngest dev server" in done.stderr
+    assert f"port {port} of 127.0.0.1 is already used by an Inngest dev server" in done.stderr
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / ".inngest-nb").exists()

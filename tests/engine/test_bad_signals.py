@@ -30,16 +30,16 @@ def unchecked(name: Any, payload: Any = None) -> Signal:
 
 
 BAD_NAMES: list[tuple[Any, type[Exception], str]] = [
-    (42, TypeError, "the name of a signal is text, got int"),
-    (None, TypeError, "the name of a signal is text, got NoneType"),
-    (b"go", TypeError, "the name of a signal is text, got bytes"),
-    ("", ValueError, "the name of a signal is empty"),
-    (HALF, ValueError, r"the name of a signal has half of a surrogate pair: '\\ud800'"),
+    (42, TypeError, "the name of a signal must be a string, got int"),
+    (None, TypeError, "the name of a signal must be a string, got NoneType"),
+    (b"go", TypeError, "the name of a signal must be a string, got bytes"),
+    ("", ValueError, "the name of a signal must not be empty"),
+    (HALF, ValueError, r"the name of a signal contains an unpaired surrogate: '\\ud800'"),
 ]
 BAD_PAYLOADS: list[tuple[Any, type[Exception], str]] = [
     ({"a": math.nan}, ValueError, r"the payload of signal 'go' .* NaN .*at \$\.a"),
     ([object()], TypeError, r"the payload of signal 'go' .* object .*at \$\[0\]"),
-    (HALF, ValueError, r"the payload of signal 'go' .* surrogate .*at \$"),
+    (HALF, ValueError, r"the payload of signal 'go' .* surrogate.*at \$"),
     ({1: 1, "1": 2}, ValueError, r"the payload of signal 'go' .* the same in JSON"),
 ]
 
@@ -56,7 +56,7 @@ def test_a_signal_without_a_name_cannot_be_made(
     ("signal", "kind", "words"),
     [(partial(unchecked, name), kind, words) for name, kind, words in BAD_NAMES]
     + [(partial(Signal, "go", payload), kind, words) for payload, kind, words in BAD_PAYLOADS]
-    + [(lambda: "go", TypeError, r"a signal is a Signal\(name, payload\), got str")],
+    + [(lambda: "go", TypeError, r"signal must be a Signal\(name, payload\), got str")],
 )
 def test_a_bad_signal_is_refused_before_anything_is_recorded(
     any_store: WorkflowStore, signal: Callable[[], Any], kind: type[Exception], words: str
@@ -108,14 +108,14 @@ def test_a_name_of_a_kind_of_its_own_is_taken_as_the_text_it_is(executor: Any, n
 @pytest.mark.parametrize(
     ("ask", "kind", "words"),
     [
-        (lambda ctx: ctx.version(5), TypeError, "name of a version is text"),
-        (lambda ctx: ctx.version(HALF), ValueError, "name of a version has half"),
-        (lambda ctx: ctx.version(""), ValueError, "name of a version is empty"),
-        (lambda ctx: ctx.version("a", 1.5), TypeError, "latest is a whole number, got float"),
-        (lambda ctx: ctx.version("a", True), TypeError, "latest is a whole number, got bool"),
-        (lambda ctx: ctx.version("a", np.int64(2)), TypeError, "latest is a whole number"),
-        (lambda ctx: ctx.receive_signal(42), TypeError, "name of a signal is text"),
-        (lambda ctx: ctx.receive_signal(HALF), ValueError, "name of a signal has half"),
+        (lambda ctx: ctx.version(5), TypeError, "name of a version must be a string"),
+        (lambda ctx: ctx.version(HALF), ValueError, "name of a version contains"),
+        (lambda ctx: ctx.version(""), ValueError, "name of a version must not be empty"),
+        (lambda ctx: ctx.version("a", 1.5), TypeError, "latest must be an integer, got float"),
+        (lambda ctx: ctx.version("a", True), TypeError, "latest must be an integer, got bool"),
+        (lambda ctx: ctx.version("a", np.int64(2)), TypeError, "latest must be an integer"),
+        (lambda ctx: ctx.receive_signal(42), TypeError, "name of a signal must be a string"),
+        (lambda ctx: ctx.receive_signal(HALF), ValueError, "name of a signal contains"),
     ],
 )
 def test_what_the_code_gives_is_checked_before_it_is_recorded(
@@ -144,7 +144,7 @@ def test_a_workflow_is_registered_under_a_name_that_can_be_recorded(name: Any) -
 
 @pytest.mark.parametrize("version", [1.5, "2", True, None])
 def test_a_version_of_a_workflow_is_a_whole_number(version: Any) -> None:
-    with pytest.raises(TypeError, match="version is a whole number"):
+    with pytest.raises(TypeError, match="version must be an integer"):
         inb.workflow(version=version)(waits_and_returns)
 
 

@@ -22,7 +22,7 @@ from inngest_nb.errors import (
 )
 from inngest_nb.state import WorkflowStatus
 
-BUSY = "has run for a second without waiting"
+BUSY = "has been running for a second without waiting"
 
 
 class Gate:
@@ -143,7 +143,7 @@ def test_code_that_blocks_is_told_and_all_others_go_on(
     assert other.result(60) == ["went on", "news"]
     (told,) = [record.getMessage() for record in caplog.records if BUSY in record.getMessage()]
     assert "workflow 'blocked'" in told
-    assert "Other runs go on in another thread" in told
+    assert "Other runs continue in another thread" in told
     gate.open.set()
     assert blocked.result(60) == [2, 3]
     until(lambda: len(loops()) == 1)
@@ -240,9 +240,13 @@ def test_an_async_activity_that_blocks_is_told(
         return await ctx.execute_activity(blocking)
 
     asking = executor.execute(asks, id="asking")
-    until(lambda: [r for r in caplog.records if "has kept the engine's loop" in r.getMessage()])
+    until(
+        lambda: [
+            r for r in caplog.records if "has been blocking the engine's loop" in r.getMessage()
+        ]
+    )
     (told,) = [record.getMessage() for record in caplog.records]
-    assert told.startswith("activity blocking of asking has kept")
+    assert told.startswith("activity blocking of asking has been blocking")
     assert "stand_still" in told or "blocking" in told
     gate.open.set()
     assert asking.result(60) == "done"

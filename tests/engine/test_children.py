@@ -408,7 +408,7 @@ def test_an_id_that_is_given_names_one_piece_of_work(executor: Executor, kind: s
     assert executor.execute(parent, id="v").result(10) == 8
     assert executor.store.load("four") == first
     for other in (parent_of(kind, doubles, 5, id="four"), parent_of(kind, waits, id="four")):
-        with pytest.raises(WorkflowFailedError, match="its id 'four' is taken"):
+        with pytest.raises(WorkflowFailedError, match="its id 'four' belongs to another workflow"):
             executor.execute(other).result(10)
 
 

@@ -18,7 +18,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "version": lambda ctx: ctx.version("a change"),
 }
 ASKS = pytest.mark.parametrize("name", ASKED)
-REFUSED = "used outside of its code; an activity gets its input and returns its result"
+REFUSED = "used outside of the workflow's code; activities cannot use it"
 
 
 @ASKS

@@ -307,7 +307,9 @@ def check_fork_of_a_retried_run(executor: Executor, world: World) -> None:
     world.done.clear()
     assert go_on(executor, workflow, forked) == [5, 10]
     assert not world.done
-    with pytest.raises(ValueError, match=f"has no event {gone[0].id} to fork at"):
+    with pytest.raises(
+        ValueError, match=f"cannot be forked at event {gone[0].id}: it has no such event"
+    ):
         fork(original, gone[0].id)
 
 
@@ -390,7 +392,9 @@ def test_code_that_does_not_fit_the_fork_is_told_so(executor: Executor, world: W
     forked = fork(original, 4)
     executor.store.save(forked)
     document = wire.encode(load(executor.store, forked.workflow_id))
-    with pytest.raises(NonDeterminismError, match="part at event . .activity_started"):
+    with pytest.raises(
+        NonDeterminismError, match="no longer matches its history at event . .activity_started"
+    ):
         executor.resume(other, forked.workflow_id).result(20)
     assert wire.encode(load(executor.store, forked.workflow_id)) == document
 
@@ -401,24 +405,27 @@ def test_a_fork_that_cannot_be_says_why(executor: Executor, world: World) -> Non
     packs = [e.id for e in original.history if (e.type, e.activity_name)[1] == "pack"]
     reserve = next(e.id for e in original.history if e.type == "activity_completed")
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"at": 99}, "'w' has no event 99 to fork at"),
-        ({"at": 0}, "'w' has no event 0 to fork at"),
-        ({"at": original.history[-1].id}, "to fork at"),  # its end, which it is to have anew
+        ({"at": 99}, "'w' cannot be forked at event 99"),
+        ({"at": 0}, "'w' cannot be forked at event 0"),
+        (
+            {"at": original.history[-1].id},
+            "it has no such event",
+        ),  # its end, which it is to have anew
         ({"result_of": {"missing": 1}}, "has no result of 'missing'"),
         ({"result_of": {99: 1}}, "has no result of 99"),
         ({"result_of": {started.id: 1}}, f"has no result of {started.id}"),
-        ({"result_of": {"pack": 1}}, "has 3 results of 'pack': name one by the id"),
-        ({"at": reserve, "result_of": {packs[-1]: 1}}, f"event {packs[-1]} comes after"),
+        ({"result_of": {"pack": 1}}, "has 3 results of 'pack'; pass the id of one"),
+        ({"at": reserve, "result_of": {packs[-1]: 1}}, f"event {packs[-1]}, comes after"),
     ]
     for arguments, words in wrong:
         with pytest.raises(ValueError, match=words):
             fork(original, **arguments)
     for arguments, words in [
-        ({"input": object()}, "the input of the workflow is not what JSON can hold"),
-        ({"result_of": {"reserve": object()}}, "the result of 'reserve' is not what JSON can hold"),
+        ({"input": object()}, "the input of the workflow cannot be written as JSON"),
+        ({"result_of": {"reserve": object()}}, "the result of 'reserve' cannot be written as JSON"),
     ]:
         with pytest.raises(TypeError, match=words):
             fork(original, **arguments)
     for history in ((), (HistoryEvent(id=1, type="activity_started"),)):  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="'x' has no history that could be forked"):
+        with pytest.raises(ValueError, match="'x' cannot be forked: it has no history"):
             fork(WorkflowState(workflow_id="x", history=history))

@@ -65,7 +65,9 @@ def test_a_handle_waits_for_a_run_of_another_executor(any_store: WorkflowStore) 
         until(lambda: any_store.load("w"))
         handle = other.handle("w")
         assert (handle.id, handle.run_id, handle.status) == ("w", mine.run_id, "running")
-        with pytest.raises(TimeoutError, match="'w' still runs after 0.1 s"):
+        with pytest.raises(
+            TimeoutError, match="'w' has not finished after 0.1 s and is still running"
+        ):
             handle.result(0.1)
         other.signal("w", Signal("go", 7))
         assert handle.result(10) == 7

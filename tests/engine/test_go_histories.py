@@ -138,8 +138,8 @@ def test_what_a_resumed_go_run_did_here_has_numbers_and_replays(
         ("go-sequence", ("charge", "reserve"), 2, "activity 'reserve'", "is activity 'charge' ("),
         ("go-sequence", ("reserve", "ship"), 4, "activity 'charge'", "is activity 'ship' ("),
         ("go-sequence", ("reserve", 1.0, "charge"), 4, "activity 'charge'", "is a timer ("),
-        ("go-sequence", ("reserve",), 4, "activity 'charge'", "last is activity 'reserve' ("),
-        ("go-sequence", (), 2, "activity 'reserve'", "it has asked for nothing so far"),
+        ("go-sequence", ("reserve",), 4, "activity 'charge'", "last call is activity 'reserve' ("),
+        ("go-sequence", (), 2, "activity 'reserve'", "it has made no calls yet"),
         ("go-ends-only", ("charge",), 2, "activity 'reserve'", "is activity 'charge' ("),
     ],
 )
@@ -156,7 +156,7 @@ def test_code_that_parts_from_a_go_history_is_told_where(
     log: list[str] = []
     handle = resume(name, workflow(kind, steps, log))
     check_parting(handle.result, store, name, event_id, recorded, asked)
-    with pytest.raises(NonDeterminismError, match=f"part at event {event_id} "):
+    with pytest.raises(NonDeterminismError, match=f"history at event {event_id} "):
         replay_steps(workflow(kind, steps), history(name))
     assert log == []
 
@@ -183,20 +183,20 @@ def test_two_open_calls_of_one_name_are_too_many_to_tell_apart(
 ) -> None:
     log: list[str] = []
     handle = resume("go-one-name", together(kind, ["reserve", "reserve"], log))
-    asked = "2 calls of activity 'reserve' are open, and history has no Seq to tell"
+    asked = "2 calls of activity 'reserve' are open, and the history has no Seq"
     check_parting(handle.result, store, "go-one-name", 4, "activity 'reserve' ended", asked)
     assert log == []
 
 
 @pytest.mark.parametrize("name", ["go-no-history", "go-headless"])
 def test_a_run_whose_history_is_missing_says_so(name: str) -> None:
-    fn, words = workflow("async", ("reserve",)), "it was saved without its history"
+    fn, words = workflow("async", ("reserve",)), "because it was saved without its history"
     state = history(name)
     with MemoryStore() as store, Executor(store) as executor:
         store.save(state)
-        with pytest.raises(EngineError, match=f"'w' cannot be resumed: {words}"):
+        with pytest.raises(EngineError, match=f"'w' cannot be resumed {words}"):
             executor.resume(fn, "w")
-        with pytest.raises(EngineError, match=f"'w' cannot be replayed: {words}"):
+        with pytest.raises(EngineError, match=f"'w' cannot be replayed {words}"):
             replay_steps(fn, state)
         recovery = executor.recover()
         assert recovery.handles == ()
@@ -212,6 +212,6 @@ def test_recovery_leaves_a_go_run_and_says_how_to_go_on(
     store.save(history("go-sequence"))
     recovery = timed.recover()
     assert recovery.handles == ()
-    assert "does not say of which workflow it is" in recovery.left["w"]
+    assert "does not name its function" in recovery.left["w"]
     assert "resume(fn, 'w')" in recovery.left["w"]
     assert bytes_of(store) == wire.encode(history("go-sequence"))

@@ -148,8 +148,8 @@ def test_a_hook_that_raises_is_logged_and_stops_nothing(
         executor.close(timeout=10)
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [
-        "the hook on_workflow_start raised for workflow 'w'; its run goes on",
-        "the hook on_signal raised for workflow 'w'; its run goes on",
+        "hook on_workflow_start failed for workflow 'w'; the run continues",
+        "hook on_signal failed for workflow 'w'; the run continues",
     ]
     assert "SystemExit: no" in caplog.text
     assert len(told) == 5

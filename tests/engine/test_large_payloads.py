@@ -157,7 +157,7 @@ def test_a_result_that_is_too_large_fails_its_activity_and_not_the_run(
 
     error = executor.execute(workflow).result(60)
     assert error.startswith("PayloadTooLargeError: the result of activity 'gives' has ")
-    assert "keep large data elsewhere" in error
+    assert "store large data elsewhere" in error
 
 
 def test_texts_are_measured_as_they_are_written(executor: Executor) -> None:

@@ -91,7 +91,9 @@ def test_a_holder_that_was_only_slow_is_stopped_at_its_next_write(
     with Executor(any_store, clock=clock) as first, Executor(any_store, clock=clock) as second:
         handle = first.execute(slow.workflow(kind), id="w")
         assert slow.begun.wait(10)
-        with pytest.raises(WorkflowLeasedError, match="is run by another executor in this process"):
+        with pytest.raises(
+            WorkflowLeasedError, match="is being run by another executor in this process"
+        ):
             second.resume(quick.workflow(kind), "w")
         end_lease(any_store, handle)
         resumed = second.resume(quick.workflow(kind), "w")
@@ -141,7 +143,7 @@ def test_one_takes_over_a_run_that_is_held_only_when_told_to(
         handle = first.execute(stuck.workflow(kind), id="w")
         assert stuck.begun.wait(10)
         document = wire.encode(load(any_store))
-        with pytest.raises(WorkflowLeasedError, match=r"resume it here with .*take_over=True"):
+        with pytest.raises(WorkflowLeasedError, match=r"take it over with .*take_over=True"):
             second.resume(mine.workflow(kind), "w")
         assert wire.encode(load(any_store)) == document
         taken = second.resume(mine.workflow(kind), "w", take_over=True)
@@ -242,7 +244,9 @@ def test_a_lease_counts_until_it_ends_or_its_process_is_gone(
         if owner:
             store.hold_lease(owner, 30)
         if who is not None:
-            with pytest.raises(WorkflowLeasedError, match=f"is run by {who} .its lease ends in"):
+            with pytest.raises(
+                WorkflowLeasedError, match=f"is being run by {who} .its lease ends in"
+            ):
                 executor.resume(waits_and_returns, "w")
             store.hold_lease(owner, 0)
         executor.resume(waits_and_returns, "w")

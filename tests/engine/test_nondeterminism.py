@@ -40,7 +40,7 @@ CHANGES: dict[str, tuple[Steps, int, str, str]] = {
     ),
     "the last activity removed": (
         ("reserve", 3600.0, "signal go", "ship"), 5, "call 3 is activity 'charge'",
-        "it has not asked for that; what it asked for last is signal 'go' (",
+        "it did not make that call; its last call is signal 'go' (",
     ),
     "an activity renamed": (
         ("reserve", 3600.0, "bill", *ORDER[3:]), 5,
@@ -62,18 +62,18 @@ CHANGES: dict[str, tuple[Steps, int, str, str]] = {
     ),
     "a signal waited for too early": (
         ("reserve", "signal go", *ORDER[1:]), 4, "call 2 is a timer",
-        "it has not asked for that; what it asked for last is signal 'go' (",
+        "it did not make that call; its last call is signal 'go' (",
     ),
     "code that ends early": (
         ("reserve",), 4, "call 2 is a timer",
-        "it has not asked for that; what it asked for last is activity 'reserve' (",
+        "it did not make that call; its last call is activity 'reserve' (",
     ),
     "code that raises early": (
         ("reserve", "raise"), 4, "call 2 is a timer",
         "it raised ValueError: no more (",
     ),
     "code that does nothing any more": (
-        (), 2, "call 1 is activity 'reserve'", "it has asked for nothing so far",
+        (), 2, "call 1 is activity 'reserve'", "it has made no calls yet",
     ),
 }  # fmt: skip
 
@@ -121,11 +121,11 @@ def test_changed_code_is_told_at_which_event_it_parts_from_history(
     assert error.asked.startswith(asked)
     assert ("(code_variants.py:" in error.asked) == ("(" in asked)
     event = waiting.now.history[event_id - 1]
-    assert f"part at event {event_id} ({event.type}). History: {recorded}. Code: " in str(error)
+    assert f"history at event {event_id} ({event.type}). History: {recorded}. Code: " in str(error)
     assert error.workflow_id == "w"
     assert error.__notes__ == [
-        "nothing was changed; run the code that wrote this history, or let changed code ask "
-        "ctx.version(name) which way to go"
+        "nothing was changed; run the code that recorded this history, or guard the changed "
+        "code with ctx.version(name)"
     ]
     assert log == []
     with pytest.raises(NonDeterminismError) as seen:
@@ -155,10 +155,10 @@ def test_the_code_that_wrote_a_history_fits_it(kind: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("steps", "event_id", "recorded", "asked"),
     [
-        ((*ORDER, "pack"), 10, "the workflow completed", "it goes on"),
-        ((*ORDER, "signal go"), 10, "the workflow completed", "it goes on"),
+        ((*ORDER, "pack"), 10, "the workflow completed", "it is still running"),
+        ((*ORDER, "signal go"), 10, "the workflow completed", "it is still running"),
         ((*ORDER[:-1], "pack"), 8, "call 4 is activity 'ship'", "call 4 is activity 'pack' ("),
-        (ORDER[:-1], 8, "call 4 is activity 'ship'", "it has not asked for that"),
+        (ORDER[:-1], 8, "call 4 is activity 'ship'", "it did not make that call"),
         ((*ORDER[:-1], 1.0, "ship"), 8, "call 4 is activity 'ship'", "call 4 is a timer ("),
     ],
 )
@@ -244,18 +244,18 @@ def test_a_result_that_json_cannot_hold_is_a_failure_that_replays(
         return object()
 
     async def order(ctx: AsyncWorkflowContext) -> Any:
-        with pytest.raises(ActivityError, match="the result of .* is not what JSON can hold"):
+        with pytest.raises(ActivityError, match="the result of .* cannot be written as JSON"):
             await ctx.execute_activity(measure)
         return object()
 
     def plain_order(ctx: WorkflowContext) -> Any:
-        with pytest.raises(ActivityError, match="the result of .* is not what JSON can hold"):
+        with pytest.raises(ActivityError, match="the result of .* cannot be written as JSON"):
             ctx.execute_activity(measure)
         return object()
 
     fn = plain_order if kind == "plain" else order
     handle = timed.execute(fn, id="w")
-    with pytest.raises(WorkflowFailedError, match="the workflow's result is not what JSON can"):
+    with pytest.raises(WorkflowFailedError, match="the workflow's result cannot be written as"):
         handle.result(10)
     kinds = ["workflow_started", "activity_started", "activity_failed", "workflow_failed"]
     assert types(handle.state) == kinds
@@ -272,7 +272,7 @@ def test_fewer_at_a_time_than_the_history_has_is_told(timed: Executor) -> None:
     handle = timed.execute(mapping(2))
     assert handle.result(10) == [0, 2, 4, 6]
     replay_steps(mapping(2), handle.state)
-    with pytest.raises(NonDeterminismError, match="call 2 is activity 'double'. Code: it has not"):
+    with pytest.raises(NonDeterminismError, match="call 2 is activity 'double'. Code: it did not"):
         replay_steps(mapping(1), handle.state)
 
 
@@ -292,7 +292,7 @@ def test_code_that_gives_up_what_history_has_waited_for_is_told(timed: Executor)
     replay_steps(given_up, handle.state)
     with pytest.raises(NonDeterminismError) as raised:
         replay_steps(waited_for, handle.state)
-    assert raised.value.recorded == "nobody waits for call 1 any more"
+    assert raised.value.recorded == "call 1 was canceled"
 
 
 async def for_ever(_: Any) -> None:

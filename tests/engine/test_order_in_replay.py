@@ -55,7 +55,7 @@ def test_a_set_of_coroutines_is_refused(executor: Executor) -> None:
             for left in steps:
                 left.close()
 
-    with pytest.raises(WorkflowFailedError, match="give asyncio a list of them"):
+    with pytest.raises(WorkflowFailedError, match="pass a list to asyncio"):
         executor.execute(workflow).result(10)
 
 

@@ -131,7 +131,9 @@ def test_a_signal_reaches_only_runs_of_ones_own_executor(
         handle = first.resume(workflow("async", ORDER), "w")
         until(lambda: handle.waiting_for and wire.decode(server.documents["w"]).fence)
         before = server.documents["w"]
-        with pytest.raises(WorkflowNotHereError, match="another process runs it, or one died"):
+        with pytest.raises(
+            WorkflowNotHereError, match="another process is running it, or one died"
+        ):
             second.signal("w", Signal("go", 7))
         assert server.documents["w"] == before
         first.signal("w", Signal("go", 7))

@@ -110,12 +110,12 @@ def test_what_cannot_go_on_is_left_with_the_reason_and_untouched(
         recovery = executor.recover()
         assert recovery.handles == ()
         assert sorted(recovery.left) == ["elsewhere", "held", "nameless", "unregistered"]
-        assert "is run by an executor on another machine" in recovery.left["elsewhere"]
-        assert "is run by another executor in this process" in recovery.left["held"]
-        assert "does not say of which workflow it is" in recovery.left["nameless"]
+        assert "is being run by an executor on another machine" in recovery.left["elsewhere"]
+        assert "is being run by another executor in this process" in recovery.left["held"]
+        assert "does not name its function" in recovery.left["nameless"]
         assert recovery.left["unregistered"] == (
-            f"'unregistered' is of workflow '{__name__}:waits_unregistered', and registered are: "
-            "'waits_and_returns'. Register its function with @workflow, or give it: "
+            f"workflow 'unregistered' is a run of '{__name__}:waits_unregistered'; registered workflows: "
+            "'waits_and_returns'. Register its function with @workflow, or pass it: "
             "resume(fn, 'unregistered')"
         )
         assert {state.workflow_id: wire.encode(state) for state in store.fetch()} == before
@@ -178,7 +178,7 @@ def test_code_that_no_longer_fits_is_told_by_its_handle_alone(store: CheckedStor
     with Executor(store, workflows=code) as executor:
         recovery = executor.recover()
         parted, fits = sorted(recovery.handles, key=lambda handle: handle.id)
-        with pytest.raises(EngineError, match="its history and its code part at event 2"):
+        with pytest.raises(EngineError, match="its code no longer matches its history at event 2"):
             parted.result(10)
         executor.signal(fits.id, Signal("go", 7))
         assert fits.result(10) == 7

@@ -81,7 +81,7 @@ def test_a_name_that_only_a_sample_has_is_nobodys(store: CheckedStore, known_as:
     with Executor(store, workflows=only_samples) as executor:
         handles, left = executor.recover()
     assert handles == ()
-    assert f"'w' is of workflow {known_as!r}" in left["w"]
+    assert f"'w' is a run of {known_as!r}" in left["w"]
 
 
 def test_samples_are_recovered_by_names_of_their_own(store: CheckedStore) -> None:
@@ -106,7 +106,7 @@ def test_an_old_name_without_its_module_is_that_of_the_only_such_function(
     with Executor(store, workflows=code) as executor:
         handles, left = executor.recover()
         assert handles == ()
-        assert "registered are: 'one_shop:order', 'other_shop:order'" in left["w"]
+        assert "registered workflows: 'one_shop:order', 'other_shop:order'" in left["w"]
     code = Workflows()
     code.add(other.order, "other_shop:order", 1)
     with Executor(store, workflows=code) as executor:
@@ -121,7 +121,7 @@ def test_a_second_function_of_a_name_is_refused_and_the_first_one_stays(
     monkeypatch.syspath_prepend(str(tmp_path))
     named = '(name="a shop\'s order")'
     first = write(tmp_path, "first_shop", "first", named)
-    with pytest.raises(ValueError, match="is 'first_shop:order', so it cannot be 'second_shop:or"):
+    with pytest.raises(ValueError, match="registered for 'first_shop:order', so 'second_shop:or"):
         write(tmp_path, "second_shop", "second", named)
     # Defined again, as a cell is that runs twice, and a module that is loaded anew.
     again = importlib.reload(first)
@@ -130,7 +130,10 @@ def test_a_second_function_of_a_name_is_refused_and_the_first_one_stays(
     code.add(again.order, "name", 1)
     assert code.find("name") is again.order
     code.add(order, "name", 2)  # another version may be another function
-    with pytest.raises(ValueError, match="version 1 of workflow 'name' is 'first_shop:order'"):
+    with pytest.raises(
+        ValueError,
+        match="version 1 of workflow 'name' is already registered for 'first_shop:order'",
+    ):
         code.add(order, "name", 1)
     assert code.find("name", 1) is again.order
 

@@ -396,7 +396,7 @@ def test_a_retry_finds_registered_code_by_its_name(world: World) -> None:
         world.broken = {"second"}
         failed(executor, workflow)
         document = wire.encode(stored(executor))
-        with pytest.raises(EngineError, match="registered are: none. Register its function"):
+        with pytest.raises(EngineError, match="registered workflows: none. Register its function"):
             executor.retry("w")
         assert wire.encode(stored(executor)) == document
         code.add(workflow, "workflow", 1)
@@ -414,7 +414,7 @@ def check_refusals(executor: Executor, world: World) -> None:
     with pytest.raises(WorkflowNotFoundError, match="cannot retry workflow 'w'"):
         executor.retry("w", workflow)
     executor.execute(workflow, id="w").result(20)
-    with pytest.raises(EngineError, match="is completed, and only a failed one can be retried"):
+    with pytest.raises(EngineError, match="cannot be retried because it is completed, not failed"):
         executor.retry("w", workflow)
     executor.store.save(WorkflowState(workflow_id="w", status="failed", error="gone"))
     with pytest.raises(EngineError, match="was saved without its history"):
@@ -428,7 +428,7 @@ def check_refusals(executor: Executor, world: World) -> None:
     with pytest.raises(WorkflowAlreadyRunningError):
         executor.retry("w", workflow)
     executor.store.save(go_failed())
-    with pytest.raises(TypeError, match="a workflow is a function, got int"):
+    with pytest.raises(TypeError, match="a workflow must be a function, got int"):
         executor.retry("go", 5)  # type: ignore[arg-type]
     state = executor.store.load("go")
     assert state is not None

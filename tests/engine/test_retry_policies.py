@@ -162,7 +162,7 @@ def test_an_activity_can_say_when_to_try_it_again(
     clock.advance(0.001)
     assert handle.result(10) == "x"
     errors = [event.error for event in handle.state.history if event.error]
-    assert errors == ["RetryAfter: try again in 500 s", "RetryAfter: now"]
+    assert errors == ["RetryAfter: retry after 500 s", "RetryAfter: now"]
 
 
 def test_asking_for_another_attempt_gives_no_more_than_the_policy_has(executor: Executor) -> None:

@@ -195,7 +195,7 @@ def test_functions_without_an_input_are_called_without(executor: Executor) -> No
         event.activity_name for event in handle.state.history if event.type == "activity_started"
     ]
     assert names == ["seven", "seven", "Seven", "<lambda>", "add_one", "method", "max"]
-    with pytest.raises(TypeError, match="workflow 'workflow' takes no input, but one was given"):
+    with pytest.raises(TypeError, match="workflow 'workflow' takes no input, but one was passed"):
         executor.execute(workflow, input=1)
 
 
@@ -246,7 +246,9 @@ def test_ids_are_unique_and_begin_with_the_name_of_the_function(executor: Execut
 
 def test_a_handle_gives_its_result_again_and_again_to_anyone(executor: Executor) -> None:
     handle = executor.execute(waits_and_returns, id="w")
-    with pytest.raises(TimeoutError, match="'w' is still running after 0.01 s"):
+    with pytest.raises(
+        TimeoutError, match="'w' has not finished after 0.01 s and is still running"
+    ):
         handle.result(timedelta(milliseconds=10))
 
     async def impatient() -> None:
@@ -288,7 +290,7 @@ def test_a_closed_executor_says_so_and_leaves_its_runs_as_running(
         assert types(store.load(handle.id)) == ["workflow_started", "signal_received"]
     assert "2 runs open, stored as running" in caplog.text
     assert "'waits_for_ever', 'waits_plainly'" in caplog.text
-    with pytest.raises(ExecutorClosedError, match="make a new one"):
+    with pytest.raises(ExecutorClosedError, match="create a new one"):
         executor.execute(async_sum)
 
 

@@ -175,7 +175,7 @@ def test_a_cancel_that_was_not_saved_says_so() -> None:
 def test_the_id_is_free_again_after_a_failed_save() -> None:
     with CheckedStore() as store, Executor(store) as executor:
         store.fail_from = 1
-        with pytest.raises(WorkflowNotSavedError, match="Known to be durable: nothing"):
+        with pytest.raises(WorkflowNotSavedError, match="Events known to be saved: none"):
             executor.execute(everything, id="w").result(10)
         store.fail_from = 0
         handle = executor.execute(everything, id="w")

@@ -76,7 +76,7 @@ def test_a_signal_after_the_end_says_so_and_changes_nothing(
 ) -> None:
     executor.execute(workflow, id="w", input=0).result(10)
     before = store.documents["w"][-1]
-    with pytest.raises(WorkflowNotRunningError, match="'item': it is completed") as caught:
+    with pytest.raises(WorkflowNotRunningError, match="'item' because it is completed") as caught:
         executor.signal("w", Signal("item"))
     assert caught.value.status == "completed"
     assert store.documents["w"][-1] == before
@@ -205,7 +205,7 @@ def test_signals_from_many_threads_are_all_received(executor: Executor) -> None:
 
 def test_a_payload_that_json_cannot_hold_is_refused(executor: Executor) -> None:
     executor.execute(receive, id="w", input=1)
-    with pytest.raises(TypeError, match="the payload of signal 'item' is not what JSON can hold"):
+    with pytest.raises(TypeError, match="the payload of signal 'item' cannot be written as JSON"):
         executor.signal("w", Signal("item", object()))
     assert executor.query("w", "status") == "running"
 

@@ -22,7 +22,7 @@ def left_running(store: MemoryStore, fn: Any, *ids: str) -> None:
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     found = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-    return [each for each in found if "is left alone" in each]
+    return [each for each in found if "is not resumed here" in each]
 
 
 def test_a_workflow_whose_code_is_not_known_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -61,5 +61,5 @@ def test_code_that_parts_from_history_is_told_and_not_replayed_again(
                 pass
     assert lives == [1]
     (told,) = warnings(caplog)
-    assert "'w' is left alone" in told
+    assert "'w' is not resumed here" in told
     assert "add_one" in told

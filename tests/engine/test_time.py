@@ -349,7 +349,9 @@ def test_a_sleep_without_an_end_only_waits(timed: Executor) -> None:
     for workflow in (for_ever, for_ever_plainly):
         handle = timed.execute(workflow, id="w", if_ended="replace")
         assert begun.acquire(timeout=10)
-        with pytest.raises(TimeoutError, match="'w' is still running"):
+        with pytest.raises(
+            TimeoutError, match="'w' has not finished after 0.1 s and is still running"
+        ):
             handle.result(0.1)
         assert timed.cancel("w")
 

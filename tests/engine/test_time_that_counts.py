@@ -144,7 +144,7 @@ def test_the_pool_grows_by_one_for_each_call_that_nobody_waits_for_any_more(
             with pytest.raises(Exception, match="not finished within"):
                 executor.execute(gives_up).result(10)
         assert executor.execute(works).result(10) == 7
-        assert "nobody waits for it any more" in caplog.text
+        assert "its result is no longer needed" in caplog.text
         pool = executor._engine.workers
         assert pool._blocked == 4
         gate.set()

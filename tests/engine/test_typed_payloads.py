@@ -164,7 +164,7 @@ def test_an_input_that_fits_no_activity_fails_it_at_once(executor: Executor, kin
 
     with pytest.raises(
         WorkflowFailedError,
-        match=r"PayloadTypeError: the input of 'charge' does not fit its parameter 'order', Order: "
+        match=r"PayloadTypeError: the input of 'charge' does not match its parameter 'order', Order: "
         r"Expected `int`, got `str` - at `\$\.number`",
     ):
         executor.execute(workflow if kind == "async" else plain_workflow).result(10)
@@ -177,7 +177,7 @@ def test_a_result_that_is_not_what_was_promised_fails_the_activity(executor: Exe
     async def workflow(ctx: AsyncWorkflowContext) -> None:
         await ctx.execute_activity(lies, 1)
 
-    with pytest.raises(WorkflowFailedError, match="the result of 'lies' does not fit"):
+    with pytest.raises(WorkflowFailedError, match="the result of 'lies' does not match"):
         executor.execute(workflow).result(10)
 
 

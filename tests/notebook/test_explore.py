@@ -276,7 +276,7 @@ def test_a_server_that_is_away_is_told_and_found_again(tmp_path) -> None:  # typ
     explorer = make_explorer(store)
     assert "Could not read the store" in words(explorer.trouble)
     ask(explorer, kind="look")
-    assert "no answer from" in words(explorer.trouble)
+    assert "no response from" in words(explorer.trouble)
     with StateServer(tmp_path / "state.db", port=port):
         ask(explorer, kind="look")
         assert ids(explorer) == ["order-0001"]

@@ -93,7 +93,7 @@ def test_the_buttons_step_and_stop_at_the_ends(order: WorkflowState) -> None:
     assert view.moment == 1
     view.moment = len(view.moments)
     assert (view.next.disabled, view.fork.disabled) == (True, True)
-    assert "The run had ended by then" in words(view.hint)
+    assert "The run has ended at this event" in words(view.hint)
 
 
 def test_a_fork_with_another_result_is_saved_and_can_be_resumed(
@@ -109,7 +109,7 @@ def test_a_fork_with_another_result_is_saved_and_can_be_resumed(
     assert forked.forked_from == ForkOrigin(
         workflow_id="order-1", run_id=order.run_id, event_id=event.id
     )
-    assert f"up to event {event.id}, with another result of charge_card" in words(view.outcome)
+    assert f"up to event {event.id}, with a different result of charge_card" in words(view.outcome)
     assert f", '{forked.workflow_id}', store=store)" in words(view.outcome)
     with Executor(store) as executor:
         result = executor.resume(inb.samples.order, forked.workflow_id).result(20)
@@ -137,7 +137,7 @@ def test_a_fork_at_the_start_may_have_another_input(
     press(view, view.fork)
     forked = stored(store, view.forked.workflow_id)
     assert (forked.input["order"], len(forked.history)) == (7, 1)
-    assert "with another input." in words(view.outcome)
+    assert "with a different input." in words(view.outcome)
 
 
 def test_a_failed_activity_may_have_a_result_in_the_fork(store: MemoryStore) -> None:
@@ -270,7 +270,7 @@ def test_what_is_no_run_is_refused_with_words() -> None:
         inb.replay(None, inb.samples.order)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="replay needs store= to look up"):
         inb.replay("order-1", inb.samples.order)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="a workflow is a function"):
+    with pytest.raises(TypeError, match="a workflow must be a function"):
         inb.replay(state(), "order")  # type: ignore[arg-type]
 
 

@@ -86,7 +86,7 @@ def test_code_that_does_not_fit_the_history_is_told_in_the_picture_and_by_wait(
     live = inb.resume(other_code, "w", store=store)
     with pytest.raises(NonDeterminismError, match="call 1 is activity 'double'"):
         live.wait()
-    assert "cannot be replayed: its history and its code part" in capfd.readouterr().err
+    assert "cannot be replayed: its code no longer matches its history" in capfd.readouterr().err
     assert store.load("w") == before
 
 

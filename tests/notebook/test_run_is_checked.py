@@ -25,7 +25,7 @@ def test_a_run_whose_code_counts_its_lives_is_warned_of_with_event_and_line() ->
     async def counts(ctx: inb.AsyncWorkflowContext) -> Any:
         return await ctx.execute_activity(keep, next(lives))
 
-    with pytest.warns(ReplayWarning, match=r"part at event 2 \(activity_started\)") as told:
+    with pytest.warns(ReplayWarning, match=r"history at event 2 \(activity_started\)") as told:
         run = inb.run(counts)
     assert run.result() == 1
     (warning,) = told.list

@@ -298,7 +298,8 @@ def test_odd_ids_can_be_loaded_and_saved(workflow_id: str, store: WorkflowStore)
 
 
 @pytest.mark.parametrize(
-    ("workflow_id", "words_"), [("", "choose a"), (".", "cannot be"), ("x" * 4_097, "4,096")]
+    ("workflow_id", "words_"),
+    [("", "choose a"), (".", "is not a valid workflow id"), ("x" * 4_097, "4,096")],
 )
 def test_an_id_that_no_store_can_keep_is_refused_with_words(workflow_id: str, words_: str) -> None:
     form = save_form(MemoryStore())

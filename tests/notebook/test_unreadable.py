@@ -34,7 +34,7 @@ def test_frames_say_what_they_left_out(spoiled: SqliteStore) -> None:
         for status in (None, "failed"):
             left_out = make(spoiled, status=status).attrs["unreadable"]
             assert left_out.keys() == {"bad", HTML}
-            assert all("not a document of the contract" in why for why in left_out.values())
+            assert all("invalid document" in why for why in left_out.values())
     assert list(inb.frame(spoiled)["workflow_id"]) == ["good"]
     assert inb.frame(spoiled.fetch()).attrs["unreadable"].keys() == {"bad", HTML}
     assert inb.frame([spoiled.load("good")]).attrs["unreadable"] == {}

@@ -37,7 +37,7 @@ def test_a_taken_port_names_what_answers_there_and_what_to_do(tmp_path: Path) ->
             StateServer(tmp_path / "two.db", port=first.port).start()
     assert "--port" in str(refusal.value)
     assert not (tmp_path / "two.db").exists()
-    with plain_server() as other, pytest.raises(ServerStartError, match="taken"):
+    with plain_server() as other, pytest.raises(ServerStartError, match="already used by a server"):
         StateServer(tmp_path / "two.db", port=other.server_port).start()
 
 
@@ -119,7 +119,7 @@ def test_a_server_that_runs_is_not_started_again(tmp_path: Path) -> None:
     before = threads()
     with StateServer(tmp_path / "s.db", port=0) as server:
         for again in (server.start, server.run):
-            with pytest.raises(ServerStartError, match="runs already"):
+            with pytest.raises(ServerStartError, match="already running"):
                 again()
         with InngestStore(server.url) as store:
             store.save(X)

@@ -131,7 +131,7 @@ def test_a_write_under_a_condition(
         assert now.status_code == 404 if method == "DELETE" else now.json()["Error"] == "after"
     else:
         assert (now.json()["Error"], now.headers["etag"]) == ("before", '"now"')
-        assert "stored" in why(answer) or "meanwhile" in why(answer)
+        assert "stored" in why(answer) or "changed by someone else" in why(answer)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_a_new_workflow_is_written_only_where_there_is_none(
     appending_store: AppendingStore,
 ) -> None:
     done(appending_store, whole("x", "e0", "", error="first"))
-    assert "is stored already" in str(
+    assert "is already stored" in str(
         refused(appending_store, whole("x", "e1", "", error="second"))
     )
     appending_store.delete("x")

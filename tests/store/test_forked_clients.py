@@ -116,8 +116,8 @@ def test_a_client_that_was_handed_over_stays_with_its_process(state_server: Stat
 
         said = in_a_child(save)()
         assert said.startswith("StoreError: inngest/save: nothing was sent")
-        assert "belongs to the process that this one was forked from" in said
-        assert "make another store here" in said
+        assert "belongs to the process from which this one was forked" in said
+        assert "create a new store in this process" in said
         assert store.load("x") is not None
         assert store.load("y") is None
 
@@ -126,7 +126,7 @@ def test_a_store_that_was_closed_stays_closed_in_a_child(state_server: StateServ
     store = InngestStore(state_server.url)
     store.close()
     said = in_a_child(lambda: str(store.load("x")))()
-    assert "make a new store; this one was closed" in said
+    assert "this store was closed; create a new one" in said
 
 
 def test_an_async_store_connects_anew_in_a_child_and_on_its_loop(

@@ -139,7 +139,7 @@ def test_the_key_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     assert KEY not in caplog.text
     assert "event_key=set" in repr(store)
     for way in (pickle.dumps, copy.deepcopy):
-        with pytest.raises(TypeError, match="not to be pickled"):
+        with pytest.raises(TypeError, match="cannot be pickled"):
             way(store)
     store.close()
 
@@ -232,11 +232,11 @@ def test_any_status_of_success_saves(status: int) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(200, b"<html>"), "not a document"),
+        (reply(200, b"<html>"), "invalid document"),
         (reply(200, b""), "empty"),
         (reply(204), "empty"),
         (reply(304), "empty"),
-        (reply(200, b'{"WorkflowID":"y"}'), "another workflow"),
+        (reply(200, b'{"WorkflowID":"y"}'), "the server sent another one"),
     ],
 )
 def test_what_is_not_the_state_is_refused(answer: bytes, words: str) -> None:
@@ -264,7 +264,9 @@ def test_a_real_inngest_server_is_told_from_a_state_server(kind: str, status: in
             lambda: store.delete("x"),
             lambda: store.refresh(),
         ):
-            with pytest.raises(NotAStateServerError, match="keeps no workflow state") as caught:
+            with pytest.raises(
+                NotAStateServerError, match="does not store workflow states"
+            ) as caught:
                 operation()
             assert "inngest-nb serve" in all_text(caught.value)
 
@@ -306,7 +308,7 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
 def test_a_server_that_takes_too_long_is_left() -> None:
     with scripted_server(lambda connection: connection.recv(1)) as server:  # says nothing
         with InngestStore(server.url, timeout=0.05) as store:
-            with pytest.raises(StoreConnectionError, match="too long"):
+            with pytest.raises(StoreConnectionError, match="timed out"):
                 store.load("x")
         assert len(server.requests) == 1
 
@@ -346,7 +348,7 @@ def test_a_server_that_drips_holds_nobody_longer_than_the_timeout(
 
     with scripted_server(dripping(answer)) as server:
         begun = time.monotonic()
-        with pytest.raises(StoreConnectionError, match="took too long"):
+        with pytest.raises(StoreConnectionError, match="timed out"):
             asyncio.run(load_async(server.url)) if asynchronous else load(server.url)
         assert 0.4 < time.monotonic() - begun < 5  # all of the answer takes 10 s and more
 
@@ -356,7 +358,7 @@ def test_a_client_for_other_machines_has_one_deadline_too(monkeypatch: pytest.Mo
         monkeypatch.setenv("http_proxy", server.url)
         with InngestStore("http://far.example", timeout=0.5) as store:
             begun = time.monotonic()
-            with pytest.raises(StoreConnectionError, match="took too long"):
+            with pytest.raises(StoreConnectionError, match="timed out"):
                 store.load("x")
             assert time.monotonic() - begun < 5
 
@@ -386,7 +388,7 @@ def test_a_connection_that_was_closed_meanwhile_is_repeated_once() -> None:
 
 def test_a_connection_that_keeps_breaking_is_an_error_after_two_tries() -> None:
     with scripted_server(b"") as server, InngestStore(server.url) as store:
-        with pytest.raises(StoreConnectionError, match="no answer"):
+        with pytest.raises(StoreConnectionError, match="no response"):
             store.save(X)
         assert store.list() == []
         assert len(server.requests) == 2

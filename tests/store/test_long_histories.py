@@ -45,7 +45,7 @@ def test_it_is_saved_by_what_was_edited(store: InngestStore) -> None:
     store.save(loaded(store))  # nothing was edited
     assert loaded(store) == edited
 
-    with pytest.raises(StoreConflictError, match="after this state was loaded"):
+    with pytest.raises(StoreConflictError, match="since this state was loaded"):
         store.save(before.replace(error="too late"))
     assert loaded(store) == edited
 

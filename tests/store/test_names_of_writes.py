@@ -87,7 +87,7 @@ def test_a_name_that_another_request_had_is_refused_with_words(client: httpx.Cli
     assert [put(client, "B", "a"), append(client, 1, "a"), delete(client, "a")] == [422] * 3
     body = json.dumps({"WorkflowID": "x", "Error": "C"})
     refused = client.put("/v1/workflows/x", content=body, headers={"Idempotency-Key": "a"})
-    assert "another request on 'x'" in refused.json()["error"]
+    assert "another request on workflow 'x'" in refused.json()["error"]
     assert stored(client) == ("A", [])
 
 

@@ -34,8 +34,8 @@ def test_a_keyed_state_server_tells_a_missing_key_from_a_wrong_one(tmp_path: Pat
         right, missing, wrong = (identify(server.url, key) for key in (KEY, "", "other"))
     assert right.kind == ServerKind.STATE_SERVER
     assert missing.kind == wrong.kind == ServerKind.KEY_REFUSED
-    assert missing.words.endswith("it wants an event key")
-    assert wrong.words.endswith("it refuses the event key")
+    assert missing.words.endswith("it requires an event key")
+    assert wrong.words.endswith("it rejects the event key")
 
 
 @pytest.mark.parametrize("key", ["", KEY, SIGNING_KEY])
@@ -52,7 +52,7 @@ def test_a_path_too_many_leads_to_the_dashboard() -> None:
     with InngestReplay("dev") as inngest:
         found = identify(f"{inngest.url}/runs", "")
     assert found.kind == ServerKind.INNGEST_DASHBOARD
-    assert "path too many" in found.words
+    assert "remove the path" in found.words
 
 
 def test_an_inngest_behind_a_proxy_that_drops_its_header_is_known_by_its_health() -> None:
@@ -65,7 +65,7 @@ def test_a_plain_contract_server_is_recognised_and_written_nothing() -> None:
     with CannedServer(lambda _: Answer(404, TEXT, b"404 page not found\n")) as server:
         found = identify(server.url, KEY)
     assert found.kind == ServerKind.CONTRACT_SERVER
-    assert "no list" in found.words
+    assert "cannot list" in found.words
     assert {seen.method for seen in server.seen} == {"GET"}
 
 
@@ -82,13 +82,13 @@ def test_a_contract_server_that_lists_is_recognised() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (Answer(200, HTML, b"hello"), ServerKind.OTHER, "another kind (200, text/html)"),
-        (Answer(404, HTML, b"nothing"), ServerKind.OTHER, "another kind (404, text/html)"),
-        (Answer(500, TEXT, b"broken"), ServerKind.OTHER, "another kind (500, text/plain)"),
+        (Answer(200, HTML, b"hello"), ServerKind.OTHER, "(200, text/html)"),
+        (Answer(404, HTML, b"nothing"), ServerKind.OTHER, "(404, text/html)"),
+        (Answer(500, TEXT, b"broken"), ServerKind.OTHER, "(500, text/plain)"),
         (Answer(200, JSON, b"[" * 100_000), ServerKind.OTHER, "(200, application/json)"),
-        (Answer(200, (), b"\xff\x00"), ServerKind.OTHER, "another kind (200, no type)"),
-        (Answer(401, TEXT), ServerKind.KEY_REFUSED, "it wants an event key"),
-        (Answer(403, TEXT), ServerKind.KEY_REFUSED, "it wants an event key"),
+        (Answer(200, (), b"\xff\x00"), ServerKind.OTHER, "(200, no type)"),
+        (Answer(401, TEXT), ServerKind.KEY_REFUSED, "it requires an event key"),
+        (Answer(403, TEXT), ServerKind.KEY_REFUSED, "it requires an event key"),
         (
             Answer(302, (("location", "https://user:secret@login.example/?token=1"),)),
             ServerKind.OTHER,
@@ -98,7 +98,7 @@ def test_a_contract_server_that_lists_is_recognised() -> None:
         (
             Answer(301, (("location", "http://[x"),)),
             ServerKind.OTHER,
-            "redirects to what is no address",
+            "redirects to an invalid address",
         ),
         (
             Answer(200, JSON, b'{"server":"inngest-nb","version":"9\\u001b[31m"}'),
@@ -136,7 +136,7 @@ def test_a_server_that_never_answers_costs_no_more_than_the_timeout() -> None:
     with _raw(b"") as url:
         found = identify(url, "", timeout=0.2)
     assert found.kind == ServerKind.OTHER
-    assert found.words.endswith("gave no HTTP answer within 0.2 s")
+    assert found.words.endswith("sent no HTTP response within 0.2 s")
 
 
 def test_an_answer_without_end_is_not_read_to_its_end() -> None:

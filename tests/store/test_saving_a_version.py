@@ -57,7 +57,7 @@ def test_a_loaded_state_is_not_saved_over_a_newer_version(listing_store: Workflo
 
     assert (conflict.value.operation, conflict.value.workflow_id) == ("save", "x")
     for words in (
-        "'x' was changed in the store",
+        "'x' has changed in the store",
         "status running → completed",
         "0 → 3 events",
         "updated 2026-03-01 12:00:00.000+00:00 → 2026-03-01 12:02:00.000+00:00",
@@ -77,7 +77,7 @@ def test_fetched_and_listed_states_are_of_a_version_too(listing_store: WorkflowS
     (fetched,), (listed,) = store.fetch(), store.list()
     store.save(fetched.replace(error="first"))
     for state in (fetched, listed):
-        with pytest.raises(StoreConflictError, match="another error"):
+        with pytest.raises(StoreConflictError, match="different error"):
             store.save(state.replace(error="second"))
     (listed,) = store.list()
     store.save(listed.replace(error="third"))

@@ -91,7 +91,7 @@ def test_unreadable_rows_are_named_and_spoil_no_listing(
         assert isinstance(states, States)
         assert ids(states) == ["a", "b"]
         assert states.unreadable.keys() == UNREADABLE.keys()
-        assert all("not a document of the contract" in why for why in states.unreadable.values())
+        assert all("invalid document" in why for why in states.unreadable.values())
     for record in caplog.records:
         assert (
             record.name != "inngest_nb.store"
@@ -104,7 +104,7 @@ def test_unreadable_rows_are_named_and_spoil_no_listing(
     assert listed.unreadable.keys() == UNREADABLE.keys()
 
     for name in UNREADABLE:
-        with pytest.raises(StoreDecodeError, match="not a document of the contract") as refused:
+        with pytest.raises(StoreDecodeError, match="invalid document") as refused:
             store.load(name)
         assert refused.value.workflow_id == name
         store.delete(name)
@@ -124,7 +124,7 @@ def test_one_unreadable_row_is_logged_once(
         (record,) = [r for r in caplog.records if r.name == "inngest_nb.store"]
         assert record.levelno == logging.WARNING
         assert (
-            "left out 1 stored workflow that cannot be read: 'bad' (not a document"
+            "left out 1 stored workflow that cannot be read: 'bad' (invalid document"
             in record.getMessage()
         )
         with pytest.raises(StoreDecodeError, match="stored workflow 'bad' cannot be read"):
@@ -172,7 +172,7 @@ def test_recover_goes_on_with_all_other_runs(tmp_path: Path) -> None:
             recovery = second.recover()
             assert sorted(handle.id for handle in recovery.handles) == ["a", "b"]
             assert recovery.left.keys() == UNREADABLE.keys()
-            assert all("not a document" in why for why in recovery.left.values())
+            assert all("invalid document" in why for why in recovery.left.values())
             for handle in recovery.handles:
                 second.signal(handle.id, inb.Signal("go", 1))
                 assert handle.result(5) == 1
@@ -214,7 +214,7 @@ def test_the_servers_doors_refuse_what_could_not_be_read_back(tmp_path: Path) ->
                 client.post(f"{url}/bad/history", content=document, headers=headers),
             ):
                 assert answer.status_code == 400, (name, answer.text)
-                assert "not a document" in answer.json()["error"]
+                assert "invalid document" in answer.json()["error"]
             batch = b'[{"id":"good","whole":true,"document":{"WorkflowID":"good"}},{"id":"bad","whole":true,"document":%s}]'
             answer = client.post(url, content=batch % (document or b"null"), headers=headers)
             if answer.status_code == 200:  # what is JSON at all is refused alone

@@ -94,8 +94,8 @@ except Exception as error:
 @pytest.mark.parametrize(
     ("when", "kind", "words"),
     [
-        ("start", "StoreFileError", "no room to write"),
-        ("save", "StoreFileError", "no room to write"),
+        ("start", "StoreFileError", "no space left to write"),
+        ("save", "StoreFileError", "no space left to write"),
         ("serve", "StoreStatusError", "status 507"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_disk_without_room_is_told_by_that(
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     name, text, *notes = done.stdout.strip().split("|")
     assert (name, words in text) == (kind, True), done.stdout
-    assert "room" in " ".join(notes)
+    assert "space" in " ".join(notes)
 
 
 def test_a_held_file_in_a_folder_named_full_is_not_a_full_disk(tmp_path: Path) -> None:

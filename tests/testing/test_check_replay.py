@@ -40,7 +40,7 @@ def test_code_that_differs_in_a_fresh_process_is_told_with_event_and_line(
     fn: Callable[..., Any], recorded: str, asked: str
 ) -> None:
     states = ended(fn, 2)
-    with pytest.raises(NonDeterminismError, match=r"part at event \d+ \(") as raised:
+    with pytest.raises(NonDeterminismError, match=r"history at event \d+ \(") as raised:
         inb.testing.check_replay(fn, states)
     error = raised.value
     assert recorded in error.recorded
@@ -49,7 +49,7 @@ def test_code_that_differs_in_a_fresh_process_is_told_with_event_and_line(
     assert error.recorded != error.asked
     assert error.workflow_id in [state.workflow_id for state in states]
     (note,) = [note for note in error.__notes__ if "PYTHONHASHSEED" in note]
-    assert note.endswith("of 2 histories, 2 cannot be replayed")
+    assert note.endswith("2 of 2 histories cannot be replayed")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_function_of_a_cell_is_checked_here_with_a_warning() -> None:
         inb.testing.check_replay(counts, states)
     made[0] = 2
     with (
-        pytest.warns(UserWarning, match="put it into a module"),
+        pytest.warns(UserWarning, match="move it to a module"),
         pytest.raises(NonDeterminismError, match=r"event 2 \(activity_started\).* with input 2"),
     ):
         inb.testing.check_replay(counts, states)
@@ -93,7 +93,7 @@ def test_code_that_ends_otherwise_than_it_did_is_told() -> None:
     with pytest.raises(NonDeterminismError) as raised:
         inb.testing.check_replay(fn, failed, hash_seeds=[1])
     assert raised.value.recorded == "workflow failed with ValueError: no"
-    assert raised.value.asked.startswith("workflow completed; what it asked for last is activity")
+    assert raised.value.asked.startswith("workflow completed; its last call is activity")
 
 
 def test_a_history_that_cannot_be_read_is_an_error_with_words() -> None:

@@ -99,7 +99,7 @@ EVERY_DOOR = pytest.mark.parametrize("door", [*DOORS.values()], ids=[*DOORS])
 def test_what_is_no_number_is_refused_with_its_place(
     wrapped: Callable[[Any], Any], place: str, bad: Any, door: Callable[[Any], Any]
 ) -> None:
-    with pytest.raises(ValueError, match="NaN and infinity are not JSON") as refused:
+    with pytest.raises(ValueError, match="NaN and infinity are not valid JSON") as refused:
         door(wrapped(bad))
     assert str(refused.value).endswith(f", at {place}")
 
@@ -111,16 +111,16 @@ def test_what_is_no_number_is_refused_with_its_place(
         ({1: "a", "1": "b"}, "the keys 1 and '1' are the same in JSON, at $"),
         ([{"a": {"1.5": 1, 1.5: 2}}], "the keys '1.5' and 1.5 are the same in JSON, at $[0].a"),
         (Line({date(2026, 1, 2): 1, "2026-01-02": 2}), "are the same in JSON, at $.price"),
-        ({math.nan: 1}, "a key is nan: NaN and infinity are not JSON; use None, at $"),
-        ([Line({-math.inf: 1})], "a key is -inf: NaN and infinity are not JSON; use None, at $[0].price"),
-        ({Decimal("NaN"): 1}, "a key is Decimal('NaN'): NaN"),
-        ({Sizes.UNKNOWN: 1}, "NaN and infinity are not JSON; use None, at $"),
-        ({"a": ["\ud800"]}, "half of a surrogate pair, '\\ud800', is not JSON, at $.a[0]"),
-        (Line("x\udfff"), "half of a surrogate pair, '\\udfff', is not JSON, at $.price"),
-        ({"\ud800": 1}, "half of a surrogate pair, '\\ud800', is not JSON, at $"),
-        (Sizes.BROKEN, "half of a surrogate pair, '\\ud800', is not JSON, at $"),
+        ({math.nan: 1}, "invalid key nan: NaN and infinity are not valid JSON; use None, at $"),
+        ([Line({-math.inf: 1})], "invalid key -inf: NaN and infinity are not valid JSON; use None, at $[0].price"),
+        ({Decimal("NaN"): 1}, "invalid key Decimal('NaN'): NaN"),
+        ({Sizes.UNKNOWN: 1}, "NaN and infinity are not valid JSON; use None, at $"),
+        ({"a": ["\ud800"]}, "'\\ud800' is an unpaired surrogate, which JSON does not allow, at $.a[0]"),
+        (Line("x\udfff"), "'\\udfff' is an unpaired surrogate, which JSON does not allow, at $.price"),
+        ({"\ud800": 1}, "'\\ud800' is an unpaired surrogate, which JSON does not allow, at $"),
+        (Sizes.BROKEN, "'\\ud800' is an unpaired surrogate, which JSON does not allow, at $"),
         ({"a": 10**5000}, "4300 digits"),
-        (msgspec.Raw(b"[1,"), "would not be read back"),
+        (msgspec.Raw(b"[1,"), "could not be read back"),
     ],
 )  # fmt: skip
 def test_what_json_would_not_give_back_is_refused_with_its_place(
@@ -218,11 +218,11 @@ def test_a_value_is_given_back_whole_or_refused(value: Any) -> None:
 @pytest.mark.parametrize("name", ["error", "run_id", "status", "owner"])
 def test_a_text_that_is_not_utf8_is_refused_with_its_field(name: str) -> None:
     state = WorkflowState(workflow_id="x", **{name: "\ud800"})  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"half of a surrogate pair, .*, at \$\.\w+"):
+    with pytest.raises(ValueError, match=r"unpaired surrogate, .*, at \$\.\w+"):
         wire.encode(state)
-    with pytest.raises(ValueError, match=r"half of a surrogate pair, .*, at \$\.\w+"):
+    with pytest.raises(ValueError, match=r"unpaired surrogate, .*, at \$\.\w+"):
         wire.encode_part([], **{name: "\ud800"})
-    with pytest.raises(ValueError, match=r"half of a surrogate pair, .*at \$\[1\]\.SignalName"):
+    with pytest.raises(ValueError, match=r"unpaired surrogate, .*at \$\[1\]\.SignalName"):
         wire.encode_part([HistoryEvent(), HistoryEvent(signal_name="\ud800")])
 
 

@@ -79,7 +79,7 @@ def test_a_field_of_the_wrong_type_is_refused_before_it_is_sent() -> None:
 
 
 def test_a_time_without_a_zone_is_refused_at_the_door() -> None:
-    with pytest.raises(ValueError, match="updated_at needs a zone"):
+    with pytest.raises(ValueError, match="updated_at must be timezone-aware"):
         WorkflowState(workflow_id="x", updated_at=datetime(2026, 1, 1))
 
 

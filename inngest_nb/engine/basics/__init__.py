@@ -1,4 +1,4 @@
-"""What the engine wants to know of functions, durations, failures and executors."""
+"""What the rest of the engine builds on: functions, durations, failures, names of executors."""
 
 from inngest_nb.engine.basics._registry import is_registered, registered_names
 

@@ -1,4 +1,4 @@
-"""What history keeps of an error: enough to judge by in each life, and to find its cause."""
+"""What the history records of an error: what the code needs in a replay, and its traceback."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 def what_failed(error: BaseException) -> dict[str, Any]:
-    """Return the fields of an event that tell of an error.
+    """Return the fields of an event that record an error.
 
-    They are its text, its class by name, the `details` that it carries if JSON can hold them, and
-    the end of its traceback, without the engine's own lines.
+    They are its text, the name of its class, its `details` if they can be written as JSON, and the
+    end of its traceback, without the engine's own lines.
     """
-    told: dict[str, Any] = {"error": describe(error), "error_type": clean(type(error).__name__)}
+    fields: dict[str, Any] = {"error": describe(error), "error_type": clean(type(error).__name__)}
     try:
-        details = as_json(getattr(error, "details", None), "what it carries")
+        details = as_json(getattr(error, "details", None), "details")
         if details is not None and len(repr(details)) <= _LONGEST_DETAILS:
-            told["details"] = details
-    except Exception:  # noqa: BLE001  # a method perhaps, or what JSON can't hold
-        _log.debug("the details of %s are not recorded", told["error_type"], exc_info=True)
+            fields["details"] = details
+    except Exception:  # noqa: BLE001  # perhaps a method, or not serializable
+        _log.debug("the details of %s are not recorded", fields["error_type"], exc_info=True)
     try:
-        told["trace"] = _trace(error)
-    except Exception:  # noqa: BLE001  # an error that cannot be shown is still an error
-        _log.debug("the traceback of %s cannot be shown", told["error_type"], exc_info=True)
-    return told
+        fields["trace"] = _trace(error)
+    except Exception:  # noqa: BLE001  # the error itself is still recorded
+        _log.debug("the traceback of %s is not recorded", fields["error_type"], exc_info=True)
+    return fields
 
 
 def _trace(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The logger of a context: says whose line it is, and nothing a second time."""
+"""The logger of a context: adds the run's ids to each record, and is silent in replay."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ _log = logging.getLogger("inngest_nb.workflow")
 class RunLog(logging.LoggerAdapter[logging.Logger]):
     """Adds `workflow`, `workflow_id`, `run_id` and `activity` to each record.
 
-    While code runs again only to come to where it was, it is silent: those lines were logged in an
-    earlier life.
+    It is silent while the code is replayed, because its lines have already been logged.
     """
 
     def __init__(self, whose: Mapping[str, object], is_silent: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Names for executors, from which others on the same machine can tell whether one is gone."""
+"""Names of executors, which let others on the same machine find out whether one has died."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 def new_owner() -> str:
-    """Return a name for an executor that tells machine and process, without naming the machine."""
+    """Return a unique name for an executor, with a hash of its machine and its process id."""
     return f"{_machine()}.{os.getpid()}.{_started(os.getpid())}.{uuid.uuid4().hex[:8]}"
 
 
 def is_gone(owner: str) -> bool:
-    """Tell whether an executor was in a process of this machine that has ended."""
+    """Tell whether an executor ran in a process of this machine that has ended."""
     machine, pid, started = _parts(owner)
     return machine == _machine() and pid.isdecimal() and _started(int(pid)) != started
 
@@ -36,10 +36,10 @@ def _parts(owner: str) -> tuple[str, str, str]:
 
 @functools.cache
 def _machine() -> str:
-    """Return a word for what process ids are unique in; one cannot tell the machine from it.
+    """Return a hash that identifies the scope in which process ids are unique.
 
-    On Linux that is this boot and the namespace of process ids. The network card's number, which
-    stands in elsewhere, is a random one in many containers.
+    On Linux that is the boot and the PID namespace; elsewhere it is the host name and the MAC
+    address, which is random in many containers.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
@@ -50,10 +50,10 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return a word for when a process began, "" if it is gone: its id may be another's by now."""
+    """Return when a process started, "" if it has ended: its id may have been reused."""
     try:
         state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if state in "ZX" else others[18]  # dead, but its parent has not looked yet
+        return "" if state in "ZX" else others[18]  # a zombie has ended, too
     except OSError:
         if Path("/proc/self/stat").exists():
             return ""

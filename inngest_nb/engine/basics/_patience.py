@@ -1,16 +1,16 @@
-"""Which failed saves are worth another attempt, and when to make it."""
+"""Which failed saves are worth retrying, and when."""
 
 from __future__ import annotations
 
 from inngest_nb.errors import StoreConnectionError, StoreFileError, StoreStatusError
 
-# Waits between attempts at a write that somebody waits for. Every write can be repeated.
+# Pauses between attempts at a write that a caller waits for. Every write can be repeated.
 PAUSES = (0.05, 0.2, 0.8)
 _LONGEST_PAUSE = 5.0
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell a failure that the next attempt may not meet: no answer, a server or file in trouble."""
+    """Tell whether a failure may be temporary: no response, a server error, a locked file."""
     if isinstance(error, StoreStatusError):
         return error.status == 429 or error.status >= 500
     if isinstance(error, StoreFileError):
@@ -19,10 +19,10 @@ def may_pass(error: BaseException) -> bool:
 
 
 def pause_after(attempt: int, chance: float) -> float:
-    """Return how long to wait after a failed attempt, the first is 1: longer and longer, up to 5 s.
+    """Return the seconds to wait after a failed attempt (the first is 1), growing up to 5 s.
 
-    `chance` is a number from 0 to 1: no two waits are the same, lest all who wait for a server come
-    back at once; but for those whose attempts failed together it is one number.
+    `chance` is a random number from 0 to 1 that spreads the retries of several clients. Saves that
+    failed together share one, so that they are retried together.
     """
     pause = min(PAUSES[0] * 4.0 ** min(attempt - 1, 10), _LONGEST_PAUSE)
     return pause * (0.8 + 0.4 * chance)

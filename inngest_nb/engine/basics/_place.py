@@ -1,4 +1,4 @@
-"""Which line of a workflow's own code runs, waits, or asks for something."""
+"""Finds the line of a workflow's own code that is running, waiting or making a call."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import threading
 from types import CoroutineType, FrameType
 from typing import Any, NamedTuple
 
-# Between the code's own line and the innermost one lie frames of these, and around it too.
-_BETWEEN = (
+# Frames that are not the workflow's own code: those of the engine, asyncio and similar.
+_NOT_OURS = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,  # the engine
     os.path.dirname(asyncio.__file__) + os.sep,
     contextlib.__file__,
@@ -21,7 +21,7 @@ _BETWEEN = (
 
 
 class Place(NamedTuple):
-    """A line of code, and perhaps the function that it is in."""
+    """A line of code, and the function that it is in, if that is known."""
 
     file: str
     line: int
@@ -33,7 +33,7 @@ class Place(NamedTuple):
         return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
-        """Say where it is, for people: a notebook's cells have files that nobody knows."""
+        """Return the place for people to read; the file name of a cell would mean nothing."""
         if not self.file:
             return self.function
         cell = _cell_of(self.file)
@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 
 def _cell_of(file: str) -> str:
-    """Name the cell that a file of a kernel stands for, as `In [3]`; "" for other files."""
+    """Return the name of the cell that a kernel's file belongs to, as `In [3]`; "" if to none."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     named = shell.compile.format_code_name(file) if shell else None
@@ -52,12 +52,12 @@ def _cell_of(file: str) -> str:
     return "a cell" if folder.startswith("ipykernel_") else ""  # of a kernel that has ended
 
 
-NOWHERE = Place("", 0, "code that has no lines")
+NOWHERE = Place("", 0, "code without source lines")
 
 
 def place_of(frame: FrameType | None) -> Place:
-    """Return the innermost line at or around a frame that is neither the engine's nor asyncio's."""
-    while frame is not None and frame.f_code.co_filename.startswith(_BETWEEN):
+    """Return the innermost line of a frame's stack that is neither the engine's nor asyncio's."""
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_OURS):
         frame = frame.f_back
     if frame is None:
         return NOWHERE
@@ -65,10 +65,10 @@ def place_of(frame: FrameType | None) -> Place:
 
 
 def place_of_error(error: BaseException) -> Place:
-    """Return the innermost such line that an error has passed."""
+    """Return the innermost such line in an error's traceback."""
     found, trace = NOWHERE, error.__traceback__
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith(_BETWEEN):
+        if not trace.tb_frame.f_code.co_filename.startswith(_NOT_OURS):
             code = trace.tb_frame.f_code
             found = Place(code.co_filename, trace.tb_lineno, code.co_name)
         trace = trace.tb_next
@@ -76,7 +76,7 @@ def place_of_error(error: BaseException) -> Place:
 
 
 def place_in(coro: Any) -> Place:
-    """Return the innermost such line of a coroutine that waits."""
+    """Return the innermost such line of a suspended coroutine."""
     found = NOWHERE
     while isinstance(coro, CoroutineType):
         if (place := place_of(coro.cr_frame)) is not NOWHERE:

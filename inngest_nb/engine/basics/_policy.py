@@ -1,4 +1,4 @@
-"""How often an activity is tried, and how durations are given."""
+"""Retry policies, and how durations are passed."""
 
 from __future__ import annotations
 
@@ -10,39 +10,41 @@ from typing import Any
 
 from inngest_nb.errors import NonRetryableError, RetryAfter
 
-# A duration as callers give it: a timedelta, or a number of seconds.
+# A duration as callers pass it: a timedelta, or a number of seconds.
 Duration = timedelta | float
 
-# Not to be seeded by anybody, nor the same in two processes of which one was forked.
+# Cannot be seeded, and differs in a forked process.
 _chance = random.SystemRandom()
 
 
 def duration_of(given: Duration, name: str) -> timedelta:
-    """Return a duration as a timedelta; raise for what is none, or is negative."""
+    """Return a duration as a timedelta; raise if it is not one, or if it is negative."""
     if isinstance(given, bool) or not isinstance(given, timedelta | int | float):
         kind = type(given).__name__
-        raise TypeError(f"{name} is a timedelta or a number of seconds, got {kind}")
+        raise TypeError(f"{name} must be a timedelta or a number of seconds, got {kind}")
     try:
         duration = given if isinstance(given, timedelta) else timedelta(seconds=given)
     except (OverflowError, ValueError) as error:
-        raise ValueError(f"{name}={given!r} is no duration; leave it out for no limit") from error
+        raise ValueError(
+            f"{name}={given!r} is not a valid duration; omit it for no limit"
+        ) from error
     if duration < timedelta():
-        raise ValueError(f"{name} cannot be negative, got {given!r}")
-    if type(duration) is not timedelta:  # one of pandas makes times that no history can hold
+        raise ValueError(f"{name} must not be negative, got {given!r}")
+    if type(duration) is not timedelta:  # a pandas Timedelta makes times that cannot be recorded
         duration = timedelta(duration.days, duration.seconds, duration.microseconds)
     return duration
 
 
 def limit_of(given: Duration | None, name: str) -> timedelta | None:
-    """Return how long work may take, None for no limit; raise for what leaves it no time at all."""
+    """Return a timeout as a timedelta, None for no limit; raise if it is zero."""
     limit = None if given is None else duration_of(given, name)
     if limit is not None and not limit:
-        raise ValueError(f"{name}={given!r} leaves no time to work; leave it out for no limit")
+        raise ValueError(f"{name} must be greater than zero, got {given!r}; omit it for no limit")
     return limit
 
 
 def later(time: datetime, duration: timedelta) -> datetime:
-    """Return the time after a duration: the last of the calendar, if that ends before."""
+    """Add a duration to a time; the result is at most the last time that Python can represent."""
     try:
         return time + duration
     except OverflowError:
@@ -51,18 +53,22 @@ def later(time: datetime, duration: timedelta) -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often a failing activity is tried, and how long to wait in between.
+    """How often a failing activity is attempted, and how long to wait between attempts.
 
-    The wait after the first attempt is `initial_interval`; each one after it is
-    `backoff_coefficient` times as long, up to `max_interval`. `jitter` is the part of each wait
-    that is up to chance: 0 for none, 1 for anything from no wait to the whole. Durations are
-    timedeltas, or numbers of seconds.
+        retry = inb.RetryPolicy(max_attempts=5, initial_interval=0.5, non_retryable=(ValueError,))
+        await ctx.execute_activity(charge_card, order, retry=retry)
 
-    `max_attempts=None` sets no limit. `total_timeout` is for the whole call, pauses included,
-    counted from the start of its first attempt, in whatever process that was: an attempt is cut off
-    then, and none begins that would come too late. An error of `non_retryable` ends the call at
-    once: classes of exceptions, or their names, with or without their module. Activities can say so
-    themselves by `NonRetryableError`, and when to try again by `RetryAfter`.
+    The wait after the first attempt is `initial_interval`; every further wait is
+    `backoff_coefficient` times as long, up to `max_interval`. `jitter` is the random part of each
+    wait: with 0 there is none, with 1 a wait is anywhere between zero and its full length.
+    Durations are timedeltas or numbers of seconds.
+
+    `max_attempts=None` means no limit. `total_timeout` limits the whole call including pauses, from
+    the start of the first attempt, even if that was in another process: a running attempt is then
+    cut off, and no attempt starts that would be too late. Errors listed in `non_retryable`, as
+    exception classes or as names with or without their module, fail the activity at once.
+    Activities can do the same by raising `NonRetryableError`, and choose the next wait by raising
+    `RetryAfter`.
     """
 
     max_attempts: int | None = 3
@@ -76,12 +82,14 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if self.max_attempts is not None and self.max_attempts < 1:
             raise ValueError(
-                f"max_attempts is 1 or more, or None for no limit; got {self.max_attempts}"
+                f"max_attempts must be at least 1, or None for no limit; got {self.max_attempts}"
             )
         if not self.backoff_coefficient >= 1:
-            raise ValueError(f"backoff_coefficient is 1 or more, got {self.backoff_coefficient}")
+            raise ValueError(
+                f"backoff_coefficient must be at least 1, got {self.backoff_coefficient}"
+            )
         if not 0 <= self.jitter <= 1:
-            raise ValueError(f"jitter is a number from 0 to 1, got {self.jitter}")
+            raise ValueError(f"jitter must be between 0 and 1, got {self.jitter}")
         for name in ("initial_interval", "max_interval"):
             object.__setattr__(self, name, duration_of(getattr(self, name), name))
         total = limit_of(self.total_timeout, "total_timeout")
@@ -96,9 +104,9 @@ class RetryPolicy:
     def pause_after(
         self, attempt: int, error: BaseException | None = None, spent: timedelta = timedelta()
     ) -> timedelta | None:
-        """Return the wait after a failed attempt (the first is 1), or None if it was the last.
+        """Return how long to wait after a failed attempt (the first is 1); None for no retry.
 
-        `spent` is the time since the first attempt began.
+        `spent` is the time since the first attempt started.
         """
         if self.max_attempts is not None and attempt >= self.max_attempts:
             return None
@@ -121,7 +129,7 @@ class RetryPolicy:
         return pause * (1 - self.jitter * _chance.random()) if self.jitter else pause
 
     def _is_final(self, error: BaseException) -> bool:
-        """Tell an error after which nothing is tried again; one in a group is enough."""
+        """Tell whether an error must not be retried; in a group, one such error is enough."""
         if isinstance(error, BaseExceptionGroup):
             return any(map(self._is_final, error.exceptions))
         if isinstance(error, NonRetryableError):
@@ -142,8 +150,8 @@ def _kinds(given: Any) -> tuple[type[BaseException] | str, ...]:
             isinstance(kind, type) and issubclass(kind, BaseException)
         ):
             raise TypeError(
-                "non_retryable is a tuple of exceptions or their names, as in (ValueError, "
-                f"'CardDeclined'), got {given!r}"
+                "non_retryable must be a tuple of exception classes or their names, such as "
+                f"(ValueError, 'CardDeclined'), got {given!r}"
             )
     return tuple(given)
 
@@ -153,7 +161,7 @@ def _names(kind: type) -> tuple[str, str, str]:
 
 
 def _asked(error: BaseException) -> timedelta | None:
-    """Return the pause that an activity asked for: of several in a group, the longest."""
+    """Return the pause that an activity asked for with `RetryAfter`; in a group, the longest."""
     if isinstance(error, BaseExceptionGroup):
         return max(
             (each for each in map(_asked, error.exceptions) if each is not None), default=None

@@ -1,4 +1,4 @@
-"""Workflows by name, so that a stored run finds its code again."""
+"""Workflow functions by name, so that the code of a stored run can be found."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any, NamedTuple, TypeVar, overload
 from inngest_nb.engine.basics._functions import check_function, clean, name_of
 from inngest_nb.state import check_name
 
-# How the names of this package's own workflows begin: a user's run is never one of them.
+# Prefix of this package's own sample workflows; a user's run never resolves to one of them.
 SAMPLES = "inngest_nb.samples:"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__inngest_nb_workflow__"
 
 
 class Definition(NamedTuple):
-    """The name and version that the first event of a run keeps of its code."""
+    """The name and version of a workflow, as the first event of a run records them."""
 
     name: str
     version: int | None
 
 
 class Workflows:
-    """Functions by the name and version of their workflow."""
+    """A registry of workflow functions by name and version."""
 
     def __init__(self) -> None:
         self._functions: dict[str, dict[int, Callable[..., Any]]] = {}
@@ -33,22 +33,22 @@ class Workflows:
     def add(self, fn: Callable[..., Any], name: str, version: int) -> None:
         """Register a function.
 
-        One that is defined again, in its notebook for example, replaces what it was. Raises
-        `ValueError` if another function has this name and version.
+        A function that is defined again, for example by running its cell again, replaces its old
+        definition. Raises `ValueError` if another function has this name and version.
         """
         there = self._functions.get(name, {}).get(version)
         if there is not None and not _is_defined_again(there, fn):
             raise ValueError(
-                f"version {version} of workflow {name!r} is {qualified(there)!r}, so it cannot be "
-                f"{qualified(fn)!r} as well: give one of them another name="
+                f"version {version} of workflow {name!r} is already registered for "
+                f"{qualified(there)!r}, so {qualified(fn)!r} cannot have it: pass a different name="
             )
         self._functions.setdefault(name, {})[version] = fn
 
     def find(self, name: str, version: int | None = None) -> Callable[..., Any] | None:
-        """Return the function of that version, else that of the newest, None for no such name.
+        """Return the function of a version, else of the newest one; None for an unknown name.
 
-        Old histories have names without a module. Such a name is that of the only function which
-        is called so, and never that of one of this package's samples.
+        Old histories have names without a module. Such a name is found if exactly one registered
+        function is called that; this package's samples don't count.
         """
         versions = self._functions.get(name) or self._named_otherwise(name)
         if not versions:
@@ -56,7 +56,7 @@ class Workflows:
         return versions.get(version or 0) or versions[max(versions)]
 
     def names(self) -> list[str]:
-        """Return the names, sorted."""
+        """Return all registered names, sorted."""
         return sorted(self._functions)
 
     def _named_otherwise(self, name: str) -> dict[int, Callable[..., Any]] | None:
@@ -71,9 +71,10 @@ class Workflows:
 
 
 def qualified(fn: Callable[..., Any]) -> str:
-    """Return a function's name with that of its module, as in `shop.orders:ship`.
+    """Return a function's name with its module, as in `shop.orders:ship`.
 
-    A script's module has the name by which others would import it; a notebook's is `__main__`.
+    For a script, the module is the name by which it would be imported; in a notebook it is
+    `__main__`.
     """
     while isinstance(fn, partial):
         fn = fn.func
@@ -92,10 +93,10 @@ def _stem(path: str) -> str:
 
 
 def _is_defined_again(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
-    """Tell whether a function is another one's later self: a cell run again, a module reloaded."""
+    """Tell whether `new` redefines `old`: a cell was run again, or a module reloaded."""
     if old is new or qualified(old) == qualified(new):
         return True
-    # A script that somebody imports as well has two modules.
+    # A script that is also imported exists as two modules.
     old_code, new_code = getattr(old, "__code__", None), getattr(new, "__code__", None)
     if old_code is None or new_code is None:
         return False
@@ -103,7 +104,7 @@ def _is_defined_again(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
     return places[0] == places[1]
 
 
-# A decorator has nowhere else to put what it registers; an executor can be given another one.
+# Where `@workflow` registers functions; `Executor(workflows=)` can use another registry.
 registered = Workflows()
 
 
@@ -114,21 +115,24 @@ def workflow(*, name: str | None = None, version: int = 1) -> Callable[[_Functio
 def workflow(
     fn: _Function | None = None, *, name: str | None = None, version: int = 1
 ) -> _Function | Callable[[_Function], _Function]:
-    """Register a workflow's function by name, so that `Executor.recover` can resume its runs.
+    """Register a workflow function by name, so that `Executor.recover` can resume its runs.
 
-    The name and the version are kept in each run's first event. Unless another one is given, it is
-    the function's own with its module, as in `shop.orders:ship`. Several versions can be registered
-    under one name: a run goes on with the one that began it, and with the newest if that is gone.
-    Another function of the same name and version is refused. The function itself comes back
-    unchanged.
+        @inb.workflow(name="order", version=2)
+        async def order(ctx, input): ...
+
+    Returns the function unchanged. The name and the version are recorded in each run's first event.
+    `name` defaults to the function's name with its module, as in `shop.orders:ship`. Several
+    versions can be registered under one name: a run is resumed with the version that started it, or
+    with the newest if that version is not registered. Raises `ValueError` if another function is
+    already registered with the same name and version.
     """
 
     def register(fn: _Function) -> _Function:
         check_function(fn, "a workflow")
         if not isinstance(version, int) or isinstance(version, bool):
-            raise TypeError(f"version is a whole number, got {type(version).__name__}")
+            raise TypeError(f"version must be an integer, got {type(version).__name__}")
         if version < 1:
-            raise ValueError(f"version is 1 or more, got {version}")
+            raise ValueError(f"version must be at least 1, got {version}")
         known_as = qualified(fn) if name is None else check_name(name, "a workflow")
         registered.add(fn, known_as, version)
         setattr(fn, _MARK, Definition(known_as, version))
@@ -138,22 +142,22 @@ def workflow(
 
 
 def definition_of(fn: Callable[..., Any]) -> Definition:
-    """Return how a function was registered; an unregistered one has no version."""
+    """Return a function's name and version; the version is None if it is not registered."""
     found: Definition | None = getattr(fn, _MARK, None)
     return found or Definition(qualified(fn), None)
 
 
 def is_registered(fn: Callable[..., Any]) -> bool:
-    """Tell whether `@workflow` has registered a function."""
+    """Tell whether a function is registered with `@workflow`."""
     return hasattr(fn, _MARK)
 
 
 def registered_names() -> list[str]:
-    """Return the names of all workflows that `@workflow` has registered, sorted."""
+    """Return the names of all workflows registered with `@workflow`, sorted."""
     return registered.names()
 
 
 def shown_name(fn: Callable[..., Any]) -> str:
-    """Return a workflow's name for people: the one it was given, else the function's own."""
+    """Return a workflow's display name: the explicit one, else the function's name."""
     name, own = definition_of(fn).name, name_of(fn)
     return own if name in (qualified(fn), f"{SAMPLES}{own}") else name

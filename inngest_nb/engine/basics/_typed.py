@@ -1,4 +1,4 @@
-"""Payloads as the types that functions are annotated with: an `Order` instead of its JSON."""
+"""Converts payloads to the types that functions are annotated with: JSON to an `Order`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AS_THEY_ARE = (str, int, float, bool, type(None), dict, list, tuple, set, froze
 
 
 class Types(NamedTuple):
-    """What a function's input and result are decoded to, None for what JSON reads back."""
+    """The types to decode a function's input and result to; None leaves them as plain JSON."""
 
     function: str = ""
     parameter: str = ""
@@ -35,23 +35,23 @@ class Types(NamedTuple):
     result: Any = None
 
     def decode_input(self, given: Any) -> Any:
-        """Return an input as the function's parameter wants it.
+        """Return an input as the type of the function's parameter.
 
-        Raises `PayloadTypeError` for one that doesn't fit, with the place in it.
+        Raises `PayloadTypeError`, which says what does not fit, and where.
         """
         if given is None or self.input is None:
             return given
-        what = f"the input of {self.function!r} does not fit its parameter {self.parameter!r}"
+        what = f"the input of {self.function!r} does not match its parameter {self.parameter!r}"
         return _convert(given, self.input, what)
 
     def decode_result(self, result: Any) -> Any:
-        """Return a result, as JSON reads it back, as what the function is annotated to return.
+        """Return a result as the function's annotated return type.
 
-        Raises `PayloadTypeError` for one that doesn't fit, with the place in it.
+        Raises `PayloadTypeError`, which says what does not fit, and where.
         """
         if self.result is None:
             return result
-        what = f"the result of {self.function!r} does not fit what it is annotated to return"
+        what = f"the result of {self.function!r} does not match its return annotation"
         return _convert(result, self.result, what)
 
 
@@ -59,7 +59,7 @@ UNTYPED = Types()
 
 
 def types_of(fn: Callable[..., Any], place: int) -> Types:
-    """Read the types of a function whose input is the parameter at this place."""
+    """Read the types of a function whose input is the parameter at this position."""
     try:
         parameters = [
             each.name
@@ -67,7 +67,7 @@ def types_of(fn: Callable[..., Any], place: int) -> Types:
             if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
         ]
         hints = _hints_of(fn)
-    except Exception:  # noqa: BLE001  # names that nobody knows here, or no signature
+    except Exception:  # noqa: BLE001  # unresolvable annotations, or no signature
         return UNTYPED
     name = parameters[place] if place < len(parameters) else ""
     wanted = _wanted(hints.get(name)), _wanted(hints.get("return"))
@@ -76,7 +76,7 @@ def types_of(fn: Callable[..., Any], place: int) -> Types:
 
 @once_for_each
 def workflow_types(fn: Callable[..., Any]) -> Types:
-    """Return the types of a workflow's function, whose input comes after its context."""
+    """Return the types of a workflow function, whose input comes after the context."""
     return types_of(fn, 1)
 
 
@@ -96,18 +96,18 @@ def _convert(value: Any, wanted: Any, what: str) -> Any:
 
 
 def _validate(kind: Any, value: Any) -> Any:
-    """Have a pydantic model made by itself."""
+    """Let pydantic create its own models."""
     return kind.model_validate(value)
 
 
 def _wanted(hint: Any) -> Any:
-    """Return a type that is worth decoding to, None for one that JSON gives anyway."""
+    """Return a type that needs decoding, None if the JSON value already has it."""
     kinds = set(_kinds(hint, 0))
     return hint if True in kinds and None not in kinds else None
 
 
 def _kinds(hint: Any, depth: int) -> typing.Iterator[bool | None]:
-    """Yield of each part of a type: True for one to decode, None for one that nobody can."""
+    """Yield for each part of a type: True if it needs decoding, None if it cannot be decoded."""
     if depth > 20:
         yield None
         return

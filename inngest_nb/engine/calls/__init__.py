@@ -1,1 +1,1 @@
-"""What a run's code calls: activities with their attempts, and other workflows."""
+"""The calls that workflow code makes: activities with their attempts, and child workflows."""

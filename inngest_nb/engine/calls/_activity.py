@@ -1,4 +1,4 @@
-"""One call of an activity: its attempts, its timeout, its end."""
+"""One call of an activity: its attempts, its timeout and its outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from inngest_nb.engine.basics._exit import process_ends
 from inngest_nb.engine.basics._failures import what_failed
-from inngest_nb.engine.basics._functions import as_json, describe, fresh, refuse_promise
+from inngest_nb.engine.basics._functions import as_json, describe, fresh, refuse_awaitable
 from inngest_nb.engine.basics._policy import RetryPolicy, later
 from inngest_nb.engine.basics._registry import definition_of
 from inngest_nb.engine.calls._activity_context import ActivityContext
@@ -28,15 +28,15 @@ from inngest_nb.state import UNSET, EventType, HistoryEvent
 
 _log = logging.getLogger("inngest_nb.engine")
 
-# What history says of an attempt whose result the code did not wait for.
+# The recorded error of an attempt whose result the code did not wait for.
 _GIVEN_UP = "canceled"
 
 
 class Activity:
-    """An activity that a run's code asked for.
+    """A call of an activity by workflow code.
 
-    Attempts may end in any thread, or after the run: only the end of the current attempt of a call
-    that is still wanted counts, whatever comes later is dropped.
+    Attempts can end in any thread, even after the run. Only the outcome of the current attempt
+    counts, and only while the code still waits for the call; anything later is discarded.
     """
 
     kind = span_kind = "activity"
@@ -56,18 +56,18 @@ class Activity:
         self._fn = fn
         self._shape = shape
         self._given = as_json(given, f"the input of activity {shape.name!r}")
-        self._takes_input = takes(shape, fn, self._given)  # says now what does not fit
-        # A call that was refused is none.
+        self._takes_input = takes(shape, fn, self._given)  # raises early if it does not fit
+        # Only now: calls that were rejected are not counted.
         self.seq = run.call(self.kind, self.name, given=self._given)
-        # The variables that the code has set, and those of who began the run.
+        # Context variables set by the workflow code and by whoever started the run.
         self.variables = contextvars.copy_context()
         self._retry = retry
         self._timeout = timeout
         self._attempt = 0
-        self._retries: int | None = None  # of the run, before this was begun for the first time
+        self._retries: int | None = None  # of the run, before this call first started
         self._over = 0  # the last attempt that ended
-        self._spent = 0  # attempts before the run was retried: the policy counts anew
-        self._retries_then = 0  # of the run, when it last happened that the past had of this call
+        self._spent = 0  # attempts before the run was retried; the policy does not count them
+        self._retries_then = 0  # of the run, at the latest recorded event of this call
         self._whole: WholeTime | None = None
         if (total := retry.total) is not None:
             self._whole = WholeTime(total, run.engine.clock)
@@ -77,13 +77,13 @@ class Activity:
         self._dropped = False
         self._spans: CallSpans | None = None
         self._timer: Timer | None = None
-        self._is_total = False  # what the attempt is limited by: the whole call's time
+        self._is_total = False  # whether the attempt is limited by the time for the whole call
         self._task: asyncio.Task[Any] | None = None
-        self._queued = False  # until a worker begins it
-        self._working = 0  # the attempt that a worker makes
+        self._queued = False  # until a worker starts it
+        self._working = 0  # the attempt that a worker is making
 
     def recall(self, event: HistoryEvent) -> None:
-        """Take note of an event of the past that is about this call."""
+        """Replay a recorded event of this call."""
         if self._dropped:
             return
         if self._retries is None:
@@ -96,8 +96,8 @@ class Activity:
                 self._whole.begin(event.timestamp, now=False)
             return
         if event.error == _GIVEN_UP and self._run.past is not None:
-            recorded, asked = f"nobody waits for call {self.seq} any more", "it still does"
-            raise self._run.past.parting(event, recorded, asked)
+            recorded, asked = f"call {self.seq} was canceled", "it still waits for that call"
+            raise self._run.past.mismatch(event, recorded, asked)
         self._over = self._attempt
         if isinstance(event.retry_at, datetime):
             self._again_at = event.retry_at
@@ -106,9 +106,9 @@ class Activity:
         else:
             self.last_event = event.id
 
-    def go_on(self) -> None:
-        """Begin, or go on after what the past says of this call."""
-        if self._retries is None or self._may_start():  # None: the past says nothing of it
+    def proceed(self) -> None:
+        """Start the call, or continue after what the history has of it."""
+        if self._retries is None or self._may_start():  # None: the history has nothing of it
             self.start()
 
     def _may_start(self) -> bool:
@@ -122,20 +122,20 @@ class Activity:
             return True
 
     def start(self) -> None:
-        """Begin the next attempt: an async function on the loop, a plain one in a worker."""
+        """Start the next attempt: an async function on the loop, a plain one in a worker."""
         if self._shape.is_async:
             if (number := self._begin_timed()) is not None:
                 self._run.engine.on_loop(partial(self._launch, number))
             return
         self._queued = True
-        try:  # it begins when a worker is free
+        try:  # it starts when a worker is free
             self._run.engine.workers.submit(self._work)
-        except (RuntimeError, MemoryError) as error:  # no thread to be had
+        except (RuntimeError, MemoryError) as error:  # no thread could be started
             if (number := self._begin()) is not None:
                 self._finish(number, None, error)
 
     def run_here(self, pause_until: Callable[[datetime | timedelta], None]) -> None:
-        """Make all attempts in this very thread, with `pause_until` between them."""
+        """Make all attempts in the current thread, with `pause_until` between them."""
         if self._is_too_late():
             return
         self._again_after_cut()
@@ -147,29 +147,29 @@ class Activity:
                 return
 
     def drop(self) -> None:
-        """Cancel the attempt that runs, and let nothing that still comes of it count."""
+        """Cancel the running attempt, and discard any outcome it still has."""
         with self._run.lock:
             if self._dropped or self.last_event is not None:
                 return
             self._dropped = True
             if self._over == self._attempt or self._run.past is not None:
-                self._let_go()
+                self._release()
                 return
-            # For those who read the history; the code that asked has gone on without an answer.
+            # For readers of the history; the code has continued without an answer.
             self._record(
                 EventType.ACTIVITY_FAILED,
                 save=False,
                 error=_GIVEN_UP,
                 duration=self._time_since_start(),
             )
-        self._let_go()
+        self._release()
 
     def result(self, event: HistoryEvent) -> Any:
-        """Return what the workflow's code gets of the result in an event."""
+        """Return the recorded result as the workflow code gets it."""
         return self._shape.types.decode_result(fresh(event.result))
 
     def error(self, event: HistoryEvent) -> ActivityError:
-        """Return what the workflow's code sees of the failure in an event."""
+        """Return the recorded failure as the error that the workflow code gets."""
         attempts = self._attempt
         times = "" if attempts == 1 else f" after {attempts} attempts"
         return ActivityError(
@@ -185,7 +185,7 @@ class Activity:
         )
 
     def _record(self, kind: EventType, **fields: Any) -> HistoryEvent | None:
-        """Record what happened to the call; None if the run has ended."""
+        """Record an event of this call; None if the run has ended."""
         return self._run.record(
             kind, activity_name=self.name, seq=self.seq, attempt=self._attempt, **fields
         )
@@ -214,7 +214,7 @@ class Activity:
             return self._attempt
 
     def _open_spans(self, tracing: Tracing) -> None:
-        """Begin the span of an attempt, and with the first of this life that of the whole call."""
+        """Open the span of an attempt, and with the first one in this process the call's."""
         if self._spans is None:
             run = self._run
             self._spans = CallSpans(
@@ -226,7 +226,7 @@ class Activity:
         self._spans.begin(self._attempt)
 
     def _close_spans(self, error: BaseException | None, *, over: bool) -> None:
-        """End the span of an attempt, and that of the call if it is over."""
+        """Close the span of an attempt, and the call's if it is over."""
         spans = self._spans
         if spans is not None:
             if over:
@@ -234,17 +234,17 @@ class Activity:
             spans.end(error, over=over)
 
     def inside(self) -> contextlib.AbstractContextManager[object]:
-        """Make the span of the attempt current, where spans are kept."""
+        """Make the attempt's span the current one, if there is tracing."""
         return contextlib.nullcontext() if self._spans is None else self._spans.inside()
 
     @property
     def is_waiting(self) -> bool:
-        """Tell whether no attempt is being made."""
+        """Tell whether no attempt is running."""
         over = self._dropped or self.last_event is not None
         return over or (self._over == self._attempt and not self._queued)
 
     def _begin_timed(self) -> int | None:
-        """Begin an attempt that is cut off after its time."""
+        """Start an attempt that is cut off when its time is over."""
         if self._timeout is None and self._whole is None:
             return self._begin()
         with self._run.lock:
@@ -255,7 +255,7 @@ class Activity:
             return number
 
     def _count_anew(self) -> None:
-        """Let the whole policy count again, if the run was retried meanwhile."""
+        """Restart the retry policy if the run was retried in the meantime."""
         if self._retries_then != self._run.journal.retries:
             self._retries_then = self._run.journal.retries
             self._spent = self._over
@@ -263,7 +263,7 @@ class Activity:
                 self._whole.begin_anew()
 
     def _is_too_late(self) -> bool:
-        """End a call of an earlier life, if its whole time is over by now."""
+        """Fail a call that started before a restart if its total timeout is over."""
         self._count_anew()
         if self._whole is None or not self._whole.is_over():
             return False
@@ -280,7 +280,7 @@ class Activity:
         return True
 
     def _limit(self) -> timedelta | None:
-        """Return how long the attempt that has just begun may take."""
+        """Return how long the attempt that has just started may take."""
         timeout = self._timeout
         if self._whole is None or self._started is None:
             return timeout
@@ -289,7 +289,7 @@ class Activity:
         return left if self._is_total else timeout
 
     def _again_after_cut(self) -> None:
-        """Have an attempt that was cut off by the end of its process made again."""
+        """Repeat an attempt that was interrupted when its process ended."""
         if self._attempt > self._over:
             self._attempt = self._over
 
@@ -311,13 +311,13 @@ class Activity:
         return (context, *given)
 
     def _launch(self, number: int) -> None:
-        # Named, because the running loop may be the workflow's own, in the turn that asks for this.
+        # Explicit, because the running loop may be the workflow's own, in the turn that calls this.
         loop = self._run.engine.loop.loop
         with self._run.lock:
             if loop is None or not self._is_current(number):
                 return
             name = f"activity {self.name} of {self._run.workflow_id}"
-            variables = self.variables.copy()  # for this attempt alone
+            variables = self.variables.copy()  # for this attempt only
             coro = self._call_async()
             task = self._task = loop.create_task(coro, name=name, context=variables)
         task.add_done_callback(partial(self._task_done, number))
@@ -339,7 +339,7 @@ class Activity:
                 self._finish(number, None, error)
             else:
                 self._finish(number, task.result(), None)
-        except BaseException as broken:  # noqa: BLE001  # as in `breaking_off`, which takes longer
+        except BaseException as broken:  # noqa: BLE001  # as in `breaking_off`, which is slower
             self._run.break_off(broken)
 
     def _work(self) -> None:
@@ -349,7 +349,7 @@ class Activity:
     def _make_attempt(self) -> None:
         with self._run.lock:
             if self._dropped or self._run.ended or self._is_too_late():
-                return  # given up while it waited for a free worker
+                return  # canceled while it waited for a free worker
             number = self._begin_timed()
             self._queued = False
             if number is None:
@@ -361,11 +361,11 @@ class Activity:
             with self._run.lock:
                 if self._working == number:
                     self._working = 0
-                    left_alone = False
+                    replaced = False
                 else:
-                    left_alone = True
-            if left_alone:
-                self._run.engine.workers.came_back()
+                    replaced = True
+            if replaced:
+                self._run.engine.workers.thread_returned()
         if again is not None:
             self._try_again_at(again)
 
@@ -375,18 +375,18 @@ class Activity:
         with self.inside():
             return self._fn(*self._arguments())
 
-    def _leave_worker_alone(self) -> None:
-        """Let the pool have another thread in place of the one that makes the attempt."""
+    def _release_worker(self) -> None:
+        """Let the pool replace the thread that is still busy with the attempt."""
         with self._run.lock:
             working, self._working = self._working, 0
         if working:
-            self._run.engine.workers.leave_alone()
+            self._run.engine.workers.replace_thread()
 
     def _attempt_here(self, number: int) -> timedelta | None:
         try:
             result = self.variables.copy().run(self._call)
-            refuse_promise(result, f"activity {self.name!r}")
-        except BaseException as error:  # noqa: BLE001  # goes to the workflow, with its cause
+            refuse_awaitable(result, f"activity {self.name!r}")
+        except BaseException as error:  # noqa: BLE001  # passed to the workflow, with its cause
             return self._ended(number, None, error)
         return self._ended(number, result, None)
 
@@ -397,12 +397,12 @@ class Activity:
                     return
                 task = self._task
                 self._finish(number, None, self._timed_out())
-            self._leave_worker_alone()
+            self._release_worker()
             if task is not None:
                 self._run.engine.on_loop(task.cancel)
 
     def _timed_out(self) -> TimeoutError:
-        """Return the error of the attempt that has come to one of its two limits, the first."""
+        """Return the error for an attempt that has reached the first of its two limits."""
         if self._is_total and self._whole is not None:
             return self._whole.error()
         limit = (self._timeout or timedelta()).total_seconds()
@@ -419,7 +419,7 @@ class Activity:
                 self._timer = call_when(self._run.engine.clock, when, self._try_again)
 
     def _start_again(self) -> None:
-        """Make the next attempt once the last one's failure is durable, so that it counts."""
+        """Make the next attempt once the last failure is saved, so that it counts."""
         if self._failed is None:
             self.start()
         else:
@@ -430,14 +430,14 @@ class Activity:
             self._start_again()
 
     def _ended(self, number: int, result: Any, error: BaseException | None) -> timedelta | None:
-        """Record how an attempt ended, and return after which pause to make another, if so."""
+        """Record how an attempt ended; return the pause before the next one, None for no retry."""
         if error is None:
             try:
                 result = as_json(result, f"the result of activity {self.name!r}")
                 self._shape.types.decode_result(result)
-            except BaseException as unwritable:  # noqa: BLE001  # whatever looking at it raised
+            except BaseException as unwritable:  # noqa: BLE001  # the user's objects may raise
                 result, error = None, unwritable
-        failure: dict[str, Any] = {} if error is None else self._tell(number, error)
+        failure: dict[str, Any] = {} if error is None else self._failure_fields(number, error)
         with self._run.lock:
             if not self._is_current(number):
                 return None
@@ -445,7 +445,7 @@ class Activity:
                 hook, kind = "on_activity_complete", EventType.ACTIVITY_COMPLETED
             else:
                 if process_ends():
-                    return None  # the process is ending, and that may be all that failed here
+                    return None  # the shutdown may be the only reason for the failure
                 hook, kind = None, EventType.ACTIVITY_FAILED
             now = self._run.engine.clock.now()
             pause = None if error is None else self._pause_after(number, error, now)
@@ -472,13 +472,13 @@ class Activity:
             self.last_event = event.id
             return None
 
-    def _tell(self, number: int, error: BaseException) -> dict[str, Any]:
-        """Log an attempt's error, and return what history keeps of it."""
-        told = what_failed(error)
+    def _failure_fields(self, number: int, error: BaseException) -> dict[str, Any]:
+        """Log an attempt's error, and return the fields that record it."""
+        fields = what_failed(error)
         what = "attempt %d of activity %r of workflow %r failed: %s"
         names = self.name, self._run.workflow_id
-        _log.info(what, number, *names, told["error"], exc_info=error)
-        return told
+        _log.info(what, number, *names, fields["error"], exc_info=error)
+        return fields
 
     def _pause_after(self, number: int, error: BaseException, now: datetime) -> timedelta | None:
         spent = timedelta() if self._whole is None else self._whole.spent(now)
@@ -493,11 +493,11 @@ class Activity:
             return timedelta()
         return max((now or self._run.engine.clock.now()) - self._started, timedelta())
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._close_spans(asyncio.CancelledError("canceled"), over=True)
         timer, task = self._timer, self._task
         if timer is not None:
             timer.cancel()
         if task is not None:
             self._run.engine.on_loop(task.cancel)
-        self._leave_worker_alone()
+        self._release_worker()

@@ -1,4 +1,4 @@
-"""What an activity is told of the call that it answers."""
+"""The context of an activity: which call and which attempt it belongs to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from inngest_nb.engine.basics._log import RunLog
 
 
 class ActivityContext(NamedTuple):
-    """What an activity that takes two arguments, `fn(ctx, input)`, gets as its first one."""
+    """The first argument of an activity that takes two: `fn(ctx, input)`.
+
+        def charge_card(ctx: inb.ActivityContext, order):
+            return bank.charge(order["amount"], key=ctx.idempotency_key)
+
+    `seq` is the number of the call in the workflow code, `attempt` the number of the attempt (the
+    first is 1), `retries` how often the whole run was retried before, and `workflow` the name of
+    the workflow function.
+    """
 
     workflow_id: str
     run_id: str
@@ -20,26 +28,28 @@ class ActivityContext(NamedTuple):
 
     @property
     def log(self) -> RunLog:
-        """A standard logger, `inngest_nb.workflow`, whose records say whose line it is.
+        """A standard logger, `inngest_nb.workflow`.
 
-        They have `workflow`, `workflow_id`, `run_id`, `activity` and `attempt`.
+        Its records have the attributes `workflow`, `workflow_id`, `run_id`, `activity` and
+        `attempt`.
         """
         names = ("workflow", "workflow_id", "run_id", "activity", "attempt")
         return RunLog({name: getattr(self, name) for name in names}, bool)
 
     @property
     def idempotency_key(self) -> str:
-        """A word for this one call: the same in every attempt, also after a crash.
+        """A unique key for this call, the same in every attempt, even after a crash.
 
-        An attempt whose process died may have done its work: give the key to whatever is called,
-        so that doing it twice is noticed there.
+        Pass it to the services that you call, so that they can detect repeated work: an attempt may
+        have done its work before its process died.
         """
         return key_of(self.run_id, self.seq, self.retries)
 
 
 def key_of(run_id: str, seq: int, retries: int) -> str:
-    """Return a word for one call of a run.
+    """Return a unique key for a call of a run.
 
-    After a retry of the whole run, other calls may get the numbers of superseded ones.
+    It includes `retries` because, after a retry of the run, new calls can reuse the numbers of
+    superseded ones.
     """
     return f"{run_id}-{seq}-{retries}" if retries else f"{run_id}-{seq}"

@@ -1,4 +1,4 @@
-"""A workflow that another workflow's code asked for: a call of it, and a run of its own."""
+"""A call of a child workflow, which has a run of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 
 class Order(NamedTuple):
-    """What a call asks for: which workflow, and under which terms."""
+    """The arguments of a child call: which workflow to run, and how."""
 
     fn: Callable[..., Any]
     id: str | None
@@ -30,19 +30,19 @@ class Order(NamedTuple):
 
 
 class Children(Protocol):
-    """Who starts the runs of children, and finds those of an earlier life."""
+    """Starts child workflows, and finds those that were started before a restart."""
 
     def begin(self, child: Child) -> None:
-        """Start a child's run, or find it, and tell the child how it ended; returns at once."""
+        """Start a child's run, or find it, and report how it ended; returns at once."""
 
     def cancel(self, child: Child) -> None:
-        """Cancel a child's run, wherever it is; returns at once."""
+        """Cancel a child's run, in whichever process it runs; returns at once."""
 
 
 class Child(Activity):
-    """A call of a workflow. To the history it is an activity that names the child's run.
+    """A call of a child workflow, recorded as an activity with the child's id.
 
-    The ids of that run follow from the parent's run and the number of the call, so each life of the
+    The child's ids are derived from the parent's run and the number of the call, so a replay of the
     parent finds the same child.
     """
 
@@ -50,7 +50,7 @@ class Child(Activity):
 
     def __init__(self, run: Run, order: Order, given: Any) -> None:
         check_function(order.fn, "a workflow")
-        arguments(order.fn, "workflow", None, given=given)  # says now what does not fit
+        arguments(order.fn, "workflow", None, given=given)  # raises early if it does not fit
         self.order = order
         self.canceled = False
         self.given = as_json(given, "the input of the workflow")
@@ -67,31 +67,31 @@ class Child(Activity):
 
     @property
     def parent(self) -> Run:
-        """The run that asked for it."""
+        """The run whose code made the call."""
         return self._run
 
     @property
     def is_wanted(self) -> bool:
-        """Tell whether anybody waits for how it ends."""
+        """Tell whether the parent still waits for the child."""
         return self._is_current(self._attempt)
 
     @property
     def is_waiting(self) -> bool:
-        """Tell whether the child's run is alive here, so that it speaks for itself."""
+        """Tell whether nothing is in progress here, or the child's own run takes care of it."""
         return super().is_waiting or self._run.engine.alive(self.child_id()) is not None
 
     @property
     def attempt(self) -> int:
-        """The number of this child: a retry of the parent that failed of one starts another."""
+        """The number of the attempt: retrying a parent whose child failed starts a new child."""
         return self._attempt
 
     @property
     def run_id(self) -> str:
-        """The id of the child's run: no other call has the same."""
+        """The id of the child's run, unique to this call."""
         return uuid.uuid5(uuid.NAMESPACE_OID, self._key()).hex
 
     def child_id(self) -> str:
-        """Return the id under which the child is stored."""
+        """Return the workflow id under which the child is stored."""
         if self.order.id is not None:
             return self.order.id
         name = re.sub(r"\W+", "", self.name, flags=re.ASCII)[:60] or "workflow"
@@ -107,22 +107,22 @@ class Child(Activity):
         return f"{key}.{self._attempt}" if self._attempt > 1 else key
 
     def start(self) -> None:
-        """Begin the child, or find the one that an earlier life began."""
+        """Start the child, or find the one that was started before a restart."""
         if self._begin() is not None:
             self._children().begin(self)
 
     def end(self, result: Any, error: str | None) -> None:
-        """Record how the child ended: with a result, or with an error."""
+        """Record the child's result or error."""
         failure = None if error is None else self._failure(error, error)
         number = self._attempt
         self._run.engine.on_loop(lambda: self._finish(number, result, failure))
 
     def result(self, event: HistoryEvent) -> Any:
-        """Return what the parent's code gets of the result in an event."""
+        """Return the recorded result as the parent's code gets it."""
         return workflow_types(self.order.fn).decode_result(fresh(event.result))
 
     def error(self, event: HistoryEvent) -> ChildWorkflowError:
-        """Return what the parent's code sees of the failure in an event."""
+        """Return the recorded failure as the error that the parent's code gets."""
         child = event.child or self.child_id()
         return self._failure(
             f"child workflow {self.name!r} ({child}) failed: {event.error}", event.error
@@ -140,17 +140,17 @@ class Child(Activity):
             run_id=self._run.run_id,
         )
 
-    def _let_go(self) -> None:
-        super()._let_go()
+    def _release(self) -> None:
+        super()._release()
         if not self.order.detached and self._attempt > self._over:
             self._run.when_live(self._cancel)
 
     def _cancel(self) -> None:
-        """Cancel the child once it is durable that nobody waits for it."""
+        """Cancel the child once it is saved that the parent no longer waits for it."""
         run = self._run
         with run.lock:
             if run.ended and run.status is WorkflowStatus.RUNNING:
-                return  # the parent was stopped here, and goes on elsewhere
+                return  # the parent was stopped here, and will be resumed
             last = run.journal.events[-1]
             run.save_soon()
         run.when_saved(last, self._cancel_now)
@@ -162,5 +162,5 @@ class Child(Activity):
     def _children(self) -> Children:
         children: Children | None = self._run.engine.children
         if children is None:
-            raise EngineError("here, nothing can be started")
+            raise EngineError("child workflows cannot be started in a replay")
         return children

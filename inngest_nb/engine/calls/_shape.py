@@ -1,4 +1,4 @@
-"""What a function is like that stands behind a call: read once, for it is called often."""
+"""How an activity function is called; inspected once per function, because calls are frequent."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from inngest_nb.engine.basics._typed import Types, types_of
 
 
 class Shape(NamedTuple):
-    """How an activity's function is called, and what it gives back."""
+    """How an activity function is called, and its annotated types."""
 
     name: str
     is_async: bool
     takes_context: bool
     takes_input: bool
-    takes_none: bool  # it does without an input, too
+    takes_none: bool  # it can also be called without an input
     types: Types
 
 
 @once_for_each
 def shape_of(fn: Callable[..., Any]) -> Shape:
-    """Return the shape of an activity's function; raise `TypeError` for what is none."""
+    """Return the shape of an activity function; raise `TypeError` if it cannot be one."""
     check_function(fn, "an activity")
     context = wants_context(fn)
     return Shape(
@@ -44,10 +44,10 @@ def shape_of(fn: Callable[..., Any]) -> Shape:
 
 
 def takes(shape: Shape, fn: Callable[..., Any], given: Any) -> bool:
-    """Tell whether a function is called with an input; raise `TypeError` if it doesn't fit."""
+    """Tell whether to call a function with the input; raise `TypeError` if it takes none."""
     if given is None and shape.takes_none:
         return False
     if not shape.takes_input:
         before = (None,) if shape.takes_context else ()
-        arguments(fn, "activity", *before, given=given)  # says what does not fit
+        arguments(fn, "activity", *before, given=given)  # raises
     return True

@@ -1,4 +1,4 @@
-"""The spans of one call, where spans are kept: one for the call, one for each attempt in it."""
+"""The tracing spans of one call: one for the call, and within it one for each attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from inngest_nb.engine.threads._hooks import Tracing
 
 
 class CallSpans:
-    """Opens and closes them. That of the call lies within the run's."""
+    """Opens and closes the spans of a call, within the span of its run."""
 
     def __init__(
         self, tracing: Tracing, kind: str, name: str, within: Any, **about: str | int
@@ -26,11 +26,11 @@ class CallSpans:
         self._attempt = self._tracing.open(name, self._call, attempt=attempt, **self._about)
 
     def inside(self) -> AbstractContextManager[object]:
-        """Make the span of the attempt current."""
+        """Make the attempt's span the current one."""
         return self._tracing.inside(self._attempt)
 
     def end(self, error: BaseException | None, *, over: bool) -> None:
-        """Close the span of the attempt, and that of the call if it is over."""
+        """Close the attempt's span, and the call's if it is over."""
         if self._attempt is not None:
             self._tracing.close(self._attempt, error)
             self._attempt = None

@@ -1,1 +1,1 @@
-"""A run's code: the threads and loops it runs on, and the context it is given."""
+"""Running workflow code: its threads and event loops, and the context that it gets."""

@@ -1,4 +1,4 @@
-"""A run of an `async def` workflow, on a turn loop of its own."""
+"""A run of an `async def` workflow, on its own turn loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 
 class AsyncRun(Run):
-    """Takes one turn for each saved event, on the engine's loop. Its answers come from events."""
+    """Gives the code one turn per saved event, on the engine's loop; results come from events."""
 
     _turns: TurnLoop | None = None
     _main: asyncio.Task[Any] | None = None
@@ -44,7 +44,7 @@ class AsyncRun(Run):
         self._received: dict[str, list[Any]] = {}
         self._subscribers: list[tuple[str, weakref.ref[asyncio.Queue[Any]]]] = []
 
-    # What the context asks of it, always within a turn
+    # Called by the context, always within a turn
 
     def begin_activity(
         self,
@@ -53,17 +53,17 @@ class AsyncRun(Run):
         retry: RetryPolicy,
         timeout: timedelta | None,
     ) -> tuple[Activity | None, asyncio.Future[Any]]:
-        """Start an activity, and return it with the future of its result."""
+        """Start an activity; return the call and the future of its result."""
         turns = self.check_turn()
         shape = shape_of(fn)
-        # One without a number is awaited faster, and the code never sees it.
+        # A plain future is faster than a numbered one, and the code never sees it.
         future: asyncio.Future[Any] = asyncio.Future(loop=turns)
         if turns.is_ending():
             return None, future
         return self._ask(Activity(self, fn, shape, given, retry, timeout), future)
 
     def begin_child(self, order: Order, given: Any) -> tuple[Activity | None, asyncio.Future[Any]]:
-        """Start another workflow, and return the call with the future of its result."""
+        """Start a child workflow; return the call and the future of its result."""
         turns = self.check_turn()
         future: asyncio.Future[Any] = turns.create_future()
         if turns.is_ending():
@@ -74,17 +74,17 @@ class AsyncRun(Run):
         self, activity: Activity, future: asyncio.Future[Any]
     ) -> tuple[Activity, asyncio.Future[Any]]:
         self._activities[activity.seq] = activity, future
-        self.when_live(activity.go_on)
+        self.when_live(activity.proceed)
         return activity, future
 
     def mailbox(self, name: str) -> asyncio.Queue[Any]:
-        """Return the queue of a signal's payloads that no one took."""
+        """Return the queue of a signal's payloads that have not been received."""
         if self.check_turn().is_ending():
             return asyncio.Queue()
         return self._mailboxes.setdefault(name, asyncio.Queue())
 
     def subscribe(self, name: str) -> asyncio.Queue[Any]:
-        """Return a new queue of all of a signal's payloads, those of the past included."""
+        """Return a new queue of all payloads of a signal, including past ones."""
         queue: asyncio.Queue[Any] = asyncio.Queue()
         if self.check_turn().is_ending():
             return queue
@@ -94,29 +94,30 @@ class AsyncRun(Run):
         return queue
 
     def check_code(self) -> None:
-        """Raise outside of a turn."""
+        """Raise `WorkflowCodeError` outside of a turn."""
         self.check_turn()
 
     def check_turn(self) -> TurnLoop:
-        """Return the loop, or raise outside of a turn.
+        """Return the turn loop; raise `WorkflowCodeError` outside of a turn.
 
-        Once the run has ended, what its code waits for never comes, and each wait is canceled: if
-        the calls raised by themselves, code that goes on after it would never let go of the thread.
+        After the run has ended, calls don't raise; what they return never completes, and every wait
+        is canceled. If they raised, code that catches errors and continues would never release the
+        thread.
         """
         turns = self._turns
         if turns is None or not turns.is_turning():
             raise WorkflowCodeError(
-                f"the context of workflow {self.workflow_id!r} was used outside of its code; an "
-                "activity gets its input and returns its result, and has no context",
+                f"the context of workflow {self.workflow_id!r} was used outside of the workflow's "
+                "code; activities cannot use it: pass them what they need as input",
                 workflow_id=self.workflow_id,
                 run_id=self.run_id,
             )
         return turns
 
-    # What the turn loop asks of it
+    # Called by the turn loop
 
     def start_timer(self, handle: asyncio.TimerHandle) -> None:
-        """Arm a timer that is recorded when it fires."""
+        """Start a durable timer, which is recorded when it fires."""
         if self._turns is None:
             return
         delay = handle.when() - self._turns.time()
@@ -127,8 +128,8 @@ class AsyncRun(Run):
         self.when_live(partial(self._arm, seq, handle, delay, self.past is None))
 
     def _arm(self, seq: int, handle: asyncio.TimerHandle, delay: float, is_live: bool) -> None:
-        """Arm a timer: a live one by its delay, one of an earlier life by the time it is due."""
-        with self.lock, contextlib.suppress(OverflowError, ValueError):  # later than calendars
+        """Start a timer: a live one by its delay, one from before a restart by its due time."""
+        with self.lock, contextlib.suppress(OverflowError, ValueError):  # too late for a datetime
             if seq in self._due and self._begun is not None:
                 due = self._begun + timedelta(seconds=handle.when())
                 when = timedelta(seconds=delay) if is_live else due
@@ -144,7 +145,7 @@ class AsyncRun(Run):
             timer.cancel()
 
     def refuse(self, error: WorkflowCodeError) -> None:
-        """Fail the run for what its code did; from any thread."""
+        """Fail the run because of what its code did; called from any thread."""
         self.fail(error)
 
     # Events
@@ -154,11 +155,11 @@ class AsyncRun(Run):
 
     def _take_turns(self) -> None:
         if self._turns is not None and self._turns.is_busy():
-            return  # in a thread that the loop has left, and which will come back to this
+            return  # in a thread that the loop has left; that thread will call this again
         try:
             while True:
                 if (event := self._next_event()) is None:
-                    # Not earlier: a signal that is saved in mid-replay claims the run, too.
+                    # Not earlier: saving a signal during the replay claims the run, too.
                     if self.past is None or not self.journal.owned or self.ended:
                         break
                     self._go_live()
@@ -170,7 +171,7 @@ class AsyncRun(Run):
                 if (main := self._main) is not None and main.done() and self._past_is_over():
                     self._finish(main)
                 if not stays:
-                    self._go_on_elsewhere()
+                    self._catch_up_later()
                     return
         except NonDeterminismError as error:
             main = self._main if self._main is not None and self._main.done() else None
@@ -178,20 +179,20 @@ class AsyncRun(Run):
         except WorkflowBlockedError as error:
             error.workflow_id, error.run_id = self.workflow_id, self.run_id
             self.suspend(error)
-        except BaseException as error:  # noqa: BLE001  # no other run is to hear of it
+        except BaseException as error:  # noqa: BLE001  # must not affect other runs
             self.break_off(error)
         else:
             if self.past is not None and self._past_is_over() and not self.ended:
                 self._claim()
 
-    def _go_on_elsewhere(self) -> None:
-        """Do what was to be done while the code kept the thread that the loop has left."""
+    def _catch_up_later(self) -> None:
+        """Catch up on what came in while the code kept the thread that the loop has left."""
         self.engine.loop.post(self._take_turns)
         if self.ended:
             self._stop()
 
     def _apply(self, event: HistoryEvent) -> bool:
-        """Do what an event means for the code, and tell whether it gets a turn for that."""
+        """Apply an event, and tell whether the code gets a turn for it."""
         kind = event.type
         seq = event.seq if self.past is None else self.past.match(event)
         if kind is EventType.ACTIVITY_COMPLETED or kind is EventType.ACTIVITY_FAILED:
@@ -221,7 +222,7 @@ class AsyncRun(Run):
         turns = self._turns = TurnLoop(self, seed)  # type: ignore[abstract]  # the rest refuses
         try:
             self._main = self._first_task(turns, event)
-        except BaseException as error:  # noqa: BLE001  # it is how the run ended
+        except BaseException as error:  # noqa: BLE001  # whatever the code raises fails the run
             self.fail(error)
 
     def _first_task(self, turns: TurnLoop, event: HistoryEvent) -> asyncio.Task[Any]:
@@ -236,14 +237,14 @@ class AsyncRun(Run):
         if activity is not None and self.past is not None:
             activity.recall(event)
         if activity is None or future is None or activity.last_event != event.id:
-            return False  # an attempt that is followed by another
+            return False  # an attempt that will be retried
         del self._activities[seq]
         if future.done():
             return False
         if event.type is EventType.ACTIVITY_COMPLETED:
             try:
                 future.set_result(activity.result(event))
-            except PayloadTypeError as misfit:  # its type has changed since
+            except PayloadTypeError as misfit:  # the annotated type has changed since
                 future.set_exception(misfit)
         else:
             future.set_exception(activity.error(event))
@@ -284,13 +285,13 @@ class AsyncRun(Run):
         else:
             try:
                 result = as_json(main.result(), "the workflow's result")
-            except BaseException as unwritable:  # noqa: BLE001  # whatever looking at it raised
+            except BaseException as unwritable:  # noqa: BLE001  # the user's objects may raise
                 self.fail(unwritable)
             else:
                 self.end(WorkflowStatus.COMPLETED, EventType.WORKFLOW_COMPLETED, result=result)
 
     def _stop(self) -> None:
-        self.engine.loop.post(self._stop_code)  # later, because this may be in a turn
+        self.engine.loop.post(self._stop_code)  # later, because this may be called in a turn
 
     def _stop_code(self) -> None:
         with self.lock:
@@ -306,14 +307,14 @@ class AsyncRun(Run):
                 timer.cancel()
         if self._turns is not None:
             if self._turns.is_busy():
-                return  # once its code gives back the thread that the loop has left
+                return  # done later, when its code releases the thread that the loop has left
             self.engine.loop.take_turn(self.workflow_id, self._turns.end)
-        # A failed task's traceback keeps its whole world alive, the run with it.
+        # The traceback of a failed task would keep the run and everything in it alive.
         self._main = self._turns = None
 
 
 def _plainer(error: BaseException) -> BaseException:
-    """Say in our words what asyncio says when a workflow awaits something of another loop."""
+    """Replace asyncio's error for awaiting something of another loop by a helpful one."""
     if isinstance(error, RuntimeError) and (
         "attached to a different loop" in str(error) or "Task got bad yield" in str(error)
     ):

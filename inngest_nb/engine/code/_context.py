@@ -1,4 +1,4 @@
-"""What a workflow's code works with: the same names for `async def` and for plain functions."""
+"""The contexts of workflow code, with the same methods for `async def` and plain functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from inngest_nb.state import check_name
 
 
 class _Context:
-    """What both kinds of contexts have: answers that are the same when the code runs again."""
+    """What both contexts share: values that are the same when the code is replayed."""
 
     _run: Run
 
@@ -33,14 +33,14 @@ class _Context:
 
     @property
     def run_id(self) -> str:
-        """The id of this one run; another run under the same workflow id has another."""
+        """The id of this run; every new run under the same workflow id has its own."""
         return self._run.run_id
 
     @property
     def log(self) -> RunLog:
-        """A standard logger, `inngest_nb.workflow`, that is silent while the run is replayed.
+        """A standard logger, `inngest_nb.workflow`, that is silent during replay.
 
-        Its records have `workflow`, `workflow_id`, `run_id` and `activity`, which is None.
+        Its records have the attributes `workflow`, `workflow_id`, `run_id` and `activity` (None).
         """
         run = self._run
         whose: dict[str, object] = {"workflow": definition_of(run.fn).name}
@@ -48,15 +48,15 @@ class _Context:
         return RunLog(whose, lambda: run.is_replaying)
 
     def now(self) -> datetime:
-        """Return the time of the last event that the code saw, in UTC.
+        """Return the time of the last event that the code has seen, in UTC; the same in a replay.
 
-        It moves on with activities, signals and sleeps, and never back.
+        It advances with activities, signals and sleeps, and never goes back.
         """
         self._run.check_code()
         return self._run.now
 
     def random(self) -> random.Random:
-        """Return a source of random numbers that are the same in a replay."""
+        """Return a random number generator that gives the same numbers in a replay."""
         self._run.check_code()
         return self._run.random
 
@@ -65,36 +65,40 @@ class _Context:
         return uuid.UUID(int=self._run.random.getrandbits(128), version=4)
 
     def version(self, name: str, latest: int = 1) -> int:
-        """Return which version of a changed piece of code this run goes by.
-
-        That is `latest` for a run which comes here for the first time, and stays it whenever the
-        run is replayed, whatever `latest` is by then. It is 0 for a run that went past here before
-        the code asked: it has to do what the code did then.
+        """Return which version of a changed piece of code this run must use.
 
             if ctx.version("weigh the parcel"):
                 await ctx.execute_activity(weigh, parcel)
+
+        A run that reaches the call for the first time gets `latest`, and keeps that value in every
+        replay, even if `latest` has grown since. A run that passed this place before the call was
+        added gets 0 and must behave like the old code.
         """
         name = check_name(name, "a version")
         if not isinstance(latest, int) or isinstance(latest, bool):
-            raise TypeError(f"latest is a whole number, got {type(latest).__name__}")
+            raise TypeError(f"latest must be an integer, got {type(latest).__name__}")
         if latest < 1:
-            raise ValueError(f"latest is 1 or more, got {latest}")
+            raise ValueError(f"latest must be at least 1, got {latest}")
         self._run.check_code()
         return self._run.version(name, int(latest))
 
 
 def _check_concurrency(concurrency: int | None) -> int | None:
     if concurrency is not None and concurrency < 1:
-        raise ValueError(f"concurrency is 1 or more, or None for no limit; got {concurrency}")
+        raise ValueError(f"concurrency must be at least 1, or None for no limit; got {concurrency}")
     return concurrency
 
 
 class AsyncWorkflowContext(_Context):
     """The context of an `async def` workflow.
 
-    Its code runs again when it is replayed and must then do the same: what it does to the world
-    goes into activities. `asyncio.gather`, task groups, `asyncio.sleep` and `asyncio.timeout` work
-    as they do elsewhere, and timers among them are part of the history. I/O is refused.
+        async def order(ctx: inb.AsyncWorkflowContext, input):
+            await ctx.execute_activity(charge_card, input)
+            approval = await ctx.receive_signal("approve", timeout=3600)
+
+    Workflow code must be deterministic, because it is executed again in a replay: side effects
+    belong in activities. `asyncio.gather`, task groups, `asyncio.sleep` and `asyncio.timeout` work
+    as usual, and their timers are durable. I/O raises `WorkflowCodeError`.
     """
 
     _run: AsyncRun
@@ -110,11 +114,15 @@ class AsyncWorkflowContext(_Context):
         retry: RetryPolicy | None = None,
         timeout: Duration | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        """Begin an activity at once; awaiting gives its result as JSON reads it back.
+        """Start an activity at once; await the returned coroutine for its result.
 
-        A plain function runs in a worker thread, an async one on the engine's loop. Without
-        `retry` it is tried once. `timeout` is for each attempt: an async function is canceled, a
-        plain one cannot be, but nobody waits for it any more. Raises `ActivityError`.
+        The result is what JSON gives back, converted to the function's return type if that is
+        annotated. A plain function runs in a worker thread, an async one on the engine's loop.
+        Without `retry`, there is one attempt. `timeout` (a timedelta or seconds) limits each
+        attempt: an async function is then canceled; a plain one cannot be, but its result is
+        discarded.
+
+        Raises `ActivityError` when the activity has failed and has no retries left.
         """
         limit = limit_of(timeout, "timeout")
         return _result_of(*self._run.begin_activity(fn, input, retry or ONCE, limit))
@@ -128,16 +136,19 @@ class AsyncWorkflowContext(_Context):
         timeout: Duration | None = None,
         detached: bool = False,
     ) -> Coroutine[Any, Any, Any]:
-        """Begin another workflow at once; awaiting gives its result as JSON reads it back.
+        """Start a child workflow at once; await the returned coroutine for its result.
 
-        The child is a run of its own in the same store, with an id made of this run's and the
-        number of the call, unless another `id` is given. Whatever process dies, it is started once:
-        a parent that runs again finds its child. It is canceled when nobody waits for it any more,
-        because the call or the parent has ended, unless it is `detached`. `timeout` is the child's.
+        The child has its own run in the same store. It is started exactly once, even if a process
+        dies: a replay of the parent finds it. It is canceled when the call is canceled or the
+        parent ends, unless it is `detached`. `timeout` (a timedelta or seconds) limits the child's
+        run.
 
-        An `id` names one piece of work: if a run of this workflow with this input has it already,
-        its result is taken. Raises `ChildWorkflowError` if the child failed or was canceled; a
-        retry of the whole run then starts another child.
+        `id` defaults to one derived from the parent's run and the number of the call. If you pass
+        an `id` under which this workflow already runs or has ended with the same input, that run's
+        result is used.
+
+        Raises `ChildWorkflowError` if the child failed or was canceled; `Executor.retry` of the
+        parent then starts a new child.
         """
         order = Order(fn, id, limit_of(timeout, "timeout"), detached)
         return _result_of(*self._run.begin_child(order, input))
@@ -151,9 +162,10 @@ class AsyncWorkflowContext(_Context):
         retry: RetryPolicy | None = None,
         timeout: Duration | None = None,  # noqa: ASYNC109  # that of each attempt, and durable
     ) -> list[Any]:
-        """Run an activity for each item, at most `concurrency` at a time; results come in order.
+        """Run an activity for each item, at most `concurrency` at a time, and return the results.
 
-        The first one that fails for good ends the others and raises its `ActivityError`.
+        Results are in the order of `items`. If one activity fails and has no retries left, the
+        others are canceled and its `ActivityError` is raised.
         """
         waiting = list(items)
         results: list[Any] = [None] * len(waiting)
@@ -174,10 +186,11 @@ class AsyncWorkflowContext(_Context):
         return results
 
     async def receive_signal(self, name: str, timeout: Duration | None = None) -> Any:  # noqa: ASYNC109  # the timeout is durable
-        """Wait for a signal and return its payload; each payload is received once, in order.
+        """Wait for a signal and return its payload.
 
-        Payloads that came earlier wait here. Several calls at the same time are served in the order
-        of the calls. Raises `TimeoutError`.
+        Each payload is received once, in order; signals that arrived earlier are queued. Concurrent
+        calls are served in the order in which they were made. Raises `TimeoutError` after `timeout`
+        (a timedelta or seconds).
         """
         name = check_name(name, "a signal")
         mailbox = self._run.mailbox(name)
@@ -198,14 +211,14 @@ class AsyncWorkflowContext(_Context):
             raise TimeoutError(f"no signal {name!r} came within {seconds:g} s") from None
 
     def signals(self, name: str) -> AsyncIterator[Any]:
-        """Iterate over all payloads of a signal, from the first one of the run, without an end.
+        """Iterate over all payloads of a signal, from the first one in the run; never ends.
 
-        Each iterator sees every payload, whatever others or `receive_signal` take.
+        Every iterator sees every payload, no matter what other iterators or `receive_signal` get.
         """
         return _AsyncSignals(self._run, check_name(name, "a signal"))
 
     async def sleep(self, duration: Duration) -> None:
-        """Wait; counted from the last event that the code saw."""
+        """Sleep durably for a timedelta or seconds, counted from the last event the code saw."""
         self._run.check_turn()
         await asyncio.sleep(duration_of(duration, "duration").total_seconds())
 
@@ -230,11 +243,15 @@ class _AsyncSignals(AsyncIterator[Any]):
 
 
 class WorkflowContext(_Context):
-    """The context of a plain `def` workflow: each call blocks the workflow's own thread.
+    """The context of a plain `def` workflow, whose calls block the workflow's own thread.
 
-    Its code runs again when it is replayed and must then do the same: what it does to the world
-    goes into activities. Once the run has ended, canceled for example, each call raises an error
-    that is no `Exception`.
+        def order(ctx: inb.WorkflowContext, input):
+            ctx.execute_activity(charge_card, input)
+            approval = ctx.receive_signal("approve", timeout=3600)
+
+    Workflow code must be deterministic, because it is executed again in a replay: side effects
+    belong in activities. Once the run has ended, for example because it was canceled, every call
+    raises an error that is not an `Exception`, so that `except Exception` does not catch it.
     """
 
     _run: PlainRun
@@ -250,12 +267,15 @@ class WorkflowContext(_Context):
         retry: RetryPolicy | None = None,
         timeout: Duration | None = None,
     ) -> Any:
-        """Run an activity and return its result as JSON reads it back.
+        """Run an activity and return its result.
 
-        A plain function runs right here, or with a `timeout` in a worker thread, an async one on
-        the engine's loop. Without `retry` it is tried once. `timeout` is for each attempt: an async
-        function is canceled, a plain one cannot be, but nobody waits for it any more. Raises
-        `ActivityError`.
+        The result is what JSON gives back, converted to the function's return type if that is
+        annotated. A plain function runs in the workflow's thread, or with a `timeout` in a worker
+        thread; an async one runs on the engine's loop. Without `retry`, there is one attempt.
+        `timeout` (a timedelta or seconds) limits each attempt: an async function is then canceled;
+        a plain one cannot be, but its result is discarded.
+
+        Raises `ActivityError` when the activity has failed and has no retries left.
         """
         limit = limit_of(timeout, "timeout")
         return self._run.activity(fn, input, retry or ONCE, limit)
@@ -269,16 +289,18 @@ class WorkflowContext(_Context):
         timeout: Duration | None = None,
         detached: bool = False,
     ) -> Any:
-        """Run another workflow and return its result as JSON reads it back.
+        """Run a child workflow and return its result.
 
-        The child is a run of its own in the same store, with an id made of this run's and the
-        number of the call, unless another `id` is given. Whatever process dies, it is started once:
-        a parent that runs again finds its child. It is canceled when nobody waits for it any more,
-        because the call or the parent has ended, unless it is `detached`. `timeout` is the child's.
+        The child has its own run in the same store. It is started exactly once, even if a process
+        dies: a replay of the parent finds it. It is canceled when the parent ends, unless it is
+        `detached`. `timeout` (a timedelta or seconds) limits the child's run.
 
-        An `id` names one piece of work: if a run of this workflow with this input has it already,
-        its result is taken. Raises `ChildWorkflowError` if the child failed or was canceled; a
-        retry of the whole run then starts another child.
+        `id` defaults to one derived from the parent's run and the number of the call. If you pass
+        an `id` under which this workflow already runs or has ended with the same input, that run's
+        result is used.
+
+        Raises `ChildWorkflowError` if the child failed or was canceled; `Executor.retry` of the
+        parent then starts a new child.
         """
         return self._run.child(Order(fn, id, limit_of(timeout, "timeout"), detached), input)
 
@@ -291,10 +313,10 @@ class WorkflowContext(_Context):
         retry: RetryPolicy | None = None,
         timeout: Duration | None = None,
     ) -> list[Any]:
-        """Run an activity for each item, at most `concurrency` at a time; results come in order.
+        """Run an activity for each item, at most `concurrency` at a time, and return the results.
 
-        Plain functions run in worker threads. The first one that fails for good ends the others
-        and raises its `ActivityError`.
+        Results are in the order of `items`. Plain functions run in worker threads. If one activity
+        fails and has no retries left, the others are canceled and its `ActivityError` is raised.
         """
         check_function(fn, "an activity")
         limit = limit_of(timeout, "timeout")
@@ -302,17 +324,18 @@ class WorkflowContext(_Context):
         return self._run.activities(fn, list(items), most, retry or ONCE, limit)
 
     def receive_signal(self, name: str, timeout: Duration | None = None) -> Any:
-        """Wait for a signal and return its payload; each payload is received once, in order.
+        """Wait for a signal and return its payload.
 
-        Payloads that came earlier wait here. Raises `TimeoutError`.
+        Each payload is received once, in order; signals that arrived earlier are queued. Raises
+        `TimeoutError` after `timeout` (a timedelta or seconds).
         """
         limit = None if timeout is None else duration_of(timeout, "timeout")
         return self._run.receive(check_name(name, "a signal"), limit)
 
     def signals(self, name: str) -> Iterator[Any]:
-        """Iterate over all payloads of a signal, from the first one of the run, without an end.
+        """Iterate over all payloads of a signal, from the first one in the run; never ends.
 
-        Each iterator sees every payload, whatever others or `receive_signal` take.
+        Every iterator sees every payload, no matter what other iterators or `receive_signal` get.
         """
         name = check_name(name, "a signal")
         position = 0
@@ -321,5 +344,5 @@ class WorkflowContext(_Context):
             position += 1
 
     def sleep(self, duration: Duration) -> None:
-        """Wait; counted from the last event that the code saw."""
+        """Sleep durably for a timedelta or seconds, counted from the last event the code saw."""
         self._run.sleep(duration_of(duration, "duration"))

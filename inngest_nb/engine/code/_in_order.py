@@ -1,6 +1,6 @@
-"""Tasks and futures by number, and sets in order: what the code of a workflow may iterate over.
+"""Tasks, futures and sets whose iteration order is the same in every replay.
 
-Objects hash by their address, so a set of tasks iterates in another order in each life of a run.
+Ordinary objects hash by their address, so a set of tasks would iterate in another order each time.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any, TypeVar
 from inngest_nb.errors import WorkflowCodeError
 
 _Item = TypeVar("_Item")
-# Numbers lie below, so that sets of tasks iterate as these were made; above lies what differs
-# between runs: asyncio keeps the tasks of all of them in one set, where equal hashes are slow.
+# The low bits hold the number, so that sets of tasks iterate in order of creation. The high bits
+# differ between runs, because asyncio keeps all tasks in one set, where equal hashes are slow.
 _SALT_SHIFT = 16
 
 
 class Numbers:
-    """Gives out the numbers of one loop."""
+    """Numbers the tasks and futures of one loop."""
 
     def __init__(self, seed: str) -> None:
         self.last = 0
         self._salt = zlib.crc32(seed.encode()) << _SALT_SHIFT
 
     def next(self) -> int:
-        """Return a hash that no other object of this loop has."""
+        """Return a hash that is unique on this loop."""
         self.last += 1
         return self._salt + self.last
 
@@ -65,7 +65,7 @@ class NumberedFuture(asyncio.Future[Any]):
 
 
 class InOrder(set[_Item]):
-    """A set that iterates in the order in which things were put in."""
+    """A set that iterates in insertion order."""
 
     def __init__(self, given: Iterable[_Item] = ()) -> None:
         self._order = dict.fromkeys(given)
@@ -76,7 +76,7 @@ class InOrder(set[_Item]):
         return iter(known + [item for item in set.__iter__(self) if item not in self._order])
 
     def add(self, item: _Item) -> None:
-        """Put an item last, unless it is in the set."""
+        """Append an item, unless it is in the set."""
         if item not in self:
             self._order.pop(item, None)
             self._order[item] = None
@@ -91,10 +91,10 @@ class InOrder(set[_Item]):
 
 
 def _set_of(*given: Iterable[Any]) -> set[Any]:
-    """Stand in for `set` in `asyncio.wait` and `asyncio.as_completed`.
+    """Act as `set` in `asyncio.wait` and `asyncio.as_completed`.
 
-    Both begin with `set(fs)`, and `as_completed` makes tasks of coroutines in the order of that
-    set, which is that of their addresses. On all but a workflow's loop this is `set`.
+    Both call `set(fs)`, and `as_completed` makes tasks of coroutines in the order of that set, that
+    is, of their addresses. On any other loop than a workflow's, this is `set`.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -105,8 +105,8 @@ def _set_of(*given: Iterable[Any]) -> set[Any]:
     for items in given:
         if isinstance(items, set | frozenset) and any(map(asyncio.iscoroutine, items)):
             raise WorkflowCodeError(
-                "a set of coroutines has another order each time that the workflow's code is "
-                "replayed; give asyncio a list of them"
+                "a set of coroutines has a different order each time the workflow's code is "
+                "replayed; pass a list to asyncio instead"
             )
     return InOrder(*given)
 

@@ -1,4 +1,4 @@
-"""Which kind of run a function gets, with the context that goes with it."""
+"""Creates the right kind of run for a function, with its context."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from inngest_nb.state import WorkflowState
 
 
 def refuse_in_code(what: str) -> None:
-    """Raise in a workflow's code: another run would begin again in each of its lives."""
+    """Raise `WorkflowCodeError` in workflow code, which would do this again in every replay."""
     if isinstance(running_loop(), TurnLoop) or runs_plain_code():
         raise WorkflowCodeError(
-            f"{what} is not possible in a workflow's code, which runs again when it is replayed; "
-            "ctx.execute_workflow(fn, input) starts another workflow once, and activities may "
-            "use an executor"
+            f"{what} is not allowed in workflow code, because a replay would do it again; use "
+            "ctx.execute_workflow(fn, input) to start a child workflow, or use the executor in an "
+            "activity"
         )
 
 
 def new_run(services: Services[Run], fn: Callable[..., Any], state: WorkflowState) -> Run:
-    """Return a run of a function: new, or with the past that its state has.
+    """Return a new run of a function, or one that replays the history of its state.
 
     Raises `PayloadTypeError` for an input that doesn't fit the function.
     """
-    workflow_types(fn).decode_input(state.input)  # says now what does not fit
+    workflow_types(fn).decode_input(state.input)  # raises early if it does not fit
     if is_async(fn):
         return AsyncRun(services, fn, state, AsyncWorkflowContext)
     return PlainRun(services, fn, state, WorkflowContext)

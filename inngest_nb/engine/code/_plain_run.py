@@ -1,4 +1,4 @@
-"""A run of a plain `def` workflow, in a thread of its own."""
+"""A run of a plain `def` workflow, in its own thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from inngest_nb.engine.basics._exit import process_ends
-from inngest_nb.engine.basics._functions import arguments, as_json, fresh, refuse_promise
+from inngest_nb.engine.basics._functions import arguments, as_json, fresh, refuse_awaitable
 from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.basics._typed import workflow_types
 from inngest_nb.engine.calls._activity import Activity
@@ -25,39 +25,39 @@ _here = threading.local()
 
 
 class StopRun(BaseException):
-    """Raised in a plain workflow's code by each call of its context once the run has ended.
+    """Raised by every call of a plain workflow's context once the run has ended.
 
-    Not an `Exception`, so that code which goes on after errors does not go on after this one.
+    It is not an `Exception`, so that code that handles errors does not continue after this one.
     """
 
 
 def runs_plain_code() -> bool:
-    """Tell whether this thread is in a plain workflow's code, and not in an activity of it."""
+    """Tell whether this thread is running a plain workflow's code, not one of its activities."""
     run: PlainRun | None = getattr(_here, "run", None)
     return run is not None and not run.is_in_activity
 
 
 class PlainRun(Run):
-    """Blocks the workflow's thread until an event has the answer.
+    """Blocks the workflow's thread until an event answers the call that it is waiting for.
 
-    It looks at saved events one at a time and stops at the one that answers, as a replay does.
+    It processes saved events one at a time up to the one with the answer, live and in replay.
     """
 
     _thread: threading.Thread | None = None
     _in_activity = False
-    _ready: Callable[[], bool] | None = None  # what the code waits for, while it does
+    _ready: Callable[[], bool] | None = None  # what the code is waiting for, if it is
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._begun = False
         self._activities: dict[int, Activity] = {}
         self._answers: dict[int, HistoryEvent] = {}
-        self._answered: deque[int] | None = None  # in their order, while the code waits for any
+        self._answered: deque[int] | None = None  # in order, while the code waits for any of them
         self._timers: dict[int, Timer | None] = {}
         self._received: dict[str, list[Any]] = {}
         self._taken: dict[str, int] = {}
 
-    # What the context asks of it, always in the workflow's thread
+    # Called by the context, always in the workflow's thread
 
     def activity(
         self,
@@ -73,15 +73,15 @@ class PlainRun(Run):
         self._activities[activity.seq] = activity
         self._wait_for(lambda: self.past is None or activity.seq in self._answers)
         if activity.seq in self._answers:
-            pass  # its past has the answer
+            pass  # the history has the answer
         elif timeout is None and retry.total_timeout is None and not shape.is_async:
-            self._in_activity = True  # in this very thread, and yet not the code
+            self._in_activity = True  # the same thread, but not workflow code
             try:
                 activity.run_here(self._pause_until)
             finally:
                 self._in_activity = False
         else:
-            activity.go_on()  # elsewhere, so that this thread can stop waiting for it
+            activity.proceed()  # in another thread, so that this one can stop waiting for it
         return self._result(activity)
 
     def activities(
@@ -92,7 +92,7 @@ class PlainRun(Run):
         retry: RetryPolicy,
         timeout: timedelta | None,
     ) -> list[Any]:
-        """Run an activity for each item, so many at a time, and return the results in order."""
+        """Run an activity for each item, at most `concurrency` at a time; results are in order."""
         self._check_thread()
         shape = shape_of(fn)
         begun: list[Activity] = []
@@ -105,7 +105,7 @@ class PlainRun(Run):
                 begun.append(activity)
                 open_.add(activity.seq)
                 self._activities[activity.seq] = activity
-                self.when_live(activity.go_on)
+                self.when_live(activity.proceed)
                 while not failed and concurrency is not None and len(open_) >= concurrency:
                     failed = self._wait_for_one(answered, open_)
                 if failed:
@@ -122,15 +122,15 @@ class PlainRun(Run):
         return [self._result(activity) for activity in begun]
 
     def child(self, order: Order, given: Any) -> Any:
-        """Run another workflow and return its result."""
+        """Run a child workflow and return its result."""
         self._check_thread()
         child = Child(self, order, given)
         self._activities[child.seq] = child
-        self.when_live(child.go_on)
+        self.when_live(child.proceed)
         return self._result(child)
 
     def _wait_for_one(self, answered: deque[int], seqs: set[int]) -> bool:
-        """Wait until one of these calls has its answer, forget it, and tell whether it failed."""
+        """Wait for one of these calls to end, remove it from `seqs`, and tell whether it failed."""
         while True:
             self._wait_for(lambda: bool(answered))
             if (seq := answered.popleft()) in seqs:
@@ -149,12 +149,12 @@ class PlainRun(Run):
         return activity.result(event)
 
     def sleep(self, duration: timedelta) -> None:
-        """Return when so much time is over since the last event."""
+        """Return after a duration, counted from the last event."""
         self._check_thread()
         self._answer(self._start_timer(duration))
 
     def receive(self, name: str, timeout: timedelta | None) -> Any:
-        """Return the next payload that was not received, or raise `TimeoutError`."""
+        """Return the next payload that has not been received, or raise `TimeoutError`."""
         self._check_thread()
         position = self._taken.get(name, 0)
         seq = None
@@ -170,7 +170,7 @@ class PlainRun(Run):
         return fresh(self._received[name][position])
 
     def payload(self, name: str, position: int) -> Any:
-        """Return a signal's payload by its number, the first is 0; wait until it is there."""
+        """Wait for a signal's payload by its number (the first is 0), and return it."""
         self._check_thread()
         with self.listen(name):
             self._wait_for(lambda: self._has(name, position))
@@ -180,19 +180,19 @@ class PlainRun(Run):
         return len(self._received.get(name, ())) > position
 
     def check_code(self) -> None:
-        """Raise in an activity or another thread, and once the run has ended."""
+        """Raise `WorkflowCodeError` in an activity or another thread, `StopRun` after the end."""
         self._check_thread()
 
     @property
     def is_in_activity(self) -> bool:
-        """Tell whether the code's thread is in an activity just now."""
+        """Tell whether the code's thread is running an activity now."""
         return self._in_activity
 
     def _check_thread(self) -> None:
         if threading.current_thread() is not self._thread or self._in_activity:
             raise WorkflowCodeError(
-                f"the context of workflow {self.workflow_id!r} was used outside of its code; an "
-                "activity gets its input and returns its result, and has no context",
+                f"the context of workflow {self.workflow_id!r} was used outside of the workflow's "
+                "code; activities cannot use it: pass them what they need as input",
                 workflow_id=self.workflow_id,
                 run_id=self.run_id,
             )
@@ -246,11 +246,11 @@ class PlainRun(Run):
         seq = self.call("timer", given=duration.total_seconds())
         try:
             due = self.now + duration
-        except OverflowError:  # later than any calendar goes: never
+        except OverflowError:  # too late for a datetime: it never fires
             return seq
         with self.lock:
             self._timers[seq] = None
-        # A live one by its delay, one of an earlier life by the time it is due.
+        # A live timer counts by its delay, one from before a restart by its due time.
         when = duration if self.past is None else due
         self.when_live(partial(self._arm, seq, when, duration))
         return seq
@@ -274,7 +274,7 @@ class PlainRun(Run):
                 self.record(EventType.TIMER_FIRED, seq=seq, duration=duration)
 
     def _pause_until(self, when: datetime | timedelta) -> None:
-        """Return at that time, or after so long, and not before all that is to be saved is."""
+        """Return at a time or after a delay, but not before all events so far are saved."""
         over: list[bool] = []
         wanted = self._wanted
 
@@ -298,8 +298,8 @@ class PlainRun(Run):
             self._begun = True
         try:
             self.engine.threads.submit(partial(self.variables.run, self._run_code))
-        except (RuntimeError, MemoryError) as error:  # no thread to be had
-            # Later, because this may be a caller with locks.
+        except (RuntimeError, MemoryError) as error:  # no thread could be started
+            # Later, because the caller may hold locks.
             self.engine.loop.post(partial(self.break_off, error))
 
     def _run_code(self) -> None:
@@ -318,7 +318,7 @@ class PlainRun(Run):
             context = self.context_of(self)
             given = workflow_types(self.fn).decode_input(fresh(self.given))
             result = self.fn(*arguments(self.fn, "workflow", context, given=given))
-            refuse_promise(result, "the workflow")
+            refuse_awaitable(result, "the workflow")
             result = as_json(result, "the workflow's result")
         except StopRun:
             if self.ended:
@@ -327,9 +327,9 @@ class PlainRun(Run):
         except NonDeterminismError as error:
             self.suspend(error)
             return
-        except BaseException as error:  # noqa: BLE001  # it is how the run ended
+        except BaseException as error:  # noqa: BLE001  # whatever the code raises fails the run
             if process_ends():
-                return  # the process ends, and nothing is sure
+                return  # the shutdown may be the only reason for the failure
             raised, ended = error, partial(self.fail, error)
         else:
             kind = EventType.WORKFLOW_COMPLETED
@@ -337,7 +337,7 @@ class PlainRun(Run):
         self._see_the_rest(ended, raised)
 
     def _see_the_rest(self, ended: Callable[[], object], raised: BaseException | None) -> None:
-        """End, if all that the past still holds fits the calls that the code has made."""
+        """End the run if the rest of the history matches the calls that the code has made."""
         try:
             while self.past is not None and not self._past_is_over():
                 if (event := self._next_event()) is None:

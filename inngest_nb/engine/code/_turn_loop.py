@@ -1,4 +1,4 @@
-"""A loop without sockets and clock, on which one workflow's code runs."""
+"""An event loop without sockets or a clock, on which one workflow's code runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from asyncio.events import _set_running_loop  # what a loop of another kind needs, and all it needs
+from asyncio.events import _set_running_loop  # the only private part that a custom loop needs
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context
@@ -20,7 +20,7 @@ from inngest_nb.errors import WorkflowBlockedError, WorkflowCodeError
 
 _MOST_TURNS_TO_END = 100
 _MOST_CALLS_TO_END = 10_000  # in each of these turns
-_MOST_CUT_TURNS = 10  # that were cut off at so many calls
+_MOST_CUT_TURNS = 10  # of those that were cut off at that number of calls
 _CALLS_BETWEEN_LOOKS = 1_000
 _MOST_SECONDS = 10.0  # of CPU time that a turn may take
 
@@ -29,12 +29,12 @@ _Args = TypeVarTuple("_Args")
 
 
 class Host(Protocol):
-    """What a turn loop asks of the run it belongs to."""
+    """What a turn loop needs from its run."""
 
-    ended: bool  # there is no point in going on
+    ended: bool  # whether to stop the turn
 
     def start_timer(self, handle: asyncio.TimerHandle) -> None:
-        """Make the handle due when the loop's time has come to it."""
+        """Call `make_due` with the handle when its time has come."""
 
     def stop_timer(self, handle: asyncio.TimerHandle) -> None:
         """Forget a handle that was canceled."""
@@ -44,11 +44,12 @@ class Host(Protocol):
 
 
 class TurnLoop(asyncio.AbstractEventLoop):
-    """Runs a workflow's tasks one turn at a time: once per recorded event, until nothing is ready.
+    """Runs a workflow's tasks in turns: one per recorded event, until no callback is ready.
 
-    What the code can observe depends on the events and their order alone, so the same events make
-    it take the same way: its tasks and futures hash by number, counted from the start of the run,
-    and `seed` tells runs apart. Its time is that of the last event. I/O is refused.
+    What the code can observe depends only on the events and their order, so the same events lead to
+    the same calls. Tasks and futures hash by number, counted from the start of the run; `seed`
+    makes the hashes differ between runs. The loop's time is that of the last event. I/O raises
+    `WorkflowCodeError`.
     """
 
     keeps_order = True
@@ -58,17 +59,18 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._numbers = Numbers(seed)
         self._ready: deque[asyncio.Handle] = deque()
         self._now = 0.0
-        # Held, unlike on other loops: when a forgotten task goes must not be up to the collector.
+        # Strong references, unlike other loops: the garbage collector must not decide when a task
+        # ends.
         self._tasks: set[asyncio.Task[Any]] = set()
-        # Made when it is needed: most code has none, and ten thousand runs may wait.
+        # Created on demand: most code has no generators, and there may be 10,000 waiting runs.
         self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] | None = None
         self._ending = False
         self._thread = 0
 
     def turn(self, now: float) -> None:
-        """Run what is ready, and what that makes ready, at a time in seconds.
+        """Run callbacks until none is ready, with the loop's time (in seconds) set to `now`.
 
-        Raises `WorkflowBlockedError` if that goes on and on.
+        Raises `WorkflowBlockedError` if that takes too long.
         """
         self._now = max(self._now, now)
         outer = running_loop()
@@ -89,22 +91,22 @@ class TurnLoop(asyncio.AbstractEventLoop):
                 handle = self._ready.popleft()
                 if handle.cancelled():
                     continue
-                try:  # noqa: SIM105  # in this place, `suppress` costs more than all around it
+                try:  # noqa: SIM105  # `suppress` is too slow here
                     handle._run()  # noqa: SLF001  # as every loop does
                 except (SystemExit, KeyboardInterrupt):
-                    pass  # a task keeps them as its errors, but passes them on as well
+                    pass  # a task stores them as its error and raises them as well
         finally:
             self._thread = 0
             _set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
 
     def make_due(self, handle: asyncio.TimerHandle) -> None:
-        """Let a timer's callback run in the next turn, at the timer's own time or later."""
+        """Let a timer's callback run in the next turn, at the timer's time or later."""
         self._now = max(self._now, handle.when())
         self._ready.append(handle)
 
     def end(self) -> None:
-        """Cancel all code that is left; each await of it raises `CancelledError` from now on."""
+        """Cancel all tasks; from now on, every await in them raises `CancelledError`."""
         self._ending = True
         cut = 0
         for _ in range(_MOST_TURNS_TO_END):
@@ -117,21 +119,21 @@ class TurnLoop(asyncio.AbstractEventLoop):
             for task in tasks:
                 task.cancel()
             self.turn(self._now)
-        for task in self._tasks:  # code that will not end; it is never run again
+        for task in self._tasks:  # these ignore their cancellation; they never run again
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
         self._tasks.clear()
         self._ready.clear()
 
     def is_turning(self) -> bool:
-        """Tell whether this very thread is in one of the loop's turns."""
+        """Tell whether the current thread is running a turn of this loop."""
         return self._thread == threading.get_ident()
 
     def is_busy(self) -> bool:
-        """Tell whether any thread is in one of the loop's turns."""
+        """Tell whether any thread is running a turn of this loop."""
         return self._thread != 0
 
     def is_ending(self) -> bool:
-        """Tell whether the code has been told to end."""
+        """Tell whether the code is being canceled."""
         return self._ending
 
     def _keep_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
@@ -144,7 +146,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
             self._generators.discard(generator)
         self.call_soon(lambda: self.create_task(_close(generator)))
 
-    # What asyncio asks of a loop
+    # The interface that asyncio needs
 
     def time(self) -> float:
         return self._now
@@ -168,7 +170,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
     ) -> asyncio.Task[Any]:
         number = self._numbers.next()
-        name = name or f"Task-{self._numbers.last}"  # asyncio's own count is of all loops
+        name = name or f"Task-{self._numbers.last}"  # asyncio's own numbers span all loops
         task = NumberedTask(number, coro, loop=self, name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -199,7 +201,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         if self._ending:
-            pass  # it never comes: code that is being ended waits for nothing but its end
+            pass  # never fires: code that is being canceled must not wait any more
         elif when <= self._now:
             self._ready.append(handle)
         else:
@@ -220,7 +222,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        _log.error("in a workflow's code: %s", context.get("message"), exc_info=error)
+        _log.error("error in workflow code: %s", context.get("message"), exc_info=error)
 
 
 async def _close(generator: AsyncGenerator[Any, Any]) -> None:
@@ -228,18 +230,18 @@ async def _close(generator: AsyncGenerator[Any, Any]) -> None:
 
 
 def _spinning(handle: asyncio.Handle) -> WorkflowBlockedError:
-    """Return the error for code that always has something more to do."""
+    """Return the error for code that keeps running without waiting."""
     task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]  # noqa: SLF001
     place = place_in(task.get_coro()) if isinstance(task, asyncio.Task) else NOWHERE
     return WorkflowBlockedError(
         f"the workflow was stopped because its code ran for {_MOST_SECONDS:g} s without waiting, "
-        f"at the end in {place}. It is stored as running, up to its last saved event; mend the "
-        "code, so that it awaits what it waits for, and resume it"
+        f"most recently in {place}. It is stored as running, up to its last saved event; change "
+        "the code so that it awaits instead of looping, then resume it"
     )
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that runs in this thread, if one does."""
+    """Return the event loop that is running in this thread, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -247,10 +249,10 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def refusal(what: str) -> WorkflowCodeError:
-    """Return the error for a workflow's code that does what belongs in an activity."""
+    """Return the error for workflow code that does what only an activity may do."""
     return WorkflowCodeError(
-        f"{what} is not possible in a workflow's code, which must do the same again when it is "
-        "replayed: I/O belongs in an activity, as in `await ctx.execute_activity(fn, input)`"
+        f"{what} is not allowed in workflow code, which must be deterministic for replay; "
+        "I/O belongs in an activity, as in `await ctx.execute_activity(fn, input)`"
     )
 
 

@@ -1,1 +1,1 @@
-"""Histories of runs: as they grow, as they are replayed, cut and stored."""
+"""Histories of runs: recording, replaying, forking and storing them."""

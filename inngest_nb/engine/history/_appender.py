@@ -1,4 +1,4 @@
-"""One way to write to every store: stores that cannot append get whole states."""
+"""Writes to every kind of store in one way: those that cannot append get whole states."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Outcome = BaseException | None
 
 
 class Appender:
-    """Appends to a store, by whole states where it knows nothing else.
+    """Appends to a store; saves whole states if the store cannot append.
 
-    There the documents of runs that go on are kept here, because each write has to carry all of
-    the one before.
+    For such a store, the documents of running workflows are kept in memory, because every write
+    must contain the previous one.
     """
 
     def __init__(self, store: WorkflowStore) -> None:
@@ -28,9 +28,9 @@ class Appender:
         self._lock = threading.Lock()
 
     def guards(self) -> bool:
-        """Tell whether the store writes only over what the writer has read.
+        """Tell whether the store has conditional writes: only over the version that was read.
 
-        Raises `StoreConnectionError` if nobody answers.
+        Raises `StoreConnectionError` if the store does not answer.
         """
         if not self._asked:
             store = self._store
@@ -40,7 +40,7 @@ class Appender:
         return self._appending is not None
 
     def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """Do writes, and return what went wrong with each, or None; those are durable."""
+        """Perform writes; return an error for each that failed, None for each that is durable."""
         if self._appending is None:
             self.guards()
         if self._appending is not None:
@@ -48,13 +48,13 @@ class Appender:
         return [self._save_whole(write) for write in writes]
 
     def keep(self, state: WorkflowState) -> None:
-        """Build on a state that was loaded, whatever others write over it meanwhile."""
+        """Use a loaded state as the base of the next write, even if others overwrite it."""
         if self._appending is None:
             with self._lock:
                 self._documents[state.workflow_id] = wire.encode(state)
 
     def forget(self, workflow_id: str) -> None:
-        """Let go of what is kept of a run that is over."""
+        """Drop the document of a run that is over."""
         with self._lock:
             self._documents.pop(workflow_id, None)
 
@@ -63,7 +63,7 @@ class Appender:
             document = write.document if write.whole else self._spliced(write)
             state = wire.decode(document)
             self._store.save(state)
-        except BaseException as error:  # noqa: BLE001  # the run tells it, and others are saved
+        except BaseException as error:  # noqa: BLE001  # reported to the run; others are saved
             return error
         if state.status is WorkflowStatus.RUNNING:
             with self._lock:
@@ -79,7 +79,8 @@ class Appender:
             stored = self._store.load(write.workflow_id)
             if stored is None:
                 raise StoreError(
-                    f"inngest/save: {write.workflow_id!r} is not stored any more",
+                    f"inngest/save: workflow {write.workflow_id!r} is no longer stored; it was "
+                    "deleted while it ran",
                     operation="save",
                     workflow_id=write.workflow_id,
                 )

@@ -1,4 +1,4 @@
-"""Histories cut and edited: another run from the middle of one, or the same one again."""
+"""Cuts and edits histories: to fork a new run from a point in another one, or to retry a run."""
 
 from __future__ import annotations
 
@@ -35,20 +35,24 @@ def fork(
     result_of: Mapping[str | int, Any] | None = None,
     id: str | None = None,
 ) -> WorkflowState:
-    """Return a new run whose history is that of another one, up to and with the event `at`.
+    """Return a new workflow that starts with the history of `state`, up to event `at`.
 
-    Save it, then `Executor.resume(fn, forked.workflow_id)` goes on from there: what is recorded is
-    not done again. `result_of` gives activities other results, by their name or the id of the event
-    that has the result; a failed one has then completed. Without `at` the history is cut at the
-    last of these, else at its end. `input` is another input for the workflow's code, which then
-    has to ask for the same activities, but may give them other inputs. `forked_from` of the new run
-    says where it comes from.
+        forked = inb.fork(state, result_of={"check_stock": {"in_stock": True}})
+        store.save(forked)
+        executor.resume(order, forked.workflow_id)
 
-    Raises `ValueError` for an event or an activity that is not there.
+    Resuming it continues after that event: what is recorded is not executed again. `result_of`
+    replaces the results of activities, given by name or by the id of the event with the result; an
+    activity that had failed then counts as completed. `at` defaults to the last of these events, or
+    else to the end of the history. `input` replaces the input of the workflow: the code must then
+    call the same activities, but may pass them other inputs. `id` defaults to a new id. The new
+    state's `forked_from` names its origin.
+
+    Raises `ValueError` if there is no history, no such event or no such activity.
     """
     events = [e for e in state.history if e.superseded is not True and e.type not in _ENDS]
     if not events or events[0].type is not EventType.WORKFLOW_STARTED:
-        raise ValueError(f"workflow {state.workflow_id!r} has no history that could be forked")
+        raise ValueError(f"workflow {state.workflow_id!r} cannot be forked: it has no history")
     edits = {
         _answer(events, key, state): as_json(result, f"the result of {key!r}")
         for key, result in (result_of or {}).items()
@@ -59,9 +63,14 @@ def fork(
     last = at if at is not None else max(edits, default=events[-1].id)
     ids = [event.id for event in events]
     if last not in ids:
-        raise ValueError(f"workflow {state.workflow_id!r} has no event {last} to fork at")
+        raise ValueError(
+            f"workflow {state.workflow_id!r} cannot be forked at event {last}: it has no such event"
+        )
     if late := [event_id for event_id in edits if event_id not in ids[: ids.index(last) + 1]]:
-        raise ValueError(f"the result in event {late[0]} comes after event {last}, the last one")
+        raise ValueError(
+            f"the result to replace, in event {late[0]}, comes after event {last}, the last event "
+            "of the fork"
+        )
     kept = [_edited(event, edits) for event in events[: ids.index(last) + 1]]
     now = datetime.now(UTC)
     begun = kept[0].replace(seed=kept[0].seed or state.run_id)
@@ -93,30 +102,30 @@ def fork(
 
 
 def retried(state: WorkflowState, now: datetime) -> WorkflowState:
-    """Return a failed run as it goes on: its failed activity is to be tried again.
+    """Return the state from which a failed run is retried: its failed activity starts over.
 
-    What followed from that failure stays in the history, marked as superseded. Signals still count,
-    and so does what other calls, made before it, have completed since.
+    Events that followed from the failure stay in the history, marked as superseded. Signals still
+    count, and so do the results of other calls that were made before the failure.
     """
     if state.status is not WorkflowStatus.FAILED:
         raise EngineError(
-            f"workflow {state.workflow_id!r} is {state.status or 'unset'}, and only a failed one "
-            "can be retried; execute it again, or fork it",
+            f"workflow {state.workflow_id!r} cannot be retried because it is "
+            f"{state.status or 'unset'}, not failed; execute it again, or fork it",
             workflow_id=state.workflow_id,
             run_id=state.run_id,
         )
     events = list(state.history)
     if not events or events[0].type is not EventType.WORKFLOW_STARTED:
         raise EngineError(
-            f"workflow {state.workflow_id!r} was saved without its history, so it cannot go on; "
-            "execute it again",
+            f"workflow {state.workflow_id!r} cannot be retried because it was saved without its "
+            "history; execute it again",
             workflow_id=state.workflow_id,
             run_id=state.run_id,
         )
-    culprit = _culprit(events)
-    if culprit is not None:
-        events[culprit] = events[culprit].replace(retry_at=now)
-    after = len(events) if culprit is None else culprit + 1
+    failure = _failure_at(events)
+    if failure is not None:
+        events[failure] = events[failure].replace(retry_at=now)
+    after = len(events) if failure is None else failure + 1
     asked = max((event.seq or 0 for event in events[:after]), default=0)
     for place, event in enumerate(events):
         if event.type in _ENDS or (place >= after and not _counts(event, asked)):
@@ -129,31 +138,31 @@ def retried(state: WorkflowState, now: datetime) -> WorkflowState:
         error="",
         history=tuple(events),
         updated_at=now,
-        owner=UNSET,  # nobody runs it now, whoever it was that failed
+        owner=UNSET,  # no executor is running it now
         lease_until=UNSET,
     )
 
 
 def _counts(event: HistoryEvent, asked: int) -> bool:
-    """Tell whether an event after the failure happened whatever followed from that."""
+    """Tell whether an event after the failure is independent of it, and so is kept."""
     if event.type is EventType.ACTIVITY_FAILED and event.retry_at is UNSET:
-        return False  # to be tried again as well, or given up because of the failure
+        return False  # this activity is retried as well, or was canceled because of the failure
     return event.type is EventType.SIGNAL_RECEIVED or 0 < (event.seq or 0) <= asked
 
 
 def _answer(events: list[HistoryEvent], key: str | int, state: WorkflowState) -> int:
-    """Return the id of the event that has an activity's result."""
+    """Return the id of the event with an activity's result."""
     found = [e for e in events if e.type in _ANSWERS and key in (e.id, e.activity_name)]
     found = [e for e in found if e.retry_at is UNSET]
     if len(found) == 1:
         return found[0].id
     ids = ", ".join(str(event.id) for event in found)
     raise ValueError(
-        f"workflow {state.workflow_id!r} has {len(found)} results of {key!r}: name one by the id "
-        f"of its event ({ids})"
+        f"workflow {state.workflow_id!r} has {len(found)} results of {key!r}; pass the id of one "
+        f"of their events instead: {ids}"
         if found
-        else f"workflow {state.workflow_id!r} has no result of {key!r}: give an activity's name, "
-        "or the id of the event in which one completed or failed"
+        else f"workflow {state.workflow_id!r} has no result of {key!r}; pass an activity's name, "
+        "or the id of the event in which it completed or failed"
     )
 
 
@@ -163,14 +172,14 @@ def _edited(event: HistoryEvent, edits: Mapping[int, Any]) -> HistoryEvent:
     return event.replace(type=EventType.ACTIVITY_COMPLETED, result=edits[event.id], error="")
 
 
-def _culprit(events: list[HistoryEvent]) -> int | None:
-    """Return the place of the activity's failure that the run failed of, None if of another one."""
-    told = events[0].workflow is not UNSET  # by an engine that says which call a run failed of
+def _failure_at(events: list[HistoryEvent]) -> int | None:
+    """Return the index of the activity failure that failed the run, None for another cause."""
+    says_seq = events[0].workflow is not UNSET  # recorded by an engine that names the failed call
     ended = next((e for e in reversed(events) if e.type is EventType.WORKFLOW_FAILED), events[-1])
     for place in reversed(range(len(events))):
         event = events[place]
         if event.type is not EventType.ACTIVITY_FAILED or event.superseded is True:
             continue
-        if ended.seq == event.seq if told else event.retry_at is UNSET:
+        if ended.seq == event.seq if says_seq else event.retry_at is UNSET:
             return place
     return None

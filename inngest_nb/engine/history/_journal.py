@@ -1,4 +1,4 @@
-"""The events of a run: how many of them the store has, and how many the code has seen."""
+"""The events of a run: which are saved, and which the code has seen."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _Waiting = TypeVar("_Waiting", bound=tuple[Any, HistoryEvent])
 
 
 class Journal:
-    """A run's history as it grows, and what of it each write takes to the store.
+    """A run's growing history, and what each write takes from it to the store.
 
-    Not safe from several threads by itself: the run guards it. Each write names the version that it
-    makes, so that repeating one whose answer was lost does no harm, and the version it builds on,
-    so that it fails if somebody else has written meanwhile.
+    Not thread-safe; the run locks it. Each write names the version that it creates, so that it can
+    be repeated if its response was lost, and the version that it builds on, so that it fails if
+    another process has written in between.
     """
 
     def __init__(self, state: WorkflowState, owner: str) -> None:
         self.events: list[HistoryEvent] = list(state.history)
         self.saved = len(self.events)
         self.seen = 0
-        self.retries = 0  # of the whole run, as far as it was seen
+        self.retries = 0  # of the whole run, up to the events seen
         self.owned = False
         self.time: datetime | None = None
         self._state = state
@@ -42,23 +42,23 @@ class Journal:
         self._etag = state.etag
         self._nonce = os.urandom(6).hex()
         self._writes = 0
-        self._most = 0  # events of the next write, once one was too much; 0 is all
+        self._most = 0  # events in the next write, after one was too large; 0 means all
         self._pending: tuple[Write, int] | None = None
 
     @property
     def forked_from(self) -> ForkOrigin | None:
-        """Where the first events come from, if the run is a fork."""
+        """The origin of the first events, if the run is a fork."""
         return self._state.forked_from or None
 
     def add(self, kind: EventType, now: datetime, fields: dict[str, Any]) -> HistoryEvent:
-        """Append an event that happens now."""
+        """Append an event with the time `now`."""
         self._last_id += 1
         event = HistoryEvent(id=self._last_id, type=kind, timestamp=now, **fields)
         self.events.append(event)
         return event
 
     def next(self, passing_over: EventType | None = None) -> HistoryEvent | None:
-        """Return the next saved event that the code has not seen, and that is of another kind."""
+        """Return the next saved event that the code has not seen, skipping events of one type."""
         while self.seen < self.saved:
             event = self.events[self.seen]
             self.seen += 1
@@ -74,7 +74,7 @@ class Journal:
 
     @property
     def has_news(self) -> bool:
-        """Tell whether something is saved that the code has yet to see."""
+        """Tell whether there are saved events that the code has not seen."""
         unseen = self.events[self.seen : self.saved]
         return any(event.type is not EventType.ACTIVITY_STARTED for event in unseen)
 
@@ -83,7 +83,7 @@ class Journal:
         return event.id - self._offset <= self.saved
 
     def parted(self, waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
-        """Part what waits for events to be saved: what may go on now, and what waits on."""
+        """Split what waits for events to be saved: what can continue now, and what still waits."""
         if not waiting:
             return waiting, []
         last = self.saved + self._offset
@@ -91,7 +91,7 @@ class Journal:
         return free, [each for each in waiting if each[1].id > last]
 
     def state(self, count: int | None = None, **outcome: Any) -> WorkflowState:
-        """Return the whole state, or that of so many events, with the given status and result."""
+        """Return the state after all events, or after `count`, with a status and a result."""
         events = self.events[:count]
         first, last = (events[0], events[-1]) if events else (None, None)
         return self._state.replace(
@@ -104,16 +104,16 @@ class Journal:
             **outcome,
         )
 
-    # Writing to a store that can append
+    # Writing to a store
 
     def write(self, status: WorkflowStatus, outcome: dict[str, Any]) -> Write:
-        """Return what to write next; one without an answer comes again as it was."""
+        """Return the next write; the same one again if it has not been confirmed."""
         if self._pending is None:
             self._pending = self._next_write(status, outcome)
         return self._pending[0]
 
     def written(self) -> int:
-        """Note that the last write succeeded, and return how many events it had."""
+        """Note that the last write succeeded, and return how many events are saved."""
         if self._pending is None:
             return self.saved
         write, self.saved = self._pending
@@ -121,16 +121,16 @@ class Journal:
         return self.saved
 
     def is_behind(self, wanted: int) -> bool:
-        """Tell whether something is still to be written, if so many events are to be saved.
+        """Tell whether fewer than `wanted` events are saved.
 
-        What came up while a write was repeated is not in that write.
+        Events that were added while a write was being repeated are not in that write.
         """
         return self.saved < wanted
 
     def take_in(self, stored: WorkflowState) -> bool:
-        """Take in what was added to a stored run since its past was read; False if it was edited.
+        """Add the events that others appended since the history was read; False if it was edited.
 
-        Before the run is claimed, others may add to its history, but not to what it has seen.
+        Until the run is claimed, others may append to its history, but not change what was read.
         """
         mine = [(event.id, event.type, event.timestamp) for event in self.events[: self.saved]]
         theirs = [(event.id, event.type, event.timestamp) for event in stored.history]
@@ -149,10 +149,10 @@ class Journal:
         return (self._state.fence or 0) + 1
 
     def _next_write(self, status: WorkflowStatus, outcome: dict[str, Any]) -> tuple[Write, int]:
-        """Return what to write, and how many events are saved then.
+        """Return the next write, and how many events are saved after it.
 
-        What comes together and is too much for one write goes into several. Each makes a history
-        up to a certain event, of a run that goes on; only the last one says how it ended.
+        Events that are too large for one write are split into several. Each of them leaves a valid
+        history of a running workflow; only the last one records the end.
         """
         whole, count = not self._stored, len(self.events)
         if whole:
@@ -179,7 +179,7 @@ class Journal:
     def _part(
         self, new: list[HistoryEvent], status: WorkflowStatus, outcome: dict[str, Any]
     ) -> tuple[int, bytes]:
-        """Return a partial document with new events, as many as fit, and how many it makes."""
+        """Return how many events are saved after the write, and a document with those that fit."""
         taken = new[: self._most] if self._most else new
         while True:
             is_last = len(taken) == len(new)

@@ -1,4 +1,4 @@
-"""What a workflow's code gets again when it is replayed: which way it goes, and random numbers."""
+"""Values that are the same in every replay: the versions of code pieces, and random numbers."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from inngest_nb.engine.history._replay import Past
 
 
 class Versions:
-    """Which versions of changed pieces of its code a run goes by."""
+    """The versions that a run has chosen for changed pieces of its code."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
-        self.new: dict[str, int] = {}  # that no event says yet
+        self.new: dict[str, int] = {}  # not recorded in an event yet
 
     def of(self, name: str, latest: int, past: Past | None, calls: int) -> int:
-        """Return the version of a piece, 0 for that before any; the code has made so many calls."""
+        """Return the version of a code piece, 0 for the original; `calls` is the count so far."""
         if name not in self._known:
             if past is not None and name in past.versions:
                 self._known[name] = past.versions[name]
             elif past is not None and past.last_seq > calls:
-                self._known[name] = 0  # it has gone past here when nobody asked yet
+                self._known[name] = 0  # the run passed here before the call was added
             else:
                 self._known[name] = self.new[name] = latest
         return self._known[name]
 
     def take_new(self) -> dict[str, int]:
-        """Return the new ones, for the next event to say."""
+        """Return and clear the new versions, for the next event to record."""
         new, self.new = self.new, {}
         return new
 
 
 class RepeatedRandom(random.Random):
-    """Random numbers for a workflow's code alone: whoever else drew some would shift its own."""
+    """Random numbers for workflow code only: any other use would change the sequence."""
 
     check_code: Callable[[], object] = object
 

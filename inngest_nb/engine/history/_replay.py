@@ -1,4 +1,4 @@
-"""What history says of the calls that a workflow's code makes when it runs again."""
+"""Compares the calls that workflow code makes in a replay with the recorded history."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from inngest_nb.errors import NonDeterminismError
 from inngest_nb.state import UNSET, EventType, HistoryEvent, WorkflowState
 
 _ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
-_ALIKE_SECONDS = 0.001  # times of a history that others have written may be cut
+_ALIKE_SECONDS = 0.001  # other writers may truncate times
 _MOST_SHOWN = 200
 
 
 class Call(NamedTuple):
-    """Something the code asked its context for, and where.
+    """A call that the code made on its context, and its line.
 
-    `seq` counts the calls that history answers by number, activities and timers; the others, such
-    as waiting for a signal, have 0.
+    `seq` numbers the calls whose results are recorded: activities, child workflows and timers. It
+    is 0 for others, such as waiting for a signal.
     """
 
     seq: int
@@ -37,7 +37,7 @@ class Call(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where the line is, for people."""
+        """The place of the line, for people to read."""
         return str(Place(self.file, self.line))
 
     def __str__(self) -> str:
@@ -46,25 +46,25 @@ class Call(NamedTuple):
 
 
 class Past:
-    """The recorded part of a run, while its code runs through it again.
+    """The recorded part of a run, while its code is replayed.
 
-    All that code and history have to agree on is compared here: kind, name and input of each call.
-    A history without `seq`, such as a Go program writes, is matched by the names and the order of
-    the calls. Inputs may differ where somebody has changed what they follow from: in a fork with
-    another input or result, and before a retry of the activity that the run had failed of.
+    This is where code and history are compared: the kind, name and input of each call. A history
+    without `seq`, such as one written by a Go program, is matched by the names and the order of the
+    calls. Inputs may differ if they depend on something that was changed: in a fork with another
+    input or result, and in a retry of the failed activity.
     """
 
     def __init__(self, state: WorkflowState) -> None:
         self.calls: list[Call] = []
-        self.marks: list[tuple[HistoryEvent, int]] = []  # events seen, and how many calls before
+        self.marks: list[tuple[HistoryEvent, int]] = []  # events seen, and the calls before each
         self.versions: dict[str, int] = {}
         self.last_seq = 0
         self.length = 0  # of the history, up to the last event that counts
         self._state = state
         self._asked: dict[int, Call] = {}
-        self._given: dict[int, Any] = {}  # what they were called with, until it is compared
-        self._changed = range(0)  # events whose inputs follow from what a fork has changed
-        self._inputs: dict[int, Any] = {}  # the recorded ones: of a call's last attempt
+        self._given: dict[int, Any] = {}  # the inputs of calls, until they are compared
+        self._changed = range(0)  # events whose inputs may depend on what a fork has changed
+        self._inputs: dict[int, Any] = {}  # the recorded inputs, of the last attempt of each call
         self._started: set[int] = set()
         self._ended: set[int] = set()
         if state.forked_from and state.forked_from.changed:
@@ -72,11 +72,11 @@ class Past:
         self.take_in(state.history)
 
     def take_in(self, history: Sequence[HistoryEvent]) -> None:
-        """Look at a whole history, and once more when others have added to it."""
+        """Read a whole history; call it again when others have appended to it."""
         for place, event in enumerate(history, 1):
             if event.superseded is True:
                 if event.type is EventType.WORKFLOW_FAILED:
-                    self._inputs.pop(event.seq or 0, None)  # to be tried again with what is asked
+                    self._inputs.pop(event.seq or 0, None)  # retried with whatever the code passes
             else:
                 if event.type is EventType.ACTIVITY_STARTED:
                     self._inputs[event.seq or 0] = event.input
@@ -85,12 +85,12 @@ class Past:
                 self.versions.update(event.versions or {})
 
     def see(self, event: HistoryEvent) -> None:
-        """Note that the code is shown an event now."""
+        """Note that the code sees an event now."""
         self.marks.append((event, len(self.calls)))
 
     def note(self, seq: int, kind: str, name: str, given: Any = None) -> None:
-        """Keep in mind what the code asks for, with which input, and which of its lines does."""
-        # The only way to the caller's line that is quick.
+        """Note a call of the code: its input, and its line."""
+        # The only fast way to find the caller's line.
         place = place_of(sys._getframe(1))  # noqa: SLF001
         call = Call(seq, kind, name, place.file, place.line)
         self.calls.append(call)
@@ -99,9 +99,9 @@ class Past:
             self._given[seq] = given
 
     def match(self, event: HistoryEvent) -> int:
-        """Return the number of the call that an event belongs to, 0 if to none.
+        """Return the number of the call that an event belongs to, 0 if there is none.
 
-        Raises `NonDeterminismError` if the code made another call, or none, where this one was.
+        Raises `NonDeterminismError` if the code made a different call instead, or none.
         """
         if event.type is EventType.TIMER_FIRED:
             kind, recorded = "timer", "a timer"
@@ -113,10 +113,10 @@ class Past:
         seq = event.seq if event.seq is not UNSET else self._find(event, kind, recorded)
         call = self._asked.get(seq)
         if call is None:
-            raise self.parting(event, f"call {seq} is {recorded}", self._last_words())
+            raise self.mismatch(event, f"call {seq} is {recorded}", self._not_called())
         if (call.kind, call.name) != (kind, event.activity_name):
-            raise self.parting(event, f"call {seq} is {recorded}", f"call {seq} is {call}")
-        if event.seq:  # others' histories have no inputs
+            raise self.mismatch(event, f"call {seq} is {recorded}", f"call {seq} is {call}")
+        if event.seq:  # histories of other programs have no inputs
             self._compare(event, seq, recorded, call)
         self._started.add(seq)
         if event.type in _ENDS or kind == "timer":
@@ -124,7 +124,7 @@ class Past:
         return seq
 
     def _compare(self, event: HistoryEvent, seq: int, recorded: str, call: Call) -> None:
-        """Raise `NonDeterminismError` if a call was recorded with another input."""
+        """Raise `NonDeterminismError` if a call was recorded with a different input."""
         if event.type is EventType.ACTIVITY_STARTED:
             if seq not in self._inputs:
                 return
@@ -142,18 +142,18 @@ class Past:
         else:
             return
         what, _, place = str(call).rpartition(" (")
-        raise self.parting(
+        raise self.mismatch(
             event, f"call {seq} is {recorded} {was}", f"call {seq} is {what} {now} ({place}"
         )
 
-    def parting(
+    def mismatch(
         self, event: HistoryEvent, recorded: str, asked: str, cause: BaseException | None = None
     ) -> NonDeterminismError:
-        """Return the error for an event at which history and code part, with both sides."""
+        """Return the error for an event at which the code differs from the history."""
         name = self._state.workflow_id
         error = NonDeterminismError(
-            f"workflow {name!r} cannot be replayed: its history and its code part at event "
-            f"{event.id} ({event.type}). History: {recorded}. Code: {asked}",
+            f"workflow {name!r} cannot be replayed: its code no longer matches its history at "
+            f"event {event.id} ({event.type}). History: {recorded}. Code: {asked}",
             event_id=event.id,
             recorded=recorded,
             asked=asked,
@@ -161,8 +161,8 @@ class Past:
             run_id=self._state.run_id,
         )
         error.add_note(
-            "nothing was changed; run the code that wrote this history, or let changed code ask "
-            "ctx.version(name) which way to go"
+            "nothing was changed; run the code that recorded this history, or guard the changed "
+            "code with ctx.version(name)"
         )
         error.__cause__ = cause
         return error
@@ -170,13 +170,13 @@ class Past:
     def raised(
         self, error: BaseException, event: HistoryEvent, recorded: str
     ) -> NonDeterminismError:
-        """Return the error for code that raised where its history goes on."""
+        """Return the error for code that raised although its history continues."""
         place = place_of_error(error)._replace(function="")
         asked = f"it raised {describe(error)} ({place})"
-        return self.parting(event, recorded, asked, error)
+        return self.mismatch(event, recorded, asked, error)
 
     def _find(self, event: HistoryEvent, kind: str, recorded: str) -> int:
-        """Find the call of an event that does not say which, by its name."""
+        """Find the call of an event without `seq`, by its name."""
         calls = [
             seq
             for seq, call in self._asked.items()
@@ -187,24 +187,24 @@ class Past:
         elif self._started.intersection(calls):
             calls = [seq for seq in calls if seq in self._started]
         if len(calls) > 1:
-            asked = f"{len(calls)} calls of {recorded} are open, and history has no Seq to tell"
-            raise self.parting(event, f"{recorded} ended", asked)
+            asked = f"{len(calls)} calls of {recorded} are open, and the history has no Seq"
+            raise self.mismatch(event, f"{recorded} ended", asked)
         if not calls:
-            raise self.parting(event, recorded, self._last_words())
+            raise self.mismatch(event, recorded, self._not_called())
         return calls[0]
 
     def last_call(self) -> str:
-        """Return what the code asked for last, as the end of a sentence."""
-        return f"; what it asked for last is {self.calls[-1]}" if self.calls else ""
+        """Return the last call that the code made, as the end of a sentence."""
+        return f"; its last call is {self.calls[-1]}" if self.calls else ""
 
-    def _last_words(self) -> str:
+    def _not_called(self) -> str:
         if not self.calls:
-            return "it has asked for nothing so far"
-        return f"it has not asked for that; what it asked for last is {self.calls[-1]}"
+            return "it has made no calls yet"
+        return f"it did not make that call; its last call is {self.calls[-1]}"
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are the same; 1, 1.0 and true are not."""
+    """Tell whether two JSON values are equal; 1, 1.0 and true are not."""
     if type(one) is not type(other):
         return False
     if type(one) is dict:
@@ -215,7 +215,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def shown(one: Any, other: Any) -> tuple[str, str]:
-    """Return two values as short texts, around the place where they begin to differ."""
+    """Return two values as short texts, cut around the place where they begin to differ."""
     texts = [wire.encode_json(value).decode() for value in (one, other)]
     same = next((n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
     first = max(same - _MOST_SHOWN // 2, 0) if max(map(len, texts)) > _MOST_SHOWN else 0

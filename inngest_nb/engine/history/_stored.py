@@ -1,4 +1,4 @@
-"""What can be done to a workflow that is stored, but not alive here."""
+"""Operations on a workflow that is stored but does not run in this process."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ def load(store: WorkflowStore, workflow_id: str, operation: str) -> WorkflowStat
     if stored is None:
         raise WorkflowNotFoundError(
             f"cannot {operation} workflow {workflow_id!r}: neither this executor nor its store "
-            "knows the id; start it with execute(fn, id=...)",
+            "has a workflow with this id; check the id, or start it with execute(fn, id=...)",
             workflow_id=workflow_id,
         )
     return stored
 
 
 def shared_store(store: WorkflowStore) -> SharedStore | None:
-    """Return a store that keeps leases and messages as such, None for one that does not.
+    """Return the store if it supports leases and messages, else None.
 
-    Raises `StoreConnectionError` if its server has not been asked yet and does not answer.
+    Raises `StoreConnectionError` if that is not known yet and the server does not answer.
     """
     return store if isinstance(store, SharedStore) and store.can_share() else None
 
 
 def leases(store: WorkflowStore) -> Mapping[str, float]:
-    """Return who holds a lease and for how long, in seconds; a store without leases has none."""
+    """Return the seconds left of each owner's lease; empty for a store without leases."""
     shared = shared_store(store)
     return {} if shared is None else shared.leases()
 
 
 def holder(state: WorkflowState, me: str, leases: Mapping[str, float]) -> str | None:
-    """Return who else runs a workflow, in words, or None if nobody is known to.
+    """Return which other executor runs a workflow, in words; None if none is known.
 
-    A process of this machine that is gone holds nothing, whatever its lease says.
+    A process of this machine that has ended does not count, even if its lease has not expired.
     """
     if state.status is not WorkflowStatus.RUNNING or not state.owner or state.owner == me:
         return None
@@ -68,8 +68,8 @@ def check_free(state: WorkflowState, me: str, leases: Mapping[str, float]) -> No
     if who is not None:
         name = state.workflow_id
         raise WorkflowLeasedError(
-            f"workflow {name!r} is run by {who}; wait for it with handle({name!r}), end it with "
-            f"cancel({name!r}), or, if that one is stuck, resume it here with "
+            f"workflow {name!r} is being run by {who}; wait for it with handle({name!r}), end it "
+            f"with cancel({name!r}), or, if that executor is stuck, take it over with "
             f"resume(fn, {name!r}, take_over=True)",
             workflow_id=name,
             run_id=state.run_id,
@@ -77,10 +77,10 @@ def check_free(state: WorkflowState, me: str, leases: Mapping[str, float]) -> No
 
 
 def take_away(appender: Appender, state: WorkflowState) -> WorkflowState:
-    """Take a running workflow from whoever runs it, and return it as it is stored then.
+    """Take a running workflow from its owner, and return the new stored state.
 
-    His next write is refused, where the store can tell. Raises `StoreConflictError` if he has
-    written since the state was loaded.
+    With conditional writes, the owner's next write is rejected. Raises `StoreConflictError` if the
+    owner has written since the state was loaded.
     """
     if not state.owner or not appender.guards():
         return state
@@ -99,13 +99,13 @@ def add(
     fields: dict[str, Any],
     **head: Any,
 ) -> None:
-    """Write one more event behind a stored history, and new values of the state's own fields.
+    """Append an event to a stored history, and set other fields of the state.
 
-    Raises `StoreConflictError` if somebody else has written since it was loaded, where the store
-    can tell.
+    With conditional writes, raises `StoreConflictError` if another process has written since the
+    state was loaded.
     """
     last = max((event.id for event in state.history), default=0)
-    mine = uuid.uuid4().hex  # what tells this write from another of the same kind and time
+    mine = uuid.uuid4().hex  # distinguishes this write from another of the same kind and time
     event = HistoryEvent(id=last + 1, type=kind, timestamp=now, message=mine, **fields)
     try:
         write(
@@ -121,14 +121,14 @@ def add(
             ),
         )
     except StoreConflictError:
-        # Perhaps it was done, but its answer was lost, and somebody else has written since then.
+        # Perhaps it succeeded but the response was lost, and another process has written since.
         stored = store.load(state.workflow_id)
         if stored is None or mine not in [event.message for event in stored.history]:
             raise
 
 
 def replace(appender: Appender, state: WorkflowState) -> WorkflowState:
-    """Save a state over the version that it was loaded as, and return it as it is stored."""
+    """Save a state over the version it was loaded from, and return the new stored state."""
     document = wire.encode(state)
     etag = uuid.uuid4().hex
     write(
@@ -147,7 +147,7 @@ def replace(appender: Appender, state: WorkflowState) -> WorkflowState:
 
 
 def write(appender: Appender, write: Write) -> None:
-    """Write, and repeat what gets no answer: that does no harm."""
+    """Perform a write, and retry it if the store does not answer; writes are idempotent."""
 
     def attempt() -> None:
         (error,) = appender.append_history([write])
@@ -158,7 +158,7 @@ def write(appender: Appender, write: Write) -> None:
 
 
 def patiently(attempt: Callable[[], None]) -> None:
-    """Do what can be repeated without harm, again if no answer comes."""
+    """Call an idempotent function, and retry it if the store does not answer."""
     for pause in PAUSES:
         try:
             attempt()
@@ -172,12 +172,12 @@ def patiently(attempt: Callable[[], None]) -> None:
 
 
 def not_here(state: WorkflowState) -> WorkflowNotHereError:
-    """Return the error for a workflow that is stored as running, but not alive here."""
+    """Return the error for a workflow that is stored as running but does not run here."""
     name = state.workflow_id
     return WorkflowNotHereError(
-        f"workflow {name!r} is stored as running, but no run of it is alive in this executor: "
-        f"another process runs it, or one died in it. Resume it with resume(fn, {name!r}), end it "
-        f"with cancel({name!r}), or give another id=",
+        f"workflow {name!r} is stored as running but does not run in this executor: another "
+        f"process is running it, or one died while running it. Resume it with "
+        f"resume(fn, {name!r}), end it with cancel({name!r}), or pass a different id=",
         workflow_id=name,
         run_id=state.run_id,
     )

@@ -1,1 +1,1 @@
-"""A run: what happens to it, in which order, and how it ends."""
+"""A run: what happens to it, in what order, and how it ends."""

@@ -1,4 +1,4 @@
-"""Why a run ended other than well, in words for the person who waits for it."""
+"""The errors with which a run ends if it does not complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inngest_nb.state import WorkflowStatus
 
 
 class Run(Protocol):
-    """What is told of a run that ended."""
+    """What these errors need to know about a run."""
 
     workflow_id: str
     run_id: str
@@ -29,25 +29,25 @@ class Run(Protocol):
 
 
 def canceled(workflow_id: str, run_id: str) -> WorkflowCanceledError:
-    """Return the error of a run that was canceled."""
+    """Return the error for a run that was canceled."""
     return WorkflowCanceledError(
         f"workflow {workflow_id!r} was canceled", workflow_id=workflow_id, run_id=run_id
     )
 
 
 def not_saved(run: Run, error: BaseException) -> EngineError:
-    """Return the error of a run whose last write failed, with what is durable of it."""
+    """Return the error for a run whose last write failed, with what is known to be saved."""
     if isinstance(error, StoreConflictError):
         return _overtaken(run, error)
     with run.lock:
         saved_events, events = run.journal.saved, list(run.journal.events)
     lost = events[saved_events:]
-    saved = f"the first {saved_events} events" if saved_events else "nothing"
+    saved = f"the first {saved_events} events" if saved_events else "none"
     unsaved = ", ".join(f"{event.id} ({event.type})" for event in lost[:5])
     more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
     failure = WorkflowNotSavedError(
         f"workflow {run.workflow_id!r} was stopped because its state could not be saved: "
-        f"{describe(error)}. Known to be durable: {saved}. Not known to be: event "
+        f"{describe(error)}. Events known to be saved: {saved}. Possibly lost: event "
         f"{unsaved}{more}",
         saved_events=saved_events,
         events=len(events),
@@ -60,29 +60,29 @@ def not_saved(run: Run, error: BaseException) -> EngineError:
 
 
 def _overtaken(run: Run, error: StoreConflictError) -> EngineError:
-    """Say who has written meanwhile: the store refused what builds on an older version."""
+    """Return the error for a rejected write, with who has changed the stored state."""
     name = run.workflow_id
     try:
         stored = run.engine.store.load(name)
-    except Exception as unread:  # noqa: BLE001  # told as the reason
-        stored, why = None, f"and what is stored now could not be read: {describe(unread)}"
+    except Exception as unread:  # noqa: BLE001  # becomes part of the message
+        stored, why = None, f"but the new state could not be read: {describe(unread)}"
     else:
-        why = "and it is not stored any more"
+        why = "because it was deleted"
     if stored is not None and stored.run_id != run.run_id:
-        why = "by another run under this id"
+        why = "by another run with this id"
     elif stored is not None and stored.status is WorkflowStatus.CANCELED:
         return canceled(run.workflow_id, run.run_id)
     elif stored is not None and (stored.owner or "") != run.engine.owner:
         why = "by another executor, which has resumed it"
     elif stored is not None:
-        why = f"by someone who saved it over while it ran; resume(fn, {name!r}) goes on there"
-    failure = lost(run, f"its stored state was changed meanwhile, {why}")
+        why = f"by a save from outside; to continue from the new state, call resume(fn, {name!r})"
+    failure = lost(run, f"its stored state was changed while it ran, {why}")
     failure.__cause__ = error
     return failure
 
 
 def lost(run: Run, why: str) -> LeaseLostError:
-    """Return the error of a run that others have taken over or changed."""
+    """Return the error for a run that another process has taken over or changed."""
     return LeaseLostError(
         f"workflow {run.workflow_id!r} was stopped here: {why}",
         workflow_id=run.workflow_id,

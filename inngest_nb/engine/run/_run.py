@@ -1,4 +1,4 @@
-"""One run of a workflow: what happens to it, what its code sees of that, and how it ends."""
+"""One run of a workflow: what happens to it, what its code sees of it, and how it ends."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Run:
-    """A run that is alive in this process.
+    """A run that is executing in this process.
 
-    Every event is recorded first, from whatever thread it comes, then saved by the writer, and only
-    then does the code see it, one event after the other. So what the code has seen is durable, and
-    a replay of the history shows it the same.
+    Every event, from any thread, is first recorded, then saved by the writer, and only then shown
+    to the code, one event at a time. So everything that the code has seen is durable, and a replay
+    shows it the same events.
 
-    A run that is resumed begins with a past: its code sees the recorded events in the same way, and
-    until it has seen them all, nothing that it asks for is begun. Then the run is claimed in the
-    store, and goes on.
+    A resumed run starts with a past: its code sees the recorded events in the same way, and nothing
+    that it calls is started until it has seen them all. Then the run is claimed in the store, and
+    continues live.
     """
 
     def __init__(
@@ -64,28 +64,27 @@ class Run:
         self.workflow_id = state.workflow_id
         self.run_id = state.run_id
         self.given = state.input
-        self.variables = contextvars.copy_context()  # of who began or resumed the run
+        self.variables = contextvars.copy_context()  # of whoever started or resumed the run
         self.status = WorkflowStatus.RUNNING
         self.done: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self.done.set_running_or_notify_cancel()  # nobody who waits can cancel the run
-        # Guards all that follows. `ended` means that the code's part is over: nothing is recorded
-        # any more.
+        self.done.set_running_or_notify_cancel()  # waiters cannot cancel the run
+        # Guards everything below. `ended` means that the code is done: nothing more is recorded.
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.ended = False
-        self.raised: BaseException | None = None  # by the code, or by what broke it off
-        self.trouble = ""  # why the store does not take what is to be saved, as long as it does not
+        self.raised: BaseException | None = None  # by the code, or by what stopped it
+        self.trouble = ""  # why saves currently fail and are retried
         self.past: Past | None = Past(state) if state.history else None
         self.journal = Journal(state, engine.owner)
-        self._messages: set[str] | None = None  # that were taken; made with the first that comes
-        self.span: Any = None  # of this life of the run, where spans are kept
+        self._messages: set[str] | None = None  # ids of received messages; created with the first
+        self.span: Any = None  # the run's tracing span in this process, if there is tracing
         self._listening: Counter[str] = Counter()
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
-        # What is to be done once an event is saved.
+        # To be done once an event is saved: hooks to call, and work to start.
         self._untold: list[tuple[str, HistoryEvent]] = []
         self._held: list[tuple[Callable[[], object], HistoryEvent]] = []
-        self._wanted = 0  # how many events are to be saved
+        self._wanted = 0  # how many events must be saved
         self._seq = 0
         self._versions = Versions()
         self._random: RepeatedRandom | None = None
@@ -94,10 +93,10 @@ class Run:
         self._deadline: Timer | None = None
         self._waiters: dict[Callable[[], object], None] = {}
 
-    # What the executor asks of it
+    # Called by the executor
 
     def begin(self, timeout: timedelta | None = None) -> None:
-        """Record the start, and let the code begin once that is saved; or replay the past."""
+        """Record the start, and start the code once that is saved; or replay the history."""
         if (tracing := self.engine.tracing) is not None:
             name, ids = definition_of(self.fn).name, (self.workflow_id, self.run_id)
             self.span = tracing.open(f"workflow {name}", None, workflow_id=ids[0], run_id=ids[1])
@@ -119,7 +118,7 @@ class Run:
         self._arm_deadline(timeout)
 
     def signal(self, signal: Signal, payload: Any) -> bool:
-        """Record a signal and return once it is saved; False if the run has ended."""
+        """Record a signal and return True once it is saved; False if the run has ended."""
         event = self.record(
             EventType.SIGNAL_RECEIVED,
             hook="on_signal",
@@ -129,15 +128,15 @@ class Run:
         return event is not None and self._wait_saved(event)
 
     def cancel(self) -> bool:
-        """End the run as canceled and return once that is saved; False if it had ended."""
+        """Cancel the run and return True once that is saved; False if it had ended."""
         event = self._end_as_canceled()
         return event is not None and self._wait_saved(event)
 
     def take(self, message: Message, content: Any) -> None:
-        """Take what another process sent to this run; each message counts once."""
+        """Handle a message from another process; each message counts once."""
         sound = message.kind == CANCEL or isinstance(content.get("name"), str)
         if content.get("run_id") != self.run_id or not sound:
-            self.engine.message_taken(message.id)  # to another run of this id, or of no use
+            self.engine.message_taken(message.id)  # for another run of this id, or invalid
             return
         with self.lock:
             if self._messages is None:
@@ -163,7 +162,7 @@ class Run:
             self.when_saved(event, partial(self.engine.message_taken, message.id))
 
     def suspend(self, error: EngineError) -> bool:
-        """Stop without an end of the workflow: it stays stored as running, free for others."""
+        """Stop running here: the workflow stays stored as running, and others can resume it."""
         with self.lock:
             if self.ended:
                 return False
@@ -175,7 +174,7 @@ class Run:
         return True
 
     def part(self, error: NonDeterminismError, raised: BaseException | None) -> None:
-        """Stop where code and history part; if the code has raised, that is why."""
+        """Stop where the code no longer matches the history; if the code raised, report that."""
         if raised is not None and self.past is not None:
             # It is there: the error is about an event that this journal gave, and it loses none.
             event = next(e for e in self.journal.events if e.id == error.event_id)
@@ -184,23 +183,23 @@ class Run:
 
     @property
     def state(self) -> WorkflowState:
-        """The run as it is now, whether saved or not."""
+        """The current state, whether saved or not."""
         self.engine.check_process()
         with self.lock:
             return self.journal.state(status=self.status, **self._outcome)
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
-        """The names of the signals that the code waits for right now."""
+        """The names of the signals that the code is waiting for now."""
         with self.lock:
             return tuple(sorted(self._listening))
 
-    # What the context asks of it, always from the code
+    # Called by the context, always from the code
 
     def call(self, kind: str, name: str = "", *, given: Any) -> int:
-        """Count a call of the code that history has to answer when it is replayed.
+        """Count a call of the code whose result is recorded, and return its number.
 
-        `given` is its input, as JSON reads it back; of a timer, its seconds.
+        `given` is its input as JSON; for a timer, its seconds.
         """
         self._seq += 1
         if self.past is not None:
@@ -208,14 +207,14 @@ class Run:
         return self._seq
 
     def when_live(self, start: Callable[[], object]) -> None:
-        """Begin what the code asked for: now, or when its past has been replayed."""
+        """Start something for the code: now, or once its history has been replayed."""
         if self.past is None:
             start()
         else:
             self._parked.append(start)
 
     def when_saved(self, event: HistoryEvent, begin: Callable[[], object]) -> None:
-        """Begin something now, or as soon as an event is durable."""
+        """Call `begin` as soon as an event is saved, or now if it is."""
         with self.lock:
             if not self.journal.is_saved(event):
                 self._held.append((begin, event))
@@ -223,7 +222,7 @@ class Run:
         begin()
 
     def save_soon(self) -> None:
-        """Have what was recorded saved, although nothing that has to be was since."""
+        """Save the recorded events that would otherwise wait for the next important one."""
         with self.lock:
             if self._wanted < len(self.journal.events):
                 self._wanted = len(self.journal.events)
@@ -231,7 +230,7 @@ class Run:
 
     @contextmanager
     def listen(self, name: str) -> Iterator[None]:
-        """Let others know that the code waits for a signal."""
+        """Mark the code as waiting for a signal inside a `with` block."""
         if self.past is not None:
             self.past.note(0, "signal", name)
         with self.lock:
@@ -245,40 +244,40 @@ class Run:
                     del self._listening[name]
 
     def version(self, name: str, latest: int) -> int:
-        """Return which version of a piece of code this run goes by, 0 for that before any."""
+        """Return which version of a code piece this run uses, 0 for the original."""
         with self.lock:
             return self._versions.of(name, latest, self.past, self._seq)
 
     @property
     def is_replaying(self) -> bool:
-        """Tell whether the code sees what it has seen in an earlier life."""
+        """Tell whether the code is being replayed."""
         return self.past is not None and self.journal.seen <= self.past.length
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether nothing can happen to the run by itself but a timer; ask on the loop."""
+        """Tell whether only a timer or an outside event can wake the run; call it on the loop."""
         with self.lock:
             live = not self.ended and self.past is None
             read = not self.journal.is_behind(self._wanted) and not self.journal.has_news
             return live and read and not self._held and self._waits()
 
     def _waits(self) -> bool:
-        """Tell whether the code waits, and so does each of its calls."""
+        """Tell whether the code and all of its calls are waiting."""
         raise NotImplementedError
 
     def is_copied(self, event: HistoryEvent) -> bool:
-        """Tell an event that came with a fork: it happened to another run, who knows when."""
+        """Tell whether an event was copied by a fork, so that its time means nothing here."""
         origin = self.journal.forked_from
         return origin is not None and event.id <= origin.event_id
 
     @property
     def now(self) -> datetime:
-        """The time of the last event that the code has seen, and never an earlier one."""
+        """The time of the last event that the code has seen; never goes back."""
         return self.journal.time or self.engine.clock.now()
 
     @property
     def random(self) -> random.Random:
-        """Random numbers that are the same each time the run is replayed."""
+        """Random numbers that are the same in every replay."""
         if self._random is None:
             seed = self.journal.events[0].seed or self.run_id
             self._random = RepeatedRandom(seed)
@@ -292,7 +291,7 @@ class Run:
     ) -> HistoryEvent | None:
         """Add an event to the history, or return None if the run has ended.
 
-        One that is not to be saved by itself rides along with the next that is.
+        With `save=False` it is saved together with the next event that is saved.
         """
         with self.lock:
             if self.ended:
@@ -304,7 +303,7 @@ class Run:
             if save:
                 self._wanted = len(self.journal.events)
                 self.engine.save(self)
-            if hook and self.engine.hooks.are_heard:
+            if hook and self.engine.hooks.has_hooks:
                 if save:
                     self._untold.append((hook, event))
                 else:
@@ -321,7 +320,7 @@ class Run:
         failure: EngineError | None = None,
         **fields: Any,
     ) -> HistoryEvent | None:
-        """Record how the run ended, and stop what still runs; None if it had ended before."""
+        """Record how the run ended, and stop what is still running; None if it had ended."""
         completed = status is WorkflowStatus.COMPLETED
         with self.lock:
             event = self.record(
@@ -342,13 +341,13 @@ class Run:
         return event
 
     def fail(self, error: BaseException) -> None:
-        """End the run as failed by what its code raised."""
+        """End the run as failed with the error that its code raised."""
         self.raised = error
         text = describe(error)
-        culprit = failed_activity(error)
+        activity = failed_activity(error)
         failure = WorkflowFailedError(
             f"workflow {self.workflow_id!r} failed: {text}",
-            activity=culprit.activity if culprit else None,
+            activity=activity.activity if activity else None,
             workflow_id=self.workflow_id,
             run_id=self.run_id,
         )
@@ -358,18 +357,18 @@ class Run:
             EventType.WORKFLOW_FAILED,
             error=text,
             failure=failure,
-            **({"seq": culprit.seq} if culprit else {}),
+            **({"seq": activity.seq} if activity else {}),
         )
 
-    # What the writer asks of it
+    # Called by the writer
 
     def next_write(self) -> Write:
-        """Return what a store that can append has not got yet."""
+        """Return the write that brings the store up to date."""
         with self.lock:
             return self.journal.write(self.status, self._outcome)
 
     def on_saved(self) -> bool:
-        """Go on, if there is more to do: the last write is durable."""
+        """Continue after a successful write; returns False if the run is over."""
         with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError):
                 return False
@@ -393,26 +392,26 @@ class Run:
         return not over
 
     def on_delayed(self, error: BaseException) -> None:
-        """Note that the store is away; what is to be saved is kept and tried again."""
+        """Note that the store does not answer, and that the save will be retried."""
         if not self.trouble:
-            _log.warning("workflow %r waits for the store: %s", self.workflow_id, error)
+            _log.warning("workflow %r is waiting for its store: %s", self.workflow_id, error)
         self.trouble = describe(error)
 
     def on_unsaved(self, error: BaseException) -> None:
-        """Stop: what was recorded last could not be saved."""
+        """Stop the run because a write failed."""
         if isinstance(error, StoreConflictError) and self._reads_again():
             return
         self._give_up(not_saved(self, error))
 
     def lose(self, why: str) -> None:
-        """Stop: others run the workflow, or have changed it."""
+        """Stop the run because another process has taken it over or changed it."""
         self._give_up(lost(self, why))
 
     def _reads_again(self) -> bool:
-        """Read the history again if others only added to it before it was claimed here."""
+        """Read the history again if others only appended to it before it was claimed here."""
         try:
             stored = self.engine.store.load(self.workflow_id)
-        except Exception:  # noqa: BLE001  # the conflict is told
+        except Exception:  # noqa: BLE001  # the conflict is reported instead
             return False
         if stored is None or stored.status is not WorkflowStatus.RUNNING:
             return False
@@ -441,33 +440,33 @@ class Run:
                 self.status = WorkflowStatus.RUNNING if self.journal.saved else WorkflowStatus.UNSET
                 self._outcome = {}
             self.changed.notify_all()
-        if told:  # the executor was closed: nobody will hear of it from the handle any more
+        if told:  # the executor was closed, so the handle cannot report this any more
             _log.warning("%s", failure)
         self._stop()
         self._resolve()
 
-    # What the two kinds of runs do in their own ways
+    # Implemented differently by the two kinds of runs
 
     def check_code(self) -> None:
         """Raise `WorkflowCodeError` unless called by the workflow's code."""
         raise NotImplementedError
 
     def _advance(self) -> None:
-        """Show saved events to the code, when the loop is woken; called from any thread."""
+        """Show saved events to the code once the loop wakes up; called from any thread."""
         raise NotImplementedError
 
     def _stop(self) -> None:
-        """Stop the code and its activities; called from any thread, and with the run ended."""
+        """Stop the code and its activities after the run has ended; called from any thread."""
         raise NotImplementedError
 
     def _next_event(self) -> HistoryEvent | None:
         """Return the next saved event that the code has not seen."""
-        if self.journal.seen == self.journal.saved:  # if more is saved just now, it will be told
+        if self.journal.seen == self.journal.saved:  # a save in progress will call this again
             return None
         with self.lock:
             if self.ended:
                 return None
-            if self.past is None:  # that an activity began says nothing to the code
+            if self.past is None:  # live code does not need to see that an activity started
                 return self.journal.next(EventType.ACTIVITY_STARTED)
             event = self.journal.next()
             if event is not None:
@@ -475,17 +474,17 @@ class Run:
             return event
 
     def _past_is_over(self) -> bool:
-        """Tell whether the code has seen all of its past."""
+        """Tell whether the code has seen its whole recorded history."""
         return self.past is None or self.journal.seen >= self.past.length
 
     def _claim(self) -> None:
-        """Have the store note that this executor runs the workflow now."""
+        """Record in the store that this executor runs the workflow now."""
         if not self._claimed:
             self._claimed = True
             self.engine.save(self)
 
     def _go_live(self) -> None:
-        """Begin what the code has asked for and its past has not answered."""
+        """End the replay, and start the calls that the history has no results for."""
         self.past = None
         self._arm_deadline()
         parked, self._parked = self._parked, []
@@ -493,7 +492,7 @@ class Run:
             start()
 
     def _wait_saved(self, event: HistoryEvent) -> bool:
-        self.engine.writer.wake()  # this may be the very loop that would do it later
+        self.engine.writer.wake()  # this may be the loop's own thread, which would wake it later
         with self.lock:
             self.changed.wait_for(lambda: self.journal.is_saved(event) or self.done.done())
             if not self.journal.is_saved(event) and self._failure is not None:
@@ -501,7 +500,7 @@ class Run:
             return True
 
     def _arm_deadline(self, live: timedelta | None = None) -> None:
-        """Limit the run's time: from now, or from when it began in an earlier life."""
+        """Start the run's timeout: from now, or for a resumed run from its recorded start."""
         begun = self.journal.events[0]
         if begun.timeout and begun.timestamp is not None:
             when = live or later(begun.timestamp, begun.timeout)
@@ -513,12 +512,16 @@ class Run:
             self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
 
     def break_off(self, error: BaseException) -> None:
-        """Stop for an error outside of the code, which others are not to hear of."""
-        _log.error("workflow %r is stopped by an error", self.workflow_id, exc_info=error)
+        """Stop the run after an error outside of its code, which must not affect other runs."""
+        _log.error(
+            "workflow %r was stopped by an error outside of its code",
+            self.workflow_id,
+            exc_info=error,
+        )
         stopped = EngineError(
             f"workflow {self.workflow_id!r} was stopped by an error outside of its code: "
-            f"{describe(error)}. It is stored as running, up to its last saved event; "
-            f"resume(fn, {self.workflow_id!r}) goes on there",
+            f"{describe(error)}. It is stored as running, up to its last saved event; resume it "
+            f"with resume(fn, {self.workflow_id!r})",
             workflow_id=self.workflow_id,
             run_id=self.run_id,
         )
@@ -527,10 +530,10 @@ class Run:
 
     @contextmanager
     def breaking_off(self) -> Iterator[None]:
-        """Stop the run if what is done for it raises, in a thread that serves all runs."""
+        """Stop the run if the block raises; for use in threads that serve all runs."""
         try:
             yield
-        except BaseException as error:  # noqa: BLE001  # told, and logged
+        except BaseException as error:  # noqa: BLE001  # reported and logged
             self.break_off(error)
 
     def _end_as_canceled(self, **fields: Any) -> HistoryEvent | None:
@@ -547,13 +550,13 @@ class Run:
         return max(self.engine.clock.now() - begun, timedelta()) if begun else timedelta()
 
     def _resolve(self) -> None:
-        """Let go of the id, then tell those who wait for the result."""
+        """Release the id, then notify everyone who waits for the result."""
         if self._deadline is not None:
             self._deadline.cancel()
         if not self.done.done():
             self.engine.forget(self)
-        if self._is_left():
-            self.engine.leave(self.workflow_id)
+        if self._is_released():
+            self.engine.release(self.workflow_id)
         with self.lock:
             if self.done.done():
                 return
@@ -568,23 +571,23 @@ class Run:
         for waiter in waiters:
             waiter()
 
-    def _is_left(self) -> bool:
-        """Tell whether others may go on: the run was stopped, and what it recorded is saved."""
+    def _is_released(self) -> bool:
+        """Tell whether others may resume: the run was stopped, and all its events are saved."""
         with self.lock:
             if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
                 return True
             stopped = self.status is WorkflowStatus.RUNNING
             return stopped and not self.journal.is_behind(self._wanted)
 
-    def tell_when_over(self, waiter: Callable[[], object]) -> None:
-        """Make a call when the run is over: now, if it is."""
+    def add_waiter(self, waiter: Callable[[], object]) -> None:
+        """Call `waiter` when the run is over, or now if it is."""
         with self.lock:
             if not self.done.done():
                 self._waiters[waiter] = None
                 return
         waiter()
 
-    def tell_no_more(self, waiter: Callable[[], object]) -> None:
-        """Forget a call that was to be made when the run is over."""
+    def remove_waiter(self, waiter: Callable[[], object]) -> None:
+        """Undo `add_waiter`."""
         with self.lock:
             self._waiters.pop(waiter, None)

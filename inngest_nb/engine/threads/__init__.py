@@ -1,1 +1,1 @@
-"""What all runs of an executor share: its threads, its clock, its store."""
+"""What all runs of an executor share: its threads, its clock and its store."""

@@ -1,4 +1,4 @@
-"""Functions of the user's that hear what happens in an executor."""
+"""Hooks: the user's functions, called when something happens in an executor."""
 
 from __future__ import annotations
 
@@ -19,27 +19,30 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Tracing(Protocol):
-    """Keeps spans: of runs, of activities, of their attempts."""
+    """Records spans of runs, activities and attempts."""
 
     def open(self, name: str, within: Any, **about: str | int) -> Any:
-        """Begin a span within another one, or with None within what is current here."""
+        """Open a span within another one; None means within the current one."""
 
     def close(self, span: Any, error: BaseException | None) -> None:
-        """End a span."""
+        """Close a span, with the error that ended it, if any."""
 
     def inside(self, span: Any) -> AbstractContextManager[object]:
-        """Make a span current meanwhile."""
+        """Make a span the current one inside a `with` block."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """Functions to call with `(workflow_id, event)` when something happens.
+    """Functions that an executor calls with `(workflow_id, event)` when something happens.
 
-    `on_activity_start` is called as an attempt starts, the others once the event is saved:
-    `on_workflow_fail` for a canceled run too, `on_retry` with a failed attempt that will be
-    followed by another. They are called one at a time, in a thread of the executor; a slow one
-    delays later ones but no run, and an error in one is logged as `inngest_nb.engine` and goes no
-    further. `first + second` calls both.
+        hooks = inb.Hooks(on_workflow_fail=lambda id, event: alert(f"{id}: {event.error}"))
+        executor = inb.Executor(store, hooks)
+
+    `on_activity_start` is called when an attempt starts, the others once the event is saved.
+    `on_workflow_fail` is also called for canceled runs, `on_retry` for a failed attempt that will
+    be retried. Hooks are called one at a time in a thread of the executor: a slow hook delays later
+    hooks but no run. Their errors are logged (`inngest_nb.engine`) and otherwise ignored. `first +
+    second` calls both.
     """
 
     on_workflow_start: Hook | None = None
@@ -52,7 +55,7 @@ class Hooks:
 
     @property
     def tracing(self) -> Tracing | None:
-        """What keeps spans, if these hooks do."""
+        """The tracing of these hooks, None if they don't trace."""
         return None
 
     def __add__(self, other: Hooks) -> Hooks:
@@ -61,14 +64,14 @@ class Hooks:
         return _Composed(first=self, second=other)
 
     def tell(self, name: str, workflow_id: str, event: HistoryEvent) -> None:
-        """Call the hook of a name, if there is one; log what it raises."""
+        """Call the hook with this name, if there is one, and log its errors."""
         hook: Hook | None = getattr(self, name)
         if hook is None:
             return
         try:
             hook(workflow_id, event)
-        except BaseException:  # noqa: BLE001  # an observer's trouble is not the run's
-            _log.exception("the hook %s raised for workflow %r; its run goes on", name, workflow_id)
+        except BaseException:  # noqa: BLE001  # must not affect the run
+            _log.exception("hook %s failed for workflow %r; the run continues", name, workflow_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,18 +94,18 @@ _Call = tuple[str, str, HistoryEvent]
 
 
 class HookThread:
-    """Calls hooks in order, in a thread of its own that starts with the first call."""
+    """Calls hooks in order, in its own thread, which starts with the first call."""
 
     def __init__(self, hooks: Hooks | None) -> None:
         self._hooks = hooks
-        self.are_heard = hooks is not None
+        self.has_hooks = hooks is not None
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
 
     def tell(self, name: str, workflow_id: str, event: HistoryEvent) -> None:
-        """Have a hook called soon."""
+        """Queue a call of a hook."""
         if self._hooks is None:
             return
         with self._lock:
@@ -116,12 +119,12 @@ class HookThread:
                 try:
                     thread.start()
                 except (RuntimeError, MemoryError) as error:
-                    _log.warning("hooks wait for a thread to be called in: %s", error)
+                    _log.warning("hooks are delayed because no thread can be started: %s", error)
                 else:
                     self._thread = thread
 
     def close(self, grace: float) -> None:
-        """Wait so many seconds for calls that are due."""
+        """Wait up to `grace` seconds for queued calls."""
         with self._lock:
             self._closed = True
             self._calls.put(None)
@@ -133,5 +136,5 @@ class HookThread:
         while (call := self._calls.get()) is not None:
             try:
                 hooks.tell(*call)
-            except BaseException:  # noqa: BLE001  # hooks of a class of the user's, perhaps
-                _log.exception("the hooks raised for workflow %r; its run goes on", call[1])
+            except BaseException:  # noqa: BLE001  # perhaps a subclass of the user's
+                _log.exception("hooks failed for workflow %r; the run continues", call[1])

@@ -1,7 +1,7 @@
-"""The lease of an executor: one small row of the store, renewed by a thread of its own.
+"""The lease of an executor: one small row in the store, renewed by its own thread.
 
-A lease alone stops nobody who was only slow. What stops him is that each write of a run builds on
-the one before it: after somebody else has taken over, the store refuses his next one.
+A lease alone does not stop an executor that was only slow. Conditional writes do: after another
+executor has taken over a run, the store rejects the next write of the old one.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Leased:
-    """Writes, each batch of them only while the executor's lease is held."""
+    """Writes batches to the store, each only while the executor holds its lease."""
 
     def __init__(self, appender: Appender, ensure: Callable[[], None]) -> None:
         self._appender = appender
         self._ensure = ensure
 
     def append_history(self, writes: Sequence[Write]) -> Sequence[BaseException | None]:
-        """Do writes, and return what went wrong with each, or None; those are durable."""
+        """Perform writes; return an error for each that failed, None for each that is durable."""
         try:
             self._ensure()
-        except Exception as error:  # noqa: BLE001  # the runs tell it
+        except Exception as error:  # noqa: BLE001  # reported by the runs
             return [error] * len(writes)
         return self._appender.append_history(writes)
 
 
 class Lease:
-    """Holds an executor's lease for as long as its process lives, whatever else is busy.
+    """Keeps an executor's lease while its process lives, no matter how busy other threads are.
 
-    `lapsed` is called, in the thread that renews, when the lease has been renewed only after its
-    end: others may have taken over runs meanwhile. `on_renewal` is called there after each renewal.
+    Both callbacks are called in the renewing thread: `lapsed` when the lease was renewed only after
+    it had expired, so that others may have taken over runs, and `on_renewal` after each renewal.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to renew; again is no error."""
+        """Start renewing. Calling it again does nothing."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="inngest-nb-lease", daemon=True)
             self._thread.start()
 
     def ensure(self) -> None:
-        """Return when the lease is held: nothing is written in the name of a nobody.
+        """Renew the lease now if it is due, so that nothing is written without holding it.
 
         Raises `StoreError` if the store does not answer.
         """
@@ -76,11 +76,11 @@ class Lease:
             self._renew()
 
     def renew_soon(self) -> None:
-        """Renew now, for the sake of what is done after it."""
+        """Renew now instead of later, so that `on_renewal` is called."""
         self._wake.set()
 
     def end(self) -> None:
-        """Renew no more, and let others take over at once."""
+        """Stop renewing, and release the lease so that others can take over at once."""
         self._closed = True
         self._wake.set()
         with self._lock:
@@ -92,7 +92,7 @@ class Lease:
             try:
                 self._store.hold_lease(self._owner, 0)
             except StoreError as error:
-                _log.info("the lease of a closed executor ends by itself: %s", error)
+                _log.info("the lease could not be released and will expire by itself: %s", error)
 
     def _renew(self) -> None:
         with self._lock:
@@ -115,8 +115,6 @@ class Lease:
                 self._renew()
                 self._on_renewal()
                 pause = self.seconds / 3
-            except Exception as error:  # noqa: BLE001  # the thread outlives whatever it meets
+            except Exception as error:  # noqa: BLE001  # the thread must survive any error
                 pause = min(1.0, self.seconds / 6)
-                _log.warning(
-                    "the executor's lease could not be renewed, and is tried again: %s", error
-                )
+                _log.warning("the executor's lease could not be renewed; retrying: %s", error)

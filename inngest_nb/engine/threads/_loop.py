@@ -1,4 +1,4 @@
-"""The engine's own event loop, in a daemon thread, and the clock that goes with it."""
+"""The engine's own event loop, in a daemon thread, and its clock."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Timer(Protocol):
-    """Something that will be called at its time."""
+    """A scheduled callback."""
 
     def cancel(self) -> None:
-        """Don't call it any more; safe from any thread."""
+        """Cancel the callback; can be called from any thread."""
 
 
 class Clock(Protocol):
-    """Where the engine gets its time from. Give another one to try out retries without waiting.
+    """The engine's source of time. Tests can pass their own, to test retries without waiting.
 
-    One that also has `call_later(delay: timedelta, callback)` is asked for what has to last so long
-    whatever the time of day does meanwhile.
+    If the clock also has `call_later(delay: timedelta, callback)`, that is used for delays that
+    must not depend on changes of the system time.
     """
 
     def now(self) -> datetime:
-        """Return the time, with its zone."""
+        """Return the current time as an aware datetime."""
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
-        """Call back at that time, from any thread; the callback is quick."""
+        """Schedule a callback; it is fast, and may be called in any thread."""
 
 
 @runtime_checkable
 class _CountingClock(Protocol):
     def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
-        """Call back after so long, from any thread."""
+        """Schedule a callback after a delay; it may be called in any thread."""
 
 
 def call_when(clock: Clock, when: datetime | timedelta, callback: Callable[[], None]) -> Timer:
-    """Call back at a time, such as a recorded one, or after a while, as what is live does.
+    """Schedule a callback at a time (a recorded one) or after a delay (a live wait).
 
-    Live waits last as long as they should, even if somebody sets the clock.
+    Delays are not affected by changes of the system time.
     """
     if isinstance(when, datetime):
         return clock.call_at(when, callback)
@@ -59,31 +59,34 @@ def call_when(clock: Clock, when: datetime | timedelta, callback: Callable[[], N
 
 
 class _MovableLoop(asyncio.SelectorEventLoop):
-    """A loop that another thread may go on with while its own is stuck in a callback."""
+    """A loop that can move to another thread while its own is blocked by a callback."""
 
-    def let_go(self) -> None:
-        """Have it run by no thread, so that another one may."""
+    def detach(self) -> None:
+        """Detach the loop from its thread, so that another one can run it."""
         self._thread_id = None
 
 
-class _LeftBehindError(SystemExit):
-    """Ends a thread that comes back when another one runs its loop: no callback holds it."""
+class _LoopMovedError(SystemExit):
+    """Ends a thread whose blocking callback returns after the loop has moved to another thread.
+
+    A `SystemExit`, because asyncio does not catch that in callbacks.
+    """
 
 
-# A turn of a workflow's code. Each is an object of its own.
+# A turn of a workflow's code. Turns are compared by identity.
 Turn = tuple[str]
 
 
 class PrivateLoop:
-    """An event loop in a thread of its own: neither a notebook's nor a server's loop matters.
+    """An event loop in its own thread, independent of a notebook's or a server's loop.
 
-    Workflows' code runs there, in turns. While one of them keeps the thread, the loop can move to
-    another thread: activities, timers and the other runs go on there.
+    Workflow code runs there in turns. If a turn blocks the thread, the loop can move to another
+    thread, so that activities, timers and other runs continue.
     """
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.turn: Turn | None = None  # of the code that runs right now
+        self.turn: Turn | None = None  # the one that is running now
         self._thread: threading.Thread | None = None
         self._ident = 0
         self._calls: deque[Callable[[], object]] = deque()
@@ -92,9 +95,9 @@ class PrivateLoop:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin to turn; again is no error."""
+        """Start the loop. Calling it again does nothing."""
         if self.loop is None:
-            # Windows' own kind of loop cannot move, but it has subprocesses for activities.
+            # Windows' Proactor loop cannot move, but activities need it for subprocesses.
             on_windows = sys.platform == "win32"
             loop = asyncio.new_event_loop() if on_windows else _MovableLoop()
             try:
@@ -105,29 +108,30 @@ class PrivateLoop:
             self.loop = loop
 
     def is_current(self) -> bool:
-        """Tell whether this is the loop's own thread."""
+        """Tell whether the current thread is the loop's."""
         return threading.get_ident() == self._ident
 
     def post(self, call: Callable[[], object], *, wake: bool = True) -> None:
-        """Make a call on the loop, from any thread; calls that come together cost one wake-up.
+        """Call a function on the loop; can be used from any thread.
 
-        Without `wake` it waits for somebody to call `wake`, so that several come together.
+        With `wake=False` the call waits for the next `wake`, so that several calls cost one
+        wake-up.
         """
         self._calls.append(call)
         if wake:
             self.wake()
 
     def wake(self) -> None:
-        """Make the calls that were posted."""
+        """Wake the loop so that it makes the posted calls."""
         with self._lock:
             if self._calls and not self._awake and self.loop is not None:
-                with contextlib.suppress(RuntimeError):  # closed: nothing of it matters any more
-                    # In no context: the caller's is that of one run, and these are all runs' calls.
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    # In an empty context, because the caller's belongs to just one of the runs.
                     self.loop.call_soon_threadsafe(self._drain, context=contextvars.Context())
-                self._awake = True  # last, lest an interrupt leave it so with nothing to come
+                self._awake = True  # last, so that an interrupt cannot leave it set by mistake
 
     def stop(self, grace: float) -> None:
-        """Cancel what runs there, wait so many seconds for it to end, and let go of the loop."""
+        """Cancel all tasks, wait up to `grace` seconds for them to end, and stop the loop."""
         loop, thread = self.loop, self._thread
         if loop is None or thread is None:
             return
@@ -138,12 +142,12 @@ class PrivateLoop:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(grace + 1)
 
-    # Turns of workflows' code
+    # Turns of workflow code
 
     def take_turn(self, workflow_id: str, go: Callable[..., object], *given: float) -> bool:
-        """Let a workflow's code have the thread; False if the loop moved to another one meanwhile.
+        """Run a turn of a workflow's code; False if the loop moved to another thread meanwhile.
 
-        What calls this then has to return: the thread is about to end.
+        After False, the caller must return at once: its thread is about to end.
         """
         self.turn = (workflow_id,)
         try:
@@ -156,20 +160,20 @@ class PrivateLoop:
         return stays
 
     def stack_of(self, turn: Turn | None) -> FrameType | None:
-        """Return where the loop's thread is, if it is in that turn (None: in no turn)."""
+        """Return the loop thread's current frame if it is in that turn (None: in no turn)."""
         frame = sys._current_frames().get(self._ident)  # noqa: SLF001  # as debuggers do
         return frame if self.turn is turn else None
 
     def move(self, turn: Turn) -> bool:
-        """Let the loop go on in another thread, unless that turn is over by now."""
+        """Move the loop to another thread, unless that turn is over by now."""
         loop = self.loop
         with self._lock:
             if self.turn is not turn or self._stopped or not isinstance(loop, _MovableLoop):
                 return False
-            loop.let_go()
+            loop.detach()
             try:
                 thread = self._thread = self._new_thread(loop)
-            except (RuntimeError, MemoryError):  # no thread to be had
+            except (RuntimeError, MemoryError):  # no thread could be started
                 return False
             self._ident = thread.ident or 0
             self.turn = None
@@ -190,32 +194,32 @@ class PrivateLoop:
             while not self._stopped:
                 try:
                     loop.run_forever()
-                except _LeftBehindError:
+                except _LoopMovedError:
                     return
                 except BaseException:  # noqa: BLE001  # such as sys.exit() in an activity's task
-                    _log.exception("something wanted to end the engine's loop, which goes on")
+                    _log.exception("an error tried to end the engine's loop; the loop continues")
         finally:
             asyncio.set_event_loop(None)
             with self._lock:
-                is_left = self._ident != mine
-                if not is_left:
-                    self._ident = 0  # the next thread that begins may get the number of this one
-            if not is_left:
+                moved_away = self._ident != mine
+                if not moved_away:
+                    self._ident = 0  # a new thread may get the same id
+            if not moved_away:
                 loop.close()
-            elif self._stopped:  # which this thread has revoked on its way out
+            elif self._stopped:  # this thread has undone the stop by leaving run_forever
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(loop.stop)
 
     def _drain(self) -> None:
         with self._lock:
             self._awake = False
-        for _ in range(len(self._calls)):  # what comes meanwhile wakes the loop again
+        for _ in range(len(self._calls)):  # calls that come in meanwhile wake the loop again
             try:
                 self._calls.popleft()()
-            except BaseException:  # noqa: BLE001  # told; the other runs' calls go on
+            except BaseException:  # noqa: BLE001  # must not affect the other calls
                 _log.exception("a call on the engine's loop failed; please report this")
             if threading.get_ident() != self._ident:
-                raise _LeftBehindError
+                raise _LoopMovedError
 
 
 async def _end_tasks(grace: float) -> None:
@@ -229,7 +233,7 @@ async def _end_tasks(grace: float) -> None:
 
 
 class SystemClock:
-    """The machine's time. A wait lasts as long as it should, even if someone sets the clock."""
+    """The system's time. Delays are not affected by changes of it."""
 
     def __init__(self, loop: PrivateLoop) -> None:
         self._loop = loop
@@ -239,11 +243,11 @@ class SystemClock:
         return datetime.now(UTC)
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
-        """Call back on the private loop at that time."""
+        """Schedule a callback on the private loop at a time."""
         return self.call_later(when - self.now(), callback)
 
     def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
-        """Call back on the private loop after so long, even if the time is set meanwhile."""
+        """Schedule a callback on the private loop after a delay."""
         timer = _LoopTimer(self._loop, max(0.0, delay.total_seconds()), callback)
         timer.arm()
         return timer

@@ -1,4 +1,4 @@
-"""Messages from other processes: a thread waits for them and hands them to the runs here."""
+"""Messages from other processes: a thread receives them and delivers them to the runs here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inngest_nb.store import Message, SharedStore
 
 SIGNAL, CANCEL, TAKEN_OVER = "signal", "cancel", "taken_over"
 QUERY, ANSWER = "query", "answer"
-_WAKE = "wake"  # to itself, so that a thread which waits for messages hears of the end
+_WAKE = "wake"  # sent to itself, to end a thread that is waiting for messages
 _WAIT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.5
 _ANSWER_SECONDS = 2.0
@@ -23,15 +23,15 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 def message_to(workflow_id: str, kind: str, **content: Any) -> Message:
-    """Make a message for whoever runs a workflow."""
+    """Return a message for the executor that runs a workflow."""
     return Message(uuid.uuid4().hex, workflow_id, kind, wire.encode_json(content))
 
 
 class Mailbox:
-    """Receives what is sent to runs, in order, for as long as the executor lives.
+    """Receives messages to runs, in order, as long as the executor is open.
 
-    `deliver` is called with each message and its content; it must not raise for what a message
-    holds. Messages to runs that are not here are passed over: whoever resumes one reads them then.
+    `deliver` is called with each message and its content; it must not raise because of the content.
+    Messages to runs of other processes are skipped; they are read when a run is resumed.
     """
 
     def __init__(self, store: SharedStore, deliver: Callable[[Message, Any], None]) -> None:
@@ -42,34 +42,34 @@ class Mailbox:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._handing = threading.Lock()
+        self._delivering = threading.Lock()
         self._taken: list[str] = []
-        self._unheard: dict[str, None] = {}
+        self._catching_up: dict[str, None] = {}
 
     def start(self) -> None:
-        """Begin to receive; again is no error."""
+        """Start receiving. Calling it again does nothing."""
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._run, name="inngest-nb-messages", daemon=True
             )
             self._thread.start()
 
-    def attend(self, workflow_ids: Sequence[str]) -> None:
-        """Deliver to runs that go on here what was sent while nobody ran them, then what follows.
+    def deliver_pending(self, workflow_ids: Sequence[str]) -> None:
+        """Deliver what was sent to resumed runs while no executor ran them, then new messages.
 
-        If the store does not answer, that is done when it does.
+        If the store does not answer, this is retried later.
         """
         with self._lock:
-            self._unheard |= dict.fromkeys(workflow_ids)
+            self._catching_up |= dict.fromkeys(workflow_ids)
         try:
             self._catch_up()
         except StoreError as error:
-            _log.info("messages of resumed runs could not be read yet: %s", error)
+            _log.info("messages to resumed runs could not be read; retrying: %s", error)
 
     def _catch_up(self) -> None:
-        with self._handing:  # no newer message may overtake
+        with self._delivering:  # newer messages must not overtake these
             with self._lock:
-                ids = list(self._unheard)
+                ids = list(self._catching_up)
             if not ids:
                 return
             to = ids[0] if len(ids) == 1 else None
@@ -81,15 +81,15 @@ class Mailbox:
                 after = messages[-1].number
             with self._lock:
                 for workflow_id in ids:
-                    self._unheard.pop(workflow_id, None)
+                    self._catching_up.pop(workflow_id, None)
 
     def taken(self, message_id: str) -> None:
-        """Note that what a message said is durable, so that the store can forget it soon."""
+        """Note that the effect of a message is saved, so that the store can delete the message."""
         with self._lock:
             self._taken.append(message_id)
 
     def discard(self) -> None:
-        """Have the store forget what was taken. If that fails, it is harmless and tried again."""
+        """Delete handled messages from the store; if that fails, it is retried later."""
         with self._lock:
             ids, self._taken = self._taken, []
         if not ids:
@@ -97,12 +97,12 @@ class Mailbox:
         try:
             self._store.discard(ids)
         except StoreError as error:
-            _log.info("messages that were taken could not be discarded yet: %s", error)
+            _log.info("handled messages could not be deleted; retrying: %s", error)
             with self._lock:
                 self._taken = ids + self._taken
 
     def close(self, grace: float) -> None:
-        """Receive no more; wait so many seconds for the thread to end."""
+        """Stop receiving, and wait up to `grace` seconds for the thread to end."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -116,35 +116,35 @@ class Mailbox:
             thread.join(grace)
             self._store.discard([wake.id])
         except StoreError as error:
-            _log.info("the store is away; the thread that waits for messages ends later: %s", error)
+            _log.info("the store does not answer; the message thread will end later: %s", error)
 
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
                 self._catch_up()
                 messages = self._store.receive(self._after, wait=_WAIT_SECONDS)
-            except Exception as error:  # noqa: BLE001  # the thread outlives whatever it meets
-                _log.info("messages could not be received, which is tried again: %s", error)
+            except Exception as error:  # noqa: BLE001  # the thread must survive any error
+                _log.info("messages could not be received; retrying: %s", error)
                 self._closed.wait(_PAUSE_SECONDS)
                 continue
             for message in messages:
                 if self._closed.is_set():
                     return
-                with self._handing:
+                with self._delivering:
                     self._after = message.number
-                    if message.to not in self._unheard:
+                    if message.to not in self._catching_up:
                         self._hand_over(message)
             self.discard()
 
     def _hand_over(self, message: Message) -> None:
         try:
             self._deliver(message, wire.decode_json(message.payload))
-        except Exception:  # noqa: BLE001  # one message's trouble is not the others'
+        except Exception:  # noqa: BLE001  # must not affect other messages
             _log.exception("a message to workflow %r could not be delivered", message.to)
 
 
 def ask(store: SharedStore, workflow_id: str, what: str) -> Any:
-    """Return what the executor that runs a workflow answers, None if it does not."""
+    """Query the executor that runs a workflow; None if it does not answer in time."""
     query = message_to(workflow_id, QUERY, what=what)
     store.send(query)
     answers = store.receive(to=query.id, wait=_ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""What all runs of an executor share: its store and writer, its threads, its clock."""
+"""What all runs of an executor share: its store, its writer, its threads and its clock."""
 
 from __future__ import annotations
 
@@ -48,35 +48,35 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Alive(Savable, Protocol):
-    """A run, as what all runs share sees it."""
+    """A run, as the shared services see it."""
 
     workflow_id: str
     done: concurrent.futures.Future[Any]
 
     def begin(self, timeout: timedelta | None = None) -> None:
-        """Begin, or go on after the past."""
+        """Start, or replay the history and continue."""
 
     def suspend(self, error: EngineError) -> bool:
-        """Stop without an end; False if it had ended."""
+        """Stop running here, so that others can resume the run; False if it had ended."""
 
     def take(self, message: Message, content: Any) -> None:
-        """Take what another process sent."""
+        """Handle a message from another process."""
 
     def lose(self, why: str) -> None:
-        """Stop: others run the workflow, or have changed it."""
+        """Stop because another process has taken over the run or changed it."""
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
-        """The names of the signals that the code waits for."""
+        """The names of the signals that the code is waiting for."""
 
 
 _Run = TypeVar("_Run", bound=Alive)
 
 
 class Services(Generic[_Run]):
-    """The machinery behind an executor. It starts with the first run, and is all daemon threads.
+    """The machinery of an executor: daemon threads that start with the first run.
 
-    Nothing here refers to the executor, so that one which nobody holds any more can go: its
+    Nothing here refers to the executor, so that an unused executor can be garbage-collected; its
     machinery then ends with its last run.
     """
 
@@ -103,43 +103,44 @@ class Services(Generic[_Run]):
         self.tracing = None if hooks is None else hooks.tracing
         self.workers = Workers("inngest-nb-activity", workers)
         self.threads = Workers("inngest-nb-workflow")
-        self.children: Any = None  # who starts the runs that runs ask for
+        self.children: Any = None  # starts child workflows
         self._runs: dict[str, _Run] = {}
         self._claimed: set[str] = set()
-        self._left: set[str] = set()
-        self._leaves: str | None = None  # which of them is being left right now
+        self._to_release: set[str] = set()
+        self._releasing: str | None = None  # the one that is being released now
         self._lock = threading.Lock()
-        self._leaving = threading.Condition(self._lock)
+        self._released = threading.Condition(self._lock)
         self._waking = False
         self._pid = os.getpid()
         self._started = self._closed = self._abandoned = False
 
     def check_process(self) -> None:
-        """Raise in a process that was forked: the threads stayed behind, perhaps holding locks."""
+        """Raise in a forked process: the threads are not there, but their locks may be held."""
         if self._is_forked():
             raise ExecutorClosedError(
-                f"the executor runs in process {self._pid}, from which this one was forked; open "
-                "its store anew here, and make a new executor"
+                f"the executor belongs to process {self._pid}, from which this one was forked; "
+                "in this process, open the store again and create a new executor"
             )
 
     def alive(self, workflow_id: str) -> _Run | None:
-        """Return the run of an id, if one is alive here."""
+        """Return the run with an id if it is running here."""
         self.check_process()
         with self._lock:
             return self._runs.get(workflow_id)
 
     @contextlib.contextmanager
     def claim(self, workflow_id: str) -> Iterator[None]:
-        """Keep an id for the run that is about to begin; raise if it is taken."""
+        """Reserve an id for a run that is about to start; raise if it is in use."""
         self.check_process()
         with self._lock:
-            self._left.discard(workflow_id)
-            self._leaving.wait_for(lambda: self._leaves != workflow_id)
+            self._to_release.discard(workflow_id)
+            self._released.wait_for(lambda: self._releasing != workflow_id)
             self._check_open()
             if workflow_id in self._runs or workflow_id in self._claimed:
                 raise WorkflowAlreadyRunningError(
-                    f"a run of workflow {workflow_id!r} is alive in this executor; wait for it, "
-                    f"or end it with cancel({workflow_id!r}), or give another id=",
+                    f"workflow {workflow_id!r} is already running in this executor; wait for it "
+                    f"with handle({workflow_id!r}), end it with cancel({workflow_id!r}), or pass a "
+                    "different id=",
                     workflow_id=workflow_id,
                 )
             self._claimed.add(workflow_id)
@@ -150,7 +151,7 @@ class Services(Generic[_Run]):
                 self._claimed.discard(workflow_id)
 
     def begin(self, run: _Run, timeout: timedelta | None = None) -> None:
-        """Let a run begin, or go on, under the id that was claimed for it."""
+        """Start or resume a run under the id that was claimed for it."""
         with self._lock:
             self._check_open()
             if not self._started:
@@ -158,48 +159,48 @@ class Services(Generic[_Run]):
             self._runs[run.workflow_id] = run
             try:
                 run.begin(timeout)
-            except BaseException:  # a clock of the user's, perhaps: there is no handle on this run
+            except BaseException:  # perhaps raised by a user's clock; the run has no handle yet
                 del self._runs[run.workflow_id]
                 raise
 
     def connect(self) -> None:
-        """Find out what the store can do; raises `StoreConnectionError` if nobody answers."""
+        """Find out what the store supports; raises `StoreConnectionError` if it does not answer."""
         begun = time.monotonic()
         try:
-            self._get_to_know_the_store()
+            self._probe_store()
         except StoreError as error:
             if not may_pass(error) or time.monotonic() - begun > _GRACE_SECONDS:
                 raise
-            patiently(self._get_to_know_the_store)
+            patiently(self._probe_store)
 
-    def _get_to_know_the_store(self) -> None:
+    def _probe_store(self) -> None:
         self.appender.guards()
         if self.mailbox is None and (shared := shared_store(self.store)) is not None:
             self.lease = Lease(
-                shared, self.owner, self._lease_seconds, self._lease_lapsed, self._leave
+                shared, self.owner, self._lease_seconds, self._lease_lapsed, self._release_runs
             )
             self.mailbox = Mailbox(shared, self._deliver)
 
     def message_taken(self, message_id: str) -> None:
-        """Note that what a message said is durable."""
+        """Note that the effect of a message is saved."""
         if self.mailbox is not None:
             self.mailbox.taken(message_id)
 
-    def leave(self, workflow_id: str) -> None:
-        """Let others have a run that was stopped here, as soon as the store takes that."""
+    def release(self, workflow_id: str) -> None:
+        """Release a run that was stopped here to other executors, once the store accepts it."""
         with self._lock:
             if workflow_id in self._runs or workflow_id in self._claimed:
                 return  # this executor has resumed it
-            self._left.add(workflow_id)
+            self._to_release.add(workflow_id)
         if self.lease is not None:
             self.lease.renew_soon()
 
     def is_free(self, state: WorkflowState) -> bool:
-        """Tell whether nobody else is known to run a stored workflow."""
+        """Tell whether no other executor is known to run a stored workflow."""
         return holder(state, self.owner, leases(self.store)) is None
 
     def forget(self, run: _Run) -> None:
-        """Free the id of a run that is over."""
+        """Release the id of a run that is over."""
         self.appender.forget(run.workflow_id)
         with self._lock:
             if self._runs.get(run.workflow_id) is run:
@@ -209,9 +210,9 @@ class Services(Generic[_Run]):
             self.abandon()
 
     def save(self, run: _Run) -> None:
-        """Have a run saved soon, together with the others that the same round of the loop brings.
+        """Save a run soon, together with other runs of the same iteration of the loop.
 
-        The first of them would wake the writer before the second one is there.
+        Otherwise the first of them would wake the writer before the second one is there.
         """
         if not self.loop.is_current() or self.loop.loop is None:
             self.writer.put(run)
@@ -222,18 +223,21 @@ class Services(Generic[_Run]):
             self.loop.loop.call_soon(self._wake_writer)
 
     def on_loop(self, call: Callable[[], object]) -> None:
-        """Make a call on the loop: now, if this is its thread."""
+        """Call a function on the loop; right away if this is the loop's thread."""
         if self.loop.is_current():
             call()
         else:
             self.loop.post(call)
 
     def close(self, wait: timedelta = timedelta()) -> None:
-        """Stop: runs that have not ended in time stay stored as running."""
+        """Stop everything; runs that have not ended within `wait` stay stored as running."""
         if self._is_forked():
             return
         if self.loop.is_current():
-            raise EngineError("an executor cannot be closed by one of its own activities")
+            raise EngineError(
+                "an executor cannot be closed by its own async activities or workflows; close it "
+                "from the code that created it"
+            )
         with self._lock:
             if self._closed:
                 return
@@ -254,17 +258,17 @@ class Services(Generic[_Run]):
         self.loop.stop(_GRACE_SECONDS)
         if busy:
             _log.warning(
-                "%d plain functions still run in daemon threads; what they return is dropped",
+                "%d plain functions are still running in daemon threads; their results are lost",
                 len(busy),
             )
         atexit.unregister(self._at_exit)
 
     def abandon(self) -> None:
-        """Close as soon as no run is alive: nobody holds the executor any more."""
+        """Close after the last run, because the executor is no longer referenced."""
         self._abandoned = True
         if self._runs or self._closed or self._is_forked():
             return
-        with contextlib.suppress(RuntimeError):  # no new threads any more: the process is ending
+        with contextlib.suppress(RuntimeError):  # no new threads, because the process is ending
             threading.Thread(target=self.close, name="inngest-nb-close", daemon=True).start()
 
     def _wake_writer(self) -> None:
@@ -280,7 +284,7 @@ class Services(Generic[_Run]):
         if self.lease is not None:
             self.lease.start()
         atexit.register(self._at_exit)
-        self._started = True  # not before there were threads for all of it
+        self._started = True  # only after all threads could be started
 
     def _ensure_lease(self) -> None:
         if self.lease is not None:
@@ -291,30 +295,30 @@ class Services(Generic[_Run]):
         for run in self.runs():
             stored = self.store.load(run.workflow_id)
             if stored is None or (stored.owner or "") != self.owner:
-                run.lose("others took it over while this executor could not renew its lease")
+                run.lose("another executor took it over while this one could not renew its lease")
 
-    def _leave(self) -> None:
-        """Leave runs to others, each one unless it is claimed again here meanwhile."""
+    def _release_runs(self) -> None:
+        """Release stopped runs to other executors, unless they have been claimed again here."""
         with self._lock:
-            ids = list(self._left)
+            ids = list(self._to_release)
         for workflow_id in ids:
             with self._lock:
-                if workflow_id not in self._left or workflow_id in self._runs:
+                if workflow_id not in self._to_release or workflow_id in self._runs:
                     continue
-                self._leaves = workflow_id
+                self._releasing = workflow_id
             try:
                 stored = self.store.load(workflow_id)
                 if stored is not None and stored.owner == self.owner:
-                    with contextlib.suppress(StoreConflictError):  # then somebody else has it
+                    with contextlib.suppress(StoreConflictError):  # another executor has it now
                         take_away(self.appender, stored)
-                self._left.discard(workflow_id)
+                self._to_release.discard(workflow_id)
             finally:
                 with self._lock:
-                    self._leaves = None
-                    self._leaving.notify_all()
+                    self._releasing = None
+                    self._released.notify_all()
 
     def runs(self) -> list[_Run]:
-        """Return the runs that are alive here."""
+        """Return all runs of this process."""
         with self._lock:
             return list(self._runs.values())
 
@@ -327,7 +331,7 @@ class Services(Generic[_Run]):
             answer = wire.encode_json({"answer": list(run.waiting_for)})
             shared.send(Message(uuid.uuid4().hex, message.id, ANSWER, answer))
         elif message.kind == TAKEN_OVER:
-            if content.get("from") == self.owner:  # and not from one that had it before
+            if content.get("from") == self.owner:  # not from an earlier owner
                 run.lose("another executor has taken it over")
                 self.message_taken(message.id)
         else:
@@ -338,10 +342,10 @@ class Services(Generic[_Run]):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ExecutorClosedError("the executor is closed; make a new one for new runs")
+            raise ExecutorClosedError("the executor is closed; create a new one for new runs")
 
     def _at_exit(self) -> None:
-        """Say which runs are open; they are daemons' work and will not be waited for."""
+        """Log which runs are open; the process does not wait for them."""
         if self._is_forked():
             return
         self.writer.freeze()
@@ -352,8 +356,9 @@ class Services(Generic[_Run]):
 
 def _closed(workflow_id: str) -> ExecutorClosedError:
     return ExecutorClosedError(
-        f"the executor was closed while workflow {workflow_id!r} ran; it is stored as running, up "
-        f"to its last saved event; resume(fn, {workflow_id!r}) of another executor goes on there",
+        f"the executor was closed while workflow {workflow_id!r} was running; it is stored as "
+        "running, up to its last saved event; resume it in another executor with "
+        f"resume(fn, {workflow_id!r})",
         workflow_id=workflow_id,
     )
 

@@ -1,4 +1,4 @@
-"""Threads for plain functions: daemons that grow on demand and never keep a process alive."""
+"""A pool of daemon threads for plain functions, which grows on demand."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _log = logging.getLogger("inngest_nb.engine")
 
 
 class Workers:
-    """Runs plain calls in threads of its own, at most `limit` at a time (None: any number).
+    """Runs plain calls in its own threads, at most `limit` at a time (None for no limit).
 
-    `ThreadPoolExecutor` would do, but the end of the process waits for its threads.
+    Unlike those of a `ThreadPoolExecutor`, its threads never keep the process alive.
     """
 
     def __init__(self, name: str, limit: int | None = None) -> None:
@@ -32,10 +32,10 @@ class Workers:
         self._closed = False
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Have a call made by a free thread, a new one, or the first that becomes free.
+        """Queue a call for an idle thread, a new one, or the first that becomes idle.
 
-        Raises what the system says when there is no thread to be had, and none that could become
-        free: the call is not made then.
+        Raises `RuntimeError` or `MemoryError`, and drops the call, if no thread can be started and
+        none can become idle.
         """
         with self._changed:
             self._work.append(call)
@@ -47,7 +47,7 @@ class Workers:
                     raise
 
     def close(self, grace: float) -> list[str]:
-        """End idle threads, wait so many seconds for busy ones, and name those that go on."""
+        """End idle threads, wait up to `grace` seconds for busy ones, and return who still runs."""
         with self._changed:
             self._closed = True
             self._work.clear()
@@ -77,16 +77,16 @@ class Workers:
         while (call := self._next()) is not None:
             try:
                 call()
-            except BaseException:  # noqa: BLE001  # the thread has other calls to make
+            except BaseException:  # noqa: BLE001  # must not affect later calls
                 _log.exception("a call in a worker thread failed; please report this")
-            del call  # while idle, hold on to nothing
+            del call  # keep nothing alive while idle
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             called = True
             while not self._work or self._is_one_too_many():
                 if self._is_one_too_many() or self._closed or not called:
-                    # Under the same lock, so that nobody counts on this thread any more.
+                    # Under the lock, so that no caller counts on this thread any more.
                     self._threads.discard(threading.current_thread())
                     return None
                 self._idle += 1
@@ -95,11 +95,11 @@ class Workers:
             return self._work.popleft()
 
     def _is_one_too_many(self) -> bool:
-        """Tell whether others who were left alone with their calls have come back."""
+        """Tell whether a thread must end because abandoned calls have returned."""
         return self._limit is not None and len(self._threads) > self._limit + self._blocked
 
-    def leave_alone(self) -> None:
-        """Allow one thread more, in place of one whose call nobody waits for any more."""
+    def replace_thread(self) -> None:
+        """Allow one more thread, to replace one whose call was abandoned."""
         with self._changed:
             self._blocked += 1
             left = self._blocked
@@ -107,19 +107,19 @@ class Workers:
                 with contextlib.suppress(RuntimeError, MemoryError):  # the next call tries again
                     self._find_a_thread()
         _log.warning(
-            "a plain activity goes on in its thread, although nobody waits for it any more; the "
-            "pool has %d threads more for as long as such calls, or waits for other runs, go on",
+            "a plain activity is still running in its thread although its result is no longer "
+            "needed; the pool has %d extra threads until such calls, and waits for other runs, end",
             left,
         )
 
-    def came_back(self) -> None:
-        """Take back what `leave_alone` allowed."""
+    def thread_returned(self) -> None:
+        """Undo `replace_thread`."""
         with self._changed:
             self._blocked -= 1
 
     @contextlib.contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Allow one thread more for the time being."""
+    def extra_thread(self) -> Iterator[None]:
+        """Allow one more thread inside a `with` block."""
         with self._changed:
             self._blocked += 1
             if self._work:
@@ -132,9 +132,9 @@ class Workers:
 
 
 def waiting() -> contextlib.AbstractContextManager[None]:
-    """While a worker's call waits for another run, let its pool have one thread more.
+    """Give a worker's pool one more thread while the worker waits for another run.
 
-    Otherwise activities that wait for runs with activities could use up all threads.
+    Otherwise, activities that wait for other runs' activities could block the whole pool.
     """
     workers: Workers | None = getattr(_mine, "workers", None)
-    return workers.one_more() if workers else contextlib.nullcontext()
+    return workers.extra_thread() if workers else contextlib.nullcontext()

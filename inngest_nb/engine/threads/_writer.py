@@ -1,4 +1,4 @@
-"""The one thread that saves: what has queued up goes together, and each run hears of its own."""
+"""The thread that saves all runs: it writes what has queued up in one batch."""
 
 from __future__ import annotations
 
@@ -13,47 +13,44 @@ from inngest_nb.engine.basics._patience import may_pass, pause_after
 from inngest_nb.store import Write
 
 _RUNS_AT_ONCE = 512
-# Saves that are to be repeated within so many seconds of each other are repeated together.
+# Retries that are due within this many seconds of each other are made together.
 _TOGETHER = 0.02
-# How long to wait for runs that may come at once, as a part of what the last save took, in seconds.
-_PATIENCE, _MOST_PATIENCE = 0.5, 0.005
+# How long to wait for more runs to save: a fraction of the last save's time, at most 5 ms.
+_BATCH_WAIT_FRACTION, _MAX_BATCH_WAIT = 0.5, 0.005
 
 _log = logging.getLogger("inngest_nb.engine")
-_random = random.SystemRandom()  # which nobody seeds, and no fork copies
+_random = random.SystemRandom()  # cannot be seeded, and differs in a forked process
 
 
 class Savable(Protocol):
     """A run, as the writer sees it."""
 
     def next_write(self) -> Write:
-        """Return what the store has not got yet."""
+        """Return the write that brings the store up to date."""
 
     def on_saved(self) -> bool:
-        """Hear that what was written last is durable.
-
-        Returns whether more is to be expected of the run.
-        """
+        """Handle a successful write; returns whether the run continues."""
 
     def on_delayed(self, error: BaseException) -> None:
-        """Hear that a save failed and is repeated."""
+        """Handle a failed write that will be retried."""
 
     def on_unsaved(self, error: BaseException) -> None:
-        """Hear that a save failed."""
+        """Handle a failed write."""
 
 
-# A run that was to be saved, and what went wrong.
+# A run that was to be saved, and its error.
 _Outcome = tuple[Savable, BaseException | None]
 
 
 class Appends(Protocol):
-    """What writes: a store, or what stands before it."""
+    """A store, or a wrapper of one."""
 
     def append_history(self, writes: Sequence[Write]) -> Sequence[BaseException | None]:
-        """Do writes, and return what went wrong with each, or None; those are durable."""
+        """Perform writes; return an error for each that failed, None for each that is durable."""
 
 
 class _Delay:
-    """A run whose save is repeated: how often it failed, since when, and when it is tried again."""
+    """The retries of a failed save: since when, how often, and when the next one is due."""
 
     def __init__(self, now: float) -> None:
         self.since = now
@@ -62,11 +59,11 @@ class _Delay:
 
 
 class Writer:
-    """Saves what is new of runs.
+    """Saves the new events of all runs.
 
-    A failing save is told to its run and touches no other: one that may pass is repeated, with
-    growing pauses, for `patience` seconds, while others are saved. `told` is called after all of
-    those that were saved together have heard of it.
+    A failed save is reported to its run and does not affect others. If the failure may be
+    temporary, the save is retried with growing pauses for `patience` seconds, while other runs are
+    saved. `told` is called after each batch, when all of its runs have been notified.
     """
 
     def __init__(self, store: Appends, told: Callable[[], None], patience: float = 0) -> None:
@@ -75,10 +72,10 @@ class Writer:
         self._longest = patience
         self._waiting: dict[Savable, None] = {}
         self._delayed: dict[Savable, _Delay] = {}
-        self._going_on: set[Savable] = set()
-        self._chance: float | None = None  # one for all that failed together
+        self._active: set[Savable] = set()  # runs that will probably save again soon
+        self._chance: float | None = None  # shared by all saves that failed together
         self._enough = 1
-        self._patience = 0.0
+        self._batch_wait = 0.0
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
@@ -86,18 +83,18 @@ class Writer:
         self._frozen = False
 
     def start(self) -> None:
-        """Begin to save; again is no error."""
+        """Start saving. Calling it again does nothing."""
         if self._thread is None:
             thread = threading.Thread(
                 target=self._run, name="inngest-nb-engine-writer", daemon=True
             )
             thread.start()
-            self._thread = thread  # now that it runs
+            self._thread = thread  # only if it could be started
 
     def put(self, run: Savable, *, wake: bool = True) -> None:
-        """Save a run's state soon; a run that is waiting already is saved once.
+        """Save a run's state soon; a run that is already queued is saved once.
 
-        Without `wake` it waits for somebody to call `wake`, so that several are saved together.
+        With `wake=False` it waits for the next `wake`, so that several runs are saved together.
         """
         with self._lock:
             self._waiting[run] = None
@@ -105,13 +102,13 @@ class Writer:
                 self._changed.notify()
 
     def wake(self) -> None:
-        """Save what is waiting."""
+        """Save the queued runs."""
         with self._lock:
             if len(self._waiting) >= self._enough:
                 self._changed.notify()
 
     def close(self) -> None:
-        """Save what is waiting, then end."""
+        """Save the queued runs, then end the thread."""
         with self._lock:
             self._closed = True
             self._changed.notify()
@@ -119,25 +116,26 @@ class Writer:
             self._thread.join()
 
     def freeze(self) -> None:
-        """Begin no further save: the process is about to end."""
+        """Start no more saves, because the process is about to end."""
         self._frozen = True
 
     def _run(self) -> None:
         while batch := self._next():
             begun = time.monotonic()
-            self._going_on.clear()
+            self._active.clear()
             outcomes = _append(self._store, batch)
-            self._patience = min(_PATIENCE * (time.monotonic() - begun), _MOST_PATIENCE)
+            took = time.monotonic() - begun
+            self._batch_wait = min(_BATCH_WAIT_FRACTION * took, _MAX_BATCH_WAIT)
             self._chance = None
             for run, error in outcomes:
                 try:
                     self._tell(run, error)
-                except BaseException as broken:  # noqa: BLE001  # its own trouble, not the others'
-                    _log.exception("a run could not take in what came of its save, and is stopped")
+                except BaseException as broken:  # noqa: BLE001  # must not affect other runs
+                    _log.exception("a run failed to handle the outcome of its save and is stopped")
                     self._give_up(run, broken)
             try:
                 self._told()
-            except BaseException:  # noqa: BLE001  # other runs are still to be saved
+            except BaseException:  # noqa: BLE001  # must not affect later saves
                 _log.exception("the engine's loop could not be woken; please report this")
 
     def _tell(self, run: Savable, error: BaseException | None) -> None:
@@ -146,7 +144,7 @@ class Writer:
                 with self._lock:
                     self._delayed.pop(run, None)
             if run.on_saved():
-                self._going_on.add(run)
+                self._active.add(run)
         elif may_pass(error) and self._again(run):
             run.on_delayed(error)
         else:
@@ -157,13 +155,13 @@ class Writer:
             self._delayed.pop(run, None)
         try:
             run.on_unsaved(error)
-        except BaseException:  # noqa: BLE001  # as above
-            _log.exception("a run could not be told that it was not saved; please report this")
-        with self._lock:  # what it recorded while this went wrong
+        except BaseException:  # noqa: BLE001  # must not affect other runs
+            _log.exception("a run failed to handle a failed save; please report this")
+        with self._lock:  # it may have queued itself again in the meantime
             self._waiting.pop(run, None)
 
     def _again(self, run: Savable) -> bool:
-        """Have a save repeated in a while; False if that went on for too long."""
+        """Schedule a retry of a failed save; False if it has been retried for too long."""
         now = time.monotonic()
         with self._lock:
             delay = self._delayed.setdefault(run, _Delay(now))
@@ -174,7 +172,7 @@ class Writer:
             return not self._closed and delay.due < delay.since + self._longest
 
     def _next(self) -> list[Savable]:
-        """Return the runs to save, at least one; none when it is time to end."""
+        """Wait for runs to save and return them; an empty list means that the thread must end."""
         with self._lock:
             while True:
                 due = self._due() if self._delayed else []
@@ -186,35 +184,35 @@ class Writer:
                 ready = self._ready()
             if self._frozen:
                 return []
-            # What failed is not repeated together with others, lest these fail with it.
+            # Retries are not batched with other runs, so that these don't fail with them.
             batch = (due or ready)[:_RUNS_AT_ONCE]
             for run in batch:
                 self._waiting.pop(run, None)
             return batch
 
     def _ready(self) -> list[Savable]:
-        """Return the runs that wait for their first try."""
+        """Return the queued runs whose last save did not fail."""
         if not self._delayed:
             return list(self._waiting)
         return [run for run in self._waiting if run not in self._delayed]
 
     def _due(self) -> list[Savable]:
-        """Return the runs whose save is to be repeated now."""
+        """Return the runs whose retry is due."""
         soon = time.monotonic() + _TOGETHER
         return [run for run, each in self._delayed.items() if each.due <= soon or self._closed]
 
     def _pause(self) -> float:
-        """Return the seconds until the next save is to be repeated."""
+        """Return the seconds until the next retry is due."""
         return min(each.due for each in self._delayed.values()) - time.monotonic()
 
     def _wait_for_more(self) -> bool:
-        """Wait a little for runs that have just heard of a save: they save again together."""
-        enough = len(self._going_on.union(self._waiting))
+        """Wait briefly for runs that have just been saved, so that they save again together."""
+        enough = len(self._active.union(self._waiting))
         if len(self._waiting) >= enough:
             return False
         self._enough = enough
         self._changed.wait_for(
-            lambda: len(self._waiting) >= self._enough or self._closed, self._patience
+            lambda: len(self._waiting) >= self._enough or self._closed, self._batch_wait
         )
         self._enough = 1
         return True
@@ -227,7 +225,7 @@ def _append(store: Appends, batch: list[Savable]) -> list[_Outcome]:
     for run in batch:
         try:
             writes.append(run.next_write())
-        except BaseException as error:  # noqa: BLE001  # the run tells it
+        except BaseException as error:  # noqa: BLE001  # reported by the run
             told.append((run, error))
         else:
             runs.append(run)
@@ -236,19 +234,23 @@ def _append(store: Appends, batch: list[Savable]) -> list[_Outcome]:
     outcomes: Sequence[BaseException | None]
     try:
         outcomes = _checked(store.append_history(writes), len(writes))
-    except BaseException as error:  # noqa: BLE001  # the runs tell it
+    except BaseException as error:  # noqa: BLE001  # reported by the runs
         outcomes = [error] * len(runs)
     told += zip(runs, outcomes, strict=True)
     return told
 
 
 def _checked(outcomes: Any, count: int) -> list[BaseException | None]:
-    """Return what a store says came of some writes, if it can be understood."""
+    """Return what a store's `append_history` returned, or raise `TypeError` if it is invalid."""
     told = list(outcomes)
     if len(told) != count:
-        raise TypeError(f"append_history told what came of {len(told)} writes, not of {count}")
+        raise TypeError(
+            f"append_history must return one outcome for each of {count} writes, got {len(told)}"
+        )
     for outcome in told:
         if outcome is not None and not isinstance(outcome, BaseException):
             kind = type(outcome).__name__
-            raise TypeError(f"append_history returns None or an error for each write, not {kind}")
+            raise TypeError(
+                f"append_history must return None or an error for each write, got {kind}"
+            )
     return told

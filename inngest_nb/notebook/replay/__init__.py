@@ -1,4 +1,4 @@
-"""One run and the code that it ran."""
+"""Replays a run step by step, beside the code that it ran."""
 
 import inngest_nb._renamed as _renamed
 from inngest_nb.notebook.replay._replay import Replay, replay

@@ -1,4 +1,4 @@
-"""`replay`: a scrubber over a history, with the lines of code that asked for what happened."""
+"""`replay`: a scrubber over a history, with the lines of code that made the calls."""
 
 from __future__ import annotations
 
@@ -28,30 +28,32 @@ from inngest_nb.words import short
 
 __all__ = ["Replay", "replay"]
 
-_KNOWN = 12  # steps that are shown of what was known
-_SAVED = 500  # events of which a saved notebook has a table
-_DOUBLE_CLICK = 1.0  # seconds after a fork in which a click for the same is its second half
+_KNOWN = 12  # steps in the table of the state so far
+_SAVED = 500  # events in the table of a saved notebook
+_DOUBLE_CLICK = 1.0  # seconds after a fork in which another click for the same fork is ignored
 
 
 @renamed(state="workflow")
 def replay(workflow: Any, fn: Callable[..., Any], *, store: WorkflowStore | None = None) -> Replay:
     """Return a scrubber over a run's history: its events, and what the code did at each of them.
 
-    The workflow is a state, a handle, or an id in `store` (None: the store of `inb.use`). The code
-    runs through the history once, which executes and saves nothing; where the two diverge, both
-    sides are shown. The run can be forked at any event, with another result: the new run is saved
-    in `store`, ready to be resumed, and is in `forked`. A saved notebook keeps the history as a
-    table.
+        inb.replay("order-1", order, store=store)
+
+    `workflow` is a state, a handle, or an id in `store` (default: the store of `inb.use`). `fn` is
+    replayed once against the history, which executes and saves nothing; where the two differ, both
+    sides are shown. You can fork the run at any event, with a different result: the new run is
+    saved in `store`, ready to be resumed, and is in `.forked`. A saved notebook shows the history
+    as a table.
     """
     state = state_of(workflow, store, "replay")
     return Replay(state, fn, default_store() if store is None else store)
 
 
 class Replay(Form):
-    """A scrubber over a history; `replay` makes one.
+    """A scrubber over a history, as `replay` returns it.
 
-    `moment` is the number of the event that is shown, from 1; `then` and `frame` are what was known
-    at it. `forked` is the last fork.
+    `moment` is the number of the event that is shown, from 1; `then` and `frame` are the state and
+    the activities at that event. `forked` is the last fork.
     """
 
     title = "Replay"
@@ -97,16 +99,16 @@ class Replay(Form):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The activities as they were known at the event that is shown."""
+        """The activities at the event that is shown, as a DataFrame."""
         return activity_frame(self.then, now=self.then.updated_at)
 
     @property
     def then(self) -> WorkflowState:
-        """The state as it was at the event that is shown."""
+        """The state at the event that is shown."""
         return state_at(self.state, self.moments, self.moment)
 
     def _steps(self, fn: Callable[..., Any]) -> list[ReplayStep]:
-        """Run the code through the history; where that fails, say so and go by the history only."""
+        """Replay the code; if that fails, show the error and only the events of the history."""
         try:
             return replay_steps(fn, self.state)
         except NonDeterminismError as error:
@@ -143,7 +145,7 @@ class Replay(Form):
         return button
 
     def _step(self, by: int) -> None:
-        self.slider.value += by  # which it keeps within its ends
+        self.slider.value += by  # the slider keeps it within its range
 
     # Showing a moment
 
@@ -151,7 +153,7 @@ class Replay(Form):
         self._guard("show the event", self._show, self.trouble)
 
     def _show(self) -> None:
-        """Show the event that was chosen, the code around it, and what was known then."""
+        """Show the selected event, the code around it, and the state so far."""
         moment, then = self.moments[self.moment - 1], self.then
         known = steps_of(then, then.updated_at or datetime.now(UTC), newest=_KNOWN + 1)
         content = fragment(
@@ -171,18 +173,18 @@ class Replay(Form):
     # Forking
 
     def _offer_edit(self, moment: Moment) -> None:
-        """Let one edit what a fork may have otherwise: the input, or the result of an activity."""
+        """Offer what a fork can change: the input, or the result of an activity."""
         name = self._editable(moment)
         self.edit.layout.display = "" if name else "none"
         if name:
             self.edit.fill(name.title(), dict(moment.payloads).get(name, ""))
         words = {
-            "input": "A fork begins anew here. It gets another input if you edit this one.",
-            "result": "A fork is a new run with the history up to here. It goes on with another "
-            "result if you edit this one.",
-            "": "The run had ended by then: fork it at an earlier event."
+            "input": "A fork starts over from here. Edit the input to change it in the fork.",
+            "result": "A fork is a new run that continues after this event. Edit the result to "
+            "change it in the fork.",
+            "": "The run has ended at this event. To fork it, select an earlier one."
             if is_end(moment.event)
-            else "A fork is a new run with the history up to here.",
+            else "A fork is a new run that continues after this event.",
         }
         self.hint.show(fragment("remark", lines=[words[name]]))
 
@@ -194,11 +196,13 @@ class Replay(Form):
         return "result" if ended and event.retry_at is UNSET else ""
 
     def _fork(self) -> None:
-        """Make a run with the history up to the event that is shown, and save it."""
+        """Create a run with the history up to the event that is shown, and save it."""
         moment = self.moments[self.moment - 1]
         event, name = moment.event, self._editable(moment)
         if [each.event.id for each in self.moments].count(event.id) > 1:
-            raise ValueError(f"several events have the id {event.id}, so none can be forked at")
+            raise ValueError(
+                f"cannot fork at this event, because several events have the id {event.id}"
+            )
         asked = event.id, self.edit.text.value
         if asked == self._last_fork and time.monotonic() - self._forked_at < _DOUBLE_CLICK:
             return
@@ -219,7 +223,7 @@ class Replay(Form):
         what = f"It keeps the history up to event {origin.id}"
         if edited:
             of = f" of {short(origin.activity_name)}" if origin.activity_name else ""
-            what += f", with another {edited}{of}"
+            what += f", with a different {edited}{of}"
         name = forked.workflow_id
         how = (
             f"Saved as running. {resume_text(forked)}"

@@ -1,4 +1,4 @@
-"""The contract over HTTP: clients, and what they and a server have to agree on."""
+"""The contract over HTTP: the clients, and the formats that they share with the server."""
 
 from inngest_nb.store.http._appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore

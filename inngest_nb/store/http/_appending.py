@@ -1,7 +1,7 @@
-"""What our state server does beyond the contract's writes: parts, versions, batches.
+"""Writes that our state server supports beyond the contract: partial, conditional, batches.
 
-Written once for every client, as the contract's operations are. A repeat is harmless, because
-each write carries the name of the version that it makes.
+Written once for all clients, like the contract's operations. Every write names the version that it
+creates, so it can be repeated safely.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from inngest_nb.store.http._operations import (
 from inngest_nb.store.ids import path_of
 from inngest_nb.store.writes import MAX_BODY_BYTES, Outcome, Write
 
-# Half of what the server takes, since the rest of the request needs room too.
+# Half of the server's limit, because the rest of the request needs space, too.
 _BATCH_BYTES = 8 * 2**20
 
 
@@ -46,14 +46,14 @@ class BatchItem(msgspec.Struct):
 
 
 class BatchOutcome(msgspec.Struct):
-    """What went wrong with a write of a batch."""
+    """The error of a write in a batch."""
 
     status: int
     error: str
 
 
 class BatchOutcomes(msgspec.Struct):
-    """The answer to a batch: for each write what went wrong with it, or null."""
+    """The response to a batch: for each write its error, or null."""
 
     outcomes: list[BatchOutcome | None]
 
@@ -64,12 +64,12 @@ _outcomes_of = msgspec.json.Decoder(BatchOutcomes).decode
 
 
 def abilities(base: str) -> Operation[frozenset[str]]:
-    """Ask what a server can do beyond the contract: "appends", "shares"; a plain one nothing."""
+    """Ask a server for its extensions, "appends" and "shares"; a plain contract server has none."""
     try:
         response = yield from exchange(Request("append", "GET", f"{base}/health"))
     except StoreStatusError as error:
         if error.status == 429 or error.status >= 500:
-            raise  # in trouble: ask again later
+            raise  # a temporary problem: ask again later
         return frozenset()
     try:
         health = msgspec.json.decode(response.body)
@@ -81,20 +81,20 @@ def abilities(base: str) -> Operation[frozenset[str]]:
 
 
 def cannot_append(base: str) -> StoreError:
-    """Make the error for a write that a plain contract server would not understand."""
+    """Return the error for a write that a plain contract server does not support."""
     return StoreError(
-        "inngest/append: this server follows the plain contract and cannot append",
+        "inngest/append: this server is a plain contract server and cannot append",
         operation="append",
         target=base,
-        hint="save whole states there; `inngest-nb serve` runs a server that can append",
+        hint="save whole states, or use a state server that can append: `inngest-nb serve`",
     )
 
 
 def write_all(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]:
-    """Do checked writes, in one request where that is possible; return what came of each."""
+    """Send checked writes, in one request if possible; return the outcome of each."""
     outcomes: list[Outcome] = []
     for batch in _batches(writes):
-        if len(batch[0].document) > MAX_BODY_BYTES:  # alone, as all that fill a request are
+        if len(batch[0].document) > MAX_BODY_BYTES:  # such a write is alone in its batch
             outcomes.append(_too_large(base, batch[0]))
             continue
         try:
@@ -111,20 +111,20 @@ def write_all(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]:
 def _too_large(base: str, write: Write) -> PayloadTooLargeError:
     operation = "save" if write.whole else "append"
     return PayloadTooLargeError(
-        f"inngest/{operation}: nothing was sent: the write has {len(write.document):,} bytes, and "
-        f"a state server takes at most {MAX_BODY_BYTES:,} in one request",
+        f"inngest/{operation}: nothing was sent because the write has {len(write.document):,} "
+        f"bytes; a state server accepts at most {MAX_BODY_BYTES:,} in one request",
         operation=operation,
         workflow_id=write.workflow_id,
         target=base,
-        hint="keep large data elsewhere, a file or a bucket, and its address in the workflow",
+        hint="store large data elsewhere, in a file or a bucket, and keep only its address here",
     )
 
 
 def _batches(writes: Sequence[Write]) -> Iterator[list[Write]]:
-    """Cut writes into requests.
+    """Split writes into requests.
 
-    None has a workflow twice: the stored etag tells that the last write of a workflow was done,
-    but not the one before, so that repeating the request would not be harmless.
+    No request contains a workflow twice: the stored etag only shows that the last write of a
+    workflow was done, so a request with two of them could not be repeated safely.
     """
     batch: dict[str, Write] = {}
     size = 0
@@ -150,7 +150,7 @@ def _write(base: str, write: Write) -> Operation[None]:
 
 
 def _name(write: Write) -> Header:
-    """Give the header with the name of the version that a write makes."""
+    """Return the header with the name of the version that a write creates."""
     return key(write) if write.for_any_version else ("ETag", f'"{write.etag}"')
 
 
@@ -169,7 +169,8 @@ def _write_batch(base: str, writes: Sequence[Write]) -> Operation[list[Outcome]]
         outcomes = []
     if len(outcomes) != len(writes):
         raise StoreDecodeError(
-            "inngest/append: the answer does not say what came of each write",
+            "inngest/append: the response does not have an outcome for each write; is this a "
+            "state server?",
             operation="append",
             target=target_of(request),
         )

@@ -1,6 +1,6 @@
-"""What a client over HTTP has at hand: what it saved, and what a refresh brought.
+"""The cache of an HTTP client: what it has saved, and what `refresh` has fetched.
 
-What an executor writes is not added, or a client would come to hold every run that it ever had.
+Writes of an executor are not added, or the client would end up keeping every run that it ever had.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from inngest_nb import wire
 from inngest_nb.store.rows import Row, order
 from inngest_nb.store.writes import Write
 
-_PATIENCE_SECONDS = 5.0
+_FORK_LOCK_SECONDS = 5.0
 
 
 class Cache:
-    """Rows by id. Safe to use from many threads."""
+    """Rows by id. Thread-safe."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
@@ -27,7 +27,7 @@ class Cache:
         self._lock = threading.Lock()
 
     def put(self, row: Row) -> None:
-        """Remember a row; what is known of its first save stays known."""
+        """Store a row, and keep the known time of its first save."""
         with self._lock:
             self._touch(row.workflow_id)
             before = self._rows.get(row.workflow_id)
@@ -37,9 +37,9 @@ class Cache:
             self._parts.pop(row.workflow_id, None)
 
     def update(self, write: Write) -> None:
-        """Take in a write to a workflow that is at hand, if it is whole or the version before is.
+        """Apply a write to a cached workflow, if it is whole or builds on the cached version.
 
-        What is not at hand stays so.
+        Other workflows are not added.
         """
         with self._lock:
             key = write.workflow_id
@@ -68,12 +68,12 @@ class Cache:
             self._parts.pop(workflow_id, None)
 
     def now(self) -> int:
-        """Tell the moment at which a refresh begins, for `fill`."""
+        """Return a logical time, to pass to `fill` as the start of a refresh."""
         with self._lock:
             return self._clock
 
     def fill(self, rows: Sequence[Row], since: int, *, replace: bool) -> None:
-        """Take in what a refresh brought, but for ids saved or deleted since it began."""
+        """Store the rows of a refresh, except for ids saved or deleted since it started."""
         with self._lock:
             newer = {key for key, moment in self._touched.items() if moment > since}
             fresh = {row.workflow_id: row for row in rows if row.workflow_id not in newer}
@@ -95,23 +95,23 @@ class Cache:
             rows.sort(key=order)
             return [self._whole(row) for row in (rows[:limit] if limit else rows)]
 
-    # In a process that forks
+    # When the process forks
 
-    def hold(self) -> None:
-        """Keep others from changing anything; not for ever, if a signal came amid a change."""
-        self._held = self._lock.acquire(timeout=_PATIENCE_SECONDS)
+    def before_fork(self) -> None:
+        """Lock the cache; with a timeout, because a signal handler may fork during a change."""
+        self._held = self._lock.acquire(timeout=_FORK_LOCK_SECONDS)
 
-    def let_go(self) -> None:
-        """Let others go on."""
+    def after_fork_in_parent(self) -> None:
+        """Unlock the cache."""
         if self._held:
             self._lock.release()
 
-    def begin_anew(self) -> None:
-        """Go on in the new process, which has the thread that forked and no other."""
+    def after_fork_in_child(self) -> None:
+        """Replace the lock, which no thread of the new process can release."""
         self._lock = threading.Lock()
 
     def _whole(self, row: Row) -> Row:
-        """Join a row with what was appended to it since."""
+        """Merge a row with what has been appended to it since."""
         parts = self._parts.pop(row.workflow_id, None)
         if parts is None:
             return row

@@ -1,4 +1,4 @@
-"""The contract over HTTP: one client that waits and one to await."""
+"""The clients of the contract over HTTP: a blocking and an async one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inngest_nb.store.http._direct import (
     in_time,
     until,
 )
-from inngest_nb.store.http._forks import leave_alone
+from inngest_nb.store.http._forks import keep_open
 from inngest_nb.store.http._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size
 from inngest_nb.store.http._operations import (
     Answer,
@@ -35,18 +35,23 @@ from inngest_nb.store.writes import Outcome, Write
 
 __all__ = ["AsyncInngestStore", "InngestStore"]
 
-# Requests of an async store at the same time; more wait their turn.
+# Concurrent requests of an async store; more wait for their turn.
 _AT_ONCE = 32
 
 
 class InngestStore(HttpStore):
-    """Workflow states on a server that keeps the contract of Beluga AI's Inngest provider.
+    """A store on a server that implements the contract of Beluga AI's Inngest provider.
 
-    `base_url` falls back to INNGEST_BASE_URL, then INNGEST_DEV when it is a URL, then
-    http://localhost:8288; `event_key` to INNGEST_EVENT_KEY, then none. `timeout` is in seconds,
-    10 unless the `client` you hand over has its own. That client stays open on `close`.
-    A key is sent to the server's own origin only, and over plain HTTP to this machine only,
-    unless `allow_insecure=True`. Safe to use from many threads.
+        with InngestStore("http://localhost:8290") as store:
+            state = store.load("order-1")
+
+    `base_url` defaults to INNGEST_BASE_URL, then to INNGEST_DEV if that is a URL, then to
+    http://localhost:8288; `event_key` to INNGEST_EVENT_KEY, then to no key. `client` is your own
+    `httpx.Client`, which `close` leaves open. `timeout`, in seconds, limits each request; it
+    defaults to the client's own, else to 10. The key is sent only to the server's own origin, and
+    without TLS only to this machine, unless `allow_insecure=True`. Thread-safe.
+
+    Raises `ValueError` for an invalid address or key.
     """
 
     def __init__(
@@ -69,61 +74,61 @@ class InngestStore(HttpStore):
             self._connect()
 
     def save(self, state: WorkflowState, *, force: bool = False) -> None:
-        """Keep a state under its id.
+        """Save a state under its id.
 
-        One that was loaded from a server that tells versions is kept only over the version that
-        it came from, unless `force`; `StoreConflictError` says what the server has meanwhile.
+        If the state was loaded from a server with versions and has changed there since, raises
+        `StoreConflictError`, which describes the change; `force=True` overwrites it.
         """
         self._run(self._save(state, force=force))
 
     def load(self, workflow_id: str) -> WorkflowState | None:
-        """Return the saved state, or None if the server has never seen this id."""
+        """Return the saved state, or None if the server does not know the id."""
         return self._run(self._load(workflow_id))
 
     def delete(self, workflow_id: str) -> None:
-        """Forget a workflow; one that is not there is no error."""
+        """Delete a workflow; does nothing if the server does not know the id."""
         self._run(self._delete(workflow_id))
 
     def can_append(self) -> bool:
-        """Tell whether the server is one of ours, to which `append_history` can write.
+        """Tell whether the server supports `append_history`, as our state server does.
 
-        It is asked once; `StoreConnectionError` if nobody answers.
+        Asks the server once. Raises `StoreConnectionError` if it does not answer.
         """
         return self._run(self._can("appends"))
 
     def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """Do writes in one request; return what went wrong with each, or None. All are durable."""
+        """Send writes in one request; return an error or None (durable) for each."""
         return self._run(self._append_history(writes))
 
     def can_share(self) -> bool:
-        """Tell whether the server is one of ours, through which executors know of each other.
+        """Tell whether the server supports leases and messages, as our state server does.
 
-        It is asked once; `StoreConnectionError` if nobody answers.
+        Asks the server once. Raises `StoreConnectionError` if it does not answer.
         """
         return self._run(self._can("shares"))
 
     def hold_lease(self, owner: str, seconds: float) -> None:
-        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+        """Start or renew an executor's lease for `seconds` from now; 0 ends it."""
         self._run(self._hold(owner, seconds))
 
     def leases(self) -> dict[str, float]:
-        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+        """Return the seconds left of each executor's lease, without expired ones."""
         return self._run(self._leases())
 
     def send(self, message: Message) -> None:
-        """Leave a message; it is durable on return, and sending it again is harmless."""
+        """Store a message; it is durable on return, and sending it again has no effect."""
         self._run(self._send_message(message))
 
     def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> Sequence[Message]:
-        """Return messages with higher numbers, in order; wait for the first one if told to."""
+        """Return messages numbered above `after`, in order; wait for one up to `wait` seconds."""
         return self._run(self._receive(after, to, wait))
 
     def discard(self, ids: Sequence[str]) -> None:
-        """Forget messages that were taken; unknown ids are no error."""
+        """Delete handled messages; unknown ids are ignored."""
         self._run(self._discard(ids))
 
     def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
-        """Return the stored etag once it is not the given one, or after `wait` seconds as it is."""
+        """Return the stored etag once it differs from `etag`, or after `wait` seconds anyway."""
         return self._run(self._watch(workflow_id, etag, wait))
 
     def abandoned(self, limit: int = 0) -> Sequence[str]:
@@ -131,14 +136,14 @@ class InngestStore(HttpStore):
         return self._run(self._abandoned(limit))
 
     def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
-        """Read what the server holds now, newest update first, at most `limit` (0: all).
+        """Read workflows from the server, newest update first, at most `limit` (0 means all).
 
-        Raises `ListingUnsupportedError` where the server has no listing.
+        Raises `ListingUnsupportedError` if the server cannot list.
         """
         return self._run(self._fetch(status, limit))
 
     def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
-        """Return what a listing says of each workflow, without reading documents.
+        """Return the head of each workflow, without reading documents.
 
         Newest update first, at most `limit` (0: all). What cannot be read is among them. An older
         state server sends documents all the same.
@@ -147,15 +152,16 @@ class InngestStore(HttpStore):
         return self._run(self._heads(status, limit))
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
-        """Fill the cache from a server that can list, and return how many workflows came.
+        """Fill this client's cache, which `list` reads, and return the number of workflows fetched.
 
-        Without arguments the cache is replaced; filtered, what comes is added and updated.
-        Raises `ListingUnsupportedError` where the server has no listing; nothing is changed then.
+        Without arguments the cache is replaced; with a filter, the fetched workflows are added or
+        updated. Raises `ListingUnsupportedError`, and leaves the cache unchanged, if the server
+        cannot list.
         """
         return self._run(self._refresh(status, limit))
 
     def close(self) -> None:
-        """Close the connections; a client that was handed over stays open."""
+        """Close the connections, but not a `client` that you passed in."""
         self._closed = True
         if self._own_client:
             _close_all(self._clients)
@@ -167,25 +173,26 @@ class InngestStore(HttpStore):
         self.close()
 
     def list(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
-        """Return what this client saved and refreshed, newest update first, then by id.
+        """Return what this client has saved and refreshed, newest update first, then by id.
 
-        What cannot be read is left out: `unreadable` of the list says by its id why.
+        At most `limit` states (0 means all). Workflows that cannot be read are left out; the list's
+        attribute `unreadable` maps their ids to the reason.
         """
         return self._list(status, limit)
 
     def _connect(self) -> None:
         if self._finalizer is not None:
             self._finalizer.detach()
-            leave_alone(self._clients)
+            keep_open(self._clients)
         if self._local:
-            # Those that wait for a change have a client of their own: a transport looks at all of
-            # its connections for each request.
+            # Long polls have their own client, because a transport checks all of its connections
+            # for each request.
             self._clients = [DirectClient(), DirectClient()]
         else:
             client = httpx.Client(cookies=NoCookies(), limits=LIMITS)
             in_time(client)
             self._clients = [client]
-        # Collected without a close, it leaves no socket behind to be warned about.
+        # Close the sockets on garbage collection, so that there is no ResourceWarning.
         self._finalizer = weakref.finalize(self, _close_all, self._clients)
 
     def _run(self, operation: Operation[T]) -> T:
@@ -226,9 +233,12 @@ def _close_all(clients: Iterable[httpx.Client | DirectClient]) -> None:
 
 
 class AsyncInngestStore(HttpStore):
-    """The same store for `await`, with the arguments of `InngestStore`.
+    """The async version of `InngestStore`, with the same arguments.
 
-    It belongs to the event loop of its first use; on another one it raises `WrongLoopError`.
+        async with AsyncInngestStore("http://localhost:8290") as store:
+            state = await store.load("order-1")
+
+    It belongs to the event loop that uses it first; on another one, it raises `WrongLoopError`.
     """
 
     def __init__(
@@ -250,56 +260,56 @@ class AsyncInngestStore(HttpStore):
             self._connect()
 
     async def save(self, state: WorkflowState, *, force: bool = False) -> None:
-        """Keep a state under its id; one that was loaded only over its version, unless `force`."""
+        """Save a state under its id; see `InngestStore.save`."""
         await self._run(self._save(state, force=force))
 
     async def load(self, workflow_id: str) -> WorkflowState | None:
-        """Return the saved state, or None if the server has never seen this id."""
+        """Return the saved state, or None if the server does not know the id."""
         return await self._run(self._load(workflow_id))
 
     async def delete(self, workflow_id: str) -> None:
-        """Forget a workflow; one that is not there is no error."""
+        """Delete a workflow; does nothing if the server does not know the id."""
         await self._run(self._delete(workflow_id))
 
     async def can_append(self) -> bool:
-        """Tell whether the server is one of ours, to which `append_history` can write."""
+        """Tell whether the server supports `append_history`, as our state server does."""
         return await self._run(self._can("appends"))
 
     async def append_history(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """Do writes in one request; return what went wrong with each, or None. All are durable."""
+        """Send writes in one request; return an error or None (durable) for each."""
         return await self._run(self._append_history(writes))
 
     async def can_share(self) -> bool:
-        """Tell whether the server is one of ours, through which executors know of each other.
+        """Tell whether the server supports leases and messages, as our state server does.
 
-        It is asked once; `StoreConnectionError` if nobody answers.
+        Asks the server once. Raises `StoreConnectionError` if it does not answer.
         """
         return await self._run(self._can("shares"))
 
     async def hold_lease(self, owner: str, seconds: float) -> None:
-        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+        """Start or renew an executor's lease for `seconds` from now; 0 ends it."""
         await self._run(self._hold(owner, seconds))
 
     async def leases(self) -> dict[str, float]:
-        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+        """Return the seconds left of each executor's lease, without expired ones."""
         return await self._run(self._leases())
 
     async def send(self, message: Message) -> None:
-        """Leave a message; it is durable on return, and sending it again is harmless."""
+        """Store a message; it is durable on return, and sending it again has no effect."""
         await self._run(self._send_message(message))
 
     async def receive(
         self, after: int = 0, to: str | None = None, wait: float = 0
     ) -> Sequence[Message]:
-        """Return messages with higher numbers, in order; wait for the first one if told to."""
+        """Return messages numbered above `after`, in order; wait for one up to `wait` seconds."""
         return await self._run(self._receive(after, to, wait))
 
     async def discard(self, ids: Sequence[str]) -> None:
-        """Forget messages that were taken; unknown ids are no error."""
+        """Delete handled messages; unknown ids are ignored."""
         await self._run(self._discard(ids))
 
     async def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
-        """Return the stored etag once it is not the given one, or after `wait` seconds as it is."""
+        """Return the stored etag once it differs from `etag`, or after `wait` seconds anyway."""
         return await self._run(self._watch(workflow_id, etag, wait))
 
     async def abandoned(self, limit: int = 0) -> Sequence[str]:
@@ -307,21 +317,21 @@ class AsyncInngestStore(HttpStore):
         return await self._run(self._abandoned(limit))
 
     async def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
-        """Read what the server holds now, newest update first, at most `limit` (0: all)."""
+        """Read workflows from the server; see `InngestStore.fetch`."""
         return await self._run(self._fetch(status, limit))
 
     async def heads(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
     ) -> Sequence[Head]:
-        """Return what a listing says of each workflow, without reading documents."""
+        """Return the head of each workflow, without reading documents."""
         return await self._run(self._heads(status, limit))
 
     async def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
-        """Fill the cache from a server that can list, and return how many workflows came."""
+        """Fill this client's cache and return the number of workflows fetched."""
         return await self._run(self._refresh(status, limit))
 
     async def aclose(self) -> None:
-        """Close the connections; a client that was handed over stays open."""
+        """Close the connections, but not a `client` that you passed in."""
         self._closed = True
         for client in self._clients if self._own_client else ():
             await client.aclose()
@@ -333,15 +343,16 @@ class AsyncInngestStore(HttpStore):
         await self.aclose()
 
     async def list(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
-        """Return what this client saved and refreshed, newest update first, then by id.
+        """Return what this client has saved and refreshed, newest update first, then by id.
 
-        What cannot be read is left out: `unreadable` of the list says by its id why.
+        At most `limit` states (0 means all). Workflows that cannot be read are left out; the list's
+        attribute `unreadable` maps their ids to the reason.
         """
         return self._list(status, limit)
 
     def _connect(self) -> None:
         if self._clients:
-            leave_alone(self._clients)
+            keep_open(self._clients)
         if self._local:
             clients = [AsyncDirectClient() for _ in range(_AT_ONCE)]
             self._share(clients, waiting=AsyncDirectClient())
@@ -354,10 +365,10 @@ class AsyncInngestStore(HttpStore):
         clients: Sequence[httpx.AsyncClient | AsyncDirectClient],
         waiting: AsyncDirectClient | None = None,
     ) -> None:
-        """Let requests take turns on clients, `_AT_ONCE` at a time.
+        """Set up the clients, with at most `_AT_ONCE` requests at a time.
 
-        Without turns of ours they wait within the transport, whose work for each grows with those
-        that wait, and the wait counts as the server's. Those that wait for a change take no turn.
+        Otherwise requests would queue in the transport, where each costs more the longer the queue
+        is and where the wait counts towards the timeout. Long polls don't count.
         """
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting = waiting or clients[0]
@@ -383,7 +394,7 @@ class AsyncInngestStore(HttpStore):
         if request.wait:
             return await self._send_by(self._waiting, request)
         async with self._turn:
-            client = self._free.pop()  # the one used last, whose connection is open
+            client = self._free.pop()  # the one used last, which has an open connection
             try:
                 return await self._send_by(client, request)
             finally:
@@ -400,7 +411,7 @@ class AsyncInngestStore(HttpStore):
                     built, stream=True, auth=self._auth(request), follow_redirects=False
                 )
         except TimeoutError as error:
-            raise httpx.ReadTimeout("the answer came too slowly") from error
+            raise httpx.ReadTimeout("the response took too long") from error
         try:
             body = bytearray()
             async for chunk in response.aiter_bytes():
@@ -416,7 +427,7 @@ class AsyncInngestStore(HttpStore):
         self._loop = self._loop or loop
         if self._loop is not loop:
             raise WrongLoopError(
-                "this AsyncInngestStore belongs to another event loop, that of its first use",
+                "this AsyncInngestStore belongs to another event loop, the one that used it first",
                 target=self.base_url,
-                hint="make one for each loop, or use InngestStore, which works from everywhere",
+                hint="create one for each loop, or use InngestStore, which works with any loop",
             )

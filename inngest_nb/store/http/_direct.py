@@ -1,7 +1,7 @@
-"""How requests are sent: for a server on this machine without what only others need, and in time.
+"""Sends requests: with one deadline for the whole request, and a fast path for local servers.
 
-A transport's timeout is for each read, so that a server which sends a byte now and then holds a
-call for ever. Here the whole request has one.
+A transport's timeout applies to each read, so a server that sends a byte now and then could block a
+call forever.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import Any
 import httpcore
 import httpx
 
-# As many as there are requests: those that wait for a change must not keep others from their turn.
+# No limit, so that long polls cannot block other requests.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
-# A body that comes or goes at this rate may take longer than the timeout.
+# A body that is transferred at this rate or faster may take longer than the timeout.
 _BYTES_A_SECOND = 8 * 2**10
 
 
 class Deadline:
-    """Until when a request is to be done; what moves a large body puts it off."""
+    """The time by which a request must be done; extended while a large body is transferred."""
 
     def __init__(self, seconds: float | None, sent: int) -> None:
         self._at = None if seconds is None else time.monotonic() + seconds + sent / _BYTES_A_SECOND
 
     def left(self, received: int = 0) -> float | None:
-        """Return the seconds that are left after so many bytes of a body, None for any number."""
+        """Return the seconds left after `received` bytes of the body, None for no limit."""
         if self._at is None:
             return None
         return self._at + received / _BYTES_A_SECOND - time.monotonic()
@@ -40,11 +40,11 @@ class Deadline:
     def check(self, received: int) -> None:
         """Raise `httpx.ReadTimeout` when there is no time left."""
         if (left := self.left(received)) is not None and left <= 0:
-            raise httpx.ReadTimeout("the answer came too slowly")
+            raise httpx.ReadTimeout("the response took too long")
 
 
 class _Current(threading.local):
-    """The deadline of the request that a thread is sending, until its answer begins."""
+    """The deadline of the request that a thread is sending, until the response starts."""
 
     deadline: Deadline | None = None
 
@@ -54,7 +54,7 @@ _current = _Current()
 
 @contextlib.contextmanager
 def until(deadline: Deadline) -> Iterator[None]:
-    """Hold what this thread sends and reads on a client of `in_time` to a deadline."""
+    """Apply a deadline to what this thread sends and reads with a client prepared by `in_time`."""
     _current.deadline = deadline
     try:
         yield
@@ -63,7 +63,7 @@ def until(deadline: Deadline) -> Iterator[None]:
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that waits no longer than the deadline says."""
+    """A connection whose reads respect the current deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -90,12 +90,12 @@ def _shortened(timeout: float | None) -> float | None:
     if left is None:
         return timeout
     if left <= 0:
-        raise httpcore.ReadTimeout("the answer came too slowly")
+        raise httpcore.ReadTimeout("the response took too long")
     return left if timeout is None else min(left, timeout)
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Makes connections that know of deadlines."""
+    """Creates connections that respect deadlines."""
 
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
@@ -111,9 +111,9 @@ class _Backend(httpcore.NetworkBackend):
 
 
 def in_time(client: object) -> None:
-    """Let a client that has made no connection yet, or a transport, know of deadlines.
+    """Make a client without open connections, or a transport, respect deadlines.
 
-    httpx has no word for it. Without it only the body of an answer is held to the deadline.
+    httpx has no public way to do this. Without it, only the body of a response has a deadline.
     """
     inside = vars(client)
     for transport in (inside.get("_transport"), *inside.get("_mounts", {}).values()):
@@ -127,15 +127,15 @@ def in_time(client: object) -> None:
 
 @functools.cache
 def _trust() -> ssl.SSLContext:
-    """Read once whom to trust over TLS: that takes longer than to start a state server."""
+    """Load the TLS certificates once, because that takes longer than starting a state server."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class DirectClient:
-    """Gives each request to httpx's transport as it is. Safe to use from many threads.
+    """Passes requests straight to httpx's transport. Thread-safe.
 
-    The contract has no cookies, redirects and authentication flows, and no proxy stands before
-    this machine: looking for them was a fifth of the client's work for a request.
+    The contract has no cookies, redirects or authentication flows, and a local server needs no
+    proxy; httpx's checks for them took a fifth of the time of a request.
     """
 
     def __init__(self) -> None:
@@ -144,22 +144,22 @@ class DirectClient:
         self._closed = False
 
     def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
-        """Send a request and return the response, whose body is not read yet."""
+        """Send a request and return the response, with its body not read yet."""
         if self._closed:
             raise RuntimeError("the client has been closed")
         return self._transport.handle_request(request)
 
     def close(self) -> None:
-        """Close the connections; again is no error."""
+        """Close the connections. Calling it again does nothing."""
         self._closed = True
         self._transport.close()
 
 
 class AsyncDirectClient:
-    """The same to await, meant for one request at a time, and so for one connection.
+    """The async version, for one request at a time, so that it has only one connection.
 
-    With many connections a transport looks at all of them for each request: 32 took three times
-    the work of one.
+    A transport checks all of its connections for each request: with 32 of them, a request took
+    three times as long as with one.
     """
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class AsyncDirectClient:
         self._closed = False
 
     async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
-        """Send a request and return the response, whose body is not read yet."""
+        """Send a request and return the response, with its body not read yet."""
         if self._closed:
             raise RuntimeError("the client has been closed")
         if self._transport is None:
@@ -177,7 +177,7 @@ class AsyncDirectClient:
         return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
-        """Close the connection; again is no error."""
+        """Close the connection. Calling it again does nothing."""
         self._closed = True
         if self._transport is not None:
             await self._transport.aclose()

@@ -1,7 +1,7 @@
-"""What becomes of clients in a forked process: they connect anew, and leave the old sockets alone.
+"""Makes clients work in a forked process: they open new connections and don't touch the old ones.
 
-Two processes that write to one socket get each other's answers, and a save may be acknowledged
-that nobody did.
+Two processes that share a socket would get each other's responses, so that a save could be reported
+as done although it never happened.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from typing import Protocol
 
 
 class Forked(Protocol):
-    """A client that may find itself in a forked process."""
+    """A client that must work in a forked process."""
 
-    def hold(self) -> None:
-        """Wait until nothing is half done that the other process would find half done for ever."""
+    def before_fork(self) -> None:
+        """Wait until no thread is changing anything."""
 
-    def let_go(self) -> None:
-        """Go on in the process that forked."""
+    def after_fork_in_parent(self) -> None:
+        """Continue in the process that has forked."""
 
-    def begin_anew(self) -> None:
-        """Go on in the new process, with connections of its own."""
+    def after_fork_in_child(self) -> None:
+        """Continue in the new process, with new connections."""
 
 
 _clients: weakref.WeakSet[Forked] = weakref.WeakSet()
-_lock = threading.Lock()  # of what is above
+_lock = threading.Lock()  # guards _clients
 _held: list[Forked] = []
-# Connections of the process before this one. Even closing them could say goodbye in its name.
+# Connections of the parent process. Closing them here could end them for the parent, too.
 _inherited: list[object] = []
 
 
 def follow(client: Forked) -> None:
-    """Look after a client whenever the process forks."""
+    """Prepare a client for forks of the process."""
     with _lock:
         _clients.add(client)
 
 
-def leave_alone(connections: object) -> None:
-    """Keep what belongs to another process from being collected, and closed by that."""
+def keep_open(connections: object) -> None:
+    """Keep a parent's connections from being garbage-collected, which would close them."""
     _inherited.append(connections)
 
 
@@ -47,18 +47,18 @@ def _before() -> None:
     _lock.acquire()
     _held.extend(_clients)
     for client in _held:
-        client.hold()
+        client.before_fork()
 
 
 def _in_parent() -> None:
     while _held:
-        _held.pop().let_go()
+        _held.pop().after_fork_in_parent()
     _lock.release()
 
 
 def _in_child() -> None:
     while _held:
-        _held.pop().begin_anew()
+        _held.pop().after_fork_in_child()
     _lock.release()
 
 

@@ -1,7 +1,7 @@
-"""What the clients over HTTP share: everything but sending.
+"""What the HTTP clients share: everything except sending.
 
-Configuration, the building of requests, the words for what goes wrong, and each verb with its
-effect on what the client has at hand.
+That is the configuration, the requests, the errors, and each operation with its effect on the
+cache.
 """
 
 from __future__ import annotations
@@ -39,34 +39,34 @@ from inngest_nb.store.messages import Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import Row, States, check_limit, states_of, status_text, write_of
 from inngest_nb.store.writes import MAX_BODY_BYTES, Outcome, Write, sift
 
-# What sending may raise; RuntimeError is httpx's word for a closed client.
+# What sending can raise; httpx raises RuntimeError if the client is closed.
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
 _DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 _TIMEOUT_SECONDS = 10.0
 _BODY_BYTES = 256 * 2**20
-# Named, so that httpx does not look into each URL for a user name.
+# Passed explicitly, so that httpx does not check each URL for a user name.
 _NO_AUTH = httpx.Auth()
 
 
 class _ForeignClientError(RuntimeError):
-    """The client was handed over in another process: its connections are shared with that."""
+    """The user's `client` belongs to the parent process, which shares its connections."""
 
 
 @lru_cache(maxsize=1024)
 def _parsed(url: str) -> httpx.URL:
-    """Parse an address once; a workflow is saved many times under the same."""
+    """Parse a URL once; the same workflow is saved many times."""
     return httpx.URL(url)
 
 
 class NoCookies(CookieJar):
-    """A jar that stays empty: the contract has no cookies, and looking for them costs time."""
+    """A cookie jar that stays empty: the contract has no cookies, and parsing them takes time."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """Take nothing out of a response."""
+        """Do nothing."""
 
 
 class HttpStore:
-    """A client without its driver; each `_verb` is an operation for one to run."""
+    """A client without its driver, which runs the operations that the private methods return."""
 
     def __init__(
         self,
@@ -81,13 +81,13 @@ class HttpStore:
         self._key = resolve_key(event_key)
         check_carriage(self.base_url, self._key, allow_insecure=allow_insecure)
         if timeout is not None and not timeout > 0:
-            raise ValueError(f"timeout is a number of seconds above 0, got {timeout!r}")
+            raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
         self._timeout = timeout
         seconds = httpx.Timeout(_TIMEOUT_SECONDS if timeout is None else timeout)
         self._extensions = {"timeout": seconds.as_dict()}
         self._own_client = own_client
         self._closed = False
-        self._foreign = False  # the user's client is another process's
+        self._foreign = False  # the user's client belongs to the parent process
         self._cache = Cache()
         self._abilities: frozenset[str] | None = None
         follow(self)
@@ -97,29 +97,29 @@ class HttpStore:
 
     @property
     def _local(self) -> bool:
-        """Whether the server is on this machine, where a proxy has no business."""
+        """Whether the server is on this machine, so that no proxy is needed."""
         return is_loopback(httpx.URL(self.base_url).host)
 
-    # In a process that forks
+    # When the process forks
 
-    def hold(self) -> None:
-        """Let nothing be half done while the process forks."""
-        self._cache.hold()
+    def before_fork(self) -> None:
+        """Wait until no thread is changing anything."""
+        self._cache.before_fork()
 
-    def let_go(self) -> None:
-        """Go on in the process that forked."""
-        self._cache.let_go()
+    def after_fork_in_parent(self) -> None:
+        """Continue in the process that has forked."""
+        self._cache.after_fork_in_parent()
 
-    def begin_anew(self) -> None:
-        """Go on in the forked process, without the connections of the other one."""
-        self._cache.begin_anew()
+    def after_fork_in_child(self) -> None:
+        """Continue in the new process, with new connections."""
+        self._cache.after_fork_in_child()
         if not self._own_client:
             self._foreign = True
         elif not self._closed:
             self._connect()
 
     def _connect(self) -> None:
-        """Make a client of this process; the one before it, if any, is another process's."""
+        """Create this process's HTTP client; an existing one belongs to the parent process."""
         raise NotImplementedError
 
     # Requests
@@ -132,13 +132,13 @@ class HttpStore:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         if self._own_client:
-            # Not `build_request`: merging with a client's defaults costs as much as the rest.
+            # Not `build_request`, which takes as long as everything else to merge the defaults.
             return httpx.Request(
                 request.method,
                 _parsed(request.url),
                 headers=headers,
                 content=request.body,
-                extensions=self._extensions if not request.wait else self._patience(request.wait),
+                extensions=self._extensions if not request.wait else self._long_poll(request.wait),
             )
         built: httpx.Request = client.build_request(
             request.method,
@@ -148,7 +148,7 @@ class HttpStore:
             timeout=self._limits(client.timeout, request.wait),
         )
         if not request.keyed:
-            built.headers.pop("Authorization", None)  # a user's default is a key too
+            built.headers.pop("Authorization", None)  # the user's default header is a key, too
         return built
 
     def _limits(self, timeout: httpx.Timeout, wait: float) -> httpx.Timeout:
@@ -158,47 +158,47 @@ class HttpStore:
             connect=limits.connect, read=read, write=limits.write, pool=limits.pool
         )
 
-    def _patience(self, wait: float) -> dict[str, Any]:
+    def _long_poll(self, wait: float) -> dict[str, Any]:
         return {"timeout": self._limits(httpx.Timeout(_TIMEOUT_SECONDS), wait).as_dict()}
 
     def _deadline(self, built: httpx.Request, request: Request) -> Deadline:
-        """Give all of a request the time that a transport gives to each of its reads."""
+        """Limit the whole request to the time that the transport allows for each read."""
         seconds = built.extensions.get("timeout", {}).get("read")
         return Deadline(seconds, len(request.body or b""))
 
     def _auth(self, request: Request) -> httpx.Auth | Any:
-        """Leave a user's client its own `auth`, but for another origin."""
+        """Use the `auth` of a user's client, except for another origin."""
         own = self._own_client or not request.keyed
         return _NO_AUTH if own else httpx.USE_CLIENT_DEFAULT
 
     def _failed(self, error: Exception, request: Request) -> Answer:
-        """Turn a transport's error into ours, for the operation to judge."""
+        """Turn a transport's error into ours, for the operation to handle."""
         if isinstance(error, _ForeignClientError):
             return StoreError(
-                f"inngest/{request.operation}: nothing was sent to {self.base_url}: the client= of "
-                "this store belongs to the process that this one was forked from",
+                f"inngest/{request.operation}: nothing was sent to {self.base_url} because the "
+                "client= of this store belongs to the process from which this one was forked",
                 operation=request.operation,
                 workflow_id=request.workflow_id,
                 target=self.base_url,
-                hint="make another store here, with another client or with none",
+                hint="create a new store in this process, with a new client or without one",
             )
         said = self._key.hidden(str(error))
         if isinstance(error, _DROPPED):
-            return ConnectionDroppedError(said or "the connection broke off")
+            return ConnectionDroppedError(said or "the connection was closed")
         if isinstance(error, httpx.TimeoutException):
-            why, hint = "it took too long", "give a longer timeout= if the server is slow"
+            why, hint = "timed out", "if the server is slow, pass a longer timeout="
         elif isinstance(error, httpx.ConnectError):
             why = f"cannot connect ({said})"
             hint = (
-                "start `inngest-nb serve`, or inb.local() in a notebook; "
+                "start a server with `inngest-nb serve`, or with inb.local() in a notebook, "
                 "or check base_url and INNGEST_BASE_URL"
             )
-        elif isinstance(error, RuntimeError):  # what httpx says of a closed client
-            why, hint = said, "make a new store; this one was closed"
+        elif isinstance(error, RuntimeError):  # httpx raises it if the client is closed
+            why, hint = said, "this store was closed; create a new one"
         else:
-            why, hint = said, "check base_url and what answers there with `inngest-nb doctor`"
+            why, hint = said, "check base_url with `inngest-nb doctor`"
         failure = StoreConnectionError(
-            f"inngest/{request.operation}: no answer from {self.base_url}: {why}",
+            f"inngest/{request.operation}: no response from {self.base_url}: {why}",
             operation=request.operation,
             workflow_id=request.workflow_id,
             target=self.base_url,
@@ -208,9 +208,9 @@ class HttpStore:
         return failure
 
     def _response(self, response: httpx.Response, body: bytes) -> Response:
-        if response.status_code >= 400:  # shown to people; elsewhere a body stays as it is
+        if response.status_code >= 400:  # this body may be shown to people
             body = self._key.hidden(body.decode(errors="replace")).encode()
-        # A plain dict: httpx's own headers are slow to look things up in.
+        # A plain dict, because lookups in httpx's headers are slow.
         headers = {
             k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw
         }
@@ -225,13 +225,13 @@ class HttpStore:
                 etag = yield from _operations.save(self.base_url, write)
         except StoreConflictError as conflict:
             stored = yield from self._load(state.workflow_id)
-            if stored is None or wire.encode(stored) != write.document:  # or it was done before
+            if stored is None or wire.encode(stored) != write.document:  # else it was a repeat
                 raise overtaken(state, stored, conflict.target) from conflict
             etag = stored.etag
         self._remember(write, etag)
 
     def _save_edits(self, state: WorkflowState, write: Write) -> Operation[str]:
-        """Save what is too long for one request by what was changed since it was loaded."""
+        """Save only the changes since a state was loaded, because it is too long for a request."""
         part = wire.edits(state)
         able = part is not None and (yield from self._can("appends"))
         if part is None or not able:
@@ -314,10 +314,10 @@ class HttpStore:
 
 
 def check_size(size: int, request: Request) -> None:
-    """Stop reading an answer that has no end."""
+    """Raise `StoreDecodeError` for a response that is too long."""
     if size > _BODY_BYTES:
         raise StoreDecodeError(
-            f"inngest/{request.operation}: the answer is longer than {_BODY_BYTES >> 20} MiB",
+            f"inngest/{request.operation}: the response is longer than {_BODY_BYTES >> 20} MiB",
             operation=request.operation,
             workflow_id=request.workflow_id,
         )

@@ -1,7 +1,7 @@
-"""The contract's operations, written once for every client.
+"""The contract's operations, written once for all clients.
 
-Each is a generator that yields requests and receives responses; a driver of a few lines runs it,
-waiting or awaiting. Status rules, redirects, the one repeat and paging are all here.
+Each is a generator that yields requests and receives responses; a short driver runs it, blocking or
+async. Status codes, redirects, retries and paging are all handled here.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _Page = tuple[list[Row], str]  # and where the next one begins
 
 LIST_PATH = "/v1/workflows"
 FIRST_SAVED_HEADER = "x-inngest-nb-first-saved"
-# With an error: it is not the server that is unwell, but this one document.
+# In an error response: the document is at fault, not the server.
 UNREADABLE_HEADER = "x-inngest-nb-unreadable"
 _PAGE = 500
 _HEADS = 1_000  # on a page without documents: as many as any of our servers gives
 _REDIRECTS = 5
-# At what is updated while one lists: so many rows at once, so often at most.
+# To catch updates during a listing: rows per page, and the maximum number of passes.
 _LOOK, _LOOKS = 50, 10
 
 
 class Request(NamedTuple):
-    """What a driver is to send. `keyed` tells whether the event key goes with it.
+    """A request for the driver to send, with the event key if `keyed`.
 
-    The server may take `wait` seconds longer than usual before it answers.
+    The server may take `wait` seconds longer than usual to respond.
     """
 
     operation: str
@@ -62,7 +62,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What came back; header names are in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -70,16 +70,16 @@ class Response(NamedTuple):
 
 
 class ConnectionDroppedError(Exception):
-    """Thrown into an operation by its driver: the connection broke before the answer was whole."""
+    """Thrown into an operation by its driver: the connection broke before the response ended."""
 
 
-# What a driver hands in: nothing at first, then a response or what broke.
+# What a driver passes in: None at first, then a response or an error.
 Answer = Response | ConnectionDroppedError | StoreError | None
 Operation = Generator[Request, Response, T]
 
 
 def resume(operation: Operation[T], answer: Answer) -> Request:
-    """Take an operation to its next request; `StopIteration` carries its result."""
+    """Advance an operation to its next request; `StopIteration` carries its result."""
     if answer is None:
         return next(operation)
     if isinstance(answer, Exception):
@@ -88,7 +88,7 @@ def resume(operation: Operation[T], answer: Answer) -> Request:
 
 
 class Listed(msgspec.Struct):
-    """One workflow as our state server lists it."""
+    """A workflow in a listing of our state server."""
 
     state: msgspec.Raw
     first_saved_at: str = ""
@@ -96,7 +96,7 @@ class Listed(msgspec.Struct):
 
 
 class HeadColumns(msgspec.Struct):
-    """What our state server lists of workflows without their documents: a list a column."""
+    """The columns of a listing without documents: one list each, all of one length."""
 
     workflow_id: list[str]
     status: list[str]
@@ -106,14 +106,14 @@ class HeadColumns(msgspec.Struct):
 
 
 class HeadListing(msgspec.Struct):
-    """One page of our state server's list without documents."""
+    """One page of a listing without documents."""
 
     heads: HeadColumns
     next_cursor: str = ""
 
 
 class Unreadable(msgspec.Struct):
-    """One workflow whose stored document cannot be read, with why, and its index entries."""
+    """A workflow whose stored document cannot be read, with the reason and its index entries."""
 
     id: str
     why: str
@@ -123,7 +123,7 @@ class Unreadable(msgspec.Struct):
 
 
 class Listing(msgspec.Struct):
-    """One page of our state server's list; `next_cursor` is empty on the last."""
+    """A page of our state server's listing; `next_cursor` is empty on the last one."""
 
     workflows: list[Listed]
     next_cursor: str = ""
@@ -136,9 +136,9 @@ _id_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def save(base: str, write: Write) -> Operation[str]:
-    """Put a document, and return its etag, empty from a server that tells none.
+    """Put a document and return its etag, "" if the server has none.
 
-    The plain contract knows no versions; only a write that is for one of them speaks of them.
+    Version headers are not part of the contract; only conditional writes send them.
     """
     headers = (key(write), *conditions(write)) if write.if_match else ()
     path = base + path_of(write.workflow_id)
@@ -152,12 +152,12 @@ def save(base: str, write: Write) -> Operation[str]:
 
 
 def key(write: Write) -> Header:
-    """Give the header by which a server knows a repeat, whatever was written since."""
+    """Return the header by which a server recognizes a repeated request."""
     return "Idempotency-Key", f'"{write.etag}"'
 
 
 def conditions(write: Write) -> Iterator[Header]:
-    """Give the header that names the version which a write is to replace, if it is for one."""
+    """Yield the header with the version that a conditional write must replace."""
     if write.if_match == "":
         yield "If-None-Match", ANY
     elif write.if_match is not None:
@@ -165,7 +165,7 @@ def conditions(write: Write) -> Iterator[Header]:
 
 
 def conflict_said(request: Request, reason: str) -> StoreConflictError:
-    """Make the error for a write whose condition the server says is not met."""
+    """Return the error for a write whose condition the server has rejected."""
     return StoreConflictError(
         f"inngest/{request.operation}: {reason}",
         operation=request.operation,
@@ -175,7 +175,7 @@ def conflict_said(request: Request, reason: str) -> StoreConflictError:
 
 
 def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
-    """Get a state; None if the server does not know the id."""
+    """Get a state, or None if the server does not know the id."""
     request = Request("load", "GET", base + path_of(workflow_id), workflow_id=workflow_id)
     response = yield from exchange(request, absent=True)
     if response.status == 404:
@@ -185,7 +185,7 @@ def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
         state = wire.decode(response.body, first_saved_at=first_saved_at, etag=_etag(response))
     if state.workflow_id != workflow_id:
         raise StoreDecodeError(
-            f"inngest/load: asked for {workflow_id!r}, but another workflow came",
+            f"inngest/load: asked for workflow {workflow_id!r}, but the server sent another one",
             place="$.WorkflowID",
             operation="load",
             workflow_id=workflow_id,
@@ -195,7 +195,7 @@ def load(base: str, workflow_id: str) -> Operation[WorkflowState | None]:
 
 
 def delete(base: str, workflow_id: str) -> Operation[None]:
-    """Delete a document; an unknown id is no error."""
+    """Delete a document; an unknown id is ignored."""
     request = Request("delete", "DELETE", base + path_of(workflow_id), workflow_id=workflow_id)
     yield from exchange(request, absent=True)
 
@@ -203,10 +203,10 @@ def delete(base: str, workflow_id: str) -> Operation[None]:
 def fetch(
     base: str, status: str | None, limit: int, *, documents: bool = True
 ) -> Operation[list[Row]]:
-    """Read our state server's list, page by page: all of it, or the newest `limit` updates.
+    """Read our state server's listing page by page: everything, or the newest `limit` updates.
 
-    No workflow is missed because it is updated between two pages, and none comes twice. Without
-    `documents` the rows have none, and they travel only from a server that can do no better.
+    Updates between two pages neither hide a workflow nor list it twice. Without `documents` the
+    rows have none; an older state server sends them all the same.
     """
     found: dict[str, Row] = {}
     read = partial(_page, base, status, documents)
@@ -229,8 +229,8 @@ def _newest(
 ) -> Operation[None]:
     """Find the newest updates.
 
-    What was updated between two pages has moved to the front meanwhile: there one looks again,
-    down to what is known, until one page shows all that is new.
+    Workflows that are updated between two pages move to the front, so the front is read again, down
+    to what is known, until all that is new fits on one page.
     """
     cursor, pages = "", 0
     while len(found) < limit:
@@ -254,7 +254,7 @@ def _newest(
 def _page(
     base: str, status: str | None, documents: bool, limit: int, cursor: str, by: str = ""
 ) -> Operation[_Page]:
-    """Read one page, and where the next one begins (empty: this was the last)."""
+    """Read a page, and the cursor of the next one ("" after the last)."""
     query = {"status": status, "order": by or None, "limit": limit, "cursor": cursor or None}
     if not documents:
         query["heads"] = "true"
@@ -300,20 +300,21 @@ def _listing(response: Response, request: Request) -> Listing:
         if response.status == 200:
             return wire.flat(listing_of, response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass  # a 200 that is not our list comes from a server that has no list
+        pass  # a 200 with something else means that the server cannot list
     if response.status == 200 and response.body.lstrip()[:1] == b"<":
         raise NotAStateServerError(
-            f"inngest/refresh: {target_of(request)} answered with a web page, "
-            "so it is not a state server",
+            f"inngest/refresh: {target_of(request)} is not a state server: it responded with a "
+            "web page",
             operation="refresh",
             target=target_of(request),
             hint="check base_url or INNGEST_BASE_URL; `inngest-nb serve` starts a state server",
         )
     raise ListingUnsupportedError(
-        "inngest/refresh: this server keeps states but cannot list them",
+        "inngest/refresh: this server stores states but cannot list them",
         operation="refresh",
         target=target_of(request),
-        hint="list() has what this client saved; `inngest-nb serve` runs a server that can list",
+        hint="list() returns what this client saved; to list everything, use a state server: "
+        "`inngest-nb serve`",
     )
 
 
@@ -330,7 +331,7 @@ def _row(one: Listed) -> Row:
 
 
 def _id_in(document: bytes) -> str:
-    """Find the id in a document that is not the contract's, "" if it has none."""
+    """Find the id in an invalid document, "" if there is none."""
     try:
         found = wire.flat(_id_of, document).get("WorkflowID", b'""')
         return msgspec.json.decode(found, type=str)
@@ -339,7 +340,7 @@ def _id_in(document: bytes) -> str:
 
 
 def _etag(response: Response) -> str:
-    """Take the etag out of an answer; a weak one is of no use, since nothing matches it."""
+    """Return a response's etag, "" for a weak one, which cannot be used in a condition."""
     text = response.headers.get("etag", "")
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
     return text[1:-1] if quoted and is_etag(text[1:-1]) else ""
@@ -351,22 +352,22 @@ def _time(text: str) -> datetime | None:
 
 @contextlib.contextmanager
 def naming(request: Request) -> Iterator[None]:
-    """Add to an unreadable document's error where it came from."""
+    """Add the operation and the server to the error for an unreadable document."""
     try:
         yield
     except StoreDecodeError as error:
         error.operation, error.workflow_id = request.operation, request.workflow_id
         error.target = target_of(request)
-        error.add_note(f"{error.target} answered with it; is a state server really there?")
+        error.add_note(f"{error.target} sent this document; is it really a state server?")
         raise
 
 
 def exchange(
     request: Request, *, absent: bool = False, unlisted: bool = False
 ) -> Operation[Response]:
-    """Send a request until an answer stands; refuse the answers that mean failure.
+    """Send a request, follow redirects, and raise an error for a response that means failure.
 
-    `absent` lets 404 through, `unlisted` also 405.
+    With `absent`, a 404 is returned; with `unlisted`, a 405.
     """
     first = request
     for _ in range(_REDIRECTS + 1):
@@ -374,12 +375,12 @@ def exchange(
         if "x-inngest-server-kind" in response.headers:
             raise NotAStateServerError(
                 f"inngest/{request.operation}: {target_of(request)} is an Inngest server, "
-                "which keeps no workflow state",
+                "which does not store workflow states",
                 operation=request.operation,
                 workflow_id=request.workflow_id,
                 target=target_of(request),
-                hint="start a state server with `inngest-nb serve --port 8290`, or inb.local() in "
-                "a notebook, and give its address as base_url or INNGEST_BASE_URL",
+                hint="start a state server with `inngest-nb serve --port 8290`, or with "
+                "inb.local() in a notebook, and pass its address as base_url or INNGEST_BASE_URL",
             )
         if (response.status == 404 and absent) or (response.status == 405 and unlisted):
             return response
@@ -408,7 +409,7 @@ def exchange(
 
 
 def _answer(request: Request) -> Operation[Response]:
-    """Repeat once when a kept connection turns out closed: all our methods are idempotent."""
+    """Retry once if a kept-alive connection turns out to be closed; all requests are idempotent."""
     try:
         return (yield request)
     except ConnectionDroppedError:
@@ -426,18 +427,20 @@ def _redirected(request: Request, status: int, location: str, origin: str) -> Re
         parts = urlsplit(url)
         _ = parts.port  # reading it checks it
     except ValueError:
-        raise _unreachable(request, "redirected to what is no address") from None
+        raise _unreachable(request, "redirected to an invalid address") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _unreachable(request, "redirected to something that is not HTTP")
+        raise _unreachable(request, "redirected to an address that is not HTTP")
     if request.method != "GET" and status not in (307, 308):
-        # Clients turn these into a GET, whose success would look like that of the save.
-        raise _unreachable(request, f"redirected by status {status}, which drops the request")
+        # These redirects mean a GET, whose success would look as if the save had succeeded.
+        raise _unreachable(
+            request, f"redirected with status {status}, which does not repeat a {request.method}"
+        )
     return request._replace(url=url, keyed=request.keyed and _origin(url) == origin)
 
 
 def _unreachable(request: Request, why: str) -> StoreConnectionError:
     return StoreConnectionError(
-        f"inngest/{request.operation}: no answer from {target_of(request)}: {why}",
+        f"inngest/{request.operation}: no response from {target_of(request)}: {why}",
         operation=request.operation,
         workflow_id=request.workflow_id,
         target=target_of(request),
@@ -451,13 +454,13 @@ def _origin(url: str) -> str:
 
 
 def target_of(request: Request) -> str:
-    """Name the server without what a URL may hide: user names, queries."""
+    """Return the server's address without user name, path and query."""
     parts = urlsplit(request.url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _reason(response: Response) -> str:
-    """Take the reason out of an error's body: our servers' `error`, else the text itself."""
+    """Return the reason in an error response: its JSON key `error`, else the text."""
     try:
         said = msgspec.json.decode(response.body, type=dict[str, object]).get("error", "")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What kind of server answers at a base URL, found out by reading only."""
+"""Finds out what kind of server answers at a base URL, with read-only requests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from inngest_nb.store.http._config import check_carriage, is_loopback, resolve_b
 from inngest_nb.store.http._operations import LIST_PATH
 
 _BODY_BYTES = 64 * 2**10
-# An id and a status that no workflow has, so that the answers are short; nothing is written.
+# An id and a status that no workflow has, so that the responses are short.
 _UNKNOWN = f"{LIST_PATH}/inngest-nb-who-is-there"
 _EMPTY_LIST = f"{LIST_PATH}?limit=1&status=inngest-nb-nobody"
 
 
 class ServerKind(StrEnum):
-    """What a base URL can lead to."""
+    """The kinds of servers that a base URL can belong to."""
 
     STATE_SERVER = "state server"
     CONTRACT_SERVER = "contract server"
@@ -33,7 +33,7 @@ class ServerKind(StrEnum):
 
 
 class Identified(NamedTuple):
-    """What answers, and that in words which fit behind the base URL."""
+    """The kind of server, and a description that can follow its address."""
 
     kind: ServerKind
     words: str
@@ -58,11 +58,10 @@ class _Reply(NamedTuple):
 def identify(
     base_url: str | None = None, event_key: str | None = None, timeout: float = 3.0
 ) -> Identified:
-    """Tell what answers at a base URL; both default as they do for `InngestStore`.
+    """Find out what answers at a base URL; both arguments default as for `InngestStore`.
 
-    Nothing is written there, and the key goes only to what is not an Inngest server. `timeout` is
-    for each of at most three requests, in seconds. Raises `ValueError` for an address or key that
-    a store would not take either.
+    Nothing is written, and the key is not sent to an Inngest server. `timeout`, in seconds, is for
+    each of at most three requests. Raises `ValueError` for an invalid address or key.
     """
     base = resolve_base_url(base_url)
     key = resolve_key(event_key)
@@ -76,12 +75,12 @@ def identify(
     except httpx.TimeoutException:
         return Identified(
             ServerKind.OTHER,
-            f"something that takes connections but gave no HTTP answer within {timeout:g} s",
+            f"something that accepts connections but sent no HTTP response within {timeout:g} s",
         )
     except (httpx.ConnectError, httpx.ProxyError) as error:
         return Identified(ServerKind.NOTHING, f"no connection ({_plain(str(error))})")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        why = key.hidden(_plain(str(error))) or "the connection broke off"
+        why = key.hidden(_plain(str(error))) or "the connection was closed"
         return Identified(ServerKind.OTHER, f"something that does not speak HTTP ({why})")
 
 
@@ -98,14 +97,14 @@ def _identify(client: httpx.Client, base: str, key: dict[str, str]) -> Identifie
 
 
 def _inngest(health: _Reply) -> Identified | None:
-    """Recognise a real Inngest by the header that all its answers carry, or by its health check."""
+    """Recognize a real Inngest server by the header of all its responses, or its health check."""
     name = health.headers.get("x-inngest-server-kind")
     if name is None and health.json() != {"status": 200, "message": "OK"}:
         return None
     if health.media_type == "text/html":
         return Identified(
             ServerKind.INNGEST_DASHBOARD,
-            "the dashboard of an Inngest server: the address has a path too many",
+            "the dashboard of an Inngest server; remove the path from the address",
         )
     if name == "cloud":
         return Identified(ServerKind.INNGEST_SELF_HOSTED, "a self-hosted Inngest server")
@@ -117,11 +116,11 @@ def _state_server(listing: _Reply, name: str, *, keyed: bool) -> Identified:
         return Identified(ServerKind.STATE_SERVER, name)
     if listing.status in (401, 403):
         return Identified(ServerKind.KEY_REFUSED, f"{name}; {_refusal(keyed)}")
-    return Identified(ServerKind.OTHER, f"{name}, which is unwell (status {listing.status})")
+    return Identified(ServerKind.OTHER, f"{name}, which reports an error ({listing.status})")
 
 
 def _stranger(unknown: _Reply, listing: _Reply, *, keyed: bool) -> Identified:
-    """Judge by what a workflow that nobody has and the list come to."""
+    """Classify a server by its responses for an unknown workflow and for the listing."""
     if (found := _inngest(unknown)) is not None:
         return found
     if unknown.status in (401, 403):
@@ -133,9 +132,12 @@ def _stranger(unknown: _Reply, listing: _Reply, *, keyed: bool) -> Identified:
         listed = listing.json()
         if listing.status == 200 and isinstance(listed, dict) and "workflows" in listed:
             return Identified(ServerKind.CONTRACT_SERVER, "a contract server that can list")
-        return Identified(ServerKind.CONTRACT_SERVER, "a plain contract server, it seems; no list")
+        return Identified(
+            ServerKind.CONTRACT_SERVER,
+            "a server that looks like a plain contract server, which cannot list",
+        )
     kind = _plain(unknown.media_type) or "no type"
-    return Identified(ServerKind.OTHER, f"a web server of another kind ({unknown.status}, {kind})")
+    return Identified(ServerKind.OTHER, f"another kind of web server ({unknown.status}, {kind})")
 
 
 def _redirect_goal(location: str) -> str:
@@ -143,11 +145,11 @@ def _redirect_goal(location: str) -> str:
         goal = urlsplit(location)
         return _plain(f"{goal.scheme}://{goal.hostname}") if goal.hostname else "another path"
     except ValueError:
-        return "what is no address"
+        return "an invalid address"
 
 
 def _get(client: httpx.Client, url: str, key: dict[str, str] | None = None) -> _Reply:
-    """Ask, and read no more of the answer than anyone needs, nor for longer."""
+    """Send a GET request, and read a limited part of the response in a limited time."""
     deadline = time.monotonic() + (client.timeout.read or 0)
     headers = {"Accept-Encoding": "identity", **(key or {})}
     body = b""
@@ -160,9 +162,9 @@ def _get(client: httpx.Client, url: str, key: dict[str, str] | None = None) -> _
 
 
 def _refusal(keyed: bool) -> str:
-    return "it refuses the event key" if keyed else "it wants an event key"
+    return "it rejects the event key" if keyed else "it requires an event key"
 
 
 def _plain(text: str) -> str:
-    """Keep what strangers say short and printable."""
+    """Make text from an unknown server short and printable."""
     return "".join(c if c.isprintable() else " " for c in text)[:80].strip()

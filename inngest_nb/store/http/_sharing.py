@@ -1,6 +1,6 @@
-"""Leases, messages and waiting for changes, as our state server has them.
+"""Leases, messages and waiting for changes on our state server.
 
-Written once for every client, as the contract's operations are.
+Written once for all clients, like the contract's operations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LONGEST_WAIT = 30.0  # of one request, in seconds
 
 
 class WireMessage(msgspec.Struct, omit_defaults=True):
-    """A message as JSON has it."""
+    """A message as JSON."""
 
     id: str
     to: str
@@ -41,36 +41,36 @@ class WireMessage(msgspec.Struct, omit_defaults=True):
     number: int = 0
 
     def message(self) -> Message:
-        """Return the message, with a payload that shares nothing with the body it came in."""
+        """Return the message, with its own copy of the payload."""
         return Message(self.id, self.to, self.kind, bytes(self.payload), self.number)
 
 
 class Messages(msgspec.Struct):
-    """The answer to a reader of messages."""
+    """The response to a request for messages."""
 
     messages: list[WireMessage]
 
 
 class Leases(msgspec.Struct):
-    """The seconds left of each lease."""
+    """The seconds left of each owner's lease."""
 
     leases: dict[str, float]
 
 
 class Ids(msgspec.Struct):
-    """Ids, of workflows or of messages."""
+    """A list of ids of workflows or messages."""
 
     ids: list[str]
 
 
 class Version(msgspec.Struct):
-    """The etag of what is stored, null for nothing."""
+    """The stored etag, null if there is none."""
 
     etag: str | None
 
 
 class Seconds(msgspec.Struct):
-    """How long a lease is to last."""
+    """The duration of a lease."""
 
     seconds: float
 
@@ -79,32 +79,32 @@ _encode = msgspec.json.Encoder().encode
 
 
 def wire_message(message: Message) -> WireMessage:
-    """Make a message ready for JSON."""
+    """Convert a message for JSON."""
     return WireMessage(
         message.id, message.to, message.kind, msgspec.Raw(message.payload), message.number
     )
 
 
 def hold(base: str, hold: Hold) -> Operation[None]:
-    """Begin, renew or end a lease."""
+    """Start, renew or end a lease."""
     url = f"{base}{LEASES_PATH}/{quote(hold.owner, safe='')}"
     yield from exchange(Request("hold_lease", "PUT", url, _encode(Seconds(hold.seconds))))
 
 
 def leases(base: str) -> Operation[dict[str, float]]:
-    """Read who holds a lease."""
+    """Read the current leases."""
     request = Request("leases", "GET", base + LEASES_PATH)
     return _decoded((yield from exchange(request)), Leases, request).leases
 
 
 def send(base: str, message: Message) -> Operation[None]:
-    """Leave a message."""
+    """Send a message."""
     body = _encode(wire_message(message))
     yield from exchange(Request("send", "POST", base + MESSAGES_PATH, body, message.to))
 
 
 def receive(base: str, after: int, to: str | None, wait: float) -> Operation[list[Message]]:
-    """Read messages, and wait for the first."""
+    """Read messages; wait for one up to `wait` seconds."""
     for seconds in _turns(wait):
         query = {"after": after, "to": to, "wait": f"{seconds:.3f}"}
         given = {name: value for name, value in query.items() if value is not None}
@@ -117,12 +117,12 @@ def receive(base: str, after: int, to: str | None, wait: float) -> Operation[lis
 
 
 def discard(base: str, ids: Sequence[str]) -> Operation[None]:
-    """Forget messages."""
+    """Delete messages."""
     yield from exchange(Request("discard", "POST", base + DISCARD_PATH, _encode(Ids(list(ids)))))
 
 
 def watch(base: str, workflow_id: str, etag: str, wait: float) -> Operation[str | None]:
-    """Wait for a version that is not the given one."""
+    """Wait for a version other than `etag`."""
     stored: str | None = etag
     for seconds in _turns(wait):
         query = urlencode({"id": check_id(workflow_id), "etag": etag, "wait": f"{seconds:.3f}"})
@@ -135,7 +135,7 @@ def watch(base: str, workflow_id: str, etag: str, wait: float) -> Operation[str 
 
 
 def _turns(wait: float) -> Iterator[float]:
-    """Cut a wait into requests: the server answers each in time for what lies between to see it."""
+    """Split a wait into requests that are short enough for proxies in between."""
     deadline = time.monotonic() + wait
     left = max(0.0, wait)
     while True:
@@ -145,7 +145,7 @@ def _turns(wait: float) -> Iterator[float]:
 
 
 def abandoned(base: str, limit: int) -> Operation[list[str]]:
-    """Read which workflows are stored as running and run by nobody."""
+    """Read the ids of workflows that are stored as running but that no executor is running."""
     request = Request("abandoned", "GET", f"{base}{ABANDONED_PATH}?{urlencode({'limit': limit})}")
     return _decoded((yield from exchange(request)), Ids, request).ids
 
@@ -155,7 +155,7 @@ def _decoded(response: Response, kind: type[T], request: Request) -> T:
         return msgspec.json.decode(response.body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise StoreDecodeError(
-            f"inngest/{request.operation}: the answer is not what a state server says",
+            f"inngest/{request.operation}: the response is not that of a state server",
             operation=request.operation,
             workflow_id=request.workflow_id,
             target=target_of(request),

@@ -1,4 +1,4 @@
-"""Documents in rows, in memory or in an SQLite file: what the stores and the server stand on."""
+"""Tables of documents, in memory or in an SQLite file, for the local stores and the server."""
 
 from inngest_nb.store.rows import Done, Position, Row, StateTable
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore, open_table, path_of

@@ -1,7 +1,7 @@
-"""Writes of many threads: those that wait at the same time go into one commit.
+"""Group commit: the writes of several threads that wait at the same time share one commit.
 
-The commit costs far more than the rows in it. Whoever is first commits what has queued up, its own
-and the others'; they find theirs done when their turn comes.
+A commit costs far more than the rows in it. The first thread commits everything that has queued up;
+the others find their writes done when it is their turn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WORKS_A_COMMIT = 512
 
 
 class _Waiting:
-    """Works that someone waits for, and what came of them."""
+    """Queued works, and their outcomes."""
 
     __slots__ = ("done", "outcomes", "works")
 
@@ -30,11 +30,11 @@ class _Waiting:
 
 
 class Commits:
-    """A queue before one connection. Safe to use from many threads.
+    """A queue in front of one connection. Thread-safe.
 
-    `commit` does works in one transaction and returns what came of each; it is called by one
-    thread at a time. `release` gives the connection back. `closed` makes the error for whoever
-    comes too late.
+    `commit` performs works in one transaction and returns their outcomes; it is called by one
+    thread at a time. `release` closes the connection. `closed` returns the error to raise after
+    that.
     """
 
     def __init__(
@@ -47,31 +47,31 @@ class Commits:
         self._release = release
         self._too_late = closed
         self._queue: deque[_Waiting] = deque()
-        self._lock = threading.Lock()  # of the queue, the thread and what is closed
-        self._turn = threading.Lock()  # of the connection
+        self._lock = threading.Lock()  # guards the queue, the thread and the closed flag
+        self._turn = threading.Lock()  # guards the connection
         self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def now(self, works: Sequence[Work]) -> Sequence[Outcome]:
-        """Do works in one commit of this thread or another, and return when it is durable."""
+        """Perform works in one commit, by this thread or another; return once they are durable."""
         mine = self._enqueue(_Waiting(works))
         try:
             with self._turn:
                 while mine.outcomes is None:
                     self._commit_next()
         finally:
-            if mine.outcomes is None:  # interrupted: nobody is to do it later
+            if mine.outcomes is None:  # interrupted: it must not be done later
                 self._forget([mine])
         return mine.outcomes
 
     def soon(self, works: Sequence[Work], done: Done) -> None:
-        """Do works in the thread that is there for it, and call `done` from any thread."""
+        """Perform works in a background thread, and call `done` from any thread."""
         self._enqueue(_Waiting(works, done))
         self._calls.put(True)
 
     def close(self) -> None:
-        """Finish what was begun and give the connection back; again is no error."""
+        """Finish queued works and close the connection. Calling it again does nothing."""
         with self._lock:
             self._closed = True
             thread, self._thread = self._thread, None
@@ -83,8 +83,8 @@ class Commits:
                 self._commit_next()
             self._release()
 
-    def let_go(self) -> None:
-        """End when nobody is left to ask. Takes no lock, since any thread may collect garbage."""
+    def abandon(self) -> None:
+        """Close on garbage collection; takes no lock, because that can happen in any thread."""
         self._calls.put(False)
         if self._thread is None:
             self._release()
@@ -115,7 +115,7 @@ class Commits:
             self._release()
 
     def _commit_next(self) -> None:
-        """Commit what has waited longest. An interrupt leaves in the queue what is not done."""
+        """Commit the works that have waited longest; if interrupted, they stay in the queue."""
         batch: list[_Waiting] = []
         size = 0
         with self._lock:
@@ -129,7 +129,7 @@ class Commits:
         works = [work for waiting in batch for work in waiting.works]
         try:
             outcomes = self._commit(works) if works else []
-        except Exception as error:  # noqa: BLE001  # raised where the write is waited for
+        except Exception as error:  # noqa: BLE001  # raised in the threads that wait
             outcomes = [error] * len(works)
         place = 0
         for waiting in batch:

@@ -1,4 +1,4 @@
-"""Stores on this machine: in memory, or in a file."""
+"""Local stores: in memory, or in a file."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ __all__ = ["MemoryStore", "SqliteStore"]
 
 T = TypeVar("T")
 
-_MEMORY = Path(":memory:")  # SQLite's own word
+_MEMORY = Path(":memory:")  # SQLite's name for it
 
 
 def path_of(given: str | os.PathLike[str]) -> Path:
-    """Give the whole path of a file of states; `:memory:` stays as it is."""
+    """Return the absolute path of a database file; `:memory:` is returned unchanged."""
     path = Path(given)
     return path if path == _MEMORY else path.absolute()
 
 
 def open_table(path: str | os.PathLike[str]) -> MemoryTable | SqliteTable:
-    """Open the rows of a file, or those of `:memory:`, which are new each time."""
+    """Open the table in a file, or for `:memory:` a new one in memory."""
     return MemoryTable() if Path(path) == _MEMORY else SqliteTable(path)
 
 
 class _TableStore:
-    """The verbs of a store over a table of rows."""
+    """A store on top of a table."""
 
     def __init__(self, table: MemoryTable | SqliteTable) -> None:
         self._table = table
 
     def save(self, state: WorkflowState, *, force: bool = False) -> None:
-        """Keep a state under its id; it is durable on return.
+        """Save a state under its id; it is durable on return.
 
-        A state that was loaded is kept only over the version that it came from, unless `force`;
-        `StoreConflictError` says what the store has meanwhile.
+        If the state was loaded and has changed in the store since, raises `StoreConflictError`,
+        which describes the change; `force=True` overwrites it.
         """
         check_id(state.workflow_id)
         write = write_of(state, force=force)
@@ -64,24 +64,24 @@ class _TableStore:
             self._do(write)
         except StoreConflictError as conflict:
             stored = self.load(state.workflow_id)
-            if stored is None or wire.encode(stored) != write.document:  # or it was done before
+            if stored is None or wire.encode(stored) != write.document:  # else it was a repeat
                 raise overtaken(state, stored) from conflict
 
     def load(self, workflow_id: str) -> WorkflowState | None:
-        """Return the saved state, or None if the store has never seen this id."""
+        """Return the saved state, or None if the store does not know the id."""
         row = self._table.get(check_id(workflow_id))
         return state_of(row) if row else None
 
     def delete(self, workflow_id: str) -> None:
-        """Forget a workflow; one that is not there is no error."""
+        """Delete a workflow; does nothing if the store does not know the id."""
         self._do(Deletion(check_id(workflow_id)))
 
     def can_append(self) -> bool:
-        """Tell that `append_history` works here."""
+        """Return True: `append_history` always works."""
         return True
 
     def append_history(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Do writes in one commit; return what went wrong with each, or None. All are durable."""
+        """Perform writes in one commit; return an error or None (durable) for each."""
         works, outcomes = sift(writes)
         try:
             results = self._table.apply(by_names(writes, works))
@@ -92,32 +92,32 @@ class _TableStore:
         return outcomes
 
     def can_share(self) -> bool:
-        """Tell that leases and messages work here."""
+        """Return True: leases and messages always work."""
         return True
 
     def hold_lease(self, owner: str, seconds: float) -> None:
-        """Begin or renew an executor's lease, for so many seconds from now; 0 ends it."""
+        """Start or renew an executor's lease for `seconds` from now; 0 ends it."""
         self._do(check_hold(Hold(owner, seconds)))
 
     def leases(self) -> dict[str, float]:
-        """Return for how many seconds each executor still holds its lease; ended ones are out."""
+        """Return the seconds left of each executor's lease, without expired ones."""
         return self._table.leases()
 
     def send(self, message: Message) -> None:
-        """Leave a message; it is durable on return, and sending it again is harmless."""
+        """Store a message; it is durable on return, and sending it again has no effect."""
         self._do(check_message(message))
 
     def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> list[Message]:
-        """Return messages with higher numbers, in order; wait for the first one if told to."""
+        """Return messages numbered above `after`, in order; wait for one up to `wait` seconds."""
         return self._table.mail.until(partial(self._table.messages, after, to), bool, wait)
 
     def discard(self, ids: Sequence[str]) -> None:
-        """Forget messages that were taken; unknown ids are no error."""
+        """Delete handled messages; unknown ids are ignored."""
         if ids:
             self._do(Discard(tuple(ids)))
 
     def watch(self, workflow_id: str, etag: str, wait: float) -> str | None:
-        """Return the stored etag once it is not the given one, or after `wait` seconds as it is."""
+        """Return the stored etag once it differs from `etag`, or after `wait` seconds anyway."""
         look = partial(self._table.etag, check_id(workflow_id))
         return self._table.changes.until(look, lambda stored: stored != etag, wait)
 
@@ -126,23 +126,23 @@ class _TableStore:
         return self._table.abandoned(check_limit(limit))
 
     def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
-        """Read what the store holds now: the same as `list`."""
+        """Read the stored workflows; the same as `list`."""
         return self.list(status, limit)
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
-        """Return how many states there are; `list` is always up to date here."""
+        """Return the number of stored workflows; `list` is always up to date."""
         return len(self.heads(status, limit))
 
     def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
-        """Return what a listing says of each workflow, without reading documents.
+        """Return the head of each workflow, without reading documents.
 
-        Newest update first, at most `limit` (0: all). What cannot be read is among them.
+        Newest update first, at most `limit` (0 means all). Unreadable workflows are included.
         """
         rows = self._table.page(status_text(status), check_limit(limit), documents=False)
         return [head_of(row) for row in rows]
 
     def close(self) -> None:
-        """Finish what was begun and let go of the file; again is no error."""
+        """Finish pending writes and close the file. Calling it again does nothing."""
         self._table.close()
 
     def __enter__(self) -> Self:
@@ -157,15 +157,16 @@ class _TableStore:
             raise error
 
     def list(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
-        """Return all the store holds, newest update first, then by id; `limit` 0 is all.
+        """Return the stored workflows, newest update first, then by id, at most `limit` (0: all).
 
-        What cannot be read is left out: `unreadable` of the list says by its id why.
+        Workflows that cannot be read are left out; the list's attribute `unreadable` maps their ids
+        to the reason.
         """
         return states_of(self._table.page(status_text(status), check_limit(limit)))
 
 
 class MemoryStore(_TableStore):
-    """States in this process's memory, gone when it ends."""
+    """A store in this process's memory; its contents are lost when the process ends."""
 
     def __init__(self) -> None:
         super().__init__(MemoryTable())
@@ -175,11 +176,14 @@ class MemoryStore(_TableStore):
 
 
 class SqliteStore(_TableStore):
-    """States in an SQLite file, durable when `save` returns; many processes may share the file.
+    """A store in an SQLite file, durable when `save` returns, which several processes can share.
 
-    The file is created for its owner alone; `:memory:` is none, but this process's memory. One that
-    cannot be written to opens for reading. Raises `StoreFileError` for a file that is damaged,
-    of another program or of a newer version, and leaves it as it is.
+        with SqliteStore("workflows.db") as store:
+            store.save(state)
+
+    A new file is readable by its owner only. A file that cannot be written to is opened for
+    reading. `":memory:"` means memory instead of a file. Raises `StoreFileError`, and leaves the
+    file unchanged, if it is damaged, belongs to another program, or was written by a newer version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -1,4 +1,4 @@
-"""Documents in this process's memory."""
+"""A table of documents in this process's memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, conflict, is
 
 
 class MemoryTable:
-    """Rows in a dict. Safe to use from many threads."""
+    """Rows in a dict. Thread-safe."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
@@ -30,7 +30,7 @@ class MemoryTable:
         self.changes, self.mail = Changes(), Changes()
 
     def apply(self, works: Sequence[Work]) -> list[Outcome]:
-        """Do works together; they are as durable as the process."""
+        """Perform works in one batch; they are as durable as the process."""
         with self._lock:
             outcomes = [self._apply(work) for work in works]
         self.changes.tell()
@@ -39,11 +39,11 @@ class MemoryTable:
         return outcomes
 
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
-        """Do works at once: there is nothing to wait for."""
+        """Perform works right away, because there is nothing to wait for."""
         done(self.apply(works))
 
     def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
-        """Return the row of an id, without a document of more than `max_bytes` (0: any)."""
+        """Return the row of an id; a document longer than `max_bytes` (0: no limit) is left out."""
         with self._lock:
             row = self._rows.get(workflow_id)
             parts = list(self._parts.get(workflow_id, ()))
@@ -60,10 +60,10 @@ class MemoryTable:
         *,
         documents: bool = True,
     ) -> list[Row]:
-        """Return rows in order, at most `limit` (0: all), those behind `after` only."""
+        """Return rows in order, after `after`, at most `limit` (0 means all)."""
         with self._lock:
             rows = [row for row in self._rows.values() if status is None or row.status == status]
-            if isinstance(after, Number):  # the order in which they stand
+            if isinstance(after, Number):  # the dict's own order
                 rows = [row for row in rows if row.number > after]
             else:
                 rows.sort(key=order)
@@ -77,23 +77,23 @@ class MemoryTable:
         return within((_whole(row, parts) for row, parts in taken), max_bytes)
 
     def etag(self, workflow_id: str) -> str | None:
-        """Return the etag of the stored version, None where nothing is stored."""
+        """Return the stored etag, None if nothing is stored."""
         with self._lock:
             row = self._rows.get(workflow_id)
         return row.etag if row else None
 
     def leases(self) -> dict[str, float]:
-        """Return the seconds left of each lease that has not ended."""
+        """Return the seconds left of each lease that has not expired."""
         with self._lock:
             return self._sharing.leases()
 
     def messages(self, after: int, to: str | None) -> list[Message]:
-        """Return messages with higher numbers, in order."""
+        """Return messages numbered above `after`, in order."""
         with self._lock:
             return self._sharing.messages(after, to)
 
     def abandoned(self, limit: int) -> list[str]:
-        """Return the workflows that run by what is stored, but not by anybody."""
+        """Return the workflows that are stored as running but that no executor is running."""
         with self._lock:
             held = self._sharing.leases()
             rows = [
@@ -105,12 +105,12 @@ class MemoryTable:
         return ids[:limit] if limit else ids
 
     def close(self) -> None:
-        """Let nobody wait for changes any longer."""
+        """Wake everyone who waits for changes."""
         self.changes.close()
         self.mail.close()
 
     def request_under(self, key: bytes) -> bytes | None:
-        """Return what was done under a key, None if that is not known."""
+        """Return the digest of the request that was done with a key, None if it is not known."""
         with self._lock:
             return self._keys.remembered(key)
 
@@ -118,7 +118,7 @@ class MemoryTable:
         return list(self._parts.get(row.workflow_id, ()))
 
     def _apply_once(self, keyed: Keyed) -> Outcome:
-        """Do what was asked for under a name, unless it was done before."""
+        """Perform a work with an idempotency key, unless it was done before."""
         done = self._keys.remembered(keyed.key)
         if done is not None:
             return None if done == keyed.request else reused(keyed.work)
@@ -151,7 +151,7 @@ class MemoryTable:
         first_us = before.first_saved_us if before else time.time_ns() // 1000
         status, updated_us, document = work.status, work.updated_us, work.document
         if not work.whole:
-            assert before is not None  # noqa: S101  # or it would have been a conflict
+            assert before is not None  # noqa: S101  # else it would be a conflict
             self._parts.setdefault(key, []).append(work.document)
             status = before.status if status is None else status
             updated_us = before.updated_us if updated_us is None else updated_us

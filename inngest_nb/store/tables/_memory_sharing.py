@@ -1,4 +1,4 @@
-"""Leases, messages and the names of requests that were done, in this process's memory."""
+"""Leases, messages and idempotency keys in this process's memory."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from inngest_nb.store.messages import (
 
 
 class MemoryKeys:
-    """What was done under which key. The table guards it."""
+    """Idempotency keys and the requests done with them. Locked by the table."""
 
     def __init__(self) -> None:
         self._done: dict[bytes, tuple[bytes, float]] = {}
 
     def remembered(self, key: bytes) -> bytes | None:
-        """Return what was done under a key, None if that is not known."""
+        """Return the digest of the request that was done with a key, None if it is not known."""
         request, at = self._done.get(key, (None, 0.0))
         return request if time.monotonic() - at < KEY_SECONDS else None
 
     def remember(self, key: bytes, request: bytes) -> None:
-        """Keep what was done under a key, and forget what is too much."""
-        self._done.pop(key, None)  # the newest stand last
+        """Store the request that was done with a key, and delete the oldest of too many keys."""
+        self._done.pop(key, None)  # so that the newest keys come last
         self._done[key] = request, time.monotonic()
         if len(self._done) > MOST_KEYS:
             del self._done[next(iter(self._done))]
 
 
 class MemorySharing:
-    """What executors of this process say to each other. The table guards it."""
+    """Leases of this process's executors, and messages between them. Locked by the table."""
 
     def __init__(self, keys: MemoryKeys) -> None:
         self._keys = keys
@@ -45,7 +45,7 @@ class MemorySharing:
         self._last = 0
 
     def share(self, work: Message | Hold | Discard, stored: Container[str]) -> None:
-        """Keep a lease or a message, or forget messages. `stored` has the workflows' ids."""
+        """Store a lease or a message, or delete messages. `stored` contains the workflows' ids."""
         if isinstance(work, Hold):
             self._until[work.owner] = time.monotonic() + work.seconds
             self._until = {owner: time.monotonic() + left for owner, left in self.leases().items()}
@@ -58,21 +58,21 @@ class MemorySharing:
         else:
             for message_id in work.ids:
                 if self._messages.pop(message_id, None) is not None:
-                    # Sent again because an answer was lost, it must not come a second time.
+                    # A sender without a response may send it again; it must not be received twice.
                     self._keys.remember(message_key(message_id), b"")
 
     def drop_messages_of(self, workflow_id: str) -> None:
-        """Forget what was sent to a workflow that is deleted."""
+        """Delete the messages to a deleted workflow."""
         kept = self._messages.items()
         self._messages = {key: sent for key, sent in kept if sent[0].to != workflow_id}
 
     def leases(self) -> dict[str, float]:
-        """Return the seconds left of each lease that has not ended."""
+        """Return the seconds left of each lease that has not expired."""
         now = time.monotonic()
         return {owner: until - now for owner, until in self._until.items() if until > now}
 
     def messages(self, after: int, to: str | None) -> list[Message]:
-        """Return messages with higher numbers, in order."""
+        """Return messages numbered above `after`, in order."""
         found: list[Message] = []
         size = 0
         for message, _ in self._messages.values():

@@ -1,7 +1,7 @@
-"""Documents in an SQLite file: durable before a write is answered, shared by processes.
+"""A table of documents in an SQLite file that processes can share; writes are durable on return.
 
-One connection writes, for whoever's turn it is. Readers have connections of their own and never
-wait for it; a document and its parts are read in one transaction, so that they are of one version.
+One connection writes. Readers have their own connections and never wait for it; a document and its
+parts are read in one transaction, so that they belong to the same version.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, upda
 owner = coalesce(?, owner), parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
 WHERE number = ?
 """
-# Not an UPDATE: those are of a version that knows no checksums, see the trigger.
+# Not an UPDATE, because only a version without checksums uses that; see the trigger.
 _SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body, checksum) VALUES (?, ?, ?)"
 _APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
 _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
@@ -68,31 +68,31 @@ _DROP = "DELETE FROM workflows WHERE number = ?"
 
 _OF_WORKFLOWS = (Write, Deletion)
 
-# SQLite's connections must not be used in a forked process, nor be closed there.
+# SQLite connections must not be used or closed in a forked process.
 _tables: weakref.WeakSet[SqliteTable] = weakref.WeakSet()
 _inherited: list[object] = []
 
 
 class SqliteTable:
-    """The rows of one file. Safe to use from many threads, and by many processes at once."""
+    """The rows of one file. Thread-safe; several processes can use the same file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         make_private(self.path)
         with words_for(self.path):
-            open_file(self.path).close()  # says now, and here, what is wrong with the file
+            open_file(self.path).close()  # raises early if something is wrong with the file
         self._closed = threading.Event()
         self._connect()
         _tables.add(self)
 
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
-        """Do works in one commit, and come back when they are on disk."""
+        """Perform works in one commit, and return when they are on disk."""
         outcomes = self._commits.now(works)
         self._tell(works)
         return outcomes
 
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
-        """Do works in one commit, and call `done` from another thread once they are on disk."""
+        """Perform works in one commit, and call `done` from another thread once it is on disk."""
 
         def told(outcomes: Sequence[Outcome]) -> None:
             done(outcomes)
@@ -106,7 +106,7 @@ class SqliteTable:
             self.mail.tell()
 
     def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
-        """Return the row of an id, without a document of more than `max_bytes` (0: any)."""
+        """Return the row of an id; a document longer than `max_bytes` (0: no limit) is left out."""
         with self._reader() as database:
             named = "WHERE w.workflow_id = ?", (workflow_id,)
             return next(iter(read_rows(database, *named, longest=max_bytes)), None)
@@ -120,7 +120,7 @@ class SqliteTable:
         *,
         documents: bool = True,
     ) -> list[Row]:
-        """Return rows in order, at most `limit` (0: all), those behind `after` only."""
+        """Return rows in order, after `after`, at most `limit` (0 means all)."""
         where, values = [], list[object]()
         if status is not None:
             where.append("w.status = ?")
@@ -129,7 +129,7 @@ class SqliteTable:
             where.append("w.number > ?")
             values.append(after)
         elif after is not None:
-            # In these words SQLite goes straight to the place in the index.
+            # Written like this, SQLite seeks directly to the position in the index.
             where.append("w.updated_us <= ? AND (w.updated_us < ? OR w.workflow_id > ?)")
             values += [after.updated_us, after.updated_us, after.workflow_id]
         rest = "WHERE " + " AND ".join(where) if where else ""
@@ -142,33 +142,33 @@ class SqliteTable:
             return read_rows(database, rest, values, max_bytes=max_bytes)
 
     def etag(self, workflow_id: str) -> str | None:
-        """Return the etag of the stored version, None where nothing is stored."""
+        """Return the stored etag, None if nothing is stored."""
         with self._reader() as database:
             found = database.execute(_FIND, (workflow_id,)).fetchone()
             return found[1] if found else None
 
     def leases(self) -> dict[str, float]:
-        """Return the seconds left of each lease that has not ended."""
+        """Return the seconds left of each lease that has not expired."""
         with self._reader() as database:
             return leases(database)
 
     def messages(self, after: int, to: str | None) -> list[Message]:
-        """Return messages with higher numbers, in order."""
+        """Return messages numbered above `after`, in order."""
         with self._reader() as database:
             return messages(database, after, to)
 
     def abandoned(self, limit: int) -> list[str]:
-        """Return the workflows that run by what is stored, but not by anybody."""
+        """Return the workflows that are stored as running but that no executor is running."""
         with self._reader() as database:
             return abandoned(database, limit)
 
     def request_under(self, key: bytes) -> bytes | None:
-        """Return what was done under a key, None if that is not known."""
+        """Return the digest of the request that was done with a key, None if it is not known."""
         with self._reader() as database:
             return remembered(database, key)
 
     def close(self) -> None:
-        """Finish what was begun and let go of the file; again is no error."""
+        """Finish pending writes and close the file. Calling it again does nothing."""
         self._closed.set()
         self.changes.close()
         self.mail.close()
@@ -184,11 +184,11 @@ class SqliteTable:
         writer = _Writer(self.path)
         self._commits = Commits(writer.commit, writer.close, writer.closed_error)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._finalizer = weakref.finalize(self, _let_go, self._commits, self._idle, self._looker)
-        self._finalizer.atexit = False  # a daemon thread and the system do it faster
+        self._finalizer = weakref.finalize(self, _abandon, self._commits, self._idle, self._looker)
+        self._finalizer.atexit = False  # at exit, the operating system is faster
 
     def connect_anew(self) -> None:
-        """Begin with connections of this process, which was forked off that of the old ones."""
+        """Open new connections in a forked process; the old ones belong to its parent."""
         if not self._closed.is_set():
             self._finalizer.detach()
             _inherited.append((self._commits, self._idle, self._looker))
@@ -196,7 +196,7 @@ class SqliteTable:
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection in a transaction that sees one moment of the file."""
+        """Yield a connection in a transaction, which sees a consistent snapshot of the file."""
         if self._closed.is_set():
             raise _closed(self.path)
         with words_for(self.path):
@@ -216,14 +216,14 @@ class SqliteTable:
 
 
 class _Writer:
-    """The connection that writes. For one thread at a time."""
+    """The connection that writes. To be used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._database: sqlite3.Connection | None = None
 
     def commit(self, works: Sequence[Work]) -> list[Outcome]:
-        """Do works in one commit. One that fails alone does not take the others with it."""
+        """Perform works in one commit; a work that fails does not affect the others."""
         try:
             database = self._database = self._database or open_file(self._path)
             failed: dict[int, Outcome] = {}
@@ -234,19 +234,19 @@ class _Writer:
         return outcomes
 
     def close(self) -> None:
-        """Close the connection, if it was ever opened; again is no error."""
+        """Close the connection, if it is open."""
         if self._database is not None:
             self._database.close()
             self._database = None
 
     def closed_error(self) -> StoreFileError:
-        """Make the error for who comes when the store is closed."""
+        """Return the error for a call after the store was closed."""
         return _closed(self._path)
 
     def _attempt(
         self, database: sqlite3.Connection, works: Sequence[Work], failed: dict[int, Outcome]
     ) -> list[Outcome] | None:
-        """Do all works but the failed ones; None if one more has failed and all is undone."""
+        """Perform all works but the failed ones; None if another one failed and all are undone."""
         outcomes: list[Outcome] = []
         database.execute("BEGIN IMMEDIATE")
         try:
@@ -300,7 +300,7 @@ def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
 
 
 def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
-    """Do what was asked for under a name, unless it was done before."""
+    """Perform a work with an idempotency key, unless it was done before."""
     done = remembered(database, keyed.key)
     if done is not None:
         return None if done == keyed.request else reused(keyed.work)
@@ -310,7 +310,7 @@ def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
 
 
 def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> None:
-    """Write a whole document, over the one that has this number if there is one."""
+    """Write a whole document, replacing the one with this number, if any."""
     now_us = time.time_ns() // 1000
     entries = write.status, write.updated_us, now_us, write.etag, write.owner or ""
     if number is None:
@@ -323,12 +323,12 @@ def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> Non
 
 
 def _closed(path: Path) -> StoreFileError:
-    return StoreFileError("the store is closed", target=str(path))
+    return StoreFileError(f"the store is closed ({path}); open a new one", target=str(path))
 
 
-def _let_go(commits: Commits, idle: queue.SimpleQueue[sqlite3.Connection], looker: Looker) -> None:
-    commits.let_go()
-    looker.let_go()
+def _abandon(commits: Commits, idle: queue.SimpleQueue[sqlite3.Connection], looker: Looker) -> None:
+    commits.abandon()
+    looker.abandon()
     _close_all(idle)
 
 

@@ -1,4 +1,4 @@
-"""The file of an SqliteTable: made, brought to the present schema, or refused with words."""
+"""Opens the file of an SqliteTable: creates it, migrates it to the current schema or rejects it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ _APPLICATION_ID = 0x694E4E42  # "iNNB"
 _SCHEMA_VERSION = 4
 _BUSY_SECONDS = 30.0
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-# A limit of the file's size, and a disk that is full when the file is opened, are told as I/O.
+# SQLite reports a file size limit, and a disk that is full on opening, as I/O errors.
 _FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
-# Which executor runs what, what is sent to whoever does, and what was done under which name. Only
-# running workflows are indexed, by nothing but their owner: neither those that ended nor the steps
-# of those that run touch this index.
+# Leases, messages and idempotency keys. The index contains only running workflows, by owner, so
+# that neither finished workflows nor the steps of running ones need to update it.
 _SHARING = (
     "CREATE INDEX workflows_running ON workflows (owner) WHERE status = 'running'",
     "CREATE TABLE leases (owner TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
@@ -45,8 +44,8 @@ _SHARING = (
     )
     """,
 )
-# A version that knows no checksums may still have the file open while it is brought to this schema:
-# what it changes has none then, instead of a wrong one. We replace rows.
+# An older version without checksums may still have the file open during the migration. This removes
+# the checksum of a document that it updates; our own writes replace rows instead.
 _CHANGED_UNCHECKED = """
 CREATE TRIGGER documents_unchecked AFTER UPDATE OF body ON documents BEGIN
     UPDATE documents SET checksum = NULL WHERE number = new.number;
@@ -57,9 +56,9 @@ _NEWEST = """
 CREATE INDEX workflows_newest
 ON workflows (updated_us DESC, workflow_id, status, etag, first_saved_us, parts_checksum)
 """
-# A workflow is the document that was saved whole last and the partial ones appended since, a row
-# each, so that appending touches nothing of what is there. There is one index for all listings,
-# because each index costs every append a page: it has all that a listing needs but the document.
+# A workflow is its last whole document and the partial ones appended since, each in its own row, so
+# that appending does not touch existing rows. One index serves all listings, because every index
+# costs each append a page; it has everything that a listing needs except the document.
 _SCHEMA = (
     """
     CREATE TABLE workflows (
@@ -129,7 +128,7 @@ _FROM_SCHEMA_3 = (
     _NEWEST,
     _CHANGED_UNCHECKED,
 )
-# Schema 2 kept leases in the documents; they are a minute long, and all of them have ended.
+# Schema 2 kept leases in the documents; they lasted a minute, so all of them have expired.
 _FROM_SCHEMA_2 = (
     "ALTER TABLE workflows ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
     *_SHARING,
@@ -139,9 +138,9 @@ _STEPS = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2, 3: _FROM_SCHEMA_3}
 
 
 def make_private(path: Path) -> None:
-    """Create the file for its owner alone; one that is there stays as it is."""
+    """Create the file with access for its owner only; an existing file is not changed."""
     if path.exists() and not _can_write(path):
-        return  # it is opened for reading
+        return  # it will be opened for reading
     try:
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, parents=True)
@@ -152,14 +151,14 @@ def make_private(path: Path) -> None:
         raise StoreFileError(
             f"cannot create {path}: {error.strerror}",
             target=str(path),
-            hint="give another path=, in a folder that you may write to",
+            hint="pass a different path= in a folder that you can write to",
         ) from error
 
 
 def _can_write(path: Path) -> bool:
-    """Tell whether a file that is there can be written to; its folder too, where none has it open.
+    """Tell whether an existing file can be written to, and its folder, unless the WAL exists.
 
-    SQLite keeps what is being written in files beside it.
+    SQLite creates the WAL file beside it.
     """
     as_we_are = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
     beside = Path(f"{path}-wal")
@@ -169,9 +168,9 @@ def _can_write(path: Path) -> bool:
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Connect to the file, which has the present schema then.
+    """Connect to the file and migrate it to the current schema.
 
-    Where it cannot be written to, it is opened for reading, and a write is an error.
+    If it cannot be written to, it is opened for reading, and writes fail.
     """
     if path.exists() and not _can_write(path):
         return look_into(path)
@@ -185,7 +184,7 @@ def open_file(path: Path) -> sqlite3.Connection:
 
 
 def look_into(path: Path) -> sqlite3.Connection:
-    """Connect to a file that is there, for reading only."""
+    """Connect to an existing file for reading only."""
     address = path.absolute().as_uri() + "?mode=ro"
     database = _connect(address, uri=True)
     try:
@@ -194,16 +193,16 @@ def look_into(path: Path) -> sqlite3.Connection:
         except sqlite3.OperationalError:
             if Path(f"{path}-wal").exists():
                 raise
-            # Nobody has it open, and on a disk that cannot be written to nobody will.
+            # No process has it open, and on a read-only disk none can change it.
             database.close()
             database = _connect(address + "&immutable=1", uri=True)
             version = _checked_version(database, path)
         if version != _SCHEMA_VERSION:
             raise StoreFileError(
-                f"{path} is of an older version (schema {version}) and can only be read once it "
-                "was brought up to date",
+                f"{path} has an older format (schema {version}), which must be migrated before it "
+                "can be read",
                 target=str(path),
-                hint="open it once with SqliteStore, or a copy of it, where it can be written to",
+                hint="copy it to a folder that you can write to, and open it once with SqliteStore",
             )
     except BaseException:
         database.close()
@@ -239,7 +238,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
 
 
 def _checked_version(database: sqlite3.Connection, path: Path) -> int:
-    """Give the schema's version, 0 for an empty file; refuse what is not ours to touch."""
+    """Return the schema version, 0 for an empty file; raise if the file is not ours."""
     application, version = (
         database.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version")
@@ -247,22 +246,22 @@ def _checked_version(database: sqlite3.Connection, path: Path) -> int:
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and application != _APPLICATION_ID:
         raise StoreFileError(
-            f"{path} is a database of another program; it was left as it is",
+            f"{path} is a database of another program; it was not changed",
             target=str(path),
-            hint="give another path=",
+            hint="pass a different path=",
         )
     if version > _SCHEMA_VERSION:
         raise StoreFileError(
-            f"{path} was written by a newer inngest_nb (schema {version}); it was left as it is",
+            f"{path} was written by a newer inngest_nb (schema {version}); it was not changed",
             target=str(path),
-            hint="update inngest_nb, or give another path=",
+            hint="update inngest_nb, or pass a different path=",
         )
     return int(version)
 
 
 @contextlib.contextmanager
 def words_for(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with the file's name and something to try."""
+    """Turn SQLite's errors into ours, with the file's path and a hint."""
     try:
         yield
     except sqlite3.Error as error:
@@ -270,28 +269,28 @@ def words_for(path: Path) -> Iterator[None]:
 
 
 def in_words(error: sqlite3.Error, path: Path) -> StoreFileError:
-    """Say what SQLite says, with the file's name and something to try, by the error's code."""
+    """Return our error for an SQLite error, with the file's path and a hint by its code."""
     code = getattr(error, "sqlite_errorcode", 0)
     full = code in _FULL_CODES
-    words = f"no room to write to it ({error})" if full else str(error)
+    words = f"no space left to write ({error})" if full else str(error)
     hint = _ADVICE[sqlite3.SQLITE_FULL if full else code & 0xFF]
-    told = StoreFileError(f"{path}: {words}", target=str(path), hint=hint)
-    told.busy, told.full = code & 0xFF in _BUSY_CODES, full
-    return told
+    failure = StoreFileError(f"{path}: {words}", target=str(path), hint=hint)
+    failure.busy, failure.full = code & 0xFF in _BUSY_CODES, full
+    return failure
 
 
-_HELD = "another process holds the file for longer than 30 s; close it and try again"
+_LOCKED = "another process has locked the file for more than 30 s; close it and try again"
 _ADVICE: Mapping[int, str] = defaultdict(
-    lambda: "nothing of it was written",
+    lambda: "nothing was written",
     {
-        sqlite3.SQLITE_NOTADB: "the file was left as it is; give another path=",
-        sqlite3.SQLITE_CORRUPT: "the file is damaged and was left as it is; `inngest-nb doctor "
+        sqlite3.SQLITE_NOTADB: "the file was not changed; pass a different path=",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged and was not changed; `inngest-nb doctor "
         "--path FILE` lists what cannot be read",
-        sqlite3.SQLITE_FULL: "nothing of it was written; make room on the disk, or raise the limit "
-        "of the file's size, and try again",
-        sqlite3.SQLITE_BUSY: _HELD,
-        sqlite3.SQLITE_LOCKED: _HELD,
+        sqlite3.SQLITE_FULL: "nothing was written; free space on the disk, or raise the file size "
+        "limit, and try again",
+        sqlite3.SQLITE_BUSY: _LOCKED,
+        sqlite3.SQLITE_LOCKED: _LOCKED,
         sqlite3.SQLITE_READONLY: "the file is open for reading only, because it or its folder "
-        "cannot be written to; copy it to another folder to change it",
+        "cannot be written to; to change it, copy it to another folder",
     },
 )

@@ -1,4 +1,4 @@
-"""Names of requests that were done, in the SQLite file: a repeat of one changes nothing."""
+"""Idempotency keys in the SQLite file: a repeated request changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from inngest_nb.store.keys import KEY_SECONDS, MOST_KEYS
 _FIND = "SELECT request FROM keys WHERE key = ? AND at > ?"
 _ADD = "INSERT OR REPLACE INTO keys (key, request, at) VALUES (?, ?, ?)"
 _DROP_SURPLUS = "DELETE FROM keys WHERE number <= ?"
-# Numbers rise with time, so that this reads no more than it deletes.
+# Numbers grow with time, so this reads no more than it deletes.
 _DROP_OLD = """
 DELETE FROM keys WHERE number < (SELECT number FROM keys WHERE at > ? ORDER BY number LIMIT 1)
 """
@@ -18,13 +18,13 @@ _OLD_AT_ONCE = 256
 
 
 def remembered(database: sqlite3.Connection, key: bytes) -> bytes | None:
-    """Return what was done under a key, None if that is not known."""
+    """Return the digest of the request that was done with a key, None if it is not known."""
     found = database.execute(_FIND, (key, time.time() - KEY_SECONDS)).fetchone()
     return found[0] if found else None
 
 
 def remember(database: sqlite3.Connection, key: bytes, request: bytes) -> None:
-    """Keep what was done under a key, and forget what is too old or too much."""
+    """Store the request that was done with a key, and delete keys that are old or too many."""
     now = time.time()
     number = database.execute(_ADD, (key, request, now)).lastrowid or 0
     database.execute(_DROP_SURPLUS, (number - MOST_KEYS,))

@@ -1,4 +1,4 @@
-"""Looks at an SQLite file: whether anybody has changed it, and whether all of it can be read."""
+"""Checks an SQLite file: whether it has changed, and whether all of it can be read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_FLAWS = 10
 
 @dataclass
 class Report:
-    """What `examine` found: how many workflows can be read, and why each other one cannot."""
+    """The result of `examine`: how many workflows can be read, and why each other one cannot."""
 
     readable: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Report:
 
 
 def examine(path: Path) -> Report:
-    """Read all of a file, and change nothing. Raises `StoreFileError` for one that is not ours."""
+    """Read a whole file without changing it. Raises `StoreFileError` if the file is not ours."""
     report = Report()
     with words_for(path), contextlib.closing(look_into(path)) as database:
         lines = database.execute(f"PRAGMA integrity_check({_MOST_FLAWS})").fetchall()
@@ -53,7 +53,7 @@ _UNCHECKED = "SELECT count(*) FROM documents WHERE checksum IS NULL"
 
 
 class Looker:
-    """A connection for looking only, made at the first look. Safe to use from many threads."""
+    """A connection that polls for changes, opened on first use. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,11 +62,11 @@ class Looker:
         self._lock = threading.Lock()
 
     def version(self) -> int:
-        """Return a number that each commit to the file changes; reading it reads no page."""
+        """Return a number that changes with each commit to the file; this is cheap to read."""
         return self._ask("PRAGMA data_version")
 
     def last_message(self) -> int:
-        """Return the number of the message that was sent last, which other commits leave alone."""
+        """Return the number of the last message; other commits don't change it."""
         return self._ask("SELECT max(seq) FROM sqlite_sequence WHERE name = 'messages'")
 
     def _ask(self, question: str) -> int:
@@ -79,12 +79,12 @@ class Looker:
                 return int(answer or 0)
 
     def close(self) -> None:
-        """Close the connection, if it was ever made; again is no error."""
+        """Close the connection, if it is open."""
         with self._lock:
-            self.let_go()
+            self.abandon()
 
-    def let_go(self) -> None:
-        """Close when nobody is left to look. Takes no lock, since any thread may collect."""
+    def abandon(self) -> None:
+        """Close on garbage collection; takes no lock, because that can happen in any thread."""
         self._closed = True
         if self._database is not None:
             self._database.close()

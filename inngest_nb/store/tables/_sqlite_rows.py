@@ -1,7 +1,7 @@
-"""Rows as they are read from an SQLite file, each looked at with its checksum.
+"""Reads rows from an SQLite file and verifies their checksums.
 
-SQLite keeps none: a disk that gives back other bytes than it was given would go unnoticed. What is
-damaged is named in its row, and spoils no other.
+SQLite has no checksums, so a disk that returns wrong bytes would go unnoticed. Damage is reported
+in the row that has it and does not affect other rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS B
     w.number, d.checksum, w.parts_checksum, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
 FROM workflows w LEFT JOIN documents d ON d.number = w.number
 """
-# A checksum stands behind its document: to read the one is to read the other.
+# A checksum is stored after its document, so reading the checksum means reading the document.
 _SELECT_SHORT = _SELECT.replace(
     "CAST(d.body AS BLOB)", "CASE WHEN length(d.body) <= ? THEN CAST(d.body AS BLOB) ELSE x'' END"
 ).replace("d.checksum", "CASE WHEN length(d.body) <= ? THEN d.checksum END")
@@ -35,19 +35,19 @@ _SELECT_BARE = _SELECT_ALONE.replace("NOT INDEXED", "")
 _DOCUMENT = "SELECT CAST(body AS BLOB), checksum FROM documents WHERE number = ?"
 _PARTS = "SELECT CAST(body AS BLOB), checksum FROM parts WHERE workflow = ? ORDER BY number"
 
-# A workflow's row has the sum of its parts' checksums, in so many bits.
+# A workflow's row has the sum of its parts' checksums, modulo 2**32.
 _CHECKSUM_BITS = 0xFFFFFFFF
 _DAMAGED = "damaged in the database file: its checksum does not match"
 _MISSING = "damaged in the database file: its document is missing"
-_BAD_ENTRIES = "damaged in the database file: the entries of its row make no sense"
-# The first and the last moment of other zones lie up to a day beyond those of UTC.
+_BAD_ENTRIES = "damaged in the database file: its row has invalid entries"
+# The first and the last moment of other time zones are up to a day beyond those of UTC.
 _DAY_US = 86_400_000_000
 _FIRST_US = wire.microseconds(None) - _DAY_US
 _LAST_US = wire.microseconds(datetime.max.replace(tzinfo=UTC)) + _DAY_US
 
 
 def checksum_of(workflow_id: bytes, body: bytes) -> int:
-    """Sum up a document or a part, so that it fits no other workflow."""
+    """Return the checksum of a document or a part, which depends on the workflow's id, too."""
     return crc32(body, crc32(workflow_id))
 
 
@@ -59,9 +59,9 @@ def read_rows(
     longest: int = 0,
     max_bytes: int = 0,
 ) -> list[Row]:
-    """Read the rows that the rest of a SELECT asks for, up to so many bytes of documents.
+    """Read the rows that the rest of a SELECT selects, up to `max_bytes` of documents.
 
-    With `longest` a longer document is left out of its row. What is damaged has a `flaw` instead.
+    Documents longer than `longest` are left out of their rows. Damaged rows have a `flaw`.
     """
     select, first = (_SELECT_SHORT, (longest, longest)) if longest else (_SELECT, ())
     try:
@@ -74,7 +74,7 @@ def read_rows(
 
 
 def read_bare_rows(database: sqlite3.Connection, rest: str, values: Sequence[object]) -> list[Row]:
-    """Read rows without their documents, of which no byte is looked at."""
+    """Read rows without their documents."""
     try:
         return [_bare(database, line) for line in database.execute(_SELECT_BARE + rest, values)]
     except sqlite3.Error as error:
@@ -89,7 +89,7 @@ def _bare(database: sqlite3.Connection, line: Any) -> Row:
 
 
 def _row(database: sqlite3.Connection, line: Any, longest: int = 0) -> Row:
-    """Make a row of what was selected, with the parts that there are."""
+    """Build a row from a selected line, and merge its parts."""
     *row, checksum, parts_checksum, has_parts = line
     if not _are_sound(row):
         return Row(str(row[0]), "", 0, None, b"", str(row[5]), row[6], _BAD_ENTRIES)
@@ -112,13 +112,13 @@ def _row(database: sqlite3.Connection, line: Any, longest: int = 0) -> Row:
         size += len(part)
         if longest and size > longest:
             return found._replace(document=b"")
-    if total & _CHECKSUM_BITS != parts_checksum:  # one of them is missing, or of another workflow
+    if total & _CHECKSUM_BITS != parts_checksum:  # a part is missing or belongs elsewhere
         return found._replace(document=b"", flaw=_DAMAGED)
     return found._replace(document=wire.splice(found.document, parts))
 
 
 def _are_sound(row: Sequence[Any]) -> bool:
-    """Tell whether the entries beside a document are such as are written there."""
+    """Tell whether the index entries of a row are valid."""
     workflow_id, status, updated, first, _, etag, _ = row
     return (
         type(workflow_id) is type(status) is type(etag) is str
@@ -129,7 +129,7 @@ def _are_sound(row: Sequence[Any]) -> bool:
 
 
 def _one_by_one(database: sqlite3.Connection, rest: str, values: Sequence[object]) -> Iterator[Row]:
-    """Read rows of a file of which some pages make no sense, without its indexes."""
+    """Read rows of a file with damaged pages, without its indexes."""
     with _any_text(database):
         for line in database.execute(_SELECT_ALONE + rest, values):
             try:
@@ -144,7 +144,7 @@ def _one_by_one(database: sqlite3.Connection, rest: str, values: Sequence[object
 
 @contextlib.contextmanager
 def _any_text(database: sqlite3.Connection) -> Iterator[None]:
-    """Read text that is not UTF-8 too."""
+    """Read text that is not valid UTF-8, too."""
     database.text_factory = lambda text: text.decode(errors="replace")
     try:
         yield
@@ -153,6 +153,6 @@ def _any_text(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _tells_of_damage(error: sqlite3.Error) -> bool:
-    """Tell damage from everything else; a text that is not UTF-8 has no code of SQLite's."""
+    """Tell whether an error means damage; one about invalid UTF-8 has no SQLite error code."""
     code = getattr(error, "sqlite_errorcode", None)
     return "UTF-8" in str(error) if code is None else code & 0xFF == sqlite3.SQLITE_CORRUPT

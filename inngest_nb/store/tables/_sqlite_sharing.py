@@ -1,4 +1,4 @@
-"""Leases and messages in the SQLite file, beside the workflows."""
+"""Leases and messages in the SQLite file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DROP_OLD = """
 DELETE FROM messages WHERE sent < ? AND recipient NOT IN (SELECT workflow_id FROM workflows)
 """
 _DROP_OF = "DELETE FROM messages WHERE recipient = ?"
-# Named, because SQLite would read the whole listing to have it in order.
+# With an explicit index, because SQLite would otherwise read the whole listing to sort it.
 ABANDONED = """
 SELECT workflow_id FROM workflows INDEXED BY workflows_running WHERE status = 'running'
 AND owner NOT IN (SELECT owner FROM leases WHERE until > ?)
@@ -38,7 +38,7 @@ ORDER BY updated_us, workflow_id LIMIT ?
 
 
 def share(database: sqlite3.Connection, work: Message | Hold | Discard) -> None:
-    """Write a lease or a message, or forget messages."""
+    """Write a lease or a message, or delete messages."""
     now = time.time()
     if isinstance(work, Hold):
         database.execute(_HOLD, (work.owner, now + work.seconds))
@@ -50,23 +50,23 @@ def share(database: sqlite3.Connection, work: Message | Hold | Discard) -> None:
     else:
         for each in work.ids:
             if database.execute(_DISCARD, (each,)).rowcount:
-                # Sent again because an answer was lost, it must not come a second time.
+                # A sender that got no response may send it again; it must not be received twice.
                 remember(database, message_key(each), b"")
 
 
 def drop_messages_of(database: sqlite3.Connection, workflow_id: str) -> None:
-    """Forget what was sent to a workflow that is deleted."""
+    """Delete the messages to a deleted workflow."""
     database.execute(_DROP_OF, (workflow_id,))
 
 
 def leases(database: sqlite3.Connection) -> dict[str, float]:
-    """Return the seconds left of each lease that has not ended."""
+    """Return the seconds left of each lease that has not expired."""
     now = time.time()
     return {owner: until - now for owner, until in database.execute(_LEASES, (now,))}
 
 
 def messages(database: sqlite3.Connection, after: int, to: str | None) -> list[Message]:
-    """Return messages with higher numbers, in order."""
+    """Return messages numbered above `after`, in order."""
     sql = _RECEIVE
     given: list[object] = [after]
     if to is not None:
@@ -84,6 +84,6 @@ def messages(database: sqlite3.Connection, after: int, to: str | None) -> list[M
 
 
 def abandoned(database: sqlite3.Connection, limit: int) -> list[str]:
-    """Return the workflows that run by what is stored, but not by anybody."""
+    """Return the workflows that are stored as running but that no executor is running."""
     found = database.execute(ABANDONED, (time.time(), limit or -1))
     return [workflow_id for (workflow_id,) in found]
