@@ -16,6 +16,7 @@ from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import StoreError
 from inngest_nb.notebook.live import LiveRun
 from inngest_nb.notebook.page._areas import Area, notice
+from inngest_nb.notebook.page._closing import close_widgets
 from inngest_nb.notebook.page._errands import Errands
 from inngest_nb.notebook.page._hearing import confirm_changes
 from inngest_nb.notebook.page._html import bundle, output
@@ -64,6 +65,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._progress = Area("inb-progress")
         self._listener_trouble = Area("inb-listener-trouble")
         self._listeners: list[Callable[[str, WorkflowState | None], None]] = []
+        self._lasting = frozenset(vars(self))  # what is needed until work that is under way is done
 
     def on_write(self, call: Callable[[str, WorkflowState | None], None]) -> None:
         """Call something with the id and the new state after each save; None after a deletion."""
@@ -86,16 +88,13 @@ class Form(widgets.VBox):  # type: ignore[misc]
             raise TimeoutError(f"the form is still working after {timeout} s")
 
     def close(self) -> None:
-        """Take the form and everything in it off the page and out of the kernel's memory."""
+        """Take the form off the page, and everything in it out of the kernel's memory."""
         if self.comm is None:  # closed already, or its store was refused
             return
-        own = [part for part in vars(self).values() if isinstance(part, widgets.Widget)]
-        for widget in {*_tree(self), *own, *self._buttons}:
-            for part in (widget, widget.layout, getattr(widget, "style", None)):
-                if part is self:
-                    super().close()
-                elif isinstance(part, widgets.Widget):
-                    part.close()
+        with self._lock:
+            self._waiting_tasks.clear()
+            self._buttons.clear()
+            close_widgets(self, kept=self._lasting)
 
     def _build(self, *children: Any, heading: bool = True) -> None:
         """Put the form together, below its heading, which brings the stylesheet."""
@@ -139,6 +138,8 @@ class Form(widgets.VBox):  # type: ignore[misc]
     ) -> None:
         """Begin a piece of work, unless one is under way; then do it afterwards if `again`."""
         with self._lock:
+            if self.comm is None:
+                return
             if not self._idle.is_set():
                 if again:
                     self._waiting_tasks.pop(doing, None)
@@ -238,12 +239,6 @@ def named_in(workflow: object) -> str:
         "a workflow is given by its id, its state or its run, "
         f"not by an object of type {type(workflow).__name__}"
     )
-
-
-def _tree(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from _tree(child)
 
 
 def _fields_in(widget: Any) -> Iterator[Any]:
