@@ -78,9 +78,8 @@ def test_an_explorer_that_its_cell_has_returned_holds_no_part_of_itself_once_it_
     assert form is not None
     parts = (explorer.table, explorer.search.text, explorer.detail, form.fields.input, form)
     freed = [weakref.ref(part) for part in parts]
-    explorer.close()
     del parts, form
-    gc.collect()
+    explorer.close()
     assert [part() for part in freed] == [None] * len(freed)
     assert explorer.selected is None
     assert list(explorer.frame["workflow_id"]) == ["order-0000", "order-0001"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -111,6 +112,9 @@ class Explore(Form):
         with self._drawing:
             self._page = find((), self._query, datetime.now(UTC))
             super().close()
+        # Widgets hold each other. Freed later, amid what the next explorer reads, they would leave
+        # holes that keep its memory from being given back.
+        gc.collect()
 
     def wait(self, timeout: float = 30) -> None:
         """Return once nothing is being done or read; raises `TimeoutError`."""
