@@ -59,7 +59,7 @@ INNER_FLOORS = {
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
     "IPython": ["notebook/", "frames/_figure.py"],
-    "anywidget": ["notebook/explore/_table.py"],
+    "anywidget": ["notebook/explore/_table.py", "notebook/live/_asking.py"],
     "click": ["cli/"],
     "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
     "httpx": ["store/http/"],
@@ -89,7 +89,7 @@ LIBRARIES = {
     "pandas": ["frames/", "notebook/"],
     "sqlite3": ["store/tables/_sqlite"],
     "starlette": ["server/"],
-    "traitlets": ["notebook/explore/_table.py"],
+    "traitlets": ["notebook/explore/_table.py", "notebook/live/_asking.py"],
     "uvicorn": ["server/"],
     "uvloop": ["server/"],
 }

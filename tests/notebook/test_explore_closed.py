@@ -7,7 +7,6 @@ import threading
 import weakref
 from typing import Any
 
-import ipywidgets as widgets
 from explore_driver import choose, ids, press, state_of
 from ipywidgets.widgets.widget import _instances
 
@@ -16,11 +15,8 @@ from inngest_nb import explore as make_explorer
 
 
 def open_widgets() -> set[str]:
-    """Return the ids of all widgets that ipywidgets holds, but those of layouts.
-
-    A button of a form gets a layout of its own in place of its first one, which nobody can find.
-    """
-    return {key for key, each in _instances.items() if not isinstance(each, widgets.Layout)}
+    """Return the ids of all widgets that ipywidgets holds."""
+    return set(_instances)
 
 
 def store_of(count: int) -> MemoryStore:
@@ -58,9 +54,10 @@ def test_a_form_that_is_closed_leaves_no_widget_of_its_fields() -> None:
     press(explorer, explorer.editing.edit)
     form = explorer.editing.save_form
     assert form is not None
+    field = form.fields.error
     press(explorer, explorer.editing.close_form)
     assert explorer.editing.save_form is None
-    assert (form.comm, form.fields.error.comm) == (None, None)
+    assert (form.comm, field.comm) == (None, None)
 
 
 def test_an_explorer_that_nobody_holds_is_freed_once_it_is_closed() -> None:
@@ -71,6 +68,21 @@ def test_an_explorer_that_nobody_holds_is_freed_once_it_is_closed() -> None:
     del explorer
     gc.collect()
     assert freed() is None
+
+
+def test_an_explorer_that_its_cell_has_returned_holds_no_part_of_itself_once_it_is_closed() -> None:
+    explorer = make_explorer(store_of(2))
+    choose(explorer, "order-0001")
+    press(explorer, explorer.editing.edit)
+    form = explorer.editing.save_form
+    assert form is not None
+    parts = (explorer.table, explorer.search.text, explorer.detail, form.fields.input, form)
+    freed = [weakref.ref(part) for part in parts]
+    del parts, form
+    explorer.close()
+    assert [part() for part in freed] == [None] * len(freed)
+    assert explorer.selected is None
+    assert list(explorer.frame["workflow_id"]) == ["order-0000", "order-0001"]
 
 
 class SlowStore(MemoryStore):

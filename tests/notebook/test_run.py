@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from form_driver import words
 
 import inngest_nb as inb
 from inngest_nb.errors import (
@@ -139,6 +140,21 @@ def test_start_returns_at_once_and_the_run_goes_on_until_it_gets_its_signal() ->
     assert live.status == "running"
     live.signal("go", {"by": "Ada"})
     assert live.wait().result() == {"by": "Ada"}
+
+
+def test_a_page_that_asks_sees_the_run_up_to_its_end_and_then_asks_no_more() -> None:
+    live = inb.start(until_told)
+    shown = live._display_()  # marimo calls it
+    assert "running" in words(shown.html)
+    shown._handle_custom_msg({"kind": "look"}, [])
+    assert not shown.over
+    live.signal("go")
+    live.wait()
+    assert "running" in words(shown.html)  # nobody has asked
+    shown._handle_custom_msg({"kind": "look"}, [])
+    assert "✓ completed" in words(shown.html)
+    assert shown.over
+    shown.close()
 
 
 def test_a_started_run_can_be_canceled_once() -> None:

@@ -16,12 +16,16 @@ BEGIN = "import inngest_nb as inb, asyncio\nstore = inb.MemoryStore()"
 
 
 def executed(folder: Path, *sources: str) -> list[Any]:
+    return [cell.outputs for cell in executed_notebook(folder, *sources).cells[1:]]
+
+
+def executed_notebook(folder: Path, *sources: str) -> Any:
     cells = [nbformat.v4.new_code_cell(source) for source in (BEGIN, *sources)]
     notebook = nbformat.v4.new_notebook(cells=cells)
     client = NotebookClient(
         notebook, kernel_name="python3", timeout=60, resources={"metadata": {"path": str(folder)}}
     )
-    return [cell.outputs for cell in client.execute().cells[1:]]
+    return client.execute()
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +52,23 @@ def test_a_saved_notebook_keeps_the_last_picture_of_each_run(tmp_path: Path) -> 
         assert "running" not in output.data["text/plain"]
     assert "warmest" in value.data["text/plain"]
     assert "The activity check_reading failed" in failed.data["text/html"]
+
+
+def test_on_a_page_of_voila_a_run_is_shown_by_a_widget_up_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")  # as Voilà tells its kernels
+    notebook = executed_notebook(
+        tmp_path,
+        "live = inb.start(inb.samples.fan_out, {'speed': 10}, store=store)\nlive",
+        "live.wait()",
+    )
+    shown = [output for cell in notebook.cells[1:] for output in cell.outputs]
+    places = [output.data["application/vnd.jupyter.widget-view+json"] for output in shown]
+    assert len(places) == 2  # one in each cell, and both of one widget
+    (model_id,) = {place["model_id"] for place in places}
+    widgets = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    assert "✓</span> completed" in widgets[model_id]["state"]["value"]
 
 
 def test_nothing_else_is_printed_in_a_notebook(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from inngest_nb.notebook.explore._closing import widgets_in
 from inngest_nb.notebook.forms._delete import DeleteForm
 from inngest_nb.notebook.forms._save import SaveForm
 from inngest_nb.notebook.page._areas import Area, row
@@ -110,8 +109,8 @@ class Editing(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         form = self._forms.pop(workflow_id, None)
         self._open.discard(workflow_id)
         self._arrange()
-        for widget in widgets_in(form):
-            widget.close()
+        if form is not None:
+            form.close()
 
     def _arrange(self) -> None:
         form = self.save_form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from inngest_nb.notebook.explore._catalog import Query, find
-from inngest_nb.notebook.explore._closing import widgets_in
 from inngest_nb.notebook.explore._detail import Detail
 from inngest_nb.notebook.explore._editing import Editing
 from inngest_nb.notebook.explore._feed import Feed
@@ -84,7 +84,7 @@ class Explore(Form):
         self._redraw()
         self.detail.show(None, notice("note", "Select a workflow to see its details"))
         self.table.on_ask(self._asked)
-        self.table.observe(lambda _: self._chosen(), "chosen")
+        self.table.observe(lambda _: self._follow(), "chosen")
         self.live.observe(lambda _: self._redraw(), "value")
         if not self._feed.whole and self._feed.at is not None:
             self._read_soon(self._feed.read_all)
@@ -92,7 +92,7 @@ class Explore(Form):
     @property
     def selected(self) -> WorkflowState | None:
         """The selected workflow as the store had it when it was last read, or None."""
-        return self.detail.state
+        return None if self._closed else self.detail.state
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -111,15 +111,16 @@ class Explore(Form):
         self._feed.close()
         with self._drawing:
             self._page = find((), self._query, datetime.now(UTC))
-            self.detail.state = None
-            for widget in list(widgets_in(self)):
-                widgets.Widget.close(widget)
-            self.children = ()
+            super().close()
+        # Widgets hold each other. Freed later, amid what the next explorer reads, they would leave
+        # holes that keep its memory from being given back.
+        gc.collect()
 
     def wait(self, timeout: float = 30) -> None:
         """Return once nothing is being done or read; raises `TimeoutError`."""
         super().wait(timeout)
-        self.editing.wait(timeout)
+        if not self._closed:
+            self.editing.wait(timeout)
         if not self._reading.acquire(timeout=timeout):
             raise TimeoutError(f"the store is still being read after {timeout} s")
         self._reading.release()
@@ -150,22 +151,21 @@ class Explore(Form):
             self._redraw()
 
     def _redraw(self) -> None:
-        self._guard("show the table", self._draw, self.table_trouble)
+        with self._drawing:
+            if not self._closed:
+                self._guard("show the table", self._draw, self.table_trouble)
 
     def _draw(self) -> None:
         """Show the page that is asked for, of what is known now."""
-        with self._drawing:
-            if self._closed:
-                return
-            now, query, feed = datetime.now(UTC), self._query, self._feed
-            page = self._page = find(feed.entries(), query, now)
-            self._query = query._replace(page=page.number)
-            self.search.count(page.counts, whole=feed.whole)
-            self.table.live = bool(self.live.value)
-            self.table.show(page, self._query, now)
-            self.remark.show(fragment("remark", lines=self._remarks()))
-            unknown = query.text.strip() and not page.entries and feed.whole
-            self.look_up.layout.display = "" if unknown else "none"
+        now, query, feed = datetime.now(UTC), self._query, self._feed
+        page = self._page = find(feed.entries(), query, now)
+        self._query = query._replace(page=page.number)
+        self.search.count(page.counts, whole=feed.whole)
+        self.table.live = bool(self.live.value)
+        self.table.show(page, self._query, now)
+        self.remark.show(fragment("remark", lines=self._remarks()))
+        unknown = query.text.strip() and not page.entries and feed.whole
+        self.look_up.layout.display = "" if unknown else "none"
 
     def _caption(self) -> str:
         feed = self._feed
@@ -216,30 +216,34 @@ class Explore(Form):
 
     def _read_soon(self, read: Callable[[], None], *, answer: bool = False) -> None:
         """Read in a thread of its own, unless somebody is reading."""
-        if self._closed or not self._reading.acquire(blocking=False):
+        if self._closed:
+            return
+        if not self._reading.acquire(blocking=False):
             if answer:
                 self.table.looked(timedelta(seconds=self._pause))
             return
         run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._read, read), daemon=True).start()
+        # With the parts that it shows something in: `close` may let go of them meanwhile.
+        parts = self.trouble, self.detail, self.table
+        threading.Thread(target=run, args=(self._read, read, *parts), daemon=True).start()
 
-    def _read(self, read: Callable[[], None]) -> None:
+    def _read(self, read: Callable[[], None], trouble: Area, detail: Detail, table: Table) -> None:
         try:
             before = self._feed.news
             try:
                 read()
             except Exception as error:  # noqa: BLE001  # it is shown, and kept
                 self.last_error = error
-                self.trouble.show(complaint("read the store", error))
+                trouble.show(complaint("read the store", error))
             else:
-                self.trouble.show()
+                trouble.show()
             self._redraw()
             news = self._feed.news > before
-            self._follow() if news else self.detail.pass_time()
+            self._follow() if news else detail.pass_time()
             self._pause = _POLL_INTERVAL if news else min(_MAX_POLL_INTERVAL, self._pause * 1.5)
         finally:
             self._reading.release()
-            self.table.looked(timedelta(seconds=self._pause))
+            table.looked(timedelta(seconds=self._pause))
 
     def _look_up(self) -> None:
         """Load the workflow whose id was typed into the filter."""
@@ -254,16 +258,13 @@ class Explore(Form):
 
     # The selected workflow
 
-    def _chosen(self) -> None:
-        self._start("show the workflow", self._show, self.detail_trouble, again=True)
-
     def _follow(self) -> None:
-        """Show the selected workflow as the store has it after news."""
-        if self.table.chosen:
-            self._chosen()
+        """Show the selected workflow as the store has it now."""
+        if not self._closed and self.table.chosen:
+            self._start("show the workflow", self._show, self.detail_trouble, again=True)
 
     def _show(self) -> None:
-        if not (workflow_id := self.table.chosen):
+        if self._closed or not (workflow_id := self.table.chosen):
             return
         state = self._store.load(workflow_id)
         if self.table.chosen == workflow_id:
@@ -285,6 +286,8 @@ class Explore(Form):
             self._feed.drop(workflow_id)
         else:
             self._feed.put(state)
+        if self._closed:
+            return
         self._redraw()
         if state is not None and self.table.chosen != workflow_id:
             self.table.chosen = workflow_id

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from inngest_nb.errors import StoreError
 from inngest_nb.notebook.page._areas import Area, notice
+from inngest_nb.notebook.page._closing import close_widgets
 from inngest_nb.notebook.page._errands import Errands
 from inngest_nb.notebook.page._hearing import confirm_changes
 from inngest_nb.notebook.page._html import bundle, output
@@ -62,6 +63,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._progress = Area("inb-progress")
         self._listener_trouble = Area("inb-listener-trouble")
         self._listeners: list[Callable[[str, WorkflowState | None], None]] = []
+        self._lasting = frozenset(vars(self))  # what is needed until work that is under way is done
 
     def on_write(self, call: Callable[[str, WorkflowState | None], None]) -> None:
         """Call something with the id and the new state after each save; None after a deletion."""
@@ -84,16 +86,13 @@ class Form(widgets.VBox):  # type: ignore[misc]
             raise TimeoutError(f"the form is still working after {timeout} s")
 
     def close(self) -> None:
-        """Take the form and everything in it off the page and out of the kernel's memory."""
+        """Take the form off the page, and everything in it out of the kernel's memory."""
         if self.comm is None:  # closed already, or its store was refused
             return
-        own = [part for part in vars(self).values() if isinstance(part, widgets.Widget)]
-        for widget in {*_tree(self), *own, *self._buttons}:
-            for part in (widget, widget.layout, getattr(widget, "style", None)):
-                if part is self:
-                    super().close()
-                elif isinstance(part, widgets.Widget):
-                    part.close()
+        with self._lock:
+            self._waiting_tasks.clear()
+            self._buttons.clear()
+            close_widgets(self, kept=self._lasting)
 
     def _build(self, *children: Any, heading: bool = True) -> None:
         """Put the form together, below its heading, which brings the stylesheet."""
@@ -137,6 +136,8 @@ class Form(widgets.VBox):  # type: ignore[misc]
     ) -> None:
         """Begin a piece of work, unless one is under way; then do it afterwards if `again`."""
         with self._lock:
+            if self.comm is None:
+                return
             if not self._idle.is_set():
                 if again:
                     self._waiting_tasks.pop(doing, None)
@@ -222,12 +223,6 @@ def check_store(store: Any) -> None:
         raise TypeError(
             f"a store is needed here, such as inb.local() or SqliteStore(path), not {kind}"
         )
-
-
-def _tree(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from _tree(child)
 
 
 def _fields_in(widget: Any) -> Iterator[Any]:

@@ -24,7 +24,7 @@ from inngest_nb.notebook.live._interrupt import (
 )
 from inngest_nb.notebook.live._painter import Painter
 from inngest_nb.notebook.live._recheck import warn_if_replay_differs
-from inngest_nb.notebook.live._screens import CellScreen, screen_here
+from inngest_nb.notebook.live._screens import NotebookScreen, screen_here
 from inngest_nb.notebook.timeline._timeline import picture_bundle
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
@@ -103,10 +103,16 @@ class LiveRun:
 
         Outside of cells IPython goes on with `__repr__`.
         """
-        if not isinstance(self._screen, CellScreen):
+        if not isinstance(self._screen, NotebookScreen):
             raise NotImplementedError
         if not self._screen.is_in_this_cell():
             self._screen.show_here(self._painter.picture())
+
+    def _display_(self) -> Any:
+        """Show the live picture in marimo, which asks for it by this name."""
+        from inngest_nb.notebook.live._asking import AskingPicture  # brings anywidget
+
+        return AskingPicture(self._painter.picture, self._painter.drawn.done)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return picture_bundle(self._painter.picture())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from inngest_nb.notebook.timeline._plain import headline, plain_text
 from inngest_nb.notebook.timeline._timeline import picture_bundle
 from inngest_nb.words import short, visible
 
-__all__ = ["Screen", "screen_here"]
+__all__ = ["NotebookScreen", "Screen", "screen_here"]
 
 
 class Screen(Protocol):
@@ -35,16 +36,20 @@ def screen_here() -> Screen:
     if kernel is None:
         return TerminalScreen(sys.stderr)
     cause = kernel.get_parent().get("header", {}).get("msg_type")
-    return WidgetScreen() if cause == "comm_msg" else CellScreen()
+    return WidgetScreen() if cause == "comm_msg" or _in_voila() else CellScreen()
 
 
-class CellScreen:
-    """An output of a cell. What it shows last is what the notebook keeps."""
+def _in_voila() -> bool:
+    """Tell whether a page of Voilà shows the cells: only widgets change there once all have run."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
+
+
+class NotebookScreen:
+    """A place in a notebook, which may be in the outputs of several cells."""
 
     def __init__(self) -> None:
-        self._display_id = uuid4().hex
-        self._shown = False
         self._cells = {_running_cell()}
+        self._shown = False
 
     def is_in_this_cell(self) -> bool:
         """Tell whether the cell that is running shows the pictures already."""
@@ -54,6 +59,18 @@ class CellScreen:
         """Show a picture, and all that follow, in the cell that is running, too."""
         self._cells.add(_running_cell())
         self._display(picture)
+
+    def _display(self, picture: Picture) -> int:
+        """Show a picture in the cell that is running."""
+        raise NotImplementedError
+
+
+class CellScreen(NotebookScreen):
+    """An output of a cell. What it shows last is what the notebook keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._display_id = uuid4().hex
 
     def show(self, picture: Picture, *, last: bool) -> int:  # each may be the last
         """Show a picture, from any thread, and while the main one is blocked."""
@@ -93,24 +110,28 @@ def _as_running_cell(publish: Callable[..., object], *given: Any, **more: Any) -
         publish(*given, **more)
 
 
-class WidgetScreen:
-    """A widget, for a run that a callback starts: inside an `Output` nothing else can change."""
+class WidgetScreen(NotebookScreen):
+    """A widget, where nothing else can change: in an `Output`, for a run that a callback starts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._area = Area("inb-live")
-        self._shown = False
 
     def show(self, picture: Picture, *, last: bool) -> int:
         """Show a picture, from any thread."""
+        markup = output("timeline", picture=picture)
+        _as_running_cell(self._area.show, markup)
+        if not self._shown:
+            self._shown = True
+            self._display(picture)
+        return len(markup)
+
+    def _display(self, picture: Picture) -> int:
         from IPython.display import display
 
-        markup = output("timeline", picture=picture)
-        self._area.show(markup)
-        if not self._shown:
-            show: Callable[..., object] = display
-            show(self._area)
-            self._shown = True
-        return len(markup)
+        show: Callable[..., object] = display
+        show(self._area)
+        return 0
 
 
 class TerminalScreen:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from inngest_nb import words
@@ -41,8 +42,13 @@ _TEMPLATES.filters |= {
 
 def fragment(template: str, /, **context: Any) -> Markup:
     """Render `<template>.html.j2`: a part of an output, which brings no stylesheet of its own."""
-    text = _TEMPLATES.get_template(f"{template}.html.j2").render(context)
+    text = _template(template).render(context)
     return Markup(text)  # noqa: S704  # autoescape has seen to it
+
+
+@cache  # Jinja's own makes a new key for each hit; amid what is soon freed, it keeps a page alive
+def _template(name: str) -> Template:
+    return _TEMPLATES.get_template(f"{name}.html.j2")
 
 
 def output(template: str, /, **context: Any) -> Markup:

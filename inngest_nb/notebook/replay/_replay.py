@@ -128,8 +128,9 @@ class Replay(Form):
 
     def _make_controls(self) -> None:
         last = max(1, len(self.moments))
-        self.slider = widgets.IntSlider(description="Event", min=1, max=last, readout=False)
-        self.slider.layout = filling("200px")
+        self.slider = widgets.IntSlider(
+            description="Event", min=1, max=last, readout=False, layout=filling("200px")
+        )
         self.slider.add_class("inb-scrubber")
         if isinstance(self.last_error, NonDeterminismError):
             ids = [moment.event.id for moment in self.moments]

@@ -208,8 +208,7 @@ class SqliteTable:
                 database.execute("BEGIN")
                 yield database
             finally:
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
+                database.rollback()  # not by `execute`, whose cursors a connection remembers
                 self._idle.put(database)
                 if self._closed.is_set():
                     _close_all(self._idle)
