@@ -103,22 +103,34 @@ def kernel() -> Iterator[LiveKernel]:
         yield kernel
 
 
+# A cell that waits for a run handles the signal of the stop button itself.
+LISTENS = """
+import signal, threading, time
+
+def tell_when_the_cell_waits():
+    before = signal.getsignal(signal.SIGINT)
+
+    def look():
+        while signal.getsignal(signal.SIGINT) is before:
+            time.sleep(0.001)
+        print("it waits for the stop button", flush=True)
+
+    threading.Thread(target=look).start()
+
+"""
+
+
 @pytest.mark.parametrize(
     "cell",
     ["inb.run(waits, store=store, id='trip')", "await inb.start(waits, store=store, id='trip')"],
 )
 def test_the_stop_button_leaves_one_line(kernel: LiveKernel, cell: str) -> None:
-    process = int(kernel.run("print(os.getpid())"))
-    asked = kernel.client.execute(cell, stop_on_error=False)
-    pictures = 0
+    process = int(kernel.run(f"{LISTENS}print(os.getpid())"))
+    kernel.client.execute(f"tell_when_the_cell_waits()\n{cell}", stop_on_error=False)
     while True:
         message = kernel.client.get_iopub_msg(timeout=30)
-        if message["parent_header"].get("msg_id") != asked:
-            continue
-        if message["msg_type"] == "update_display_data":
-            pictures += 1
-            if pictures == 3:  # by then the cell waits
-                os.kill(process, signal.SIGINT)
+        if "waits for the stop button" in message["content"].get("text", ""):
+            os.kill(process, signal.SIGINT)
         elif message["msg_type"] == "error":
             break
     assert message["content"]["traceback"] == ["⊘ Canceled: trip"]

@@ -192,17 +192,19 @@ class LiveRun:
     async def _wait(self) -> Any:
         with interrupting(self._stop.press):
             try:
-                result = await self.handle
-            except asyncio.CancelledError:
+                try:
+                    result = await self.handle
+                except EngineError:
+                    await self._picture()
+                    raise
+                await self._picture()
+                return result
+            except (asyncio.CancelledError, WorkflowCanceledError):
+                # The run may have been canceled before the task that awaits it is.
                 if not self._stop.is_pressed:
                     raise
                 self._finish()
                 raise AwaitStoppedError(_canceled(self.id)) from None
-            except EngineError:
-                await self._picture()
-                raise
-        await self._picture()
-        return result
 
     async def _picture(self) -> None:
         drawn = asyncio.shield(asyncio.wrap_future(self._painter.drawn))
@@ -247,18 +249,19 @@ def run(
         except BaseException as error:  # noqa: BLE001  # it is raised below
             stop.begun.set_exception(error)
 
-    with interrupting(stop.press):
-        # In another thread, so that a stop in the middle of it does not lose the run's handle.
-        as_here = partial(contextvars.copy_context().run, begin)
-        threading.Thread(target=as_here, name="inngest-nb-begin", daemon=True).start()
-        try:
+    # In another thread, so that a stop in the middle of it does not lose the run's handle.
+    as_here = partial(contextvars.copy_context().run, begin)
+    beginning = threading.Thread(target=as_here, name="inngest-nb-begin", daemon=True)
+    try:
+        with interrupting(stop.press):
+            beginning.start()
             while not stop.begun.done():
                 concurrent.futures.wait([stop.begun], HEARING)
             done = LiveRun(executor, stop.begun.result()).wait()
-        except KeyboardInterrupt:
-            stop.press()
-            stop.wait()
-            raise RunStoppedError(_canceled(stop.id)) from None
+    except KeyboardInterrupt:
+        stop.press()
+        stop.wait()
+        raise RunStoppedError(_canceled(stop.id)) from None
     warn_if_replay_differs(fn, done.state)
     if check and done.status != "completed":
         done.result()
