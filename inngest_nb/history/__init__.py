@@ -4,19 +4,18 @@ from inngest_nb.history._activities import (
     Activity,
     Attempt,
     activities_of,
-    failed_activity,
     in_order,
     outcome_of,
 )
-from inngest_nb.history._happenings import Happening, happenings
 from inngest_nb.history._payloads import (
     document_parts,
+    event_payloads,
     payload_text,
     pretty,
     same_json,
     same_value,
 )
-from inngest_nb.history._steps import Step, Value, run_as_step, steps_of
+from inngest_nb.history._steps import Step, Value, failed_activity, run_as_step, steps_of
 from inngest_nb.history._times import (
     END_STATUS,
     OPEN,
@@ -27,25 +26,20 @@ from inngest_nb.history._times import (
     recorded,
     times_of,
 )
-from inngest_nb.history._tracks import WORST, Span, Track, tracks_of
 from inngest_nb.history._waits import waiting_text
 
 __all__ = [
     "END_STATUS",
     "OPEN",
-    "WORST",
     "Activity",
     "Attempt",
-    "Happening",
-    "Span",
     "Step",
     "Times",
-    "Track",
     "Value",
     "activities_of",
     "document_parts",
+    "event_payloads",
     "failed_activity",
-    "happenings",
     "in_order",
     "is_end",
     "is_finished",
@@ -59,6 +53,5 @@ __all__ = [
     "same_value",
     "steps_of",
     "times_of",
-    "tracks_of",
     "waiting_text",
 ]

@@ -20,6 +20,7 @@ from inngest_nb.words import visible
 __all__ = [
     "document_parts",
     "event_parts",
+    "event_payloads",
     "payload_text",
     "pretty",
     "same_json",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 _NULL = "null"
+_EVENT_PAYLOADS = {"Input": "input", "Result": "result", "SignalPayload": "signal"}
+_NOTHING = (_NULL, '""')
 
 
 def document_parts(document: bytes) -> dict[str, str]:
@@ -39,6 +42,19 @@ def event_parts(state: WorkflowState) -> list[dict[str, Raw]]:
     """Give the raw JSON of each event of a history, by key."""
     text = document_parts(wire.encode(state)).get("History", _NULL)
     return msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
+
+
+def event_payloads(state: WorkflowState, count: int) -> list[list[tuple[str, str]]]:
+    """Give the payloads of each of the last events of a history, as label and JSON text."""
+    parts = event_parts(state)[-count:]
+    return [_labeled(part) for part in parts]
+
+
+def _labeled(part: dict[str, Raw]) -> list[tuple[str, str]]:
+    texts = {key: str(bytes(part[key]), "utf-8") for key in _EVENT_PAYLOADS if key in part}
+    return [
+        (_EVENT_PAYLOADS[key], pretty(text)) for key, text in texts.items() if text not in _NOTHING
+    ]
 
 
 def payload_text(state: WorkflowState, name: str) -> str:

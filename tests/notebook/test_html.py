@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
-from inngest_nb.history import Happening, Step, Times, Value
+from inngest_nb.history import Attempt, Step, Times, Value
 from inngest_nb.notebook.compare._alignment import Pair
 from inngest_nb.notebook.compare._comparison_lines import Line as ComparisonLine
 from inngest_nb.notebook.forms._typed_json import BadJsonError
@@ -32,6 +32,8 @@ NAMES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.
 
 
 Text = Callable[[], str]
+
+TWICE = (Attempt(None, None, None, None, None),) * 2
 
 
 def state_with(text: Text, *history: HistoryEvent) -> WorkflowState:
@@ -60,12 +62,15 @@ def chart_with(text: Text, word: Text) -> Chart:
 
 def step_with(text: Text, word: Text) -> Step:
     """Make a step whose kind, name, outcome, error and result count as texts."""
-    return Step(text(), text(), text(), 2, timedelta(1), text(), Value(word()), Value(text()))
+    result = text()
+    values = {"input": Value(read=word), "result": Value(read=lambda: result)}
+    return Step(text(), text(), text(), TWICE, timedelta(1), text(), **values)
 
 
 def comparison_with(text: Text, word: Text) -> list[ComparisonLine]:
     """Make lines of which two show their step's outcome, and all its kind and name."""
-    step = Step(text(), text(), text(), 2, timedelta(1), word(), Value(word()), Value(word()))
+    values = {"input": Value(read=word), "result": Value(read=word)}
+    step = Step(text(), text(), text(), TWICE, timedelta(1), word(), **values)
     pairs = (Pair(step, step, moved=True), Pair(step, None), Pair(None, step))
     lines = [
         ComparisonLine(
@@ -140,10 +145,8 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
     "heading": lambda text, word: {"title": text(), "store": text()},
     "history": lambda text, word: {
         "happenings": [
-            Happening(
-                HistoryEvent(type=text(), activity_name=text(), error=text()), [(text(), text())]
-            ),
-            Happening(HistoryEvent(type=text(), signal_name=text()), []),
+            (HistoryEvent(type=text(), activity_name=text(), error=text()), [(text(), text())]),
+            (HistoryEvent(type=text(), signal_name=text()), []),
         ],
         "before": 3,
     },

@@ -56,7 +56,7 @@ class Pair:
             "input": not same_value(self.a.input.text, self.b.input.text),
             "result": not same_value(self.a.result.text, self.b.result.text),
             "error": self.a.error != self.b.error,
-            "attempts": self.a.attempts != self.b.attempts,
+            "attempts": len(self.a.attempts) != len(self.b.attempts),
             "order": self.moved,
         }
         return tuple(word for word, is_so in found.items() if is_so)

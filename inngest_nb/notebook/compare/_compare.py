@@ -124,7 +124,7 @@ def _durations(given: Sequence[timedelta | None]) -> Any:
 # What the steps of a run give to the frame; each is a column for either run.
 _COLUMNS: dict[str, Callable[[_Steps], Any]] = {
     "outcome": lambda steps: columns.words(_each(steps, lambda step: step.outcome), _OUTCOMES),
-    "attempt_count": lambda steps: columns.counts(_each(steps, lambda step: step.attempts)),
+    "attempt_count": lambda steps: columns.counts(_each(steps, lambda step: len(step.attempts))),
     "duration": lambda steps: _durations(_each(steps, lambda step: step.took)),
     "error": lambda steps: columns.text(_each(steps, lambda step: step.error)),
     "input": lambda steps: columns.payloads(_each(steps, lambda step: step.input.value)),

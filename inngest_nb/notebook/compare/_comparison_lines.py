@@ -147,8 +147,8 @@ def _outcome(step: Step | None) -> str:
     if step is None:
         return "missing"
     words = [status_text(step.outcome)]
-    if step.attempts > 1:
-        words.append(f"{step.attempts} attempts")
+    if len(step.attempts) > 1:
+        words.append(f"{len(step.attempts)} attempts")
     if step.took is not None:
         words.append(duration_text(step.took))
     return ", ".join(words)

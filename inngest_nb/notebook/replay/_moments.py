@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from inngest_nb.engine import Call, ReplayStep
-from inngest_nb.history import END_STATUS, Happening, happenings, is_end
+from inngest_nb.history import END_STATUS, event_payloads, is_end
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.words import change_text, count_text, short
 
@@ -57,15 +57,15 @@ def moments_of(state: WorkflowState, steps: Sequence[ReplayStep]) -> list[Moment
     return [
         Moment(
             number=number,
-            event=event,
-            since=event.timestamp - began if event.timestamp and began else None,
+            event=step.event,
+            since=step.event.timestamp - began if step.event.timestamp and began else None,
             payloads=payloads,
-            asked_by=_asked_by(event, index),
+            asked_by=_asked_by(step.event, index),
             then=_lines(step.calls),
             waits=next(waits),
         )
-        for number, (step, (event, payloads)) in enumerate(
-            zip(steps, _happenings(seen), strict=True), 1
+        for number, (step, payloads) in enumerate(
+            zip(steps, event_payloads(seen, len(steps)), strict=True), 1
         )
     ]
 
@@ -82,10 +82,6 @@ def state_at(state: WorkflowState, moments: Sequence[Moment], number: int) -> Wo
         history=history,
         updated_at=event.timestamp,
     )
-
-
-def _happenings(state: WorkflowState) -> list[Happening]:
-    return happenings(state, len(state.history)) if state.history else []
 
 
 def _index(steps: Sequence[ReplayStep]) -> dict[int | str, list[Call]]:

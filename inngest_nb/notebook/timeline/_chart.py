@@ -6,14 +6,16 @@ the history is, and whatever was left out is said.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from inngest_nb import wire
-from inngest_nb.history import WORST, Activity, Span, Track, tracks_of, waiting_text
-from inngest_nb.notebook.timeline._lanes import fold
+from inngest_nb.history import Step, times_of, waiting_text
+from inngest_nb.notebook.timeline._lanes import WORST, Lane, fold, lanes_of
+from inngest_nb.notebook.timeline._spans import Span, is_activity
 from inngest_nb.state import WorkflowState
 from inngest_nb.words import count_text, duration_text, short
 
@@ -107,29 +109,26 @@ class _Scale:
 
 
 def chart_of(
-    state: WorkflowState,
-    activities: Sequence[Activity],
-    now: datetime,
-    signals: Sequence[str] = (),
+    state: WorkflowState, steps: Sequence[Step], now: datetime, signals: Sequence[str] = ()
 ) -> Chart:
-    """Draw a state's history, and the activities found in it, as numbers and labels.
+    """Draw the steps of a run as numbers and labels.
 
     `signals` are those that the code is known to wait for.
     """
-    tracks = tracks_of(state, activities, now)
-    remarks = _remarks(state, tracks)
+    lanes = lanes_of(steps, times_of(state).until(now))
+    remarks = _remarks(state, steps)
     if state.history and state.status == "running":
-        remarks += _waiting(state, tracks, activities, now, signals)
-    shown, left_out = fold(tracks)
+        remarks += _waiting(state, steps, now, signals)
+    shown, left_out = fold(lanes)
     if left_out:
         remarks.append(left_out)
-    first, last = _limits(state, tracks, now)
+    first, last = _limits(state, lanes, now)
     scale = _Scale(first, last)
     bars, merged = _bars(shown, scale)
     if merged:
         remarks.append("Too many bars to tell apart: neighbors are drawn as one.")
-    rows = tuple(_row(track, own, scale) for track, own in zip(shown, bars, strict=True))
-    timed = any(track.spans for track in tracks)
+    rows = tuple(_row(lane, own, scale) for lane, own in zip(shown, bars, strict=True))
+    timed = any(lane.spans for lane in lanes)
     return Chart(
         rows=rows,
         ticks=scale.ticks() if timed else (),
@@ -138,9 +137,9 @@ def chart_of(
     )
 
 
-def _limits(state: WorkflowState, tracks: Sequence[Track], now: datetime) -> tuple[int, int]:
+def _limits(state: WorkflowState, lanes: Sequence[Lane], now: datetime) -> tuple[int, int]:
     """From the first to the last thing that is known to have happened; a running run goes on."""
-    times = [us for track in tracks for span in track.spans for us in (span.start, span.end)]
+    times = [us for lane in lanes for span in lane.spans for us in (span.start, span.end)]
     times += [wire.microseconds(event.timestamp) for event in state.history if event.timestamp]
     if times and state.status == "running":
         times.append(wire.microseconds(now))
@@ -148,20 +147,16 @@ def _limits(state: WorkflowState, tracks: Sequence[Track], now: datetime) -> tup
 
 
 def _waiting(
-    state: WorkflowState,
-    tracks: Sequence[Track],
-    activities: Sequence[Activity],
-    now: datetime,
-    signals: Sequence[str],
+    state: WorkflowState, steps: Sequence[Step], now: datetime, signals: Sequence[str]
 ) -> list[str]:
     times = [event.timestamp for event in state.history if event.timestamp]
     idle = now - times[-1] if times else timedelta()
-    if any(track.word == "running" for track in tracks) or (idle < _IDLE and not signals):
+    if any(step.outcome == "running" for step in steps) or (idle < _IDLE and not signals):
         return []
-    return [waiting_text(state, activities, now, idle, signals)]
+    return [waiting_text(state, steps, now, idle, signals)]
 
 
-def _remarks(state: WorkflowState, tracks: Sequence[Track]) -> list[str]:
+def _remarks(state: WorkflowState, steps: Sequence[Step]) -> list[str]:
     running = state.status == "running"
     if not state.history:
         return [_NO_HISTORY[running]]
@@ -169,7 +164,7 @@ def _remarks(state: WorkflowState, tracks: Sequence[Track]) -> list[str]:
     times = [event.timestamp for event in state.history if event.timestamp]
     if any(later < earlier for earlier, later in pairwise(times)):
         remarks.append("The clock went backwards in this history; bars are drawn as recorded.")
-    if not running and not tracks:
+    if not running and not steps:
         remarks.append("No activities, signals or timers.")
     return remarks
 
@@ -180,12 +175,12 @@ _NO_HISTORY = (
 )
 
 
-def _bars(tracks: Sequence[Track], scale: _Scale) -> tuple[list[tuple[Bar, ...]], bool]:
-    """Give the bars of each track; more than can be told apart are drawn as fewer."""
-    notes = sum(len(track.spans) for track in tracks) <= _MOST_NOTES
+def _bars(lanes: Sequence[Lane], scale: _Scale) -> tuple[list[tuple[Bar, ...]], bool]:
+    """Give the bars of each lane; more than can be told apart are drawn as fewer."""
+    notes = sum(len(lane.spans) for lane in lanes) <= _MOST_NOTES
     bars = [
-        tuple(scale.bar(span, short(span.note, 200) if notes else "") for span in track.spans)
-        for track in tracks
+        tuple(scale.bar(span, short(span.note, 200) if notes else "") for span in lane.spans)
+        for lane in lanes
     ]
     gap, merged = 0.1, False
     while sum(map(len, bars)) > _MOST_BARS:
@@ -216,42 +211,57 @@ def _merge(bars: Sequence[Bar], gap: float) -> tuple[Bar, ...]:
     return tuple(merged)
 
 
-def _row(track: Track, bars: tuple[Bar, ...], scale: _Scale) -> Row:
-    first = track.spans[0].start if track.spans else None
+def _row(lane: Lane, bars: tuple[Bar, ...], scale: _Scale) -> Row:
+    step, is_first = lane.steps[0], lane.number == 1
+    begin = lane.spans[0].start - scale.first if lane.spans and is_first else None
     return Row(
-        kind=track.kind,
-        name=track.name,
-        begin="" if first is None or track.lane > 1 else f"+{_since(first - scale.first)}",
+        kind=step.kind,
+        name=step.name,
+        begin="" if begin is None else f"+{_since(begin)}",
         bars=bars,
-        word=track.word,
-        outcome=_outcome(track),
-        error=track.error,
-        lane=track.lane,
-        lanes=track.lanes,
+        word=lane.word if is_first else "",
+        outcome=_outcome(lane) if is_first else "",
+        error=_error(lane) if is_first else "",
+        lane=lane.number,
+        lanes=lane.lanes,
     )
 
 
-def _outcome(track: Track) -> str:
+def _outcome(lane: Lane) -> str:
     """Say how it ended: `completed, 3 attempts, 1.2 s`."""
-    if track.lane > 1:
-        return ""
-    if track.counts:
-        parts = [f"{count:,} {word}" for word, count in track.counts]
-        things = sum(count for _, count in track.counts)
-        if track.kind in ("activity", "child workflow") and track.attempts > things:
-            parts.append(count_text(track.attempts, "attempt"))
-    else:
-        parts = [track.word]
-        if track.attempts > 1:
-            running = track.word == "running"
-            many = count_text(track.attempts, "attempt")
-            parts.append(f"attempt {track.attempts:,}" if running else many)
-    if track.took is not None and track.kind != "signal":
-        took = duration_text(track.took)
-        parts.append(f"{took} so far" if track.word == "running" and not track.counts else took)
-    if track.counts and track.took is not None:
-        parts[-1] += " in all"
-    return ", ".join([*parts, track.remark] if track.remark else parts)
+    if len(lane.steps) > 1:
+        return _outcome_of_many(lane)
+    (step,) = lane.steps
+    parts, running = [step.outcome], step.outcome == "running"
+    if (attempts := len(step.attempts)) > 1:
+        parts.append(f"attempt {attempts:,}" if running else count_text(attempts, "attempt"))
+    if step.took is not None:
+        parts.append(duration_text(step.took) + (" so far" if running else ""))
+    return ", ".join(filter(None, [*parts, step.remark]))
+
+
+def _outcome_of_many(lane: Lane) -> str:
+    """Say how many ended how: `58 completed, 2 failed, 70 attempts, 2 min 30 s in all`."""
+    steps = lane.steps
+    counts = Counter(step.outcome for step in steps)
+    parts = [f"{counts[word]:,} {word}" for word in WORST if counts[word]]
+    attempts = sum(len(step.attempts) for step in steps)
+    if is_activity(steps[0]) and attempts > len(steps):
+        parts.append(count_text(attempts, "attempt"))
+    if took := sum((step.took for step in steps if step.took), timedelta()):
+        parts.append(f"{duration_text(took)} in all")
+    if lane.hidden:
+        parts.append(f"{count_text(lane.hidden, 'more line')} not shown")
+    if lane.untimed:
+        parts.append(f"{lane.untimed:,} without a time")
+    return ", ".join(parts)
+
+
+def _error(lane: Lane) -> str:
+    errors = [step.error for step in lane.steps if step.error]
+    if not errors or len(lane.steps) == 1:
+        return "".join(errors)
+    return f"the last error: {errors[-1]}"
 
 
 def _since(us: int) -> str:
