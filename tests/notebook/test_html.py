@@ -24,8 +24,9 @@ from inngest_nb.notebook.forms._typed_json import BadJsonError
 from inngest_nb.notebook.page._diff import Change, Line
 from inngest_nb.notebook.page._html import fragment, output
 from inngest_nb.notebook.replay._moments import CodeLine, Moment
-from inngest_nb.notebook.timeline._chart import Bar, Chart, Row, Tick
+from inngest_nb.notebook.timeline._chart import Chart, Row
 from inngest_nb.notebook.timeline._picture import Picture
+from inngest_nb.notebook.timeline._scale import Bar, Tick
 
 TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "page" / "templates"
 NAMES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.j2"))
@@ -55,8 +56,20 @@ def changes_with(text: Text) -> list[Change]:
 
 
 def chart_with(text: Text, word: Text) -> Chart:
-    bars = (Bar(1, 2, word(), text()), Bar(1, 2, "received"))
-    row = Row(text(), text(), text(), bars, word(), text(), text(), lane=1, lanes=1)
+    bars = (Bar(1, 2, word(), text()), Bar(1, 2, "received"), Bar(3, 4, "waiting", text()))
+    row = Row(
+        kind=text(),
+        name=text(),
+        part=text(),
+        begin=text(),
+        bars=bars,
+        word=word(),
+        outcome=text(),
+        result=text(),
+        error=text(),
+        lane=1,
+        lanes=1,
+    )
     return Chart((row,), (Tick(1, text()),), frozenset([word(), "failed"]), (text(),))
 
 

@@ -15,62 +15,36 @@ from itertools import pairwise
 from inngest_nb import wire
 from inngest_nb.history import Step, times_of, waiting_text
 from inngest_nb.notebook.timeline._lanes import WORST, Lane, fold, lanes_of
-from inngest_nb.notebook.timeline._spans import Span, is_activity
+from inngest_nb.notebook.timeline._parts import Words, words_of
+from inngest_nb.notebook.timeline._scale import Bar, Scale, Tick, bars_of, since_text
+from inngest_nb.notebook.timeline._spans import is_activity
 from inngest_nb.state import WorkflowState
-from inngest_nb.words import count_text, duration_text, short
+from inngest_nb.words import count_text, duration_text
 
-__all__ = ["Bar", "Chart", "Row", "Tick", "chart_of"]
+__all__ = ["Chart", "Row", "chart_of"]
 
-# The bars keep off the edges, so that a bar of no length at the end can be seen.
-_MARGIN = 0.5
-_LEAST_WIDTH = 0.3
-_MOST_BARS = 1_000
-_MOST_NOTES = 200
 _IDLE = timedelta(seconds=1)
-
-_TICKS = 5
-_SECOND, _DAY = 1_000_000, 86_400_000_000
-_STEPS = (
-    *(size * 10**power for power in range(7) for size in (1, 2, 5)),
-    *(minutes * 60 * _SECOND for minutes in (0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 240, 720)),
-    *(size * 10**power * _DAY for power in range(7) for size in (1, 2, 5)),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar of a row, `start` and `width` in per cent; `note` tells about one attempt."""
-
-    start: float
-    width: float
-    word: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line: what it is, since when, its bars, and how it ended in words.
 
-    Only the first of several `lanes` has words, which count for all of them.
+    `part` is what tells its input from those of its namesakes. Of several `lanes` the first one has
+    words, which count for all of them; the error stands below the last.
     """
 
     kind: str
     name: str
+    part: str
     begin: str
     bars: tuple[Bar, ...]
     word: str
     outcome: str
+    result: str
     error: str
     lane: int
     lanes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A place on the time axis, in per cent, and the time since the axis began."""
-
-    place: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +55,6 @@ class Chart:
     ticks: tuple[Tick, ...]
     words: frozenset[str]
     remarks: tuple[str, ...]
-
-
-class _Scale:
-    """From microseconds to per cent of the chart's width."""
-
-    def __init__(self, first: int, last: int) -> None:
-        self.first = first
-        self.length = max(last - first, 1)
-
-    def place(self, us: int) -> float:
-        share = min(max((us - self.first) / self.length, 0), 1)
-        return round(_MARGIN + share * (100 - 2 * _MARGIN), 2)
-
-    def bar(self, span: Span, note: str = "") -> Bar:
-        start = self.place(span.start)
-        width = round(self.place(span.end) - start, 2)
-        return Bar(min(start, 100 - _MARGIN), max(width, _LEAST_WIDTH), span.word, note)
-
-    def ticks(self) -> tuple[Tick, ...]:
-        step = next((step for step in _STEPS if self.length / step <= _TICKS), _STEPS[-1])
-        marks = range(int(self.length // step) + 1)
-        return tuple(
-            Tick(self.place(self.first + int(mark * step)), _since(int(mark * step)))
-            for mark in marks
-        )
 
 
 def chart_of(
@@ -123,11 +72,15 @@ def chart_of(
     if left_out:
         remarks.append(left_out)
     first, last = _limits(state, lanes, now)
-    scale = _Scale(first, last)
-    bars, merged = _bars(shown, scale)
+    scale = Scale(first, last)
+    bars, merged = bars_of([lane.spans for lane in shown], scale)
     if merged:
         remarks.append("Too many bars to tell apart: neighbors are drawn as one.")
-    rows = tuple(_row(lane, own, scale) for lane, own in zip(shown, bars, strict=True))
+    words = words_of(steps) if len(shown) == len(steps) else {}
+    rows = tuple(
+        _row(lane, own, scale, words.get(lane.steps[0], Words()))
+        for lane, own in zip(shown, bars, strict=True)
+    )
     timed = any(lane.spans for lane in lanes)
     return Chart(
         rows=rows,
@@ -175,53 +128,19 @@ _NO_HISTORY = (
 )
 
 
-def _bars(lanes: Sequence[Lane], scale: _Scale) -> tuple[list[tuple[Bar, ...]], bool]:
-    """Give the bars of each lane; more than can be told apart are drawn as fewer."""
-    notes = sum(len(lane.spans) for lane in lanes) <= _MOST_NOTES
-    bars = [
-        tuple(scale.bar(span, short(span.note, 200) if notes else "") for span in lane.spans)
-        for lane in lanes
-    ]
-    gap, merged = 0.1, False
-    while sum(map(len, bars)) > _MOST_BARS:
-        bars = [_merge(own, gap) for own in bars]
-        gap, merged = gap * 2, True
-    return bars, merged
-
-
-def _merge(bars: Sequence[Bar], gap: float) -> tuple[Bar, ...]:
-    """Draw neighbours with less than a gap between them as one bar.
-
-    Of different words only such that are short themselves; the bar then has the worst of them.
-    """
-    merged: list[Bar] = []
-    for bar in sorted(bars, key=lambda bar: bar.start):
-        last = merged[-1] if merged else None
-        near = last is not None and bar.start - last.start - last.width < gap
-        if (
-            last is not None
-            and near
-            and (last.word == bar.word or max(last.width, bar.width) < gap)
-        ):
-            end = max(last.start + last.width, bar.start + bar.width)
-            word = min(last.word, bar.word, key=WORST.index)
-            merged[-1] = Bar(last.start, round(end - last.start, 2), word)
-        else:
-            merged.append(bar)
-    return tuple(merged)
-
-
-def _row(lane: Lane, bars: tuple[Bar, ...], scale: _Scale) -> Row:
+def _row(lane: Lane, bars: tuple[Bar, ...], scale: Scale, words: Words) -> Row:
     step, is_first = lane.steps[0], lane.number == 1
     begin = lane.spans[0].start - scale.first if lane.spans and is_first else None
     return Row(
         kind=step.kind,
         name=step.name,
-        begin="" if begin is None else f"+{_since(begin)}",
+        part=words.part,
+        begin="" if begin is None else f"+{since_text(begin)}",
         bars=bars,
         word=lane.word if is_first else "",
         outcome=_outcome(lane) if is_first else "",
-        error=_error(lane) if is_first else "",
+        result=words.result,
+        error=_error(lane) if lane.number == lane.lanes else "",
         lane=lane.number,
         lanes=lane.lanes,
     )
@@ -262,7 +181,3 @@ def _error(lane: Lane) -> str:
     if not errors or len(lane.steps) == 1:
         return "".join(errors)
     return f"the last error: {errors[-1]}"
-
-
-def _since(us: int) -> str:
-    return duration_text(timedelta(microseconds=us)) if us else "0"

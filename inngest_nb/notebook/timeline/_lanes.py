@@ -26,10 +26,9 @@ _NEVER = wire.microseconds(datetime.max.replace(tzinfo=UTC)) * 2
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A line of a chart. Steps that need several are told of on the first.
+    """A line of a chart, or one of several `lanes` that the same steps need: `number`, from 1.
 
-    `number` counts from 1 up to `lanes`, which the first one knows, as it knows how many more lanes
-    are `hidden` and how many steps are `untimed`.
+    The first one knows how many more are `hidden`, and how many steps are `untimed`.
     """
 
     steps: Sequence[Step]
@@ -102,5 +101,5 @@ def _folded(group: list[Lane]) -> list[Lane]:
     untimed = sum(not one.spans for one in group)
     return [
         Lane(steps, shown[0], lanes=len(shown), hidden=hidden, untimed=untimed),
-        *(Lane(steps, spans, number) for number, spans in enumerate(shown[1:], 2)),
+        *(Lane(steps, spans, number, len(shown)) for number, spans in enumerate(shown[1:], 2)),
     ]

@@ -5,14 +5,18 @@ They count from 1970, because years 1 and 9999 of any zone must be comparable.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from inngest_nb import wire
 from inngest_nb.history import Attempt, Step
 from inngest_nb.words import duration_text
 
-__all__ = ["Span", "is_activity", "spans_of"]
+__all__ = ["WAITING", "Span", "is_activity", "spans_of"]
+
+WAITING = "waiting"  # the word of a span in which nothing is done
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -34,9 +38,16 @@ def is_activity(step: Step) -> bool:
 def spans_of(step: Step, until: datetime | None) -> tuple[Span, ...]:
     """Give the spans of a step's attempts, as far as they have times; what is open lasts `until`.
 
-    An attempt whose start is not known begins as its end records.
+    Between attempts, and until a timer fires, it is waiting. No history says since when a signal
+    was waited for, or since when an activity was to begin.
     """
-    spans = []
+    if step.kind == "timer":
+        return tuple(span._replace(word=WAITING) for span in _attempts(step, until))
+    return (*_attempts(step, until), *_pauses(step, until))
+
+
+def _attempts(step: Step, until: datetime | None) -> Iterator[Span]:
+    """Yield attempts; one whose start is not known begins as its end records."""
     for number, attempt in enumerate(step.attempts, 1):
         end, start = _us(attempt.ended_at), _us(attempt.started_at)
         if start is None and end is not None:
@@ -45,8 +56,23 @@ def spans_of(step: Step, until: datetime | None) -> tuple[Span, ...]:
             continue
         end = max(start, end if end is not None else _us(until) or start)
         note = _note(attempt, number, end - start) if is_activity(step) else ""
-        spans.append(Span(start, end, str(attempt.outcome), note))
-    return tuple(spans)
+        yield Span(start, end, str(attempt.outcome), note)
+
+
+def _pauses(step: Step, until: datetime | None) -> Iterator[Span]:
+    """Yield the time between attempts, and that before the next one which is due but not begun."""
+    for number, (attempt, following) in enumerate(pairwise(step.attempts), 2):
+        yield from _pause(attempt.ended_at, following.started_at, number)
+    if step.retry_at is not None and until is not None:
+        number = len(step.attempts) + 1
+        yield from _pause(step.attempts[-1].ended_at, min(step.retry_at, until), number)
+
+
+def _pause(begin: datetime | None, end: datetime | None, number: int) -> Iterator[Span]:
+    start, stop = _us(begin), _us(end)
+    if start is not None and stop is not None and start < stop:
+        waited = duration_text(timedelta(microseconds=stop - start))
+        yield Span(start, stop, WAITING, f"{waited} of waiting for attempt {number}")
 
 
 def _note(attempt: Attempt, number: int, us: int) -> str:
