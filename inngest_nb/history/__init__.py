@@ -15,7 +15,7 @@ from inngest_nb.history._payloads import (
     same_json,
     same_value,
 )
-from inngest_nb.history._steps import Step, Value, failed_activity, run_as_step, steps_of
+from inngest_nb.history._steps import Step, Value, failed_activity, run_and_steps, steps_of
 from inngest_nb.history._times import (
     END_STATUS,
     OPEN,
@@ -48,7 +48,7 @@ __all__ = [
     "payload_text",
     "pretty",
     "recorded",
-    "run_as_step",
+    "run_and_steps",
     "same_json",
     "same_value",
     "steps_of",

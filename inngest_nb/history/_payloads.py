@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,8 +20,9 @@ from inngest_nb.words import visible
 
 __all__ = [
     "document_parts",
-    "event_parts",
     "event_payloads",
+    "events_in",
+    "parts_of",
     "payload_text",
     "pretty",
     "same_json",
@@ -38,15 +40,20 @@ def document_parts(document: bytes) -> dict[str, str]:
     return {key: str(bytes(part), "utf-8") for key, part in parts.items()}
 
 
-def event_parts(state: WorkflowState) -> list[dict[str, Raw]]:
-    """Give the raw JSON of each event of a history, by key."""
-    text = document_parts(wire.encode(state)).get("History", _NULL)
+def parts_of(state: WorkflowState) -> dict[str, str]:
+    """Give the JSON text of each key of a state's document, which is written anew each time."""
+    return document_parts(wire.encode(state))
+
+
+def events_in(parts: Mapping[str, str]) -> list[dict[str, Raw]]:
+    """Give the raw JSON of each event in the parts of a document, by key."""
+    text = parts.get("History", _NULL)
     return msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
 
 
 def event_payloads(state: WorkflowState, count: int) -> list[list[tuple[str, str]]]:
     """Give the payloads of each of the last events of a history, as label and JSON text."""
-    parts = event_parts(state)[-count:]
+    parts = events_in(parts_of(state))[-count:]
     return [_labeled(part) for part in parts]
 
 
@@ -59,7 +66,7 @@ def _labeled(part: dict[str, Raw]) -> list[tuple[str, str]]:
 
 def payload_text(state: WorkflowState, name: str) -> str:
     """Give a payload of a state as text to read and edit; an empty one stands for null."""
-    text = document_parts(wire.encode(state)).get(wire_name(name), _NULL)
+    text = parts_of(state).get(wire_name(name), _NULL)
     return "" if text == _NULL else pretty(text)
 
 

@@ -12,32 +12,34 @@ from msgspec import Raw
 
 from inngest_nb import wire
 from inngest_nb.history._activities import Activity, Attempt, activities_of, outcome_of
-from inngest_nb.history._payloads import event_parts, payload_text, pretty
+from inngest_nb.history._payloads import events_in, parts_of, pretty
 from inngest_nb.history._times import recorded, times_of
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, wire_name
 
-__all__ = ["Step", "Value", "failed_activity", "run_as_step", "steps_of"]
+__all__ = ["Step", "Value", "failed_activity", "run_and_steps", "steps_of"]
 
 _NULL = "null"
 _MOMENTS = (EventType.SIGNAL_RECEIVED, EventType.TIMER_FIRED)
 
 
 class Value:
-    """A payload: a Python value, and its JSON text, which is read when it is asked for."""
+    """A payload: a Python value, and its JSON, which is read when it is asked for."""
 
-    __slots__ = ("_at", "_read", "_text", "value")
+    __slots__ = ("__dict__", "_at", "_read", "value")
 
     def __init__(self, value: Any = None, read: Callable[..., str] = str, *at: Any) -> None:
         self.value = value
         self._read, self._at = read, at
-        self._text: str | None = None
 
-    @property
+    @cached_property
+    def json(self) -> str:
+        """The JSON as it is stored; "" for null."""
+        return self._read(*self._at)
+
+    @cached_property
     def text(self) -> str:
-        """The JSON text, digit for digit; "" for null."""
-        if self._text is None:
-            self._text = self._read(*self._at)
-        return self._text
+        """The JSON as people read it, digit for digit; "" for null."""
+        return pretty(self.json) if self.json else ""
 
 
 _NONE = Value()
@@ -69,14 +71,17 @@ class Step:
     result: Value = _NONE
 
 
-@wire.uncollected()
 def steps_of(state: WorkflowState, now: datetime, newest: int = 0) -> list[Step]:
     """Give the steps of a run in the order of the events that began them; only the newest if so.
 
     What is open lasts until `now`.
     """
+    return _steps(state, now, _Payloads(state), newest)
+
+
+@wire.uncollected()
+def _steps(state: WorkflowState, now: datetime, payloads: _Payloads, newest: int = 0) -> list[Step]:
     history, until = state.history, times_of(state).until(now)
-    payloads = _Payloads(state)
     found: list[tuple[int, Activity | None]] = [
         (activity.first, activity) for activity in activities_of(history)
     ]
@@ -90,20 +95,21 @@ def steps_of(state: WorkflowState, now: datetime, newest: int = 0) -> list[Step]
     ]
 
 
-def run_as_step(state: WorkflowState, now: datetime) -> Step:
-    """Give the whole run as if it were one step."""
-    times = times_of(state)
+def run_and_steps(state: WorkflowState, now: datetime) -> tuple[Step, list[Step]]:
+    """Give the whole run as if it were one step, and its steps, of a document written once."""
+    times, payloads = times_of(state), _Payloads(state)
     outcome, error = str(state.status), state.error
-    return Step(
+    whole = Step(
         kind="workflow",
         name=state.workflow_id,
         outcome=outcome,
         attempts=(Attempt(times.began, times.ended, outcome, error or None, None),),
         took=times.took(now),
         error=error,
-        input=Value(state.input, payload_text, state, "input"),
-        result=Value(state.result, payload_text, state, "result"),
+        input=payloads.of_run("input"),
+        result=payloads.of_run("result"),
     )
+    return whole, _steps(state, now, payloads)
 
 
 def failed_activity(state: WorkflowState, steps: Iterable[Step]) -> str | None:
@@ -180,20 +186,33 @@ def _remark(attempts: Sequence[Attempt]) -> str:
 
 
 class _Payloads:
-    """The payloads of a run's events; its document is read when the first text is asked for."""
+    """The payloads of a run and its events; its document is written when one is read."""
 
     def __init__(self, state: WorkflowState) -> None:
         self._state = state
-        self._read = self._text
+        self._read, self._read_run = self._json, self._json_of_run
 
     def value(self, place: int, name: str) -> Value:
         return Value(getattr(self._state.history[place], name), self._read, place, name)
 
-    @cached_property
-    def _parts(self) -> list[dict[str, Raw]]:
-        return event_parts(self._state)
+    def of_run(self, name: str) -> Value:
+        return Value(getattr(self._state, name), self._read_run, name)
 
-    def _text(self, place: int, name: str) -> str:
-        part, key = self._parts[place], wire_name(name)
-        text = str(bytes(part[key]), "utf-8") if key in part else _NULL
-        return "" if text == _NULL else pretty(text)
+    @cached_property
+    def _document(self) -> dict[str, str]:
+        return parts_of(self._state)
+
+    @cached_property
+    def _events(self) -> list[dict[str, Raw]]:
+        return events_in(self._document)
+
+    def _json(self, place: int, name: str) -> str:
+        part, key = self._events[place], wire_name(name)
+        return _not_null(str(bytes(part[key]), "utf-8") if key in part else _NULL)
+
+    def _json_of_run(self, name: str) -> str:
+        return _not_null(self._document.get(wire_name(name), _NULL))
+
+
+def _not_null(text: str) -> str:
+    return "" if text == _NULL else text

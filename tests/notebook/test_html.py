@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -73,16 +74,20 @@ def chart_with(text: Text, word: Text) -> Chart:
     return Chart((row,), (Tick(1, text()),), frozenset([word(), "failed"]), (text(),))
 
 
+def payload(text: str) -> Value:
+    document = json.dumps(text.encode(errors="replace").decode())  # no half of a pair is JSON
+    return Value(read=lambda: document)
+
+
 def step_with(text: Text, word: Text) -> Step:
     """Make a step whose kind, name, outcome, error and result count as texts."""
-    result = text()
-    values = {"input": Value(read=word), "result": Value(read=lambda: result)}
+    values = {"input": payload(word()), "result": payload(text())}
     return Step(text(), text(), text(), TWICE, timedelta(1), text(), **values)
 
 
 def comparison_with(text: Text, word: Text) -> list[ComparisonLine]:
     """Make lines of which two show their step's outcome, and all its kind and name."""
-    values = {"input": Value(read=word), "result": Value(read=word)}
+    values = {"input": payload(word()), "result": payload(word())}
     step = Step(text(), text(), text(), TWICE, timedelta(1), word(), **values)
     pairs = (Pair(step, step, moved=True), Pair(step, None), Pair(None, step))
     lines = [
@@ -235,7 +240,7 @@ CUTS = [
     ("form", 1_999),  # after a line break
     ("history", 400),
     ("payload", 2_000),
-    ("steps", 400),
+    ("steps", 398),  # between its quotes
     ("timeline", 600),
     ("workflow", 300),
 ]

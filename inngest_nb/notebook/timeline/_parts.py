@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from inngest_nb.history import Step, Value
+from inngest_nb.history import Step, Value, pretty
 from inngest_nb.notebook.timeline._spans import is_activity
 from inngest_nb.words import short
 
@@ -57,7 +57,7 @@ def _parts(activities: Sequence[Step]) -> dict[Step, str]:
 
 def _brief(payload: Value) -> str:
     text = _text(payload) if _fits(payload, _MOST_RESULT) else ""
-    line = msgspec.json.format(text, indent=0) if text not in ("", '""') else ""
+    line = msgspec.json.format(pretty(text), indent=0) if text not in ("", '""') else ""
     return line if len(line) <= _MOST_RESULT else ""
 
 
@@ -70,7 +70,7 @@ def _text(payload: Value) -> str:
     if payload.value is None:
         return ""
     try:
-        return payload.text
+        return payload.json
     except (TypeError, ValueError):  # no document can hold this run; to save it says why
         return ""
 
