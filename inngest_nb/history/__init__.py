@@ -12,11 +12,12 @@ from inngest_nb.history._happenings import Happening, happenings
 from inngest_nb.history._payloads import (
     document_parts,
     payload_text,
+    payload_texts,
     pretty,
     same_json,
     same_value,
 )
-from inngest_nb.history._steps import Step, Value, run_as_step, steps_of
+from inngest_nb.history._steps import Step, Value, run_and_steps, steps_of
 from inngest_nb.history._times import (
     END_STATUS,
     OPEN,
@@ -52,9 +53,10 @@ __all__ = [
     "moment",
     "outcome_of",
     "payload_text",
+    "payload_texts",
     "pretty",
     "recorded",
-    "run_as_step",
+    "run_and_steps",
     "same_json",
     "same_value",
     "steps_of",

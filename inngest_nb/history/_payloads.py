@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -20,7 +20,10 @@ from inngest_nb.words import visible
 __all__ = [
     "document_parts",
     "event_parts",
+    "events_in",
+    "parts_of",
     "payload_text",
+    "payload_texts",
     "pretty",
     "same_json",
     "same_value",
@@ -35,16 +38,32 @@ def document_parts(document: bytes) -> dict[str, str]:
     return {key: str(bytes(part), "utf-8") for key, part in parts.items()}
 
 
+def parts_of(state: WorkflowState) -> dict[str, str]:
+    """Give the JSON text of each key of a state's document, which is written anew each time."""
+    return document_parts(wire.encode(state))
+
+
 def event_parts(state: WorkflowState) -> list[dict[str, Raw]]:
     """Give the raw JSON of each event of a history, by key."""
-    text = document_parts(wire.encode(state)).get("History", _NULL)
+    return events_in(parts_of(state))
+
+
+def events_in(parts: Mapping[str, str]) -> list[dict[str, Raw]]:
+    """Give the raw JSON of each event in the parts of a document, by key."""
+    text = parts.get("History", _NULL)
     return msgspec.json.decode(text, type=list[dict[str, Raw]] | None) or []
 
 
 def payload_text(state: WorkflowState, name: str) -> str:
     """Give a payload of a state as text to read and edit; an empty one stands for null."""
-    text = document_parts(wire.encode(state)).get(wire_name(name), _NULL)
-    return "" if text == _NULL else pretty(text)
+    return payload_texts(state, [name])[name]
+
+
+def payload_texts(state: WorkflowState, names: Iterable[str]) -> dict[str, str]:
+    """Give several payloads of a state by their names, each as `payload_text` does."""
+    parts = parts_of(state)
+    texts = {name: parts.get(wire_name(name), _NULL) for name in names}
+    return {name: "" if text == _NULL else pretty(text) for name, text in texts.items()}
 
 
 def pretty(text: str) -> str:
@@ -76,11 +95,12 @@ def same_value(one: str, other: str) -> bool:
         return False
 
 
-def _with_digits(text: str) -> Any:
-    """Read JSON, and keep numbers as they are written."""
-    return json.loads(
-        text, parse_int=lambda digits: (digits,), parse_float=lambda digits: (digits,)
-    )
+def _as_written(digits: str) -> tuple[str]:
+    return (digits,)
+
+
+# Reads JSON, and keeps numbers as they are written.
+_with_digits = json.JSONDecoder(parse_int=_as_written, parse_float=_as_written).decode
 
 
 # Escapes stand in strings only. A pair of backslashes is matched first, so that what follows it

@@ -5,28 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from msgspec import Raw
 
 from inngest_nb.history._activities import Activity, activities_of
-from inngest_nb.history._payloads import event_parts, payload_text, pretty
+from inngest_nb.history._payloads import event_parts, events_in, parts_of, pretty
 from inngest_nb.history._times import times_of
 from inngest_nb.history._tracks import Track, track_of, track_of_moment
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState
 
-__all__ = ["Step", "Value", "run_as_step", "steps_of"]
+__all__ = ["Step", "Value", "run_and_steps", "steps_of"]
 
 _NULL = "null"
+_Parts = Mapping[str, str] | Mapping[str, Raw]
 _MOMENTS = (EventType.SIGNAL_RECEIVED, EventType.TIMER_FIRED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Value:
-    """A payload: its JSON text, digit for digit ("" for null), and the same as a Python value."""
+    """A payload: its JSON as it is stored ("" for null), and the same as a Python value."""
 
-    text: str = ""
+    json: str = ""
     value: Any = None
+
+    @cached_property
+    def text(self) -> str:
+        """The JSON as people read it, digit for digit; of a long history few are ever read."""
+        return pretty(self.json) if self.json else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,29 @@ def steps_of(state: WorkflowState, now: datetime, newest: int = 0) -> list[Step]
 
     What is open lasts until `now`.
     """
-    history, parts, until = state.history, event_parts(state), times_of(state).until(now)
+    return _steps(state, now, event_parts(state), newest)
+
+
+def run_and_steps(state: WorkflowState, now: datetime) -> tuple[Step, list[Step]]:
+    """Give the whole run as if it were one step, and its steps, of a document written once."""
+    parts = parts_of(state)
+    whole = Step(
+        kind="workflow",
+        name=state.workflow_id,
+        outcome=str(state.status),
+        attempts=1,
+        took=times_of(state).took(now),
+        error=state.error,
+        input=_value(parts, "Input", state.input),
+        result=_value(parts, "Result", state.result),
+    )
+    return whole, _steps(state, now, events_in(parts))
+
+
+def _steps(
+    state: WorkflowState, now: datetime, parts: Sequence[_Parts], newest: int = 0
+) -> list[Step]:
+    history, until = state.history, times_of(state).until(now)
     found: list[tuple[int, Activity | None]] = [
         (activity.first, activity) for activity in activities_of(history)
     ]
@@ -69,24 +98,10 @@ def steps_of(state: WorkflowState, now: datetime, newest: int = 0) -> list[Step]
     ]
 
 
-def run_as_step(state: WorkflowState, now: datetime) -> Step:
-    """Give the whole run as if it were one step."""
-    return Step(
-        kind="workflow",
-        name=state.workflow_id,
-        outcome=str(state.status),
-        attempts=1,
-        took=times_of(state).took(now),
-        error=state.error,
-        input=Value(payload_text(state, "input"), state.input),
-        result=Value(payload_text(state, "result"), state.result),
-    )
-
-
 def _activity(
     activity: Activity,
     state: WorkflowState,
-    parts: Sequence[Mapping[str, Raw]],
+    parts: Sequence[_Parts],
     until: datetime | None,
 ) -> Step:
     history, begin, last = state.history, activity.first, activity.last
@@ -97,7 +112,7 @@ def _activity(
     return _step(track, history[begin], end, given, result, activity.seq)
 
 
-def _moment(event: HistoryEvent, part: Mapping[str, Raw]) -> Step:
+def _moment(event: HistoryEvent, part: _Parts) -> Step:
     track = track_of_moment(event) or Track("", "", "")
     payload = _value(part, "SignalPayload", event.signal_payload)
     seq = event.seq if isinstance(event.seq, int) else None
@@ -127,6 +142,7 @@ def _step(
     )
 
 
-def _value(part: Mapping[str, Raw], key: str, value: Any) -> Value:
-    text = str(bytes(part[key]), "utf-8") if key in part else _NULL
-    return Value("" if text == _NULL else pretty(text), value)
+def _value(part: _Parts, key: str, value: Any) -> Value:
+    text = part.get(key, _NULL)
+    text = text if isinstance(text, str) else str(bytes(text), "utf-8")
+    return Value("" if text == _NULL else text, value)

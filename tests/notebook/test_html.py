@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -59,14 +60,20 @@ def chart_with(text: Text, word: Text) -> Chart:
     return Chart((row,), (Tick(1, text()),), frozenset([word(), "failed"]), (text(),))
 
 
+def payload(text: str) -> Value:
+    return Value(json.dumps(text.encode(errors="replace").decode()))  # no half of a pair is JSON
+
+
 def step_with(text: Text, word: Text) -> Step:
     """Make a step whose kind, name, outcome, error and result count as texts."""
-    return Step(text(), text(), text(), 2, timedelta(1), text(), Value(word()), Value(text()))
+    given, result = (payload(make()) for make in (word, text))
+    return Step(text(), text(), text(), 2, timedelta(1), text(), given, result)
 
 
 def comparison_with(text: Text, word: Text) -> list[ComparisonLine]:
     """Make lines of which two show their step's outcome, and all its kind and name."""
-    step = Step(text(), text(), text(), 2, timedelta(1), word(), Value(word()), Value(word()))
+    given, result = (payload(word()) for _ in range(2))
+    step = Step(text(), text(), text(), 2, timedelta(1), word(), given, result)
     pairs = (Pair(step, step, moved=True), Pair(step, None), Pair(None, step))
     lines = [
         ComparisonLine(
@@ -220,7 +227,7 @@ CUTS = [
     ("form", 1_999),  # after a line break
     ("history", 400),
     ("payload", 2_000),
-    ("steps", 400),
+    ("steps", 398),  # between its quotes
     ("timeline", 600),
     ("workflow", 300),
 ]

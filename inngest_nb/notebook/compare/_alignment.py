@@ -53,8 +53,8 @@ class Pair:
             return ("only in A",) if self.b is None else ("only in B",)
         found = {
             "status" if self.a.kind == "workflow" else "outcome": self.a.outcome != self.b.outcome,
-            "input": not same_value(self.a.input.text, self.b.input.text),
-            "result": not same_value(self.a.result.text, self.b.result.text),
+            "input": not same_value(self.a.input.json, self.b.input.json),
+            "result": not same_value(self.a.result.json, self.b.result.json),
             "error": self.a.error != self.b.error,
             "attempts": self.a.attempts != self.b.attempts,
             "order": self.moved,
@@ -80,7 +80,8 @@ def _length_of_same(pairs: Iterable[tuple[Step, Step]]) -> int:
 
 def _are_same(a: Step, b: Step) -> bool:
     same_call = a.seq is not None and a.seq == b.seq
-    return _name(a) == _name(b) and (same_call or a.input.text == b.input.text)
+    same_json = a.input.json == b.input.json  # compared first: nothing has to be indented for it
+    return _name(a) == _name(b) and (same_call or same_json or a.input.text == b.input.text)
 
 
 def _name(step: Step) -> tuple[str, str]:
