@@ -44,10 +44,9 @@ def visible(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char in _JOINERS or char in keep else _escape(char)
-        for char in text
-    )
+    stays = _JOINERS + keep
+    unseen = {char for char in set(text) if not char.isprintable() and char not in stays}
+    return text.translate({ord(char): _escape(char) for char in unseen})
 
 
 def visible_lines(text: str) -> str:

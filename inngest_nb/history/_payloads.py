@@ -75,9 +75,10 @@ def pretty(text: str) -> str:
         indented = text
     if "\\u" in indented:
         indented = _ESCAPES.sub(_unescape, indented)
-    if indented.isascii() and "\x7f" not in indented:  # most are, and may be megabytes long
+    if indented.replace("\n", "").isprintable():  # most are, and may be megabytes long
         return indented
-    return _UNSEEN.sub(_escape, indented)
+    unseen = {ord(c): _in_json(c) for c in set(indented) if c > "~" and visible(c) != c}
+    return indented.translate(unseen) if unseen else indented
 
 
 def same_json(one: str, other: str) -> bool:
@@ -106,20 +107,20 @@ _with_digits = json.JSONDecoder(parse_int=_as_written, parse_float=_as_written).
 # Escapes stand in strings only. A pair of backslashes is matched first, so that what follows it
 # is not taken for an escape.
 _ESCAPES = re.compile(r"\\\\|(?:\\u[0-9a-fA-F]{4})+")
-_UNSEEN = re.compile(r"[^\x00-\x7e]")
+_OF_GO = {r"\u003c": "<", r"\u003e": ">", r"\u0026": "&"}  # texts of pages are full of them
+_QUOTED = frozenset('"\\')
 
 
 def _unescape(found: re.Match[str]) -> str:
-    if not found[0].startswith("\\u"):
-        return found[0]
+    escapes = found[0]
+    if escapes in _OF_GO or not escapes.startswith("\\u"):
+        return _OF_GO.get(escapes, escapes)
+    text: str = json.loads(f'"{escapes}"')
+    if text.isprintable() and not _QUOTED.intersection(text):
+        return text
     return "".join(
-        char if char not in '"\\' and visible(char) == char else _in_json(char)
-        for char in json.loads(f'"{found[0]}"')
+        char if char not in _QUOTED and visible(char) == char else _in_json(char) for char in text
     )
-
-
-def _escape(found: re.Match[str]) -> str:
-    return found[0] if visible(found[0]) == found[0] else _in_json(found[0])
 
 
 def _in_json(char: str) -> str:
