@@ -14,7 +14,6 @@ from inngest_nb.history._payloads import (
     payload_text,
     payload_texts,
     pretty,
-    same_json,
     same_value,
 )
 from inngest_nb.history._steps import Step, Value, run_and_steps, steps_of
@@ -57,7 +56,6 @@ __all__ = [
     "pretty",
     "recorded",
     "run_and_steps",
-    "same_json",
     "same_value",
     "steps_of",
     "times_of",

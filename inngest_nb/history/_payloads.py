@@ -25,7 +25,6 @@ __all__ = [
     "payload_text",
     "payload_texts",
     "pretty",
-    "same_json",
     "same_value",
 ]
 
@@ -79,11 +78,6 @@ def pretty(text: str) -> str:
         return indented
     unseen = {ord(c): _in_json(c) for c in set(indented) if c > "~" and visible(c) != c}
     return indented.translate(unseen) if unseen else indented
-
-
-def same_json(one: str, other: str) -> bool:
-    """Tell whether two JSON texts differ at most in spacing and escapes."""
-    return one == other or pretty(one) == pretty(other)
 
 
 def same_value(one: str, other: str) -> bool:

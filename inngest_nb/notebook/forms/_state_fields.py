@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 from msgspec import Raw
 
-from inngest_nb.history import payload_texts, same_json
+from inngest_nb.history import payload_texts, pretty
 from inngest_nb.notebook.forms._typed_json import BadJsonError, read_payload
 from inngest_nb.notebook.page._areas import Area, FlawArea, filling, row
 from inngest_nb.notebook.page._html import fragment
@@ -144,7 +144,7 @@ class StateFields:
         if name not in _PAYLOADS:  # a browser has but one kind of line break
             return _lines(typed) == _lines(text)
         try:
-            return same_json(str(bytes(self._read(name)), "utf-8"), text or "null")
+            return pretty(str(bytes(self._read(name)), "utf-8")) == (text or "null")
         except BadJsonError:
             return False
 
