@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -18,31 +19,45 @@ _CELL = 60
 # Payloads need more room than a cell has; an id of a run and a last update say little here.
 _HIDDEN = {"input", "result", "payload"}
 _SAID_BY_OTHERS = {"run_id": {"workflow_id"}, "updated_at": {"created_at", "duration"}}
-_STYLES: list[Any] = [
-    {
-        "selector": "th, td",
-        "props": "text-align: left; vertical-align: top; white-space: nowrap; padding: 2px 8px",
-    },
-    {
-        "selector": "td.inb-error",
-        "props": "white-space: pre-wrap; overflow-wrap: anywhere; min-width: 16em",
-    },
-    {"selector": "caption", "props": "text-align: left; caption-side: bottom"},
-]
+# A notebook's own style paints every other row, and would part an error from its row.
+_STYLE = """<style>
+table.dataframe.inb-rows th, table.dataframe.inb-rows td {
+  text-align: left; vertical-align: top; white-space: nowrap; padding: 2px 8px;
+}
+table.dataframe.inb-rows tbody tr { background: none; }
+table.dataframe.inb-rows tbody tr.inb-error td {
+  white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 8px 4px 2.5em;
+}
+table.dataframe.inb-rows caption { text-align: left; caption-side: bottom; }
+</style>"""
 
 
 def html(rows: pd.DataFrame, kind: columns.Kind) -> str:
-    """Return the first rows as an HTML table, below it how many there are."""
-    from pandas.io.formats.style import Styler  # which loads Jinja
-
+    """Return the first rows as an HTML table, each error below its row; last how many there are."""
     shown = _table(rows, kind)
-    styler = Styler(shown, cell_ids=False, caption=escape(caption(rows, kind)))
-    styler = styler.format(escape="html").format_index(escape="html", axis="columns")
-    if "error" in shown.columns:
-        classes = pd.DataFrame({"error": "inb-error"}, index=shown.index)
-        styler = styler.set_td_classes(classes)
-    styler = styler.hide(axis="index").set_table_styles(_STYLES)
-    return str(styler.to_html(table_attributes='class="dataframe"'))
+    errors = list(shown.pop("error")) if "error" in shown.columns else [""] * len(shown)
+    lines = []
+    for row, error in zip(shown.itertuples(index=False), errors, strict=True):
+        lines.append(_line("td", row, "inb-row"))
+        if error:
+            cell = f'<td colspan="{len(shown.columns)}">{escape(error)}</td>'
+            lines.append(f'<tr class="inb-error">{cell}</tr>')
+    return "\n".join(
+        [
+            _STYLE,
+            '<table class="dataframe inb-rows">',
+            f"<caption>{escape(caption(rows, kind))}</caption>",
+            f"<thead>{_line('th', shown.columns)}</thead>",
+            "<tbody>",
+            *lines,
+            "</tbody></table>",
+        ]
+    )
+
+
+def _line(tag: str, cells: Iterable[str], name: str = "inb-head") -> str:
+    written = "\n".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+    return f'<tr class="{name}">{written}</tr>'
 
 
 def text(rows: pd.DataFrame, kind: columns.Kind) -> str:
@@ -51,12 +66,7 @@ def text(rows: pd.DataFrame, kind: columns.Kind) -> str:
     if shown.empty:
         return said
     lines = [list(shown.columns), *shown.itertuples(index=False)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return "\n".join([*aligned, said])
+    return "\n".join([*words.in_columns(lines), said])
 
 
 def caption(rows: pd.DataFrame, kind: columns.Kind) -> str:
@@ -94,9 +104,17 @@ def _table(rows: pd.DataFrame, kind: columns.Kind) -> pd.DataFrame:
 
 
 def _heading(name: str, column: pd.Series[Any]) -> str:
+    """Name a column; that of times also says their zone, and the year that they share."""
     if is_datetime64_any_dtype(column.dtype):
-        return f"{words.short(name)} ({column.dt.tz or 'no zone'})"
+        year = _shared_year(column)
+        said = [str(column.dt.tz or "no zone"), *([str(year)] if year else [])]
+        return f"{words.short(name)} ({', '.join(said)})"
     return words.short(name)
+
+
+def _shared_year(times: pd.Series[Any]) -> int | None:
+    years = times.dropna().dt.year.unique()
+    return int(years[0]) if len(years) == 1 else None
 
 
 def _texts(name: str, top: pd.DataFrame, kind: columns.Kind) -> list[str]:
@@ -109,7 +127,8 @@ def _texts(name: str, top: pd.DataFrame, kind: columns.Kind) -> list[str]:
             for span, going_on in zip(column, still, strict=True)
         ]
     if is_datetime64_any_dtype(column.dtype):
-        return ["" if pd.isna(time) else str(time)[:19] for time in column]
+        form = "%b %d %H:%M:%S" if _shared_year(column) else "%Y-%m-%d %H:%M:%S"
+        return list(column.dt.strftime(form).fillna(""))
     return [
         "" if is_scalar(value) and pd.isna(value) else _text(name, value, kind) for value in column
     ]

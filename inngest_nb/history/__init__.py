@@ -11,8 +11,8 @@ from inngest_nb.history._payloads import (
     document_parts,
     event_payloads,
     payload_text,
+    payload_texts,
     pretty,
-    same_json,
     same_value,
 )
 from inngest_nb.history._steps import Step, Value, failed_activity, run_and_steps, steps_of
@@ -46,10 +46,10 @@ __all__ = [
     "moment",
     "outcome_of",
     "payload_text",
+    "payload_texts",
     "pretty",
     "recorded",
     "run_and_steps",
-    "same_json",
     "same_value",
     "steps_of",
     "times_of",

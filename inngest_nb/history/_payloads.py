@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -24,8 +23,8 @@ __all__ = [
     "events_in",
     "parts_of",
     "payload_text",
+    "payload_texts",
     "pretty",
-    "same_json",
     "same_value",
 ]
 
@@ -66,8 +65,14 @@ def _labeled(part: dict[str, Raw]) -> list[tuple[str, str]]:
 
 def payload_text(state: WorkflowState, name: str) -> str:
     """Give a payload of a state as text to read and edit; an empty one stands for null."""
-    text = parts_of(state).get(wire_name(name), _NULL)
-    return "" if text == _NULL else pretty(text)
+    return payload_texts(state, [name])[name]
+
+
+def payload_texts(state: WorkflowState, names: Iterable[str]) -> dict[str, str]:
+    """Give several payloads of a state by their names, each as `payload_text` does."""
+    parts = parts_of(state)
+    texts = {name: parts.get(wire_name(name), _NULL) for name in names}
+    return {name: "" if text == _NULL else pretty(text) for name, text in texts.items()}
 
 
 def pretty(text: str) -> str:
@@ -79,14 +84,10 @@ def pretty(text: str) -> str:
         indented = text
     if "\\u" in indented:
         indented = _ESCAPES.sub(_unescape, indented)
-    if indented.isascii() and "\x7f" not in indented:  # most are, and may be megabytes long
+    if indented.replace("\n", "").isprintable():  # most are, and may be megabytes long
         return indented
-    return _UNSEEN.sub(_escape, indented)
-
-
-def same_json(one: str, other: str) -> bool:
-    """Tell whether two JSON texts differ at most in spacing and escapes."""
-    return one == other or pretty(one) == pretty(other)
+    unseen = {ord(c): _in_json(c) for c in set(indented) if c > "~" and visible(c) != c}
+    return indented.translate(unseen) if unseen else indented
 
 
 def same_value(one: str, other: str) -> bool:
@@ -99,30 +100,31 @@ def same_value(one: str, other: str) -> bool:
         return False
 
 
-def _with_digits(text: str) -> Any:
-    """Read JSON, and keep numbers as they are written."""
-    return json.loads(
-        text, parse_int=lambda digits: (digits,), parse_float=lambda digits: (digits,)
-    )
+def _as_written(digits: str) -> tuple[str]:
+    return (digits,)
+
+
+# Reads JSON, and keeps numbers as they are written.
+_with_digits = json.JSONDecoder(parse_int=_as_written, parse_float=_as_written).decode
 
 
 # Escapes stand in strings only. A pair of backslashes is matched first, so that what follows it
 # is not taken for an escape.
 _ESCAPES = re.compile(r"\\\\|(?:\\u[0-9a-fA-F]{4})+")
-_UNSEEN = re.compile(r"[^\x00-\x7e]")
+_OF_GO = {r"\u003c": "<", r"\u003e": ">", r"\u0026": "&"}  # texts of pages are full of them
+_QUOTED = frozenset('"\\')
 
 
 def _unescape(found: re.Match[str]) -> str:
-    if not found[0].startswith("\\u"):
-        return found[0]
+    escapes = found[0]
+    if escapes in _OF_GO or not escapes.startswith("\\u"):
+        return _OF_GO.get(escapes, escapes)
+    text: str = json.loads(f'"{escapes}"')
+    if text.isprintable() and not _QUOTED.intersection(text):
+        return text
     return "".join(
-        char if char not in '"\\' and visible(char) == char else _in_json(char)
-        for char in json.loads(f'"{found[0]}"')
+        char if char not in _QUOTED and visible(char) == char else _in_json(char) for char in text
     )
-
-
-def _escape(found: re.Match[str]) -> str:
-    return found[0] if visible(found[0]) == found[0] else _in_json(found[0])
 
 
 def _in_json(char: str) -> str:

@@ -364,7 +364,8 @@ def test_the_readable_table_is_short_and_has_errors_last_and_whole() -> None:
     )
     html = Reading(rows.wf._repr_html_())
     text = " ".join(html.text.split())
-    assert "✓ completed order-1 2025-07-14 12:00:00 1 min 2 s" in text
+    assert "✓ completed order-1 Jul 14 12:00:00 1 min 2 s" in text
+    assert "created_at (UTC, 2025)" in text
     assert error.strip() in text
     assert "3 workflows, as of 20" in text
     assert "NaN" not in text

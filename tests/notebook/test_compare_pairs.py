@@ -113,6 +113,24 @@ def test_ten_thousand_steps_in_another_order_take_no_square_of_them() -> None:
     assert len(aligned(a, a[::-1])) == 10_000
 
 
+class Name(str):
+    """A name that counts how often it is looked up."""
+
+    hashed = 0
+
+    def __hash__(self) -> int:
+        Name.hashed += 1
+        return super().__hash__()
+
+
+def test_steps_that_changed_places_with_their_neighbors_take_no_square_of_them() -> None:
+    a = [step(Name("f"), given=n) for n in range(3_000)]
+    b = [a[place + (1, -1, 0)[place % 3]] for place in range(3_000)]
+    pairs = aligned(a, b)
+    assert Name.hashed < 100_000
+    assert sum(pair.moved for pair in pairs) == 1_000
+
+
 def test_what_differs_is_named_and_durations_are_not() -> None:
     one = step("f", given=1)
     other = made("f", "2", "3", attempts=2, outcome="failed", error="boom")

@@ -13,7 +13,7 @@ from inngest_nb.frames import OUTCOME_WORDS, state_of
 from inngest_nb.frames import _columns as columns
 from inngest_nb.history import Step, moment
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
-from inngest_nb.notebook.compare._comparison_lines import lines_of, plain_lines
+from inngest_nb.notebook.compare._comparison_lines import Line, lines_of, plain_lines
 from inngest_nb.notebook.page._html import bundle, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
@@ -101,12 +101,16 @@ class Comparison:
             kind="note" if self.differs else "done",
             headline=headline,
             lines=words,
-            rows=lines_of(self._sides),
+            rows=self._lines,
         )
         return bundle(html, repr(self))
 
     def __repr__(self) -> str:
-        return plain_lines(self._sides)
+        return plain_lines(self._sides, self._lines)
+
+    @cached_property
+    def _lines(self) -> list[Line]:
+        return lines_of(self._sides)
 
 
 _Steps = Sequence[Step | None]

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from inngest_nb.history import event_payloads, payload_text, steps_of, times_of
+from inngest_nb.history import event_payloads, payload_texts, steps_of, times_of
 from inngest_nb.notebook.page._areas import Area
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.notebook.timeline._timeline import chart_markup
@@ -59,9 +59,9 @@ def _summary(state: WorkflowState) -> Markup:
 
 
 def _payloads(state: WorkflowState) -> Markup:
-    texts = ((name.title(), payload_text(state, name)) for name in _PAYLOADS)
+    texts = payload_texts(state, _PAYLOADS)
     return Markup().join(
-        fragment("payload", label=label, text=text) for label, text in texts if text
+        fragment("payload", label=name.title(), text=text) for name, text in texts.items() if text
     )
 
 

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from inngest_nb.engine import Call, ReplayStep
 from inngest_nb.history import END_STATUS, event_payloads, is_end
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
-from inngest_nb.words import change_text, count_text, short
+from inngest_nb.words import change_text, count_text, in_columns, short
 
 __all__ = ["CodeLine", "Moment", "moments_of", "plain_moments", "state_at"]
 
@@ -153,7 +153,7 @@ def _waits(steps: Sequence[ReplayStep]) -> Iterator[list[str]]:
 def plain_moments(state: WorkflowState, moments: Sequence[Moment], count: int) -> str:
     """Give moments as lines of text, of so many that there are."""
     head = f"Replay of {short(state.workflow_id)}: {count_text(count, 'event')}"
-    lines = []
+    rows: list[list[str]] = []
     for moment in moments:
         event = moment.event
         what = f"{event.type} {short(event.activity_name or event.signal_name, 32)}".rstrip()
@@ -161,7 +161,7 @@ def plain_moments(state: WorkflowState, moments: Sequence[Moment], count: int) -
         code = "; ".join(
             ": ".join(filter(None, [line.place, short(line.text, 80)])) for line in moment.then
         )
-        lines.append(f"{event.id:>5}  {since:>10}  {what:<40}  {code}".rstrip())
+        rows.append([str(event.id), since, what, code])
     if more := count - len(moments):
-        lines.append(f"and {count_text(more, 'more event')}")
-    return "\n".join([head, *lines])
+        rows.append([f"and {count_text(more, 'more event')}"])
+    return "\n".join([head, *in_columns(rows, right=(0, 1))])
