@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -44,10 +44,9 @@ def visible(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char in _JOINERS or char in keep else _escape(char)
-        for char in text
-    )
+    stays = _JOINERS + keep
+    unseen = {char for char in set(text) if not char.isprintable() and char not in stays}
+    return text.translate({ord(char): _escape(char) for char in unseen})
 
 
 def visible_lines(text: str) -> str:
@@ -164,3 +163,18 @@ _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"
 def count_text(count: int, noun: str) -> str:
     """Return a count with its noun: `1 event`, `1,234 events`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def in_columns(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Align rows of text as columns, those in `right` at their ends; a row of one cell stays."""
+    full = [row for row in rows if len(row) > 1]
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    return [
+        "  ".join(
+            text.rjust(width) if place in right else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        if len(row) > 1
+        else row[0]
+        for row in rows
+    ]

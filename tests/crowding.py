@@ -16,7 +16,7 @@ _SHOWN = """node => [...node.querySelectorAll('thead .inb-bars text, thead th:la
 
 def shown_ticks(chart: Locator) -> list[str]:
     """Return the labels that are seen."""
-    return [text for text, _, _ in _boxes(chart)[:-1]]
+    return [text for text, _, _ in _boxes(chart) if text != "Outcome"]
 
 
 def crowded_ticks(chart: Locator) -> list[tuple[str, str]]:

@@ -66,12 +66,7 @@ def text(rows: pd.DataFrame, kind: columns.Kind) -> str:
     if shown.empty:
         return said
     lines = [list(shown.columns), *shown.itertuples(index=False)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return "\n".join([*aligned, said])
+    return "\n".join([*words.in_columns(lines), said])
 
 
 def caption(rows: pd.DataFrame, kind: columns.Kind) -> str:

@@ -4,19 +4,18 @@ from inngest_nb.history._activities import (
     Activity,
     Attempt,
     activities_of,
-    failed_activity,
     in_order,
     outcome_of,
 )
-from inngest_nb.history._happenings import Happening, happenings
 from inngest_nb.history._payloads import (
     document_parts,
+    event_payloads,
     payload_text,
+    payload_texts,
     pretty,
-    same_json,
     same_value,
 )
-from inngest_nb.history._steps import Step, Value, run_as_step, steps_of
+from inngest_nb.history._steps import Step, Value, failed_activity, run_and_steps, steps_of
 from inngest_nb.history._times import (
     END_STATUS,
     OPEN,
@@ -27,39 +26,33 @@ from inngest_nb.history._times import (
     recorded,
     times_of,
 )
-from inngest_nb.history._tracks import WORST, Span, Track, tracks_of
 from inngest_nb.history._waits import signals_text, waiting_text
 
 __all__ = [
     "END_STATUS",
     "OPEN",
-    "WORST",
     "Activity",
     "Attempt",
-    "Happening",
-    "Span",
     "Step",
     "Times",
-    "Track",
     "Value",
     "activities_of",
     "document_parts",
+    "event_payloads",
     "failed_activity",
-    "happenings",
     "in_order",
     "is_end",
     "is_finished",
     "moment",
     "outcome_of",
     "payload_text",
+    "payload_texts",
     "pretty",
     "recorded",
-    "run_as_step",
-    "same_json",
+    "run_and_steps",
     "same_value",
     "signals_text",
     "steps_of",
     "times_of",
-    "tracks_of",
     "waiting_text",
 ]

@@ -14,7 +14,7 @@ nothing that ties them together, so these are the rules for them:
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from inngest_nb import wire
 from inngest_nb.history._times import recorded
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 
-__all__ = ["Activity", "Attempt", "activities_of", "failed_activity", "in_order", "outcome_of"]
+__all__ = ["Activity", "Attempt", "activities_of", "in_order", "outcome_of"]
 
 _STARTED = EventType.ACTIVITY_STARTED
 _OUTCOMES = {EventType.ACTIVITY_COMPLETED: "completed", EventType.ACTIVITY_FAILED: "failed"}
@@ -185,14 +185,6 @@ def _put(
 def outcome_of(activity: Activity, state: WorkflowState) -> str:
     """Give an activity's outcome; one that is open depends on what became of its workflow."""
     return activity.outcome or _LEFT_OPEN.get(state.status, "running")
-
-
-def failed_activity(state: WorkflowState, activities: Iterable[Activity]) -> str | None:
-    """Name the activity whose error ended a run; None if nothing tells."""
-    if not state.error:
-        return None
-    failed = [one for one in activities if one.outcome == "failed" and one.error]
-    return next((one.name for one in reversed(failed) if str(one.error) in state.error), None)
 
 
 class _Failed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from inngest_nb.history._activities import Activity
+from inngest_nb.history._steps import Step
 from inngest_nb.state import UNSET, WorkflowState
 from inngest_nb.words import duration_text, short, time_text
 
@@ -14,7 +14,7 @@ __all__ = ["signals_text", "waiting_text"]
 
 def waiting_text(
     state: WorkflowState,
-    activities: Sequence[Activity],
+    steps: Sequence[Step],
     now: datetime,
     idle: timedelta,
     signals: Sequence[str] = (),
@@ -29,12 +29,9 @@ def waiting_text(
         return f"No process is running it: its lease ran out at {time_text(lease)}. Resume it."
     if signals:
         return signals_text(signals)
-    for activity in activities:
-        event = None if activity.last is None else state.history[activity.last]
-        if event is None or activity.outcome != "failed" or not event.retry_at:
-            continue
-        if event.retry_at > now:
-            return f"Waiting to retry {short(activity.name, 40)} at {time_text(event.retry_at)}."
+    for step in steps:
+        if step.retry_at is not None and step.retry_at > now:
+            return f"Waiting to retry {short(step.name, 40)} at {time_text(step.retry_at)}."
     return (
         f"Nothing has run for {duration_text(idle)}: it is waiting for a signal or a timer, or its "
         "process is gone."

@@ -24,6 +24,35 @@ for which in chosen:
 display(inb.timeline(inb.WorkflowState(workflow_id="from-go", status="completed", updated_at=now)))
 """
 
+DRAW_WAITING = """
+import inngest_nb as inb
+from datetime import timedelta
+
+
+def at(seconds, kind, name="", call=0, **more):
+    when = now + timedelta(seconds=seconds)
+    return inb.HistoryEvent(type=kind, activity_name=name, timestamp=when, seq=call, **more)
+
+
+cities = ["Oslo", "Lima", "Nairobi", "Kyoto", "Reykjavik", "Montevideo"]
+begun = [at(0, "activity_started", "measure_city", n, input={"city": c, "all": cities})
+         for n, c in enumerate(cities, 1)]
+ended = [at(n / 2, "activity_completed", "measure_city", n, result=8.5 + n) for n in range(1, 7)]
+tried = []
+for begin, end, pause in ((4, 6, 2), (8, 9, 6), (15, 16, 10)):
+    error = f"bank error 503 after {end} s: " + "the payment gateway does not answer; " * 6
+    tried += [
+        at(begin, "activity_started", "charge_card", 7, input={"amount": 99.5}),
+        at(end, "activity_failed", "charge_card", 7, error=error,
+           retry_at=now + timedelta(seconds=end + pause)),
+    ]
+timer = at(5, "timer_fired", call=8, duration=5)
+signal = at(7, "signal_received", signal_name="approve")
+history = tuple(sorted([*begun, *ended, *tried, timer, signal], key=lambda event: event.timestamp))
+inb.timeline(inb.WorkflowState(workflow_id="waits", status="running", history=history,
+                               created_at=now), now=now + timedelta(seconds=20))
+"""
+
 DRAW_MANY = """
 import random
 luck = random.Random(1)
@@ -70,12 +99,13 @@ RATIO_OF_CONTRAST = """([word, table]) => {
 
 
 def test_a_timeline_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
-    lab.open_cells(DRAW, DRAW_MANY)
+    lab.open_cells(DRAW, DRAW_WAITING, DRAW_MANY)
     lab.run_all()
     expect(lab.cell(0).locator(".inb-chart")).to_have_count(4)
     expect(lab.cell(0)).to_contain_text("Go's executor drops it")
     name = lab.page.locator(".inb-chart code").first
     expect(name).to_have_css("background-color", "rgba(0, 0, 0, 0)")  # as in a widget
+    lab.pictures("timeline", 400, 800, 1280)
     for theme, width in (("light", 700), ("dark", 1600)):
         lab.theme(theme)
         lab.resize(width)
@@ -127,6 +157,65 @@ def test_no_outcome_is_cut_off_in_a_pane_of_any_width(browser: Browser, width: i
             assert box is not None
             assert box["x"] + box["width"] <= width
             assert box["width"] >= 72
+
+
+@pytest.mark.parametrize("width", [320, 400, 640, 800, 1_280])
+def test_an_error_takes_the_whole_width_and_moves_nothing(browser: Browser, width: int) -> None:
+    def drawn(error: str) -> str:
+        begin = datetime(2026, 1, 1, tzinfo=UTC)
+        history = tuple(
+            inb.HistoryEvent(
+                type=kind,
+                activity_name="charge_card",
+                input={"card": n},
+                seq=n,
+                error=error if kind == "activity_failed" else "",
+                timestamp=begin + timedelta(seconds=n + later),
+            )
+            for n in (1, 2)
+            for later, kind in enumerate(("activity_started", "activity_failed"))
+        )
+        state = inb.WorkflowState(workflow_id="w", status="failed", history=history)
+        html: str = inb.timeline(state)._repr_mimebundle_()["text/html"]
+        return html
+
+    axes = []
+    with browser.new_page() as page:
+        page.set_viewport_size({"width": width, "height": 600})
+        for error in ("e", "x" * 200, "the payment gateway does not answer; " * 9):
+            page.set_content(drawn(error))
+            axes.append(page.locator(".inb-chart thead svg").bounding_box())
+            chart = page.locator(".inb-chart").bounding_box()
+            shown = page.locator(".inb-error div").first.bounding_box()
+            assert chart is not None
+            assert shown is not None
+            assert shown["width"] > 0.95 * chart["width"]
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert axes[0] == axes[1] == axes[2]
+
+
+def test_a_narrow_chart_keeps_names_and_outcomes_whole_above_their_bars(browser: Browser) -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    history = tuple(
+        inb.HistoryEvent(type="activity_started", activity_name="measure_city", seq=n,
+                         input={"city": city}, timestamp=begin)
+        for n, city in enumerate(("Reykjavik", "Montevideo"), 1)
+    )  # fmt: skip
+    state = inb.WorkflowState(workflow_id="w", status="failed", history=history, updated_at=begin)
+    with browser.new_page() as page:
+        page.set_viewport_size({"width": 360, "height": 600})
+        page.set_content(inb.timeline(state)._repr_mimebundle_()["text/html"])
+        for row in page.locator(".inb-chart tbody tr").all():
+            name, outcome, bars = (
+                row.locator(cell).bounding_box()
+                for cell in ("td:first-child", "td:last-child", ".inb-bars")
+            )
+            assert name is not None
+            assert outcome is not None
+            assert bars is not None
+            assert name["height"] < 24  # one line
+            assert name["y"] == outcome["y"] < bars["y"]
+            assert bars["width"] > 300
 
 
 # The lengths whose labels are the longest, and some whose last tick is at the very end.

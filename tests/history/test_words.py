@@ -14,6 +14,7 @@ from inngest_nb.words import (
     count_text,
     duration_text,
     excerpt,
+    in_columns,
     short,
     status_choice,
     status_mark,
@@ -118,3 +119,13 @@ def test_a_foreign_store_is_named_by_its_class_only() -> None:
     assert store_name(MemoryStore()) == "MemoryStore()"
     assert store_name(Telling()) == "Telling()"
     assert store_name(type("a\u202eb", (), {})()) == r"a\u202eb()"
+
+
+def test_rows_are_aligned_as_columns_and_a_line_between_them_is_left_alone() -> None:
+    rows = [["1", "first", ""], ["a line that is longer than both"], ["10", "2nd", "more"]]
+    assert in_columns(rows, right=[0]) == [
+        " 1  first",
+        "a line that is longer than both",
+        "10  2nd    more",
+    ]
+    assert in_columns([]) == []

@@ -4,14 +4,17 @@ from typing import Any
 from xml.etree import ElementTree
 
 from inngest_nb.notebook.page._html import fragment
-from inngest_nb.notebook.timeline._chart import Bar, Chart, Row, Tick
+from inngest_nb.notebook.timeline._chart import Chart, Row
+from inngest_nb.notebook.timeline._scale import Bar, Tick
 
-WORDS = ("completed", "failed", "running", "canceled", "abandoned", "fired")
+WORDS = ("completed", "failed", "running", "canceled", "abandoned")
 
 
 def row(kind: str, name: str, *bars: Bar, **more: Any) -> Row:
-    given = {"word": "", "outcome": "", "error": "", "lane": 1, "lanes": 1} | more
-    return Row(kind, name, "+1 s", bars, **given)
+    words = dict.fromkeys(("part", "word", "outcome", "result", "error"), "")
+    return Row(
+        kind=kind, name=name, begin="+1 s", bars=bars, **words | {"lane": 1, "lanes": 1} | more
+    )
 
 
 def drawn(*rows: Row, ticks: tuple[Tick, ...] = ()) -> Any:
@@ -54,25 +57,31 @@ def test_bars_stand_where_they_should_and_their_notes_are_read_by_a_mouse() -> N
 def test_each_end_of_a_bar_looks_different_without_its_colour() -> None:
     page = drawn(row("activity", "a", *(Bar(1, 2, word) for word in WORDS)))
     looks = {
-        word: tuple(
-            bar.attrib.get(name, "") for name in ("fill-opacity", "stroke-dasharray", "y", "height")
-        )
+        word: tuple(bar.attrib.get(name, "") for name in ("fill-opacity", "stroke-dasharray"))
         for word, bar in zip(WORDS, page.iter("rect"), strict=True)
     }
     assert looks == {
-        "completed": ("1", "", "3", "12"),
-        "failed": ("0", "", "3", "12"),
-        "running": ("0.3", "", "3", "12"),
-        "canceled": ("0", "4 3", "3", "12"),
-        "abandoned": ("0", "4 3", "3", "12"),
-        "fired": ("0.5", "", "8", "2"),
+        "completed": ("", ""),
+        "failed": ("0", ""),
+        "running": ("0.3", ""),
+        "canceled": ("0", "4 3"),
+        "abandoned": ("0", "4 3"),
     }
     tones = [bar.attrib["class"] for bar in page.iter("rect")]
-    assert tones == ["inb-good", "inb-bad", "inb-busy", "inb-idle", "inb-idle", "inb-idle"]
+    assert tones == ["inb-good", "inb-bad", "inb-busy", "inb-idle", "inb-idle"]
     assert text_of(page.find(".//p")) == (
         "Key: filled = completed, outlined = failed, pale = running, dashed = canceled, "
-        "dashed = abandoned, thin = until a timer fired."
+        "dashed = abandoned."
     )
+
+
+def test_waiting_is_a_line_through_the_middle_of_the_bars_with_its_note() -> None:
+    page = drawn(row("timer", "", Bar(1.1, 2.2, "waiting", "2 s of waiting")))
+    (line,) = page.iter("line")
+    places = [line.attrib[name] for name in ("x1", "x2", "y1", "y2")]
+    assert (places, line.findtext("title")) == (["1.1%", "3.3%", "9", "9"], "2 s of waiting")
+    assert page.find(".//rect") is None
+    assert text_of(page.find(".//p")) == "Key: thin line = waiting."
 
 
 def test_a_signal_is_a_dot() -> None:
@@ -96,16 +105,22 @@ def test_what_is_no_activity_says_what_it_is() -> None:
     ]
 
 
-def test_lanes_share_their_words() -> None:
-    failed = {"word": "failed", "outcome": "2 failed, 3 s", "error": "no money"}
+def test_what_tells_an_activity_apart_stands_beside_its_name_and_a_result_beside_its_end() -> None:
+    page = drawn(row("activity", "get", part="Oslo", word="completed", outcome="done", result="21"))
+    ((name, _, _, outcome),) = page.find(".//tbody")
+    assert (text_of(name), text_of(outcome)) == ("get Oslo", "✓ done → 21")
+
+
+def test_lanes_share_their_words_and_an_error_below_them() -> None:
     page = drawn(
-        row("activity", "get", lanes=2, **failed),
-        row("activity", "get", lane=2),
+        row("activity", "get", lanes=2, word="failed", outcome="2 failed, 3 s"),
+        row("activity", "get", lane=2, lanes=2, error="no money"),
         row("activity", "mail"),
     )
-    first, second, third = page.find(".//tbody")
+    first, second, error, third = page.find(".//tbody")
     assert [each.attrib.get("rowspan") for each in first] == ["2", "2", None, "2"]
     assert [each.attrib.get("class") for each in second] == ["inb-bars"]
     assert [each.attrib.get("rowspan") for each in third] == ["1", "1", None, "1"]
-    assert text_of(first[-1]) == "✕ 2 failed, 3 sno money"
+    assert text_of(first[-1]) == "✕ 2 failed, 3 s"
+    assert (text_of(error), error[0].attrib["colspan"]) == ("no money", "4")
     assert first[-1][0].attrib["class"] == "inb-bad"

@@ -212,6 +212,29 @@ def test_of_a_long_run_what_is_the_same_is_left_out_and_said() -> None:
     assert len(comparison.frame) == 1_001
 
 
+def test_of_long_runs_only_what_is_shown_is_made_readable() -> None:
+    """However long the runs: the first of 10,000 calls is compared, not indented."""
+    short_page, page = (len(html(compare(many(n), many(n)))) for n in (1_000, 10_000))
+    assert abs(page - short_page) < 200
+    comparison = compare(many(10_000), many(10_000, n5000={"other": 1}))
+    html(comparison)
+    results = [step.result for pair in comparison._sides.pairs for step in (pair.a, pair.b) if step]
+    assert 0 < sum("text" in vars(result) for result in results) < 50
+
+
+def test_the_document_of_each_run_is_written_once() -> None:
+    class Model:
+        dumps = 0
+
+        def model_dump(self, mode: str) -> dict[str, int]:
+            Model.dumps += 1
+            return {"n": 1}
+
+    a, b = (many(10).replace(input=Model()) for _ in range(2))
+    assert not compare(a, b).differs
+    assert Model.dumps == 2
+
+
 def test_of_very_many_differences_the_first_are_shown_and_the_rest_counted() -> None:
     other = many(1_000, **{f"n{n}": "other" for n in range(1, 1_001)})
     comparison = compare(many(1_000), other)

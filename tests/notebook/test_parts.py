@@ -10,7 +10,6 @@ import pytest
 from form_driver import Reading
 
 from inngest_nb import HistoryEvent, WorkflowState
-from inngest_nb.history import Happening
 from inngest_nb.notebook.forms._typed_json import BadJsonError
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.notebook.timeline._picture import picture_of
@@ -20,7 +19,7 @@ def test_a_history_tells_the_day_once_and_how_long_each_event_took() -> None:
     times = [datetime(2025, 7, 14, 9, 8, 7), datetime(2025, 7, 14, 10), datetime(2025, 7, 15, 1)]
     events = [HistoryEvent(type="a", timestamp=time.replace(tzinfo=UTC)) for time in times]
     events += [HistoryEvent(type="b", duration=timedelta(seconds=3), error="no money")]
-    shown = [Happening(event, []) for event in events]
+    shown = [(event, []) for event in events]
     html = str(fragment("history", happenings=shown, before=1_000))
     table = html[html.index("<table") : html.index("</table>") + len("</table>")]
     rows = ElementTree.fromstring(table).findall("tbody/tr")  # noqa: S314  # our own

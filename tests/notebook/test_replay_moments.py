@@ -159,7 +159,7 @@ def test_plain_text_has_a_line_for_each_event_and_says_what_is_left_out() -> Non
     found = moments_of(one, steps_with(one, Call(1, "activity", "charge", "order.py", 7)))
     assert plain_moments(one, found[:2], 3).splitlines() == [
         "Replay of order-1: 3 events",
-        "    1       ±0 ms  workflow_started                          order.py:7",
-        "    2        +1 s  activity_started charge",
+        "1  ±0 ms  workflow_started         order.py:7",
+        "2   +1 s  activity_started charge",
         "and 1 more event",
     ]

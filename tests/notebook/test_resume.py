@@ -17,7 +17,7 @@ from inngest_nb.errors import (
     WorkflowLeasedError,
     WorkflowNotFoundError,
 )
-from inngest_nb.history import activities_of, tracks_of
+from inngest_nb.history import activities_of, steps_of
 
 
 def double(number: int) -> int:
@@ -120,10 +120,10 @@ def test_an_attempt_that_a_crash_cut_off_is_drawn_as_such() -> None:
     (first,) = cut.earlier
     assert (cut.name, cut.attempts, cut.outcome) == ("never_ends_at_first", 2, "completed")
     assert (first.outcome, first.ended_at) == ("abandoned", cut.attempt_at)
-    tracks = tracks_of(state, [cut], datetime.now(UTC))
-    (track,) = (one for one in tracks if one.kind == "activity")
-    assert [span.word for span in track.spans] == ["abandoned", "completed"]
-    assert track.spans[0].end == track.spans[1].start
+    steps = steps_of(state, datetime.now(UTC))
+    (step,) = (one for one in steps if len(one.attempts) > 1)
+    assert [attempt.outcome for attempt in step.attempts] == ["abandoned", "completed"]
+    assert step.attempts[0].ended_at == step.attempts[1].started_at
 
 
 def types_of(state: inb.WorkflowState | None) -> Counter[str]:

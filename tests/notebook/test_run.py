@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +361,21 @@ def test_a_terminal_gets_one_line_that_changes_and_then_the_picture() -> None:
     assert "\n" not in "".join(lines[:3])
     assert "✓ completed" in lines[3]
     assert "signal go |" in lines[3]
+
+
+def test_a_terminal_tells_activities_of_one_name_apart() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    history = tuple(
+        inb.HistoryEvent(type="activity_started", activity_name="get", seq=n, input=n, timestamp=at)
+        for n in (1, 2)
+    )
+    state = inb.WorkflowState(workflow_id="w", status="running", history=history)
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        TerminalScreen(terminal).show(picture_of(state, at), last=False)
+        shown = os.read(master, 10_000)
+    os.close(master)
+    assert shown.decode().endswith(": get 1, 0 ms, get 2, 0 ms")
 
 
 def test_a_terminal_that_knows_no_marks_gets_the_words_all_the_same() -> None:

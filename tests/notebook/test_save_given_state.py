@@ -100,3 +100,14 @@ def test_what_json_cannot_hold_is_said_in_the_form() -> None:
     form = save_form(MemoryStore(), WorkflowState(workflow_id="a", input=object()))
     form.wait()
     assert "input cannot be written as JSON" in words(form.load_trouble)
+
+
+def test_what_the_fields_show_is_saved_also_where_the_state_was_changed_since() -> None:
+    store, order = MemoryStore(), {"order": 7}
+    form = save_form(store, STUCK.replace(input=order))
+    form.wait()
+    order["order"] = 8
+    save(form)
+    saved = store.load("order-7")
+    assert saved is not None
+    assert saved.input == {"order": 7}

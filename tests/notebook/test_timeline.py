@@ -48,7 +48,7 @@ def test_a_failed_run_reads_in_words_when_everything_else_is_stripped() -> None:
     assert "The activity charge failed activity charge: card declined" in words
     assert "reserve +0 ⊘ abandoned" in words
     assert "charge +1 s ✕ failed, 2 attempts, 8 s card declined" in words
-    assert "Key: outlined = failed, dashed = abandoned." in words
+    assert "Key: outlined = failed, dashed = abandoned, thin line = waiting." in words
 
 
 def test_plain_text_tells_the_same_and_draws_bars() -> None:
@@ -57,8 +57,34 @@ def test_plain_text_tells_the_same_and_draws_bars() -> None:
         "began 2025-07-14 12:00:00 UTC",
         "error in charge: activity charge: card declined",
         "  reserve |┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄| ⊘ abandoned",
-        "  charge  |   ▒▒▒▒▒▒▒▒      ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒| ✕ failed, 2 attempts, 8 s",
+        "  charge  |   ▒▒▒▒▒▒▒▒──────▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒| ✕ failed, 2 attempts, 8 s",
     ]
+
+
+def test_activities_of_one_name_are_told_apart_in_html_and_in_text() -> None:
+    cities = ("Oslo", "Lima")
+    events = [
+        event
+        for at, city in enumerate(cities)
+        for event in (
+            ("activity_started", "measure", at, {"input": {"city": city}}),
+            ("activity_completed", "measure", at + 1, {"result": at + 0.5}),
+        )
+    ]
+    one = state(created_at=after(0), updated_at=after(2), history=history(*events))
+    words = reading(html(one))
+    assert "measure Oslo +0 ✓ completed, 1 s → 0.5 measure Lima +1 s ✓ completed, 1 s" in words
+    assert repr(timeline(one)).splitlines()[2:] == [
+        "  measure Oslo |█████████████████               | ✓ completed, 1 s → 0.5",
+        "  measure Lima |                ████████████████| ✓ completed, 1 s → 1.5",
+    ]
+
+
+def test_an_error_has_a_row_of_its_own_across_the_whole_chart() -> None:
+    rows = re.findall(r"<tr.*?</tr>", html(FAILED), re.DOTALL)
+    columns = rows[0].count("<th")
+    assert f'<td colspan="{columns}"' in rows[-1]
+    assert reading(rows[-1]) == "card declined"
 
 
 def test_a_running_run_tells_the_time_so_far() -> None:
@@ -95,10 +121,12 @@ def test_every_go_state_has_a_picture(one: WorkflowState) -> None:
 @pytest.mark.parametrize("text", HOSTILE_STRINGS)
 def test_hostile_text_is_escaped_wherever_it_stands(text: str) -> None:
     events = history(
-        ("activity_started", text, 0),
-        ("activity_failed", text, 1, {"error": text}),
+        ("activity_started", text, 0, {"input": {text: text}}),
+        ("activity_failed", text, 1, {"error": text, "retry_at": after(5)}),
         ("signal_received", "", 2, {"signal_name": text}),
-        ("activity_started", "b", 3),
+        ("activity_started", "b", 3, {"input": text}),
+        ("activity_started", "b", 3, {"input": text[:20]}),
+        ("activity_completed", "b", 4, {"result": text[:20]}),
     )
     one = WorkflowState(
         workflow_id=text,

@@ -8,7 +8,7 @@ from frame_states import NOON, after, go_states, history, state
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inngest_nb import EventType, HistoryEvent, WorkflowState
+from inngest_nb import EventType, HistoryEvent, WorkflowState, wire
 from inngest_nb.notebook.timeline._chart import Chart, Row
 from inngest_nb.notebook.timeline._picture import picture_of
 
@@ -48,11 +48,125 @@ def many(
 
 def test_attempts_of_an_activity_are_bars_of_one_row() -> None:
     charge = row_of(chart(RETRIED), "charge")
-    assert [bar.word for bar in charge.bars] == ["failed", "completed"]
-    assert [(bar.start, bar.width) for bar in charge.bars] == [(0.5, 19.8), (40.1, 9.9)]
+    assert [(bar.word, bar.start, bar.width) for bar in charge.bars] == [
+        ("failed", 0.5, 19.8),
+        ("completed", 40.1, 9.9),
+        ("waiting", 20.3, 19.8),
+    ]
     assert charge.bars[0].note == "attempt 1 failed, 2 s: card declined"
     assert charge.outcome == "completed, 2 attempts, 5 s"
     assert charge.error == "attempt 1: card declined"
+
+
+def waits(drawn: Chart, name: str = "ask") -> list[tuple[float, float, str]]:
+    """Give where the lines for waiting begin and end, in per cent, and what they say."""
+    bars = [bar for bar in row_of(drawn, name).bars if bar.word == "waiting"]
+    return [(bar.start, round(bar.start + bar.width, 2), bar.note) for bar in bars]
+
+
+def test_the_pause_before_each_retry_is_a_line_between_the_attempts() -> None:
+    assert waits(chart(RETRIED), "charge") == [(20.3, 40.1, "2 s of waiting for attempt 2")]
+    cut_off = history(
+        ("activity_started", "ask", 0, {"seq": 1}),
+        ("activity_started", "ask", 4, {"seq": 1}),
+        ("activity_completed", "ask", 10, {"seq": 1}),
+    )
+    assert waits(chart(cut_off)) == []  # nobody knows when the first attempt was over
+
+
+@pytest.mark.parametrize(
+    ("status", "now", "end"),
+    [("running", 40, 99.5), ("running", 100, 89.6), ("canceled", 100, 99.5)],
+)
+def test_a_retry_that_is_due_is_waited_for_until_then_or_until_the_run_ends(
+    status: str, now: float, end: float
+) -> None:
+    events = history(("activity_started", "ask", 0), ("activity_failed", "ask", 10))
+    events = (events[0], events[1].replace(retry_at=after(90)))
+    if status == "canceled":
+        events += history(("workflow_canceled", "", 40))
+    begin = 10 / (100 if end < 99 else 40) * 99 + 0.5
+    ((start, stop, note),) = waits(chart(events, status, now=after(now)))
+    assert (start, stop) == (pytest.approx(begin, abs=0.01), end)
+    assert note == f"{'1 min 20 s' if end < 99 else '30 s'} of waiting for attempt 2"
+
+
+def test_a_timer_is_waited_for_and_nothing_is_guessed_of_a_signal() -> None:
+    drawn = chart(RETRIED)
+    assert [bar.word for bar in row_of(drawn, "", "timer").bars] == ["waiting"]
+    assert [bar.word for bar in row_of(drawn, "approve", "signal").bars] == ["received"]
+
+
+def parts(*inputs: Any) -> list[str]:
+    """Give what stands beside the names of activities that all have one name."""
+    starts = [("activity_started", "f", 0, {"input": given}) for given in inputs]
+    return [row.part for row in chart(history(*starts), "running").rows]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ([{"city": "Oslo", "all": [1]}, {"city": "Lima", "all": [1]}], ["Oslo", "Lima"]),
+        ([{"a": {"b": [1, 2]}, "c": 1}, {"a": {"b": [3]}, "c": 1}], ["[1, 2]", "[3]"]),
+        ([1, 2, 3], ["1", "2", "3"]),
+        ([1, "1"], ["1", '"1"']),
+        ([1, 1.0], ["1", "1.0"]),
+        ([True, None], ["true", ""]),
+        ([{"n": 1}, None, {"n": 2}], ["1", "", "2"]),
+        (["a", "a", "b"], ["a", "a", "b"]),
+        ([{"n": 1, "x": "p"}, {"n": 1, "x": "q"}, {"n": 2, "x": "p"}],
+         ["n: 1, x: p", "n: 1, x: q", "n: 2, x: p"]),
+        ([{"n": 1}, {"n": 1, "x": "new"}], ["", "new"]),
+        ([{"n": 1}, {"n": 1}], ["", ""]),
+        ([None, None], ["", ""]),
+        (["one"], [""]),
+        (["x" * 99, "y"], [f"{'x' * 21}…{'x' * 10}", "y"]),
+        (["x\u202ey", "z"], ["x\\u202ey", "z"]),
+        (["x" * 2_000, "y"], ["", ""]),
+        ([{str(n): n for n in range(900)}, 1], ["", ""]),
+    ],
+)  # fmt: skip
+def test_activities_of_one_name_are_told_apart_by_what_differs_in_their_inputs(
+    inputs: list[Any], told: list[str]
+) -> None:
+    assert parts(*inputs) == told
+
+
+def test_numbers_that_tell_activities_apart_keep_their_digits() -> None:
+    starts = [("activity_started", "f", 0, {"input": number}) for number in (1, 2)]
+    document = wire.encode(state(status="running", history=history(*starts)))
+    for short, long in ((b"1", b"12345678901234567890123.10"), (b"2", b"2e3")):
+        document = document.replace(b'"Input":' + short, b'"Input":' + long)
+    drawn = picture_of(wire.decode(document), after(10)).chart
+    assert [row.part for row in drawn.rows] == ["12345678901234567890123.10", "2e3"]
+
+
+def test_what_no_document_can_hold_is_drawn_without_it() -> None:
+    assert parts(object(), "\ud800") == ["", ""]
+    deep: Any = 1
+    for _ in range(3_000):
+        deep = [deep]
+    assert parts(deep, 1) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (16.2, "16.2"),
+        ({"reserved": True}, '{"reserved": true}'),
+        (0, "0"),
+        (None, ""),
+        ("", ""),
+        ("x" * 23, ""),
+        (list(range(9_000)), ""),
+    ],
+)
+def test_a_result_is_told_where_it_is_short(result: Any, shown: str) -> None:
+    events = history(
+        ("activity_started", "f", 0), ("activity_completed", "f", 1, {"result": result})
+    )
+    (row,) = chart(events).rows
+    assert row.result == shown
 
 
 def test_activities_of_our_executor_are_told_apart_by_their_number() -> None:
@@ -203,7 +317,7 @@ def test_a_state_without_history_says_why_nothing_is_drawn(status: str, words: s
 
 def test_many_activities_of_a_name_share_lanes_in_which_nothing_overlaps() -> None:
     drawn = chart(many(60, seconds=2.5))
-    assert [(row.lane, row.lanes) for row in drawn.rows] == [(1, 3), (2, 1), (3, 1)]
+    assert [(row.lane, row.lanes) for row in drawn.rows] == [(1, 3), (2, 3), (3, 3)]
     assert drawn.rows[0].outcome == "60 completed, 2 min 30 s in all"
     assert [row.outcome for row in drawn.rows[1:]] == ["", ""]
     for row in drawn.rows:
@@ -220,6 +334,16 @@ def test_what_is_left_out_is_said_and_what_failed_is_shown() -> None:
     shown = [row for row in drawn.rows if row.lane == 1]
     left_out = 101 - len(shown)
     assert drawn.remarks[-1].startswith(f"{2 * left_out} items ({left_out} names) not shown")
+
+
+def test_the_last_error_of_a_name_stands_below_its_last_lane() -> None:
+    events = tuple(
+        event.replace(type=EventType.ACTIVITY_FAILED, error="boom")
+        if event.type is EventType.ACTIVITY_COMPLETED
+        else event
+        for event in many(60, seconds=2.5)
+    )
+    assert [row.error for row in chart(events).rows] == ["", "", "the last error: boom"]
 
 
 def test_lanes_that_are_not_drawn_are_counted() -> None:

@@ -7,10 +7,10 @@ has shifts no other. What is left is paired by name and order, and said to stand
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import takewhile
 from typing import Any
@@ -19,9 +19,9 @@ from inngest_nb.history import Step, same_value
 
 __all__ = ["Pair", "aligned"]
 
-# Where more pairs than these are possible, steps that occur often don't lead the matching, which
-# would take the square of their number.
-_MOST_WEIGHED = 250_000
+# So many possible pairs are weighed. Where there are more, steps that occur often don't lead the
+# matching: they alone make for the square of their number.
+_MOST_WEIGHED = 100_000
 
 _Places = tuple[int, int]  # of a step in the one run, and of its counterpart in the other
 _Key = Callable[[Step], Any]
@@ -53,10 +53,10 @@ class Pair:
             return ("only in A",) if self.b is None else ("only in B",)
         found = {
             "status" if self.a.kind == "workflow" else "outcome": self.a.outcome != self.b.outcome,
-            "input": not same_value(self.a.input.text, self.b.input.text),
-            "result": not same_value(self.a.result.text, self.b.result.text),
+            "input": not same_value(self.a.input.json, self.b.input.json),
+            "result": not same_value(self.a.result.json, self.b.result.json),
             "error": self.a.error != self.b.error,
-            "attempts": self.a.attempts != self.b.attempts,
+            "attempts": len(self.a.attempts) != len(self.b.attempts),
             "order": self.moved,
         }
         return tuple(word for word, is_so in found.items() if is_so)
@@ -80,7 +80,8 @@ def _length_of_same(pairs: Iterable[tuple[Step, Step]]) -> int:
 
 def _are_same(a: Step, b: Step) -> bool:
     same_call = a.seq is not None and a.seq == b.seq
-    return _name(a) == _name(b) and (same_call or a.input.text == b.input.text)
+    same_json = a.input.json == b.input.json  # compared first: nothing has to be indented for it
+    return _name(a) == _name(b) and (same_call or same_json or a.input.text == b.input.text)
 
 
 def _name(step: Step) -> tuple[str, str]:
@@ -116,7 +117,7 @@ def _between(a: Sequence[Step], b: Sequence[Step]) -> Iterator[Pair]:
 def _chain(a: Sequence[Step], b: Sequence[Step]) -> list[_Places]:
     """Give pairs that don't cross: same calls, or same inputs and then same names."""
     if all(step.seq is not None for step in (*a, *b) if step.kind != "signal"):
-        return list(_matches(a, b, _name))
+        return _matches(a, b, _name)
     chain: list[_Places] = []
     start_a = start_b = 0
     for end_a, end_b in [*_matches(a, b, _name_and_input), (len(a), len(b))]:
@@ -127,11 +128,38 @@ def _chain(a: Sequence[Step], b: Sequence[Step]) -> list[_Places]:
     return chain[:-1]
 
 
-def _matches(a: Sequence[Step], b: Sequence[Step], key: _Key) -> Iterator[_Places]:
-    often_is_junk = len(a) * len(b) > _MOST_WEIGHED
-    matcher = SequenceMatcher(None, list(map(key, a)), list(map(key, b)), autojunk=often_is_junk)
-    for start_a, start_b, size in matcher.get_matching_blocks():
-        yield from zip(range(start_a, start_a + size), range(start_b, start_b + size), strict=True)
+def _matches(a: Sequence[Step], b: Sequence[Step], key: _Key) -> list[_Places]:
+    """Give as many pairs of one key as there are that don't cross."""
+    keys_a, places_b = list(map(key, a)), defaultdict[Any, list[int]](list)
+    for place in reversed(range(len(b))):
+        places_b[key(b[place])].append(place)
+    leading, left = set(), _MOST_WEIGHED
+    weights = {each: count * len(places_b[each]) for each, count in Counter(keys_a).items()}
+    for each in sorted(weights, key=weights.__getitem__):
+        left -= weights[each]
+        if left < 0:
+            break
+        leading.add(each)
+    candidates = ((place, each) for place, each in enumerate(keys_a) if each in leading)
+    return _rising((place, other) for place, each in candidates for other in places_b[each])
+
+
+def _rising(pairs: Iterable[_Places]) -> list[_Places]:
+    """Give the longest part of pairs, which are in the order of A, that is in that of B, too.
+
+    Of the pairs of one step in A those that are later in B come first, so that one is taken.
+    """
+    ends: list[int] = []  # of the parts of each length, how early in B one of them ends
+    parts: list[tuple[_Places, Any]] = []  # its last pair, and the part before that
+    for pair in pairs:
+        size = bisect_left(ends, pair[1])
+        ends[size : size + 1] = [pair[1]]
+        parts[size : size + 1] = [(pair, parts[size - 1] if size else None)]
+    part, found = parts[-1] if parts else None, []
+    while part is not None:
+        found.append(part[0])
+        part = part[1]
+    return found[::-1]
 
 
 def _in_order(

@@ -13,7 +13,7 @@ from inngest_nb.frames import OUTCOME_WORDS, state_of
 from inngest_nb.frames import _columns as columns
 from inngest_nb.history import Step, moment
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
-from inngest_nb.notebook.compare._comparison_lines import lines_of, plain_lines
+from inngest_nb.notebook.compare._comparison_lines import Line, lines_of, plain_lines
 from inngest_nb.notebook.page._html import bundle, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
@@ -101,12 +101,16 @@ class Comparison:
             kind="note" if self.differs else "done",
             headline=headline,
             lines=words,
-            rows=lines_of(self._sides),
+            rows=self._lines,
         )
         return bundle(html, repr(self))
 
     def __repr__(self) -> str:
-        return plain_lines(self._sides)
+        return plain_lines(self._sides, self._lines)
+
+    @cached_property
+    def _lines(self) -> list[Line]:
+        return lines_of(self._sides)
 
 
 _Steps = Sequence[Step | None]
@@ -124,7 +128,7 @@ def _durations(given: Sequence[timedelta | None]) -> Any:
 # What the steps of a run give to the frame; each is a column for either run.
 _COLUMNS: dict[str, Callable[[_Steps], Any]] = {
     "outcome": lambda steps: columns.words(_each(steps, lambda step: step.outcome), _OUTCOMES),
-    "attempt_count": lambda steps: columns.counts(_each(steps, lambda step: step.attempts)),
+    "attempt_count": lambda steps: columns.counts(_each(steps, lambda step: len(step.attempts))),
     "duration": lambda steps: _durations(_each(steps, lambda step: step.took)),
     "error": lambda steps: columns.text(_each(steps, lambda step: step.error)),
     "input": lambda steps: columns.payloads(_each(steps, lambda step: step.input.value)),

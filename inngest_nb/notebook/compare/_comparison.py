@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from inngest_nb.history import run_as_step, steps_of
+from inngest_nb.history import run_and_steps
 from inngest_nb.notebook.compare._alignment import Pair, aligned
 from inngest_nb.state import WorkflowState
 from inngest_nb.words import count_text, duration_text, short
@@ -50,12 +50,13 @@ class Sides:
 
 def sides_of(a: WorkflowState, b: WorkflowState, now: datetime) -> Sides:
     """Put two runs side by side; what still runs lasts until `now`."""
-    pairs = aligned(steps_of(a, now), steps_of(b, now))
+    (whole_a, steps_a), (whole_b, steps_b) = run_and_steps(a, now), run_and_steps(b, now)
+    pairs = aligned(steps_a, steps_b)
     fork = _fork(a, b)
     return Sides(
         a=a,
         b=b,
-        whole=Pair(run_as_step(a, now), run_as_step(b, now)),
+        whole=Pair(whole_a, whole_b),
         pairs=pairs,
         fork=fork,
         fork_place=None if fork is None or fork.event_id is None else _place(pairs, fork.event_id),

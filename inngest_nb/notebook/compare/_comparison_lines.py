@@ -14,6 +14,7 @@ from inngest_nb.words import (
     change_text,
     count_text,
     duration_text,
+    in_columns,
     short,
     status_text,
     visible_lines,
@@ -114,18 +115,11 @@ def _label(pair: Pair, name: str) -> str:
 # The same in plain text
 
 
-def plain_lines(sides: Sides) -> str:
-    """Give a comparison as lines of text."""
+def plain_lines(sides: Sides, lines: Sequence[Line]) -> str:
+    """Give a comparison, and the lines of its table, as lines of text."""
     headline, words = summary(sides)
     names = f"A is {short(sides.a.workflow_id)}, B is {short(sides.b.workflow_id)}"
-    cells = [_cells(line) for line in lines_of(sides)]
-    widths = [max(len(row[column]) for row in cells if len(row) > 1) for column in range(4)]
-    table = [
-        "  ".join(text.ljust(width) for text, width in zip(row, [*widths, 0], strict=True)).rstrip()
-        if len(row) > 1
-        else row[0]
-        for row in cells
-    ]
+    table = in_columns([_cells(line) for line in lines])
     return "\n".join([headline, names, *words, *table])
 
 
@@ -147,8 +141,8 @@ def _outcome(step: Step | None) -> str:
     if step is None:
         return "missing"
     words = [status_text(step.outcome)]
-    if step.attempts > 1:
-        words.append(f"{step.attempts} attempts")
+    if len(step.attempts) > 1:
+        words.append(f"{len(step.attempts)} attempts")
     if step.took is not None:
         words.append(duration_text(step.took))
     return ", ".join(words)

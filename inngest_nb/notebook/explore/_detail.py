@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from inngest_nb.history import happenings, payload_text, steps_of, times_of
+from inngest_nb.history import event_payloads, payload_texts, steps_of, times_of
 from inngest_nb.notebook.page._areas import Area
 from inngest_nb.notebook.page._html import fragment
 from inngest_nb.notebook.timeline._timeline import chart_markup
@@ -59,9 +59,9 @@ def _summary(state: WorkflowState) -> Markup:
 
 
 def _payloads(state: WorkflowState) -> Markup:
-    texts = ((name.title(), payload_text(state, name)) for name in _PAYLOADS)
+    texts = payload_texts(state, _PAYLOADS)
     return Markup().join(
-        fragment("payload", label=label, text=text) for label, text in texts if text
+        fragment("payload", label=name.title(), text=text) for name, text in texts.items() if text
     )
 
 
@@ -75,5 +75,9 @@ def _steps(state: WorkflowState, now: datetime) -> Markup:
 def _history(state: WorkflowState) -> Markup:
     if not state.history:
         return Markup()
-    shown = happenings(state, _NEWEST)
-    return fragment("history", happenings=shown, before=len(state.history) - len(shown))
+    shown = state.history[-_NEWEST:]
+    return fragment(
+        "history",
+        happenings=list(zip(shown, event_payloads(state, len(shown)), strict=True)),
+        before=len(state.history) - len(shown),
+    )

@@ -15,6 +15,7 @@ from inngest_nb.notebook.explore._catalog import Entry, Page, Query
 from inngest_nb.words import (
     count_text,
     duration_text,
+    in_columns,
     short,
     status_mark,
     status_tone,
@@ -139,8 +140,4 @@ _ORDERS = {
 def plain_table(rows: list[dict[str, Any]]) -> str:
     """Write a page as aligned text."""
     lines = [[heading for _, heading, _ in COLUMNS], *[row["cells"] for row in rows]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(in_columns(lines))

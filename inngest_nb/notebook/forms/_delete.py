@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from inngest_nb.frames import id_in
-from inngest_nb.history import payload_text
+from inngest_nb.history import payload_texts
 from inngest_nb.notebook.forms._draft import difference
 from inngest_nb.notebook.forms._form import Form
 from inngest_nb.notebook.forms._picker import Picker
@@ -188,8 +188,8 @@ class DeleteForm(Form):
             self.summary.show()
             return
         self.confirmation.placeholder = visible(state.workflow_id)
-        texts = [(name.title(), payload_text(state, name)) for name in _FOLDED]
-        payloads = [(label, text) for label, text in texts if text not in ("", "[]")]
+        texts = payload_texts(state, _FOLDED)
+        payloads = [(name.title(), text) for name, text in texts.items() if text not in ("", "[]")]
         self.summary.show(fragment("workflow", state=state, payloads=payloads, brief=False))
 
     # Deleting and undoing

@@ -51,10 +51,11 @@ class Draft(NamedTuple):
     @classmethod
     def of_given(cls, given: WorkflowState) -> Self:
         """Start from a state that was handed over: a change of the document that it came from."""
-        origin = None if given.origin is UNSET else wire.decode(bytes(given.origin))
-        if origin is not None and origin.workflow_id != given.workflow_id:
-            origin = None  # a copy under another id
-        return cls(origin, given, _changed(origin, given))
+        document = b"" if given.origin is UNSET else bytes(given.origin)
+        origin = wire.decode(document) if document else None
+        if origin is None or origin.workflow_id != given.workflow_id:  # made, or a copy
+            origin, document = None, wire.encode(WorkflowState(workflow_id=given.workflow_id))
+        return cls(origin, given, _changed(document, given))
 
     @property
     def base(self) -> WorkflowState:
@@ -83,9 +84,9 @@ def difference(before: WorkflowState | None, after: WorkflowState | None) -> lis
     return changes(one, other)
 
 
-def _changed(origin: WorkflowState | None, given: WorkflowState) -> dict[str, Any]:
+def _changed(document: bytes, given: WorkflowState) -> dict[str, Any]:
     """Give the fields in which a state differs from the document it came from."""
-    old = document_parts(wire.encode(origin or WorkflowState(workflow_id=given.workflow_id)))
+    old = document_parts(document)
     new = document_parts(wire.encode(given))
     names = (name for name in DOCUMENT_FIELDS if name != "updated_at")
     return {

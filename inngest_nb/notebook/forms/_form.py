@@ -20,7 +20,7 @@ from inngest_nb.notebook.page._hearing import confirm_changes
 from inngest_nb.notebook.page._html import bundle, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import short, store_name, visible_lines
+from inngest_nb.words import count_text, excerpt, short, store_name, visible_lines
 
 __all__ = ["Form", "check_store", "complaint"]
 
@@ -199,7 +199,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         widget: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         facts = self._facts()
-        lines = [f"{label}: {visible_lines(value) or 'not set'}" for label, value in facts]
+        lines = [f"{label}: {_beginning(value) or 'not set'}" for label, value in facts]
         above, below = ([area.markup for area in areas] for areas in self._areas())
         below += [self._listener_trouble.markup, self._progress.markup]
         store = store_name(self._store)
@@ -223,6 +223,13 @@ def check_store(store: Any) -> None:
         raise TypeError(
             f"a store is needed here, such as inb.local() or SqliteStore(path), not {kind}"
         )
+
+
+def _beginning(value: str) -> str:
+    """Write the beginning of a value, as long as in HTML, and how much is left out."""
+    part = excerpt(value)
+    more = f" … {count_text(part.more, 'more character')}" if part.more else ""
+    return visible_lines(part.text) + more
 
 
 def _fields_in(widget: Any) -> Iterator[Any]:

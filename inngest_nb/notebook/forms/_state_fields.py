@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
+from msgspec import Raw
 
-from inngest_nb.history import payload_text, same_json
+from inngest_nb.history import payload_texts, pretty
 from inngest_nb.notebook.forms._typed_json import BadJsonError, read_payload
 from inngest_nb.notebook.page._areas import Area, FlawArea, filling, row
 from inngest_nb.notebook.page._html import fragment
@@ -41,6 +42,9 @@ class StateFields:
         self.result = _textarea("result", rows=8)
         self._inputs = {name: getattr(self, name) for name in _LABELS}
         self._filled: dict[str, str] = {}  # what the fields were last filled with
+        # Reading megabytes takes a while, so what was read last is kept, with what it was read of.
+        self._last_texts: tuple[WorkflowState, dict[str, str]] | None = None
+        self._last_read: dict[str, tuple[str, Raw]] = {}
         self._flaws = {name: FlawArea(f"inb-{name}-flaw") for name in _PAYLOADS}
         for name, field in self._inputs.items():
             field.add_class(f"inb-{name}")
@@ -64,13 +68,14 @@ class StateFields:
 
     def show(self, state: WorkflowState) -> None:
         """Fill the fields from a state, over what was typed."""
-        for name, text in _texts(state).items():
+        for name, text in self._texts(state).items():
             self._set(name, text)
 
     def rebase(self, before: WorkflowState, after: WorkflowState) -> None:
         """Show `after` in the fields that still show `before`; keep what was typed in others."""
-        new = _texts(after)
-        for name in self._untouched(before):
+        untouched = self._untouched(before)
+        new = self._texts(after)
+        for name in untouched:
             self._set(name, new[name])
 
     def edited(self, base: WorkflowState) -> list[str]:
@@ -80,6 +85,7 @@ class StateFields:
 
     def changes(self, base: WorkflowState) -> dict[str, Any]:
         """Return the changed fields with their values. Raises `ValueError` for bad JSON."""
+        self._last_texts = None  # payloads may have been changed in place since
         changed = self.edited(base)
         self._close_up()
         if flawed := [
@@ -112,21 +118,42 @@ class StateFields:
         self._close_up()
 
     def _value(self, name: str) -> Any:
+        return self._read(name) if name in _PAYLOADS else self._inputs[name].value
+
+    def _read(self, name: str) -> Raw:
         text = self._inputs[name].value
-        return read_payload(text) if name in _PAYLOADS else text
+        if name not in self._last_read or self._last_read[name][0] != text:
+            self._last_read[name] = text, read_payload(text)
+        return self._last_read[name][1]
+
+    def _texts(self, state: WorkflowState) -> dict[str, str]:
+        if self._last_texts is None or self._last_texts[0] is not state:
+            texts = {"status": str(state.status), "error": state.error}
+            self._last_texts = state, texts | payload_texts(state, _PAYLOADS)
+        return self._last_texts[1]
 
     def _untouched(self, state: WorkflowState) -> set[str]:
         """Name the fields that say what the state says."""
-        return {
-            name for name, text in _texts(state).items() if _same(name, text, self._inputs[name])
-        }
+        return {name for name, text in self._texts(state).items() if self._says(name, text)}
+
+    def _says(self, name: str, text: str) -> bool:
+        """Tell whether a field says the same as a text, in whatever spacing."""
+        typed = self._inputs[name].value
+        if typed == text:
+            return True
+        if name not in _PAYLOADS:  # a browser has but one kind of line break
+            return _lines(typed) == _lines(text)
+        try:
+            return pretty(str(bytes(self._read(name)), "utf-8")) == (text or "null")
+        except BadJsonError:
+            return False
 
     def _mark(self, name: str) -> bool:
         """Mark the place where a payload is not JSON, and tell whether there is one."""
-        area, text = self._flaws[name], self._inputs[name].value
+        area = self._flaws[name]
         try:
-            if text != self._filled[name]:  # as deep as it may be
-                read_payload(text)
+            if self._inputs[name].value != self._filled[name]:  # as deep as it may be
+                self._read(name)
         except BadJsonError as flaw:
             area.show(fragment("flaw", label=_LABELS[name].split()[0], flaw=flaw))
             return True
@@ -138,23 +165,6 @@ class StateFields:
         for area in self._flaws.values():
             if not area.markup:
                 area.show()
-
-
-def _texts(state: WorkflowState) -> dict[str, str]:
-    payloads = {name: payload_text(state, name) for name in _PAYLOADS}
-    return {"status": str(state.status), "error": state.error, **payloads}
-
-
-def _same(name: str, text: str, field: Any) -> bool:
-    typed = field.value
-    if typed == text:
-        return True
-    if name not in _PAYLOADS:  # a browser has but one kind of line break
-        return _lines(typed) == _lines(text)
-    try:
-        return same_json(str(bytes(read_payload(typed)), "utf-8"), text or "null")
-    except BadJsonError:
-        return False
 
 
 def _lines(text: str) -> list[str]:

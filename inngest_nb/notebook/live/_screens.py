@@ -168,7 +168,8 @@ class TerminalScreen:
 def _progress(picture: Picture) -> str:
     """Give the headline and what is running."""
     running = [
-        row.name + row.outcome.removeprefix("running").removesuffix(" so far")
+        f"{row.name} {row.part}".rstrip()
+        + row.outcome.removeprefix("running").removesuffix(" so far")
         for row in picture.chart.rows
         if row.word == "running"
     ]

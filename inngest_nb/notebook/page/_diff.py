@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from inngest_nb.history import document_parts, pretty, same_json
+from inngest_nb.history import document_parts, pretty
 from inngest_nb.state import DOCUMENT_FIELDS, wire_name
 from inngest_nb.words import count_text, excerpt, visible_lines
 
@@ -53,19 +53,19 @@ def changes(before: bytes | None, after: bytes | None) -> list[Change]:
     found = []
     for key in [*_LABELS, *(key for key in {**old, **new} if key not in _LABELS)]:
         was, becomes = old.get(key, "null"), new.get(key, "null")
-        if not same_json(was, becomes) and (texts := _texts(key, was, becomes)):
+        if was != becomes and (texts := _texts(key, was, becomes)):
             found.append(change_of(_LABELS.get(key, f"key {key!r}"), *texts))
     return found
 
 
 def _texts(key: str, was: str, becomes: str) -> tuple[str, str] | None:
     """Give both sides as they are shown, or None where two ways of writing mean the same."""
-    if key in _TEXTS:
-        pair = _words(was), _words(becomes)
-        return pair if pair != ("", "") else None
-    if key == "History" and {was, becomes} == {"null", "[]"}:
+    texts = pretty(was), pretty(becomes)
+    if texts[0] == texts[1] or (key == "History" and {was, becomes} == {"null", "[]"}):
         return None
-    return pretty(was), pretty(becomes)
+    if key in _TEXTS:
+        texts = _words(was), _words(becomes)
+    return texts if texts != ("", "") else None
 
 
 def _words(part: str) -> str:

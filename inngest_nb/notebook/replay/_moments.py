@@ -11,9 +11,9 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from inngest_nb.engine import Call, ReplayStep
-from inngest_nb.history import END_STATUS, Happening, happenings, is_end
+from inngest_nb.history import END_STATUS, event_payloads, is_end
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
-from inngest_nb.words import change_text, count_text, short
+from inngest_nb.words import change_text, count_text, in_columns, short
 
 __all__ = ["CodeLine", "Moment", "moments_of", "plain_moments", "state_at"]
 
@@ -57,15 +57,15 @@ def moments_of(state: WorkflowState, steps: Sequence[ReplayStep]) -> list[Moment
     return [
         Moment(
             number=number,
-            event=event,
-            since=event.timestamp - began if event.timestamp and began else None,
+            event=step.event,
+            since=step.event.timestamp - began if step.event.timestamp and began else None,
             payloads=payloads,
-            asked_by=_asked_by(event, index),
+            asked_by=_asked_by(step.event, index),
             then=_lines(step.calls),
             waits=next(waits),
         )
-        for number, (step, (event, payloads)) in enumerate(
-            zip(steps, _happenings(seen), strict=True), 1
+        for number, (step, payloads) in enumerate(
+            zip(steps, event_payloads(seen, len(steps)), strict=True), 1
         )
     ]
 
@@ -82,10 +82,6 @@ def state_at(state: WorkflowState, moments: Sequence[Moment], number: int) -> Wo
         history=history,
         updated_at=event.timestamp,
     )
-
-
-def _happenings(state: WorkflowState) -> list[Happening]:
-    return happenings(state, len(state.history)) if state.history else []
 
 
 def _index(steps: Sequence[ReplayStep]) -> dict[int | str, list[Call]]:
@@ -157,7 +153,7 @@ def _waits(steps: Sequence[ReplayStep]) -> Iterator[list[str]]:
 def plain_moments(state: WorkflowState, moments: Sequence[Moment], count: int) -> str:
     """Give moments as lines of text, of so many that there are."""
     head = f"Replay of {short(state.workflow_id)}: {count_text(count, 'event')}"
-    lines = []
+    rows: list[list[str]] = []
     for moment in moments:
         event = moment.event
         what = f"{event.type} {short(event.activity_name or event.signal_name, 32)}".rstrip()
@@ -165,7 +161,7 @@ def plain_moments(state: WorkflowState, moments: Sequence[Moment], count: int) -
         code = "; ".join(
             ": ".join(filter(None, [line.place, short(line.text, 80)])) for line in moment.then
         )
-        lines.append(f"{event.id:>5}  {since:>10}  {what:<40}  {code}".rstrip())
+        rows.append([str(event.id), since, what, code])
     if more := count - len(moments):
-        lines.append(f"and {count_text(more, 'more event')}")
-    return "\n".join([head, *lines])
+        rows.append([f"and {count_text(more, 'more event')}"])
+    return "\n".join([head, *in_columns(rows, right=(0, 1))])

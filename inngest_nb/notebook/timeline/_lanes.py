@@ -1,35 +1,73 @@
-"""Laying many things of one name into few lines of a chart."""
+"""The lines of a chart: one for each step, or a few lanes for many steps of one name."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from inngest_nb.history import WORST, Span, Track
+from inngest_nb import wire
+from inngest_nb.history import Step
+from inngest_nb.notebook.timeline._spans import Span, is_activity, spans_of
 from inngest_nb.words import count_text
 
-__all__ = ["MOST_TRACKS", "fold"]
+__all__ = ["WORST", "Lane", "fold", "lanes_of"]
 
-# More tracks than these are too many to read; so are more lanes of one name.
-MOST_TRACKS = 40
+# What several steps together are called: the first of these that one of them is.
+WORST = ("running", "failed", "abandoned", "canceled", "completed", "received", "fired")
+
+# More lines than these are too many to read; so are more lanes of one name.
+_MOST = 40
 _MOST_LANES = 8
+_NEVER = wire.microseconds(datetime.max.replace(tzinfo=UTC)) * 2
 
 
-def fold(tracks: Sequence[Track]) -> tuple[list[Track], str]:
-    """Lay what has one kind and name into few tracks, if there are too many; say what is left out.
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A line of a chart, or one of several `lanes` that the same steps need: `number`, from 1.
+
+    The first one knows how many more are `hidden`, and how many steps are `untimed`.
+    """
+
+    steps: Sequence[Step]
+    spans: Sequence[Span]
+    number: int = 1
+    lanes: int = 1
+    hidden: int = 0
+    untimed: int = 0
+
+    @property
+    def word(self) -> str:
+        """How the worst of the steps ended."""
+        return min((step.outcome for step in self.steps), key=WORST.index)
+
+
+def lanes_of(steps: Sequence[Step], until: datetime | None) -> list[Lane]:
+    """Give one lane for each step, by the time of its start; what has no time comes last."""
+    lanes = [Lane([step], spans_of(step, until)) for step in steps]
+
+    def order(lane: Lane) -> tuple[int, bool, int]:
+        step, start = lane.steps[0], lane.spans[0].start if lane.spans else _NEVER
+        return start, is_activity(step), step.first
+
+    return sorted(lanes, key=order)
+
+
+def fold(lanes: Sequence[Lane]) -> tuple[list[Lane], str]:
+    """Lay steps of one kind and name into few lanes, if there are too many; say what is left out.
 
     Names with something running or failed come before others; all stay in their order.
     """
-    if len(tracks) <= MOST_TRACKS:
-        return list(tracks), ""
-    groups: dict[tuple[str, str], list[Track]] = {}
-    for track in tracks:
-        groups.setdefault((track.kind, track.name), []).append(track)
-    folded = {key: _lanes(group) for key, group in groups.items()}
+    if len(lanes) <= _MOST:
+        return list(lanes), ""
+    groups: dict[tuple[str, str], list[Lane]] = {}
+    for lane in lanes:
+        groups.setdefault((lane.steps[0].kind, lane.steps[0].name), []).append(lane)
+    folded = {key: _folded(group) for key, group in groups.items()}
     kept: set[tuple[str, str]] = set()
-    room = MOST_TRACKS
+    room = _MOST
     for key in sorted(folded, key=lambda key: WORST.index(folded[key][0].word)):
         room -= len(folded[key])
         if room >= 0 or not kept:
@@ -39,48 +77,29 @@ def fold(tracks: Sequence[Track]) -> tuple[list[Track], str]:
     if left_out:
         items, names = count_text(left_out.total(), "item"), count_text(len(left_out), "name")
         words = f"{items} ({names}) not shown; activity_frame() has all"
-    return [track for key in folded if key in kept for track in folded[key]], words
+    return [lane for key in folded if key in kept for lane in folded[key]], words
 
 
-def _lanes(group: list[Track]) -> list[Track]:
-    """Lay tracks of one name into lanes, in each of which nothing happens at the same time."""
+def _folded(group: list[Lane]) -> list[Lane]:
+    """Lay steps of one name into lanes, in each of which nothing happens at the same time."""
     if len(group) == 1:
         return group
     lanes: list[list[Span]] = []
     free: list[tuple[int, int]] = []  # when each lane is free again, the earliest first
-    for track in group:
-        if not track.spans:
-            continue
-        start, end = track.spans[0].start, max(span.end for span in track.spans)
+    for spans in (one.spans for one in group if one.spans):
+        start, end = spans[0].start, max(span.end for span in spans)
         if free and free[0][0] <= start:
-            lane = heapq.heappop(free)[1]
+            number = heapq.heappop(free)[1]
         else:
-            lane = len(lanes)
+            number = len(lanes)
             lanes.append([])
-        lanes[lane] += track.spans
-        heapq.heappush(free, (end, lane))
-    hidden = lanes[_MOST_LANES:]
-    counts = Counter(track.word for track in group)
-    errors = [track.error for track in group if track.error]
-    remarks = []
-    if hidden:
-        remarks.append(f"{count_text(len(hidden), 'more line')} not shown")
-    if untimed := sum(not track.spans for track in group):
-        remarks.append(f"{untimed:,} without a time")
-    head = Track(
-        kind=group[0].kind,
-        name=group[0].name,
-        word=min(counts, key=WORST.index),
-        spans=tuple(lanes[0]) if lanes else (),
-        attempts=sum(track.attempts for track in group),
-        took=sum((track.took for track in group if track.took), timedelta()) or None,
-        error=f"the last error: {errors[-1]}" if errors else "",
-        remark=", ".join(remarks),
-        lanes=min(len(lanes), _MOST_LANES) or 1,
-        counts=tuple(sorted(counts.items(), key=lambda item: WORST.index(item[0]))),
-    )
-    more = [
-        Track(head.kind, head.name, "", tuple(lane), lane=number)
-        for number, lane in enumerate(lanes[1:_MOST_LANES], 2)
+        lanes[number] += spans
+        heapq.heappush(free, (end, number))
+    shown = lanes[:_MOST_LANES] or [[]]
+    steps = [one.steps[0] for one in group]
+    hidden = max(0, len(lanes) - len(shown))
+    untimed = sum(not one.spans for one in group)
+    return [
+        Lane(steps, shown[0], lanes=len(shown), hidden=hidden, untimed=untimed),
+        *(Lane(steps, spans, number, len(shown)) for number, spans in enumerate(shown[1:], 2)),
     ]
-    return [head, *more]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from inngest_nb.history import Times, activities_of, failed_activity, times_of
+from inngest_nb.history import Times, failed_activity, steps_of, times_of
 from inngest_nb.notebook.timeline._chart import Chart, chart_of
 from inngest_nb.state import WorkflowState
 
@@ -40,14 +40,14 @@ def picture_of(
     signals: Sequence[str] = (),
 ) -> Picture:
     """Draw a run in numbers and labels, as of `now`; its code is known to wait for `signals`."""
-    activities = activities_of(state.history)
+    steps = steps_of(state, now)
     times = times_of(state)
     return Picture(
         state=state,
-        chart=chart_of(state, activities, now, signals),
+        chart=chart_of(state, steps, now, signals),
         times=times,
         took=times.took(now),
-        failed_activity=failed_activity(state, activities),
+        failed_activity=failed_activity(state, steps),
         status="stopped here" if stopped else str(state.status),
         note=note,
     )

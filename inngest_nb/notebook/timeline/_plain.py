@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from inngest_nb.notebook.timeline._chart import Bar, Row
+from inngest_nb.notebook.timeline._chart import Row
 from inngest_nb.notebook.timeline._picture import Picture
+from inngest_nb.notebook.timeline._scale import Bar
+from inngest_nb.notebook.timeline._spans import WAITING
 from inngest_nb.words import (
     duration_text,
     short,
@@ -17,7 +19,7 @@ __all__ = ["headline", "plain_text"]
 
 _CELLS = 32
 _NAME_WIDTH = 28
-_FILL = {"completed": "█", "failed": "▒", "running": "░", "received": "◆", "fired": "─"}
+_FILL = {"completed": "█", "failed": "▒", "running": "░", "received": "◆", WAITING: "─"}
 
 
 def plain_text(picture: Picture) -> str:
@@ -44,17 +46,20 @@ def headline(picture: Picture) -> str:
 
 
 def _label(row: Row) -> str:
-    kind = "" if row.kind == "activity" else f"{row.kind} "
-    return f"{kind}{short(row.name, _NAME_WIDTH)}".rstrip() if row.lane == 1 else ""
+    if row.lane > 1:
+        return ""
+    kind = "" if row.kind == "activity" else row.kind
+    return " ".join(filter(None, [kind, short(row.name, _NAME_WIDTH), row.part]))
 
 
 def _line(row: Row, width: int) -> str:
     cells = [" "] * _CELLS
-    for bar in row.bars:
+    for bar in sorted(row.bars, key=lambda bar: bar.word != WAITING):
         first, last = _cells(bar)
         cells[first : last + 1] = _FILL.get(bar.word, "┄") * (last + 1 - first)
     outcome = f"{status_mark(row.word)} {row.outcome}" if row.outcome else ""
-    return f"  {_label(row):{width}} |{''.join(cells)}| {outcome}".rstrip()
+    result = f" → {visible(row.result)}" if row.result else ""
+    return f"  {_label(row):{width}} |{''.join(cells)}| {outcome}{result}".rstrip()
 
 
 def _cells(bar: Bar) -> tuple[int, int]:
