@@ -2,7 +2,27 @@
 
 from inngest_nb.store.http._appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
-from inngest_nb.store.http._config import Key, is_loopback, named_base_url, resolve_key
+from inngest_nb.store.http._config import (
+    DEFAULT_BASE_URL,
+    Key,
+    check_carriage,
+    checked_url,
+    is_loopback,
+    named_base_url,
+    resolve_key,
+)
+from inngest_nb.store.http._direct import LIMITS, Deadline, in_time
+from inngest_nb.store.http._driving import (
+    DROPPED,
+    ConnectionDroppedError,
+    Response,
+    drive,
+    drive_async,
+    receive,
+    receive_async,
+)
+from inngest_nb.store.http._forks import follow, keep_open
+from inngest_nb.store.http._http import NoCookies
 from inngest_nb.store.http._operations import (
     FIRST_SAVED_HEADER,
     LIST_PATH,
@@ -33,9 +53,12 @@ from inngest_nb.store.http._sharing import (
 
 __all__ = [
     "ABANDONED_PATH",
+    "DEFAULT_BASE_URL",
     "DISCARD_PATH",
+    "DROPPED",
     "FIRST_SAVED_HEADER",
     "LEASES_PATH",
+    "LIMITS",
     "LIST_PATH",
     "LONGEST_WAIT",
     "MESSAGES_PATH",
@@ -45,6 +68,8 @@ __all__ = [
     "BatchItem",
     "BatchOutcome",
     "BatchOutcomes",
+    "ConnectionDroppedError",
+    "Deadline",
     "HeadColumns",
     "HeadListing",
     "Ids",
@@ -54,16 +79,27 @@ __all__ = [
     "Listed",
     "Listing",
     "Messages",
+    "NoCookies",
+    "Response",
     "Seconds",
     "ServerKind",
     "Unreadable",
     "Version",
     "WireMessage",
     "batch_of",
+    "check_carriage",
+    "checked_url",
+    "drive",
+    "drive_async",
+    "follow",
     "identify",
+    "in_time",
     "is_loopback",
+    "keep_open",
     "listing_of",
     "named_base_url",
+    "receive",
+    "receive_async",
     "resolve_key",
     "wire_message",
 ]

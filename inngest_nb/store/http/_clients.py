@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Self
 
 import httpx
@@ -12,23 +13,18 @@ import httpx
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.heads import Head
-from inngest_nb.store.http._direct import (
-    LIMITS,
-    AsyncDirectClient,
-    DirectClient,
-    in_time,
-    until,
-)
-from inngest_nb.store.http._forks import keep_open
-from inngest_nb.store.http._http import TRANSPORT_ERRORS, HttpStore, NoCookies, check_size
-from inngest_nb.store.http._operations import (
-    Answer,
-    Operation,
-    Request,
+from inngest_nb.store.http._direct import LIMITS, AsyncDirectClient, DirectClient, in_time
+from inngest_nb.store.http._driving import (
     Response,
     T,
-    resume,
+    drive,
+    drive_async,
+    receive,
+    receive_async,
 )
+from inngest_nb.store.http._forks import keep_open
+from inngest_nb.store.http._http import HttpStore, NoCookies, check_size
+from inngest_nb.store.http._operations import Operation, Request
 from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import States
 from inngest_nb.store.writes import Outcome, Write
@@ -196,35 +192,14 @@ class InngestStore(HttpStore):
         self._finalizer = weakref.finalize(self, _close_all, self._clients)
 
     def _run(self, operation: Operation[T]) -> T:
-        answer: Answer = None
-        while True:
-            try:
-                request = resume(operation, answer)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            try:
-                answer = self._send(request)
-            except TRANSPORT_ERRORS as error:
-                answer = self._failed(error, request)
+        return drive(operation, self._send, self._failed)
 
     def _send(self, request: Request) -> Response:
         client = self._clients[-1 if request.wait else 0]
         built = self._request(request, client)
         deadline = self._deadline(built, request)
-        with until(deadline):
-            response = client.send(
-                built, stream=True, auth=self._auth(request), follow_redirects=False
-            )
-        try:
-            body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
-                check_size(len(body), request)
-                deadline.check(len(body))
-            return self._response(response, bytes(body))
-        finally:
-            response.close()
+        check = partial(check_size, request=request)
+        return self._shown(receive(client, built, self._auth(request), deadline, check))
 
 
 def _close_all(clients: Iterable[httpx.Client | DirectClient]) -> None:
@@ -378,17 +353,7 @@ class AsyncInngestStore(HttpStore):
 
     async def _run(self, operation: Operation[T]) -> T:
         self._check_loop()
-        answer: Answer = None
-        while True:
-            try:
-                request = resume(operation, answer)
-            except StopIteration as done:
-                result: T = done.value
-                return result
-            try:
-                answer = await self._send(request)
-            except TRANSPORT_ERRORS as error:
-                answer = self._failed(error, request)
+        return await drive_async(operation, self._send, self._failed)
 
     async def _send(self, request: Request) -> Response:
         if request.wait:
@@ -405,22 +370,8 @@ class AsyncInngestStore(HttpStore):
     ) -> Response:
         built = self._request(request, client)
         deadline = self._deadline(built, request)
-        try:
-            async with asyncio.timeout(deadline.left()):
-                response = await client.send(
-                    built, stream=True, auth=self._auth(request), follow_redirects=False
-                )
-        except TimeoutError as error:
-            raise httpx.ReadTimeout("the response took too long") from error
-        try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                check_size(len(body), request)
-                deadline.check(len(body))
-            return self._response(response, bytes(body))
-        finally:
-            await response.aclose()
+        check = partial(check_size, request=request)
+        return self._shown(await receive_async(client, built, self._auth(request), deadline, check))
 
     def _check_loop(self) -> None:
         loop = asyncio.get_running_loop()

@@ -11,16 +11,17 @@ DEFAULT_BASE_URL = "http://localhost:8288"
 
 
 class Key:
-    """An event key that is hidden from reprs and cannot be pickled; empty means no key."""
+    """A key that is hidden from reprs and cannot be pickled; empty means no key."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "name")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, name: str = "event key") -> None:
         if not text.isascii() or not text.isprintable() or text != text.strip():
             raise ValueError(
-                "the event key contains spaces or other characters that are not allowed in a header"
+                f"the {name} contains spaces or other characters that are not allowed in a header"
             )
         self._text = text
+        self.name = name
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -30,7 +31,7 @@ class Key:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "a store with an event key cannot be pickled or copied; create another store instead"
+            f"a client with a {self.name} cannot be pickled or copied; create another one instead"
         )
 
     def headers(self) -> dict[str, str]:
@@ -39,7 +40,7 @@ class Key:
 
     def hidden(self, text: str) -> str:
         """Replace the key in a text that came from a server."""
-        return text.replace(self._text, "[event key]") if self else text
+        return text.replace(self._text, f"[{self.name}]") if self else text
 
 
 def resolve_base_url(given: str | None) -> str:
@@ -59,10 +60,14 @@ def named_base_url(given: str | None) -> tuple[str, str]:
         "INNGEST_DEV": dev if "://" in dev else None,
     }
     name, url = next(((n, u) for n, u in named.items() if u), ("default", DEFAULT_BASE_URL))
-    return name, _checked(url.strip(), name)
+    return name, checked_url(url.strip(), name)
 
 
-def _checked(url: str, name: str) -> str:
+def checked_url(url: str, name: str, keys: str = "event_key") -> str:
+    """Return an address without a slash at its end, or raise `ValueError` for what is none.
+
+    `keys` are the arguments in which a key may be given instead of in the address.
+    """
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -74,7 +79,7 @@ def _checked(url: str, name: str) -> str:
     # These messages don't contain the address, because it may contain a password.
     if "@" in parts.netloc:
         raise ValueError(
-            f"{name} must not contain a user name or password; pass the key as event_key instead"
+            f"{name} must not contain a user name or password; pass the key as {keys} instead"
         )
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError(
@@ -97,8 +102,8 @@ def check_carriage(base_url: str, key: Key, *, allow_insecure: bool) -> None:
     parts = urlsplit(base_url)
     if key and parts.scheme == "http" and not is_loopback(parts.hostname) and not allow_insecure:
         raise ValueError(
-            f"the event key would be sent to {parts.hostname} unencrypted; use https://, "
-            'event_key="" for no key, or allow_insecure=True'
+            f"the {key.name} would be sent to {parts.hostname} unencrypted; use https://, "
+            f'{key.name.replace(" ", "_")}="" for no key, or allow_insecure=True'
         )
 
 

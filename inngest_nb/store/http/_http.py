@@ -27,21 +27,13 @@ from inngest_nb.store.http._config import (
     resolve_key,
 )
 from inngest_nb.store.http._direct import Deadline
+from inngest_nb.store.http._driving import DROPPED, ConnectionDroppedError, Response
 from inngest_nb.store.http._forks import follow
-from inngest_nb.store.http._operations import (
-    Answer,
-    ConnectionDroppedError,
-    Operation,
-    Request,
-    Response,
-)
+from inngest_nb.store.http._operations import Answer, Operation, Request
 from inngest_nb.store.messages import Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import Row, States, check_limit, states_of, status_text, write_of
 from inngest_nb.store.writes import MAX_BODY_BYTES, Outcome, Write, sift
 
-# What sending can raise; httpx raises RuntimeError if the client is closed.
-TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
-_DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 _TIMEOUT_SECONDS = 10.0
 _BODY_BYTES = 256 * 2**20
 # Passed explicitly, so that httpx does not check each URL for a user name.
@@ -183,7 +175,7 @@ class HttpStore:
                 hint="create a new store in this process, with a new client or without one",
             )
         said = self._key.hidden(str(error))
-        if isinstance(error, _DROPPED):
+        if isinstance(error, DROPPED):
             return ConnectionDroppedError(said or "the connection was closed")
         if isinstance(error, httpx.TimeoutException):
             why, hint = "timed out", "if the server is slow, pass a longer timeout="
@@ -207,14 +199,12 @@ class HttpStore:
         failure.__cause__ = error
         return failure
 
-    def _response(self, response: httpx.Response, body: bytes) -> Response:
-        if response.status_code >= 400:  # this body may be shown to people
-            body = self._key.hidden(body.decode(errors="replace")).encode()
-        # A plain dict, because lookups in httpx's headers are slow.
-        headers = {
-            k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw
-        }
-        return Response(response.status_code, headers, body)
+    def _shown(self, response: Response) -> Response:
+        """Take the key out of what is shown to people; elsewhere a body stays as it is."""
+        if response.status < 400:
+            return response
+        said = self._key.hidden(response.body.decode(errors="replace"))
+        return response._replace(body=said.encode())
 
     def _save(self, state: WorkflowState, *, force: bool) -> Operation[None]:
         write = write_of(state, force=force)

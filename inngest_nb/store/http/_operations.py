@@ -7,10 +7,10 @@ async. Status codes, redirects, retries and paging are all handled here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
@@ -26,11 +26,11 @@ from inngest_nb.errors import (
     StoreStatusError,
 )
 from inngest_nb.state import WorkflowState
+from inngest_nb.store.http._driving import ConnectionDroppedError, Response, T
 from inngest_nb.store.ids import path_of
 from inngest_nb.store.rows import REMEDY, Row, order
 from inngest_nb.store.writes import ANY, Write, is_etag
 
-T = TypeVar("T")
 Header = tuple[str, str]
 _Page = tuple[list[Row], str]  # and where the next one begins
 
@@ -61,30 +61,9 @@ class Request(NamedTuple):
     wait: float = 0
 
 
-class Response(NamedTuple):
-    """A response; header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class ConnectionDroppedError(Exception):
-    """Thrown into an operation by its driver: the connection broke before the response ended."""
-
-
 # What a driver passes in: None at first, then a response or an error.
 Answer = Response | ConnectionDroppedError | StoreError | None
 Operation = Generator[Request, Response, T]
-
-
-def resume(operation: Operation[T], answer: Answer) -> Request:
-    """Advance an operation to its next request; `StopIteration` carries its result."""
-    if answer is None:
-        return next(operation)
-    if isinstance(answer, Exception):
-        return operation.throw(answer)
-    return operation.send(answer)
 
 
 class Listed(msgspec.Struct):
