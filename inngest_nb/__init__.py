@@ -18,6 +18,7 @@ from inngest_nb._version import __version__
 
 if TYPE_CHECKING:
     from inngest_nb import errors, samples, testing
+    from inngest_nb.api import AsyncInngestAPI, InngestAPI
     from inngest_nb.checkup import doctor
     from inngest_nb.engine import (
         ActivityContext,
@@ -36,13 +37,23 @@ if TYPE_CHECKING:
         ChildWorkflowError,
         EngineError,
         ExecutorClosedError,
+        InngestAuthError,
+        InngestConnectionError,
+        InngestDecodeError,
+        InngestError,
         InngestNbError,
+        InngestNotFoundError,
+        InngestRunEndedError,
+        InngestSendError,
+        InngestStatusError,
+        InngestUnavailableError,
         LeaseLostError,
         ListingUnsupportedError,
         NestedAsyncioError,
         NonDeterminismError,
         NonRetryableError,
         NotAStateServerError,
+        NotInngestError,
         PayloadTooLargeError,
         PayloadTypeError,
         RetryAfter,
@@ -98,21 +109,24 @@ if TYPE_CHECKING:
 
 # Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
+    "inngest_nb.api": "AsyncInngestAPI InngestAPI",
     "inngest_nb.checkup": "doctor",
     "inngest_nb.engine": (
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork otel_hooks workflow"
     ),
     "inngest_nb.errors": (
-        "ActivityError ChildWorkflowError EngineError ExecutorClosedError InngestNbError "
-        "LeaseLostError ListingUnsupportedError NestedAsyncioError NonDeterminismError "
-        "NonRetryableError NotAStateServerError PayloadTooLargeError PayloadTypeError "
-        "RetryAfter ServerStartError StoreConflictError StoreConnectionError "
-        "StoreDecodeError StoreError StoreFileError StoreKeyReusedError StoreStatusError "
-        "WorkflowAlreadyRunningError WorkflowBlockedError WorkflowCanceledError "
+        "ActivityError ChildWorkflowError EngineError ExecutorClosedError InngestAuthError "
+        "InngestConnectionError InngestDecodeError InngestError InngestNbError "
+        "InngestNotFoundError InngestRunEndedError InngestSendError InngestStatusError "
+        "InngestUnavailableError LeaseLostError ListingUnsupportedError NestedAsyncioError "
+        "NonDeterminismError NonRetryableError NotAStateServerError NotInngestError "
+        "PayloadTooLargeError PayloadTypeError RetryAfter ServerStartError StoreConflictError "
+        "StoreConnectionError StoreDecodeError StoreError StoreFileError StoreKeyReusedError "
+        "StoreStatusError WorkflowAlreadyRunningError WorkflowBlockedError WorkflowCanceledError "
         "WorkflowCodeError WorkflowEndedError WorkflowFailedError WorkflowLeasedError "
-        "WorkflowNotFoundError WorkflowNotHereError WorkflowNotRunningError "
-        "WorkflowNotSavedError WrongLoopError"
+        "WorkflowNotFoundError WorkflowNotHereError WorkflowNotRunningError WorkflowNotSavedError "
+        "WrongLoopError"
     ),
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
@@ -137,6 +151,7 @@ __all__ = [
     "ActivityContext",
     "ActivityError",
     "AppendingStore",
+    "AsyncInngestAPI",
     "AsyncInngestStore",
     "AsyncWorkflowContext",
     "AsyncWorkflowStore",
@@ -147,8 +162,18 @@ __all__ = [
     "ExecutorClosedError",
     "HistoryEvent",
     "Hooks",
+    "InngestAPI",
+    "InngestAuthError",
+    "InngestConnectionError",
+    "InngestDecodeError",
+    "InngestError",
     "InngestNbError",
+    "InngestNotFoundError",
+    "InngestRunEndedError",
+    "InngestSendError",
+    "InngestStatusError",
     "InngestStore",
+    "InngestUnavailableError",
     "LeaseLostError",
     "ListingUnsupportedError",
     "MemoryStore",
@@ -156,6 +181,7 @@ __all__ = [
     "NonDeterminismError",
     "NonRetryableError",
     "NotAStateServerError",
+    "NotInngestError",
     "PayloadTooLargeError",
     "PayloadTypeError",
     "RetryAfter",

@@ -12,6 +12,16 @@
     │   ├── PayloadTooLargeError    an input, a result or a whole write exceeds the size limit
     │   ├── ListingUnsupportedError the server stores states but cannot list them
     │   └── WrongLoopError          an async store was used on a second event loop
+    ├── InngestError                a request to a real Inngest server failed
+    │   ├── InngestStatusError      the server answered with an error
+    │   │   ├── InngestAuthError    the server rejected the key, or wants one
+    │   │   ├── InngestNotFoundError    the server has no such run, event, app, function or step
+    │   │   ├── InngestRunEndedError    the run has already ended or was canceled
+    │   │   └── InngestUnavailableError the open-source server does not offer this call
+    │   ├── InngestConnectionError  no answer, or the connection broke before it was complete
+    │   ├── InngestDecodeError      the answer cannot be read
+    │   ├── InngestSendError        the server accepted some of the events, or none
+    │   └── NotInngestError         a state server, a web page or something else answers there
     ├── EngineError                 a problem with a run in an executor
     │   ├── ActivityError           an activity failed and has no retries left
     │   │   └── ChildWorkflowError  a child workflow failed or was canceled
@@ -41,7 +51,7 @@ Invalid arguments raise plain `ValueError` or `TypeError`; `load` returns `None`
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
@@ -200,6 +210,120 @@ class ListingUnsupportedError(StoreError):
 
 class WrongLoopError(StoreError):
     """An async store was used on a second event loop; it belongs to the first one that used it."""
+
+
+class InngestError(InngestNbError):
+    """A request to a real Inngest server failed: `operation` at `target`, where they are known.
+
+    `target` is the server's address, without keys.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str | None = None,
+        target: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.target = target
+        if hint:
+            self.add_note(hint)
+
+
+class InngestStatusError(InngestError):
+    """The server answered with an error.
+
+    `status` is the HTTP status that the server means: v1 sends its errors with HTTP 200. `code` is
+    v2's word for it, such as `invalid_request`, or "", and `reason` is the server's text.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str = "",
+        reason: str = "",
+        operation: str | None = None,
+        target: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, target=target, hint=hint)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+class InngestAuthError(InngestStatusError):
+    """The server rejected the key, or wants one. The message names the variable, never the key."""
+
+
+class InngestNotFoundError(InngestStatusError):
+    """The server has no `kind` called `name`: a run, event, app, function or step.
+
+    `known` holds the most similar names that the server does have, most similar first.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        name: str,
+        known: Iterable[str] = (),
+        **details: Any,
+    ) -> None:
+        super().__init__(message, **details)
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+
+
+class InngestRunEndedError(InngestStatusError):
+    """Nothing was changed: the run has already ended, or was already canceled (see `code`)."""
+
+
+class InngestUnavailableError(InngestStatusError):
+    """The open-source Inngest server does not offer this call; Inngest's cloud may."""
+
+
+class InngestConnectionError(InngestError):
+    """No answer came, or the connection broke; whether a write took effect is unknown."""
+
+
+class InngestDecodeError(InngestError):
+    """The answer of the server cannot be read."""
+
+
+class InngestSendError(InngestError):
+    """The server did not accept all of the events.
+
+    `accepted` holds the ids of those that it accepted, in order; the others are given by their
+    positions in what was sent: `rejected` were not accepted, of `unknown` the answer was lost.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        accepted: Iterable[str] = (),
+        rejected: Iterable[int] = (),
+        unknown: Iterable[int] = (),
+        operation: str | None = None,
+        target: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, target=target, hint=hint)
+        self.accepted = list(accepted)
+        self.rejected = list(rejected)
+        self.unknown = list(unknown)
+
+
+class NotInngestError(InngestError):
+    """Something else answers there: a state server, a web page, or a server of another kind."""
 
 
 class ServerStartError(InngestNbError):

@@ -1,4 +1,4 @@
-"""An async store behind the blocking verbs of the others."""
+"""An async store, or API, behind the blocking verbs of the others."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from inngest_nb import AsyncInngestStore
+from inngest_nb import AsyncInngestAPI, AsyncInngestStore
 
 
 class Blocking:
-    """An async store behind blocking verbs: each runs on one loop in a thread of its own."""
+    """An async client behind blocking verbs: each runs on one loop in a thread of its own."""
 
-    def __init__(self, store: AsyncInngestStore) -> None:
+    def __init__(self, store: AsyncInngestStore | AsyncInngestAPI) -> None:
         self._store = store
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)

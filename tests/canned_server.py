@@ -30,9 +30,12 @@ class Seen:
 
 
 class CannedServer:
-    """The server, on a free port while the `with` block lasts; `seen` is what it was asked."""
+    """The server, on a free port while the `with` block lasts; `seen` is what it was asked.
 
-    def __init__(self, answer: Callable[[Seen], Answer]) -> None:
+    Where the function has no answer the connection is closed without one.
+    """
+
+    def __init__(self, answer: Callable[[Seen], Answer | None]) -> None:
         self.seen: list[Seen] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.seen, self._server.answer = self.seen, answer
@@ -55,7 +58,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128  # a client that finds the queue full tries again only after a second
     seen: list[Seen]
-    answer: Callable[[Seen], Answer]
+    answer: Callable[[Seen], Answer | None]
 
     def __init__(self, *args: Any) -> None:
         self._open: set[socket.socket] = set()
@@ -89,6 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
         seen = Seen(self.command, self.path, headers, body)
         self.server.seen.append(seen)
         answer = self.server.answer(seen)
+        if answer is None:
+            self.close_connection = True
+            return
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)

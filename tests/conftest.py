@@ -25,8 +25,8 @@ GO_DOCUMENTS = (Path(__file__).parent / "data" / "go-states.jsonl").read_bytes()
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("INNGEST_BASE_URL", "INNGEST_DEV", "INNGEST_EVENT_KEY"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("INNGEST_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

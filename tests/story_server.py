@@ -10,6 +10,7 @@ It answers any filter, window, page and field of the calls about runs, events, a
 in v1 and v2, and takes events, invocations, cancels and reruns. What else was recorded it says as
 it was recorded. There is no GraphQL and no worker: a new run stays queued.
 
+`lose` tells of which requests the answer is lost although they were done.
 `runs=10_000` copies the story into the past. `seconds` is how long the real server would have
 worked for the run lists; `charge=time.sleep` makes the answers take that long.
 """
@@ -56,8 +57,9 @@ class StoryServer(CannedServer):
         runs: int = 47,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         charge: Callable[[float], object] = lambda seconds: None,
+        lose: Callable[[Seen], bool] = lambda seen: False,
     ) -> None:
-        self.kind, self.ui = kind, ui
+        self.kind, self.ui, self._lose = kind, ui, lose
         self.state = State(runs, now)
         self._v2 = V2(self.state, now, charge)
         routes = self._v2.routes() | V1(self.state, now).routes()
@@ -65,12 +67,16 @@ class StoryServer(CannedServer):
         self._routes = [
             (re.compile(route.replace("*", "([^/]+)")), answer) for route, answer in routes.items()
         ]
-        super().__init__(self._answer)
+        super().__init__(self._sent)
 
     @property
     def seconds(self) -> float:
         """For how long the real server would have worked for the run lists."""
         return self._v2.seconds
+
+    def _sent(self, seen: Seen) -> Answer | None:
+        answer = self._answer(seen)
+        return None if self._lose(seen) else answer
 
     def _answer(self, seen: Seen) -> Answer:
         parts = urlsplit(seen.target)

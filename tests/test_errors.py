@@ -23,7 +23,7 @@ KINDS = sorted(
     key=lambda kind: kind.__name__,
 )  # fmt: skip
 # Whatever a class asks for, by how its parameter is annotated.
-VALUES = [("timedelta", timedelta(seconds=3)), ("int", 3), ("float", 1.5), ("str", "ü'\n"), ("bool", True)]  # fmt: skip
+VALUES = [("Iterable[int]", [3]), ("Iterable[str]", ["ü'\n"]), ("timedelta", timedelta(seconds=3)), ("int", 3), ("float", 1.5), ("str", "ü'\n"), ("bool", True)]  # fmt: skip
 
 
 def made(kind: type[InngestNbError]) -> InngestNbError:

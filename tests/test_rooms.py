@@ -22,6 +22,7 @@ FLOORS = {
     "wire": 1,
     "history": 2,
     "store": 2,
+    "api": 3,
     "engine": 3,
     "server": 3,
     "checkup": 4,
@@ -36,6 +37,9 @@ FLOORS = {
 
 # Rooms within a room have floors too. The room's own files are one of them, named "".
 INNER_FLOORS = {
+    ("api", "basics"): 0,
+    ("api", "calls"): 1,
+    ("api", ""): 2,
     ("engine", "basics"): 0,
     ("engine", "history"): 1,
     ("engine", "threads"): 2,
@@ -62,7 +66,7 @@ LIBRARIES = {
     "anywidget": ["notebook/explore/_table.py", "notebook/live/_asking.py"],
     "click": ["cli/"],
     "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
-    "httpx": ["store/http/"],
+    "httpx": ["api/", "store/http/"],
     "ipykernel": ["checkup/"],
     "ipywidgets": ["notebook/"],
     "jinja2": ["notebook/"],
@@ -71,6 +75,7 @@ LIBRARIES = {
     "markupsafe": ["notebook/"],
     "matplotlib": ["frames/_drawing.py", "frames/_figure.py"],
     "msgspec": [
+        "api/",
         "state.py",
         "wire/",
         "store/",

@@ -1,0 +1,37 @@
+"""The API of a real Inngest server: events, runs, traces, apps and functions, as values."""
+
+from inngest_nb.api._async_client import AsyncInngestAPI
+from inngest_nb.api._client import InngestAPI
+from inngest_nb.api.basics._values import (
+    App,
+    Event,
+    Found,
+    Function,
+    Job,
+    Page,
+    Run,
+    RunError,
+    Step,
+    StepAttempt,
+    Trace,
+    Trigger,
+)
+from inngest_nb.api.calls._events import NewEvent
+
+__all__ = [
+    "App",
+    "AsyncInngestAPI",
+    "Event",
+    "Found",
+    "Function",
+    "InngestAPI",
+    "Job",
+    "NewEvent",
+    "Page",
+    "Run",
+    "RunError",
+    "Step",
+    "StepAttempt",
+    "Trace",
+    "Trigger",
+]

@@ -1,0 +1,226 @@
+"""The real Inngest's API, to await."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from inngest_nb.api._api import HttpAPI, check_size
+from inngest_nb.api.basics._checks import Order, TimeField, When
+from inngest_nb.api.basics._exchange import Operation, Request, T
+from inngest_nb.api.basics._values import App, Event, Found, Function, Job, Page, Run, Trace
+from inngest_nb.api.calls import _acting, _catalog, _events, _runs
+from inngest_nb.api.calls._events import NewEvent
+from inngest_nb.errors import InngestError
+from inngest_nb.store.http import (
+    LIMITS,
+    NoCookies,
+    Response,
+    drive_async,
+    keep_open,
+    receive_async,
+)
+
+
+class AsyncInngestAPI(HttpAPI):
+    """The same API for `await`, with the arguments and calls of `InngestAPI`.
+
+        async with inb.AsyncInngestAPI() as api:
+            failed = await api.runs(status="failed", since="24h")
+
+    It belongs to the event loop of its first use; on another one it raises `InngestError`.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        signing_key: str | None = None,
+        event_key: str | None = None,
+        client: httpx.AsyncClient | None = None,
+        timeout: float | None = None,
+        *,
+        event_base_url: str | None = None,
+        allow_insecure: bool = False,
+    ) -> None:
+        super().__init__(
+            base_url,
+            signing_key,
+            event_key,
+            event_base_url,
+            timeout,
+            own_client=client is None,
+            allow_insecure=allow_insecure,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if client is not None:
+            self._client = client
+        else:
+            self._connect()
+
+    # Events
+
+    async def send(
+        self,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        user: Mapping[str, Any] | None = None,
+        ts: datetime | int | None = None,
+    ) -> str:
+        """Send an event and return its event_id."""
+        event = {"name": name, "data": data, "id": id, "user": user, "ts": ts}
+        return (await self._run(self._send_one(event)))[0]
+
+    async def send_many(self, events: Iterable[NewEvent | Mapping[str, Any]]) -> list[str]:
+        """Send events and return their event_ids, in order."""
+        return await self._run(self._send_many(events))
+
+    async def invoke(
+        self,
+        app: str,
+        function: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """Start a run of a function, and return its run_id at once."""
+        return await self._run(_acting.invoke(self._server, app, function, data, idempotency_key))
+
+    async def events(
+        self,
+        name: str | None = None,
+        *,
+        since: When | None = None,
+        until: When | None = None,
+        limit: int | None = 100,
+    ) -> Found[Event]:
+        """Return events as a list, newest first, at most `limit` (None: all)."""
+        return await self._run(self._list_events(name, since, until, limit))
+
+    async def event(self, event_id: str) -> Event:
+        """Return one event by the server's id."""
+        return await self._run(_events.event(self._server, event_id))
+
+    async def event_runs(self, event_id: str, *, output: bool = False) -> Found[Run]:
+        """Return the runs that an event triggered, at most 40."""
+        return await self._run(_runs.of_event(self._server, event_id, output=output))
+
+    # Runs
+
+    async def runs(
+        self,
+        *,
+        status: str | Iterable[str] | None = None,
+        app: str | None = None,
+        function: str | None = None,
+        since: When | None = None,
+        until: When | None = None,
+        by: TimeField = "queued_at",
+        order: Order = "newest",
+        output: bool = False,
+        limit: int | None = 100,
+    ) -> Found[Run]:
+        """Return runs as a list, newest first, at most `limit` (None: all)."""
+        wanted = self._wanted(status, app, function, since, until, by, order, output=output)
+        return await self._run(self._list_runs(wanted, limit))
+
+    async def runs_page(
+        self,
+        *,
+        status: str | Iterable[str] | None = None,
+        app: str | None = None,
+        function: str | None = None,
+        since: When | None = None,
+        until: When | None = None,
+        by: TimeField = "queued_at",
+        order: Order = "newest",
+        output: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return one page of the list, and the `cursor` of the next one (None on the last)."""
+        wanted = self._wanted(status, app, function, since, until, by, order, output=output)
+        return await self._run(self._list_page(wanted, limit, cursor))
+
+    async def run(self, run_id: str, *, output: bool = True) -> Run:
+        """Return one run."""
+        return await self._run(_runs.run(self._server, run_id, output=output))
+
+    async def trace(self, run_id: str, *, output: bool = True) -> Trace:
+        """Return what a run did, step by step."""
+        return await self._run(_runs.trace(self._server, run_id, output=output))
+
+    async def jobs(self, run_id: str) -> list[Job]:
+        """Return what the server will do next for a run; nothing for one that is over."""
+        return await self._run(_runs.jobs(self._server, run_id))
+
+    async def cancel(self, run_id: str) -> None:
+        """Cancel a run. Raises `InngestRunEndedError` for one that is over."""
+        await self._run(_acting.cancel(self._server, run_id))
+
+    async def rerun(
+        self, run_id: str, *, from_step: str | None = None, input: Any = msgspec.UNSET
+    ) -> str:
+        """Start a run again, all of it or from a step, and return the new run's id."""
+        return await self._run(_acting.rerun(self._server, run_id, from_step, input))
+
+    # Apps
+
+    async def apps(self) -> list[App]:
+        """Return the apps that have registered with the server."""
+        return await self._run(_catalog.apps(self._server))
+
+    async def functions(self, app: str | None = None) -> list[Function]:
+        """Return the functions of an app, or of all apps."""
+        return await self._run(_catalog.functions(self._server, app))
+
+    async def function(self, app: str, function: str) -> Function:
+        """Return one function by its short id, without the app's."""
+        return await self._run(_catalog.function(self._server, app, function))
+
+    # The connection
+
+    async def aclose(self) -> None:
+        """Close the connections; a client that was handed over stays open."""
+        self._closed = True
+        if self._own_client:
+            await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
+
+    def _connect(self) -> None:
+        if self._loop is not None:
+            keep_open(self._client)
+        self._loop = None
+        self._client = httpx.AsyncClient(
+            cookies=NoCookies(), limits=LIMITS, trust_env=self._through_proxies
+        )
+
+    async def _run(self, operation: Operation[T]) -> T:
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise InngestError(
+                "this AsyncInngestAPI belongs to another event loop, that of its first use",
+                target=self.base_url,
+                hint="make one for each loop, or use InngestAPI, which works from everywhere",
+            )
+        return await drive_async(operation, self._send, self._failed)
+
+    async def _send(self, request: Request) -> Response:
+        built = self._request(request, self._client)
+        deadline = self._deadline(built, request)
+        check = partial(check_size, request=request)
+        auth = None if self._own_client else httpx.USE_CLIENT_DEFAULT
+        return await receive_async(self._client, built, auth, deadline, check)

@@ -1,0 +1,123 @@
+"""What arguments may be; anything else is a `ValueError` that names the argument and an example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from inngest_nb import words
+from inngest_nb.api.basics._quirks import STATUSES
+
+When = datetime | timedelta | str
+TimeField = Literal["queued_at", "started_at", "ended_at"]
+Order = Literal["newest", "oldest"]
+
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
+_SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|d|w)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def check_ulid(value: str, name: str) -> str:
+    """Return an id of the server's."""
+    if isinstance(value, str) and _ULID.fullmatch(value):
+        return value
+    shown = words.short(value, 40) if isinstance(value, str) else type(value).__name__
+    raise ValueError(
+        f"{name} is an id of 26 letters and digits such as 01M82BBSDM2RWR71WM2EZVHP9E, "
+        f"got {shown!r}" + ("; an event is looked up by its event_id" if name == "event_id" else "")
+    )
+
+
+def check_name(value: str, name: str, example: str) -> str:
+    """Return the name of an app or a function."""
+    if isinstance(value, str) and value and value not in (".", ".."):
+        return value
+    raise ValueError(f"{name} is a name such as {example!r}, got {value!r}")
+
+
+def check_limit(limit: int | None) -> int | None:
+    """Return how many are wanted; None is all."""
+    if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit > 0):
+        return limit
+    raise ValueError(f"limit is a number above 0, such as 100, or None for all, got {limit!r}")
+
+
+def check_statuses(status: str | Iterable[str] | None) -> list[str]:
+    """Return the server's words for statuses that are given in ours or in its own."""
+    if status is None:
+        return []
+    found = []
+    for given in [status] if isinstance(status, str) else status:
+        word = {"cancelled": "canceled"}.get(str(given).lower(), str(given).lower())
+        if word not in STATUSES:
+            known = ", ".join(STATUSES)
+            raise ValueError(f"status is one of {known}, or several of them, got {given!r}")
+        found.append(STATUSES[word])
+    return found
+
+
+def check_window(
+    since: When | None, until: When | None, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return both ends of a window as times in UTC."""
+    start, end = _time(since, "since", now), _time(until, "until", now)
+    if start is not None and end is not None and start >= end:
+        raise ValueError(
+            f"since is to be before until, such as since='24h', until='1h', "
+            f"got {start.isoformat()} and {end.isoformat()}"
+        )
+    return start, end
+
+
+def _time(value: When | None, name: str, now: datetime) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        return _before(value, name, now)
+    if isinstance(value, str):
+        if span := _SPAN.fullmatch(value.strip()):
+            seconds = float(span[1]) * _SECONDS[span[2]]
+            return _before(timedelta(seconds=seconds), name, now)
+        given = words.short(value, 40)
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError(_want(name, f"got {given!r}")) from None
+    if not isinstance(value, datetime):
+        raise ValueError(_want(name, f"got {type(value).__name__}"))
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise ValueError(
+            _want(name, f"got {value.isoformat()}, which has no time zone; add one, such as +00:00")
+        )
+    return value.astimezone(UTC)
+
+
+def _before(span: timedelta, name: str, now: datetime) -> datetime:
+    if span <= timedelta():
+        raise ValueError(_want(name, f"got {span}, which does not lie in the past"))
+    try:
+        return now - span
+    except OverflowError:
+        raise ValueError(_want(name, f"got {span}, which is too long ago")) from None
+
+
+def _want(name: str, got: str) -> str:
+    return (
+        f"{name} is how long ago, such as '24h', '30m' or '7d', "
+        f"or a time with its zone, such as '2026-11-22T19:00:00+00:00', {got}"
+    )
+
+
+def check_choice(value: str, name: str, choices: Iterable[str]) -> str:
+    """Return one of a few words."""
+    known = [*choices]
+    if value in known:
+        return value
+    raise ValueError(f"{name} is one of {', '.join(known)}, got {value!r}")
+
+
+def time_text(moment: datetime) -> str:
+    """Write a time for a query."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

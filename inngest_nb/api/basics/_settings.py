@@ -1,0 +1,124 @@
+"""Where the servers are and which keys they get: by argument, then by the SDK's own variables."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+from inngest_nb.store.http import DEFAULT_BASE_URL, Key, check_carriage, checked_url
+
+# A dev server takes any event key, but not none.
+_ANY_EVENT_KEY = "inngest-nb"
+_SIGNING_KEY = re.compile(r"(signkey-\w+-)?([0-9a-fA-F]{2})+")
+SIGNING_FORM = "signkey-prod-<hex> (or the hex alone), as in `inngest start --signing-key`"
+
+
+class NamedKey(NamedTuple):
+    """A key, the argument or variable that gave it, and whether it looks as such a key does."""
+
+    key: Key
+    source: str
+    looks_right: bool
+
+
+class Settings:
+    """The two addresses and the keys of a client. A repr shows no key."""
+
+    def __init__(
+        self,
+        base_url: str | None,
+        event_base_url: str | None,
+        signing_key: str | None,
+        event_key: str | None,
+        *,
+        allow_insecure: bool,
+    ) -> None:
+        dev = os.environ.get("INNGEST_DEV", "")
+        shared = [
+            ("INNGEST_BASE_URL", os.environ.get("INNGEST_BASE_URL")),
+            ("INNGEST_DEV", dev if "://" in dev else None),
+            ("the default address", DEFAULT_BASE_URL),
+        ]
+        api = ("INNGEST_API_BASE_URL", os.environ.get("INNGEST_API_BASE_URL"))
+        events = ("INNGEST_EVENT_API_BASE_URL", os.environ.get("INNGEST_EVENT_API_BASE_URL"))
+        given, given_events = ("base_url", base_url), ("event_base_url", event_base_url)
+        self.url_source, self.url = _first([given, api, *shared])
+        self.event_url_source, self.event_url = _first([given_events, given, events, *shared])
+        self.signing_keys = _signing_keys(signing_key)
+        self.event_key = _event_key(event_key)
+        for named in self.signing_keys:
+            check_carriage(self.url, named.key, allow_insecure=allow_insecure)
+        if self.event_key:
+            check_carriage(self.event_url, self.event_key.key, allow_insecure=allow_insecure)
+            _hide_in_logs()
+
+    def __repr__(self) -> str:
+        events = "" if self.event_url == self.url else f", event_base_url={self.event_url!r}"
+        signing = "set" if self.signing_keys else "not set"
+        event = "set" if self.event_key else "not set"
+        return f"{self.url!r}{events}, signing_key={signing}, event_key={event}"
+
+    def ingest_path(self) -> str:
+        """Return the path that takes events. It holds the key: not to be shown."""
+        text = _ANY_EVENT_KEY
+        if self.event_key:
+            text = self.event_key.key.headers()["Authorization"].removeprefix("Bearer ")
+        return f"/e/{quote(text, safe='')}"
+
+    def hidden(self, text: str) -> str:
+        """Return what a server said without the keys."""
+        for named in (*self.signing_keys, self.event_key):
+            if named:
+                text = named.key.hidden(text)
+        return text
+
+
+def _first(choices: list[tuple[str, str | None]]) -> tuple[str, str]:
+    name, url = next((name, url) for name, url in choices if url)
+    return name, checked_url(url.strip(), name, "signing_key or event_key")
+
+
+def _signing_keys(given: str | None) -> tuple[NamedKey, ...]:
+    """Return the key to send, and the one to try when that is rejected."""
+    if given is not None:
+        texts = [("signing_key", given)]
+    else:
+        names = ("INNGEST_SIGNING_KEY", "INNGEST_SIGNING_KEY_FALLBACK")
+        texts = [(name, os.environ.get(name, "")) for name in names]
+    return tuple(
+        NamedKey(Key(text, "signing key"), source, bool(_SIGNING_KEY.fullmatch(text)))
+        for source, text in texts
+        if text
+    )
+
+
+def _event_key(given: str | None) -> NamedKey | None:
+    source = "INNGEST_EVENT_KEY" if given is None else "event_key"
+    text = os.environ.get("INNGEST_EVENT_KEY", "") if given is None else given
+    return (
+        NamedKey(Key(text, "event key"), source, not text.startswith("signkey-")) if text else None
+    )
+
+
+class _NoEventKeys(logging.Filter):
+    """Takes event keys out of what httpx logs: they are part of the address."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                re.sub(r"/e/[^/?#]+$", "/e/[event key]", str(each))
+                if "/e/" in urlsplit(str(each)).path
+                else each
+                for each in record.args
+            )
+        return True
+
+
+_filter = _NoEventKeys()
+
+
+def _hide_in_logs() -> None:
+    logging.getLogger("httpx").addFilter(_filter)  # the same one is added once only

@@ -1,0 +1,200 @@
+"""What the API returns: runs, events, traces, jobs, apps and functions as immutable values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+
+Value = TypeVar("Value")
+
+
+class RunError(msgspec.Struct, frozen=True):
+    """Why a run, a step or an attempt failed; `stack` is the traceback, "" where there is none."""
+
+    name: str = ""
+    message: str = ""
+    stack: str = ""
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}" if self.name and self.message else self.message
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a function.
+
+    `status` is queued, running, completed, failed or canceled; `inngest_status` is the server's own
+    word, which is wrong for some sleeping runs. Times are UTC. In a list, `started_at` is when the
+    run was scheduled and `duration` counts from then; `InngestAPI.run` has the first execution in
+    both, later by the time in the queue. `event_ids` has only the first event of a batch.
+    `output` is None unless it was asked for, and for a run that returned None; in a list, integers
+    above 2^53 have lost digits in it.
+    """
+
+    run_id: str
+    app: str
+    function: str
+    function_name: str = ""
+    status: str
+    inngest_status: str
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration: timedelta | None = None
+    event_ids: tuple[str, ...] = ()
+    is_batch: bool = False
+    batch_id: str | None = None
+    cron: str | None = None
+    output: Any = None
+    error: RunError | None = None
+    original_run_id: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended."""
+        return self.ended_at is not None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event.
+
+    `event_id` is the server's id, by which it is looked up; `id` is the sender's own id, or the
+    same. `sent_at` is the time that the sender gave, or that of its arrival. Integers above 2^53 in
+    `data` have lost digits in the server.
+    """
+
+    event_id: str
+    id: str
+    name: str
+    data: dict[str, Any]
+    user: dict[str, Any] | None = None
+    version: str | None = None
+    sent_at: datetime | None = None
+    received_at: datetime | None = None
+
+
+class StepAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of a step; `number` counts from 0, as Inngest does."""
+
+    number: int
+    status: str
+    inngest_status: str
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration: timedelta | None = None
+    queue_delay: timedelta | None = None
+    output: Any = None
+    error: RunError | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a run.
+
+    `kind` is step, sleep, wait, invoke, or function for what the function does between and after
+    its steps; an unknown kind is kept in lower case. `status` is waiting (asleep, or for an event),
+    queued, running, completed, failed or canceled. `step_id` is None for the function itself.
+    `duration` of a step that was retried includes the pauses between its attempts. A wait that
+    timed out is completed without an output.
+    """
+
+    step_id: str | None
+    name: str
+    kind: str
+    status: str
+    inngest_status: str
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration: timedelta | None = None
+    queue_delay: timedelta | None = None
+    attempts: tuple[StepAttempt, ...] = ()
+    input: Any = None
+    output: Any = None
+    error: RunError | None = None
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did, step by step, in the order in which the steps were queued.
+
+    `events` are the events that triggered it, as the server shows them, if outputs were asked for.
+    """
+
+    run_id: str
+    status: str
+    inngest_status: str
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration: timedelta | None = None
+    steps: tuple[Step, ...] = ()
+    events: tuple[Any, ...] = ()
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server will do next for a run.
+
+    `kind` is start, edge (run the next step, or retry), sleep, or pause (wait for an event); `at`
+    is when it is due. A run that has not ended and has no job is stuck for good.
+    """
+
+    job_id: str
+    kind: str
+    at: datetime | None = None
+    attempt: int = 0
+    position: int = 0
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """One app. `method` is SERVE or CONNECT; `url` is where it was registered from."""
+
+    app_id: str
+    name: str = ""
+    method: str = ""
+    function_count: int = 0
+    version: str | None = None
+    framework: str | None = None
+    sdk: str | None = None
+    url: str | None = None
+    created_at: datetime | None = None
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """What starts a function: `kind` EVENT and an event's name, or CRON and a schedule."""
+
+    kind: str
+    value: str
+    condition: str | None = None
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """One function. `function_id` is the short id, without the app's.
+
+    `retries` is None where the server does not tell; `configuration` is the server's own, with
+    concurrency, batching, rate limit and so on.
+    """
+
+    app: str
+    function_id: str
+    name: str = ""
+    triggers: tuple[Trigger, ...] = ()
+    retries: int | None = None
+    configuration: dict[str, Any] = {}
+
+
+class Found(list[Value]):
+    """A list that says by `truncated` whether there is more than was asked for."""
+
+    def __init__(self, values: Iterable[Value] = (), *, truncated: bool = False) -> None:
+        super().__init__(values)
+        self.truncated = truncated
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a run list; `cursor` is where the next one begins, None on the last."""
+
+    runs: tuple[Run, ...]
+    cursor: str | None = None

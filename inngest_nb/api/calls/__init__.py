@@ -1,0 +1,1 @@
+"""The calls, each an operation that yields requests and receives responses."""

@@ -1,0 +1,98 @@
+"""What changes something about runs: invoke, cancel, rerun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from inngest_nb.api.basics import _quirks
+from inngest_nb.api.basics._checks import check_ulid
+from inngest_nb.api.basics._exchange import Operation, Request, Server, encode
+from inngest_nb.api.calls import _catalog, _runs
+from inngest_nb.api.calls._catalog import V2
+from inngest_nb.errors import InngestDecodeError, InngestStatusError
+
+
+def invoke(
+    server: Server, app: str, function: str, data: Mapping[str, Any] | None, key: str | None
+) -> Operation[str]:
+    """Start a run of a function. The same key again finds the first run, under status 409."""
+    if not isinstance(data, Mapping | None):
+        raise ValueError(
+            f"data is an object such as {{'order_id': 'A1'}}, got {type(data).__name__}"
+        )
+    given: dict[str, Any] = {"data": data or {}}
+    if key is not None:
+        given["idempotencyKey"] = key
+    path = f"{_catalog.function_path(app, function)}/invoke"
+    request = Request("invoke", "POST", path, body=_body(given, "data"), again=bool(key))
+    response = yield from server.answer(request)
+    said = yield from server.read(request, response)
+    if run_id := _run_id(said):
+        return run_id
+    try:
+        server.refuse(request, _quirks.trouble(response.status, said) or _no_id(response.status))
+    except InngestStatusError as error:
+        raise (yield from _catalog.unknown_function(server, error, app, function)) from error
+
+
+def cancel(server: Server, run_id: str) -> Operation[None]:
+    """Cancel a run that has not ended."""
+    path = f"{V2}/runs/{check_ulid(run_id, 'run_id')}/cancel"
+    try:
+        yield from server.post("cancel", path, {})
+    except InngestStatusError as error:
+        raise _runs.unknown_run(server, error, run_id) from error
+
+
+def rerun(server: Server, run_id: str, from_step: str | None, given: Any) -> Operation[str]:
+    """Start a run again, from its beginning or from a step; return the new run's id."""
+    body: dict[str, Any] = {}
+    if from_step is not None:
+        if not isinstance(from_step, str) or not from_step:
+            raise ValueError(
+                f"from_step is a step's name or id such as 'charge', got {from_step!r}"
+            )
+        body["fromStep"] = {"stepId": from_step}
+    if given is not msgspec.UNSET:
+        if from_step is None:
+            raise ValueError("input is for the step in from_step, such as from_step='charge'")
+        if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+            raise ValueError(
+                f"input is the list of the step's arguments, such as [{{'amount': 10}}], "
+                f"got {type(given).__name__}"
+            )
+        body["fromStep"]["input"] = [*given]
+    path = f"{V2}/runs/{check_ulid(run_id, 'run_id')}/rerun"
+    request = Request("rerun", "POST", path, body=_body(body, "input"))
+    try:
+        said = yield from server.ask(request)
+    except InngestStatusError as error:
+        if from_step is not None and error.code == "invalid_request" and "Step" in error.reason:
+            trace = yield from _runs.trace(server, run_id, output=False)
+            names = [step.name for step in trace.steps if step.step_id]
+            raise _catalog.unknown(server, "rerun", "step", from_step, names) from error
+        raise _runs.unknown_run(server, error, run_id) from error
+    if not (run_id := _run_id(said)):
+        raise InngestDecodeError(
+            "inngest rerun: the answer names no run", operation="rerun", target=server.settings.url
+        )
+    return run_id
+
+
+def _run_id(said: object) -> str:
+    data = _quirks.part(said, "data") if isinstance(said, Mapping) else {}
+    return _quirks.text(data.get("runId"))
+
+
+def _no_id(status: int) -> _quirks.Trouble:
+    return _quirks.Trouble(status, "", "the answer names no run")
+
+
+def _body(given: Mapping[str, Any], name: str) -> bytes:
+    try:
+        return encode(given)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{name} cannot be written as JSON: {error}") from error

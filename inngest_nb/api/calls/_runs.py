@@ -1,0 +1,198 @@
+"""Reading runs: lists page by page, one run, its trace, its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from inngest_nb.api.basics import _quirks
+from inngest_nb.api.basics._checks import check_ulid, time_text
+from inngest_nb.api.basics._exchange import Operation, Query, Server
+from inngest_nb.api.basics._values import Found, Job, Page, Run, Trace
+from inngest_nb.api.calls import _catalog
+from inngest_nb.api.calls._catalog import V2
+from inngest_nb.api.calls._traces import trace_of
+from inngest_nb.errors import InngestStatusError
+
+MOST_A_PAGE = 100
+_MOST_OF_AN_EVENT = 40
+
+
+class Wanted(NamedTuple):
+    """Which runs are wanted, in the server's words, as pairs for a query."""
+
+    query: tuple[tuple[str, str], ...]
+    app: str | None = None
+    function: str | None = None
+
+
+def wanted(
+    statuses: list[str],
+    app: str | None,
+    function: str | None,
+    window: tuple[Any, Any],
+    by: str,
+    order: str,
+    *,
+    output: bool,
+) -> Wanted:
+    """Put together what a list is asked for; the function is added when its apps are known."""
+    start, end = window
+    query = [("status", status) for status in statuses]
+    query += [("from", time_text(start))] if start else []
+    query += [("until", time_text(end))] if end else []
+    fields = {"queued_at": "queuedAt", "started_at": "startedAt", "ended_at": "endedAt"}
+    query += [("timeField", fields[by])] if by != "queued_at" else []
+    query += [("order", "ASC")] if order == "oldest" else []
+    query += [("includeOutput", "true")] if output else []
+    return Wanted(tuple(query), app, function)
+
+
+def _whose(server: Server, which: Wanted) -> Operation[Query]:
+    """Return the pairs that name a function. It is found only together with its app.
+
+    The server's lists know its short id only, not the long one that begins with the app's.
+    """
+    if which.function is None:
+        return [("appId", which.app)] if which.app else []
+    if which.app:
+        apps = [which.app]
+    else:
+        known = yield from _catalog.apps(server)
+        apps = [each.app_id for each in known]
+    names = {which.function: ""}
+    for app in apps:
+        names[which.function.removeprefix(f"{app}-")] = ""
+    return [*(("appId", app) for app in apps), *(("functionId", name) for name in names)]
+
+
+def page(server: Server, which: Wanted, limit: int, cursor: str | None) -> Operation[Page]:
+    """Read one page."""
+    whose = yield from _whose(server, which)
+    return (yield from _page(server, which, whose, limit, cursor))
+
+
+def _page(
+    server: Server, which: Wanted, whose: Query, limit: int, cursor: str | None
+) -> Operation[Page]:
+    query = [*which.query, *whose, ("limit", str(limit))]
+    if cursor:
+        query.append(("cursor", cursor))  # the filters go with it each time
+    said = yield from server.get("runs", f"{V2}/runs", query)
+    entry = _quirks.part(said, "page")
+    following = _quirks.text(entry.get("cursor")) if entry.get("hasMore") else ""
+    runs = tuple(run_of(item, listed=True) for item in _quirks.items(said))
+    return Page(runs, following or None)
+
+
+def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found[Run]]:
+    """Read pages until there are enough runs, or no more. A run that comes twice is shown once."""
+    whose = yield from _whose(server, which)
+    found: dict[str, Run] = {}
+    cursor: str | None = None
+    while True:
+        left = MOST_A_PAGE if limit is None else min(MOST_A_PAGE, limit - len(found))
+        got = yield from _page(server, which, whose, max(left, 1), cursor)
+        found.update((run.run_id, run) for run in got.runs)
+        if got.cursor is None or got.cursor == cursor or not got.runs:
+            return Found(found.values())
+        if limit is not None and len(found) >= limit:
+            return Found([*found.values()][:limit], truncated=True)
+        cursor = got.cursor
+
+
+def of_event(server: Server, event_id: str, *, output: bool) -> Operation[Found[Run]]:
+    """Read the runs that an event triggered; none for an event that the server does not know."""
+    query = [("limit", str(_MOST_OF_AN_EVENT))]
+    query += [("includeOutput", "true")] if output else []
+    path = f"{V2}/events/{check_ulid(event_id, 'event_id')}/runs"
+    said = yield from server.get("event_runs", path, query)
+    runs = [run_of(item, listed=True) for item in _quirks.items(said)]
+    return Found(runs, truncated=bool(_quirks.part(said, "page").get("hasMore")))
+
+
+def run(server: Server, run_id: str, *, output: bool) -> Operation[Run]:
+    """Read one run from v2, and what only v1 has: the exact output, and which run it repeats."""
+    check_ulid(run_id, "run_id")
+    query = [("includeOutput", "true")] if output else []
+    try:
+        said = yield from server.get("run", f"{V2}/runs/{run_id}", query)
+    except InngestStatusError as error:
+        raise unknown_run(server, error, run_id) from error
+    found = run_of(_quirks.part(said, "data"), listed=False)
+    if not output:
+        return found
+    try:
+        more = yield from server.get("run", f"/v1/runs/{run_id}")
+    except InngestStatusError:
+        return found  # v2 has said what there is
+    v1 = _quirks.part(more, "data")
+    exact = _quirks.exact_output(_quirks.part(said, "data").get("output"), v1)
+    return replace(
+        found,
+        output=exact if found.status == "completed" else None,
+        original_run_id=_quirks.text(v1.get("original_run_id")) or None,
+    )
+
+
+def trace(server: Server, run_id: str, *, output: bool) -> Operation[Trace]:
+    """Read what a run did."""
+    check_ulid(run_id, "run_id")
+    query = [("includeOutput", "true")] if output else []
+    try:
+        said = yield from server.get("trace", f"{V2}/runs/{run_id}/trace", query)
+    except InngestStatusError as error:
+        raise unknown_run(server, error, run_id) from error
+    return trace_of(said, run_id)
+
+
+def jobs(server: Server, run_id: str) -> Operation[list[Job]]:
+    """Read what the server will do next for a run."""
+    said = yield from server.get("jobs", f"/v1/runs/{check_ulid(run_id, 'run_id')}/jobs")
+    return [
+        Job(
+            job_id=_quirks.text(each.get("JobID")),
+            kind=_quirks.text(each.get("kind")),
+            at=_quirks.time(each.get("at")),
+            attempt=_quirks.whole_number(each.get("attempt")) or 0,
+            position=_quirks.whole_number(each.get("position")) or 0,
+        )
+        for each in _quirks.items(said)
+    ]
+
+
+def unknown_run(server: Server, error: InngestStatusError, run_id: str) -> Exception:
+    """Return the error for a run that the server does not know, or the one that is given."""
+    if error.status != 404:
+        return error
+    return _catalog.unknown(server, error.operation or "", "run", run_id)
+
+
+def run_of(item: Mapping[str, Any], *, listed: bool) -> Run:
+    """Make a run of an entry of a list, or of the detail."""
+    trigger = _quirks.part(item, "trigger")
+    ids = trigger.get("eventIds")
+    ended, took = _quirks.true_end(item, listed=listed)
+    status = _quirks.true_status(item)
+    output, failed = item.get("output"), status == "failed"
+    return Run(
+        run_id=_quirks.text(item.get("id")),
+        app=_quirks.text(_quirks.part(item, "app").get("id")),
+        function=_quirks.text(_quirks.part(item, "function").get("id")),
+        function_name=_quirks.text(_quirks.part(item, "function").get("name")),
+        status=status,
+        inngest_status=_quirks.text(item.get("status")),
+        queued_at=_quirks.time(item.get("queuedAt")),
+        started_at=_quirks.time(item.get("startedAt")),
+        ended_at=ended,
+        duration=took,
+        event_ids=tuple(map(_quirks.text, ids)) if isinstance(ids, list) else (),
+        is_batch=bool(trigger.get("isBatch")),
+        batch_id=_quirks.text(trigger.get("batchId")) or None,
+        cron=_quirks.text(trigger.get("cronSchedule")) or None,
+        # Lists show of what is not over, or was canceled, the output of the last step.
+        output=_quirks.unwrapped(output) if status == "completed" else None,
+        error=_quirks.error_of(output) if failed else None,
+    )
