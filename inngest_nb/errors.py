@@ -215,7 +215,8 @@ class WrongLoopError(StoreError):
 class InngestError(InngestNbError):
     """A request to a real Inngest server failed: `operation` at `target`, where they are known.
 
-    `target` is the server's address, without keys.
+    `target` is the server's address, without keys. `partial` is the list of what had been read when
+    it failed, where a call reads several pages, else None.
     """
 
     def __init__(
@@ -229,6 +230,7 @@ class InngestError(InngestNbError):
         super().__init__(message)
         self.operation = operation
         self.target = target
+        self.partial: Any = None
         if hint:
             self.add_note(hint)
 

@@ -192,8 +192,8 @@ class InngestAPI(HttpAPI):
     ) -> Page:
         """Return one page of the list, and the `cursor` of the next one (None on the last).
 
-        The other arguments, those of `runs`, have to be repeated with the cursor. Oldest first, the
-        server may show the last run of a page once more on the next.
+        The other arguments, those of `runs`, have to be repeated with the cursor. Oldest first,
+        the server shows the last run of a page once more on the next: pages of 1 do not advance.
         """
         wanted = self._wanted(status, app, function, since, until, by, order, output=output)
         return self._run(self._list_page(wanted, limit, cursor))

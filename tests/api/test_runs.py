@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from canned_server import Seen
 from story_records import story
 from story_server import StoryServer
+
+from inngest_nb.errors import InngestConnectionError
 
 STORY = datetime(2026, 11, 22, 19, 22, tzinfo=UTC)
 
@@ -180,3 +183,24 @@ def test_a_rerun_that_makes_no_sense_is_refused(
 def test_a_page_has_its_limit(api: Any, limit: Any) -> None:
     with pytest.raises(ValueError, match="limit of a page is a number from 1 to 100"):
         api.runs_page(limit=limit)
+
+
+def test_what_came_before_a_server_stopped_is_kept_in_the_error(connect: Any) -> None:
+    asked: list[Seen] = []
+
+    def from_the_third(seen: Seen) -> bool:
+        asked.append(seen)
+        return len(asked) > 2
+
+    with StoryServer(runs=300, lose=from_the_third) as inngest:
+        with pytest.raises(InngestConnectionError, match="inngest runs: no answer") as stopped:
+            connect(inngest.url).runs(limit=None)
+        assert (len(stopped.value.partial), stopped.value.partial.truncated) == (200, True)
+        assert "200 runs had been read" in stopped.value.__notes__[-1]
+        asked.clear()
+        with pytest.raises(InngestConnectionError) as stopped:
+            connect(inngest.url).events(limit=None)
+        assert len(stopped.value.partial) == 102
+        with pytest.raises(InngestConnectionError) as stopped:
+            connect(inngest.url).runs()
+        assert stopped.value.partial is None

@@ -146,6 +146,24 @@ def made(*spans: Json) -> Trace:
     return trace_of({"data": {"rootSpan": {"status": "RUNNING", "children": [*spans]}}}, "R")
 
 
+def test_of_several_views_the_one_with_attempts_then_the_one_with_timing_is_shown() -> None:
+    view = {"name": "s", "stepOp": "RUN", "stepId": "a", "status": "FAILED"}
+    timed = view | {"durationMs": "5", "metadata": [{"kind": "inngest.timing", "values": {}}]}
+    tried = view | {"durationMs": "9", "children": [{"name": "Attempt 0"}, {"name": "Attempt 1"}]}
+    for spans, took in (([view, timed], 5), ([view, timed, tried], 9), ([tried, timed], 9)):
+        (step,) = made(*spans).steps
+        assert step.duration == timedelta(milliseconds=took)
+
+
+def test_steps_are_in_the_order_in_which_they_were_queued() -> None:
+    spans = [
+        {"name": f"s{n}", "stepId": f"{n}", "queuedAt": f"2026-11-22T19:22:{n}Z"}
+        for n in (42, 40, 41)
+    ]
+    steps = made({"name": "never", "stepId": "x"}, *spans).steps
+    assert [step.name for step in steps] == ["s40", "s41", "s42", "never"]
+
+
 def test_an_unknown_kind_is_a_row_of_its_own() -> None:
     (step,) = made(
         {"name": "<b>ai</b>", "stepOp": "AI_GATEWAY", "stepId": "a1", "status": "PAUSED"}

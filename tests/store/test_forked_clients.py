@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
 
 import httpx
 import pytest
+from forking import in_a_child
 
 from inngest_nb import AsyncInngestStore, InngestStore, StateServer, WorkflowState
 
@@ -19,29 +17,6 @@ pytestmark = [
     # Python 3.12 warns of forks where there are threads, and the server here is one.
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
 ]
-
-
-def in_a_child(work: Callable[[], str]) -> Callable[[], str]:
-    """Fork, and give what waits for the child's work and returns its words."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            words = work()
-        except BaseException as error:  # noqa: BLE001  # told to the parent
-            words = f"{type(error).__name__}: {error} {getattr(error, '__notes__', '')}"
-        with suppress(BaseException):
-            os.write(writing, words.encode()[:4000])
-        os._exit(0)
-    os.close(writing)
-
-    def ended() -> str:
-        with os.fdopen(reading, "rb") as pipe:
-            words = pipe.read().decode()
-        os.waitpid(pid, 0)
-        return words
-
-    return ended
 
 
 def test_children_that_work_at_once_get_their_own_answers_and_save_what_is_acknowledged(

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from inngest_nb.errors import InngestError
+
 Value = TypeVar("Value")
 
 
@@ -191,6 +193,13 @@ class Found(list[Value]):
     def __init__(self, values: Iterable[Value] = (), *, truncated: bool = False) -> None:
         super().__init__(values)
         self.truncated = truncated
+
+
+def keep_partial(error: InngestError, values: Iterable[Any], what: str) -> None:
+    """Keep in an error what was read before it."""
+    if found := Found(values, truncated=True):
+        error.partial = found
+        error.add_note(f"{len(found):,} {what} had been read: `partial` of this error has them")
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from inngest_nb import words
 from inngest_nb.api.basics import _quirks
 from inngest_nb.api.basics._checks import check_ulid, time_text
 from inngest_nb.api.basics._exchange import Operation, Query, Request, Server, encode
-from inngest_nb.api.basics._values import Event, Found
+from inngest_nb.api.basics._values import Event, Found, keep_partial
 from inngest_nb.api.calls import _catalog
 from inngest_nb.errors import (
     InngestAuthError,
@@ -66,7 +66,11 @@ def listing(
         # One more than is wanted tells whether there are more.
         size = _MOST_A_PAGE if limit is None else min(_MOST_A_PAGE, limit + 1 - len(found))
         asked = [*query, ("limit", str(size)), *([("cursor", cursor)] if cursor else [])]
-        said = yield from server.get("events", "/v1/events", asked)
+        try:
+            said = yield from server.get("events", "/v1/events", asked)
+        except InngestError as error:
+            keep_partial(error, found, "events")
+            raise
         page = [event_of(item) for item in _quirks.items(said)]
         found += page
         if limit is not None and len(found) > limit:

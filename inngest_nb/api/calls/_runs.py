@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from inngest_nb.api.basics import _quirks
 from inngest_nb.api.basics._checks import check_ulid, time_text
 from inngest_nb.api.basics._exchange import Operation, Query, Server
-from inngest_nb.api.basics._values import Found, Job, Page, Run, Trace
+from inngest_nb.api.basics._values import Found, Job, Page, Run, Trace, keep_partial
 from inngest_nb.api.calls import _catalog
 from inngest_nb.api.calls._catalog import V2
 from inngest_nb.api.calls._traces import trace_of
-from inngest_nb.errors import InngestStatusError
+from inngest_nb.errors import InngestError, InngestStatusError
 
 MOST_A_PAGE = 100
 _MOST_OF_AN_EVENT = 40
@@ -93,13 +93,19 @@ def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found
     found: dict[str, Run] = {}
     cursor: str | None = None
     while True:
-        left = MOST_A_PAGE if limit is None else min(MOST_A_PAGE, limit - len(found))
-        got = yield from _page(server, which, whose, max(left, 1), cursor)
+        # One more after the first page, which may begin with the last run of the one before.
+        left = MOST_A_PAGE if limit is None else limit - len(found) + bool(found)
+        try:
+            got = yield from _page(server, which, whose, min(left, MOST_A_PAGE), cursor)
+        except InngestError as error:
+            keep_partial(error, found.values(), "runs")
+            raise
         found.update((run.run_id, run) for run in got.runs)
+        if limit is not None and len(found) >= limit:
+            more = len(found) > limit or got.cursor is not None
+            return Found([*found.values()][:limit], truncated=more)
         if got.cursor is None or got.cursor == cursor or not got.runs:
             return Found(found.values())
-        if limit is not None and len(found) >= limit:
-            return Found([*found.values()][:limit], truncated=True)
         cursor = got.cursor
 
 

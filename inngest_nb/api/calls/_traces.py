@@ -47,19 +47,17 @@ def trace_of(said: Mapping[str, Any], run_id: str) -> Trace:
 def _reduced(spans: Sequence[Span]) -> list[tuple[Span, Sequence[Span]]]:
     """Return one span a step, and with the function's the loose ones that have its outputs."""
     loose = [span for span in spans if span.get("name") == _LOOSE]
+    views: dict[str, list[Span]] = {}  # of each step
     kept: list[tuple[Span, Sequence[Span]]] = []
-    seen: set[str] = set()
-    has_function = any(_is_function(span) for span in spans)
     for span in spans:
-        step_id = _quirks.text(span.get("stepId"))
         if span.get("name") == _LOOSE:
             continue
-        if not step_id:
+        if step_id := _quirks.text(span.get("stepId")):
+            views.setdefault(step_id, []).append(span)
+        else:
             kept.append((span, loose if _is_function(span) else ()))
-        elif step_id not in seen:
-            seen.add(step_id)
-            kept.append((_best([each for each in spans if each.get("stepId") == step_id]), ()))
-    if loose and not has_function:
+    kept += [(_best(shown), ()) for shown in views.values()]
+    if loose and not any(_is_function(span) for span in spans):
         kept.append((loose[-1], loose))
     return kept
 
