@@ -20,13 +20,22 @@ hypothesis.settings.load_profile("unhurried")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SDK_VARIABLES = (
+    "INNGEST_API_BASE_URL",
+    "INNGEST_BASE_URL",
+    "INNGEST_DEV",
+    "INNGEST_EVENT_API_BASE_URL",
+    "INNGEST_EVENT_KEY",
+    "INNGEST_SIGNING_KEY",
+    "INNGEST_SIGNING_KEY_FALLBACK",
+)
 GO_DOCUMENTS = (Path(__file__).parent / "data" / "go-states.jsonl").read_bytes().splitlines()
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("INNGEST_")]:
-        monkeypatch.delenv(name)
+    for name in SDK_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -19,11 +19,12 @@ from inngest_nb.api.basics._checks import (
     check_statuses,
     check_window,
 )
-from inngest_nb.api.basics._exchange import Operation, Request, Server
+from inngest_nb.api.basics._exchange import Operation, Server
+from inngest_nb.api.basics._failures import UNKNOWN, Request, unanswered
 from inngest_nb.api.basics._settings import Settings
 from inngest_nb.api.basics._values import Event, Found, Page, Run
 from inngest_nb.api.calls import _events, _runs
-from inngest_nb.errors import InngestConnectionError, InngestDecodeError, InngestError
+from inngest_nb.errors import InngestDecodeError, InngestError
 from inngest_nb.store.http import (
     DROPPED,
     ConnectionDroppedError,
@@ -109,7 +110,7 @@ class HttpAPI:
     def _request(self, request: Request, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         if self._foreign:
             raise _ForeignClientError
-        url = self._server.url_of(request) + request.path
+        url = self._settings.url_of(events=request.events) + request.path
         if request.query:
             url += f"?{urlencode(request.query)}"
         headers = request.key.key.headers() if request.key else {}
@@ -127,25 +128,24 @@ class HttpAPI:
 
     def _failed(self, error: Exception, request: Request) -> Exception:
         """Turn a transport's error into ours, for the operation to judge."""
-        url = self._server.url_of(request)
+        url = self._settings.url_of(events=request.events)
         said = self._settings.hidden(str(error))
         if isinstance(error, DROPPED):
             return ConnectionDroppedError(said or "the connection broke")
-        about: dict[str, Any] = {"operation": request.operation, "target": url}
         if isinstance(error, RuntimeError):  # what httpx says of a closed client
             why = "its client= belongs to the process that this one was forked from"
             why = why if self._foreign else "it was closed"
             return InngestError(
                 f"inngest {request.operation}: nothing was sent by this InngestAPI: {why}",
+                operation=request.operation,
+                target=url,
                 hint="make another one",
-                **about,
             )
         if isinstance(error, httpx.TimeoutException):
             why, hint = "it took too long", "give a longer timeout= (seconds) if the server is slow"
         elif isinstance(error, httpx.ConnectError):
-            source = (
-                self._settings.event_url_source if request.events else self._settings.url_source
-            )
+            settings = self._settings
+            source = settings.event_url_source if request.events else settings.url_source
             why = f"cannot connect ({said})"
             hint = (
                 "start a dev server with `npx inngest-cli dev`, or give the server's address as "
@@ -154,10 +154,8 @@ class HttpAPI:
         else:
             why, hint = said, "check base_url, and what answers there"
         if request.method != "GET" and not isinstance(error, httpx.ConnectError):
-            hint += "; whether the server did it is unknown"
-        failure = InngestConnectionError(
-            f"inngest {request.operation}: no answer from {url}: {why}", hint=hint, **about
-        )
+            hint += f"; {UNKNOWN}"
+        failure = unanswered(self._settings, request, why, hint)
         failure.__cause__ = error
         return failure
 

@@ -13,7 +13,8 @@ import msgspec
 
 from inngest_nb.api._api import HttpAPI, check_size
 from inngest_nb.api.basics._checks import Order, TimeField, When
-from inngest_nb.api.basics._exchange import Operation, Request, T
+from inngest_nb.api.basics._exchange import Operation, T
+from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._values import App, Event, Found, Function, Job, Page, Run, Trace
 from inngest_nb.api.calls import _acting, _catalog, _events, _runs
 from inngest_nb.api.calls._events import NewEvent

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import gc
 import logging
 import pickle
 import traceback
 from typing import Any
 
-import httpx
 import pytest
+from canned_server import Answer, CannedServer
 from story_server import EVENT_KEY, SIGNING_KEY, StoryServer
 
-from inngest_nb import AsyncInngestAPI, InngestAPI, StateServer
+from inngest_nb import InngestAPI
 from inngest_nb.errors import (
     InngestAuthError,
-    InngestConnectionError,
     InngestError,
-    NotInngestError,
 )
 
 WRONG_KEY = "signkey-prod-" + "ab" * 32
@@ -169,140 +165,9 @@ def test_no_key_is_shown(connect: Any, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_a_key_that_the_server_repeats_is_hidden(connect: Any) -> None:
-    from canned_server import Answer, CannedServer
-
     body = b'{"errors":[{"code":"x","message":"no ' + HEX.encode() + b'"}]}'
     headers = ("content-type", "application/json"), ("x-inngest-server-kind", "cloud")
     with CannedServer(lambda seen: Answer(400, headers, body)) as inngest:
         with pytest.raises(InngestError, match=r"no \[signing key\]") as failed:
             connect(inngest.url, signing_key=HEX).runs()
     assert HEX not in repr(failed.value) + failed.value.reason  # type: ignore[attr-defined]
-
-
-# What else may answer
-
-
-@pytest.mark.parametrize("call", ["runs", "apps", "events", "functions"])
-@pytest.mark.parametrize("path", ["/runs", "/api"])
-def test_the_dashboards_address_is_recognized(connect: Any, call: str, path: str) -> None:
-    with StoryServer() as inngest:
-        with pytest.raises(
-            NotInngestError, match="is the dashboard of an Inngest server"
-        ) as elsewhere:
-            getattr(connect(inngest.url + path), call)()
-        assert f"inb.InngestAPI({inngest.url!r})" in elsewhere.value.__notes__[0]
-
-
-def test_a_path_too_many_is_recognized_without_web_pages(connect: Any) -> None:
-    with StoryServer(ui=False) as inngest:
-        with pytest.raises(NotInngestError, match="but not under this path") as elsewhere:
-            connect(inngest.url + "/runs").runs()
-        assert f"inb.InngestAPI({inngest.url!r})" in elsewhere.value.__notes__[0]
-
-
-@pytest.mark.parametrize("call", ["runs", "apps", "events"])
-def test_a_state_server_is_recognized(connect: Any, state_server: StateServer, call: str) -> None:
-    with pytest.raises(NotInngestError, match="is a state server of inngest_nb") as elsewhere:
-        getattr(connect(state_server.url), call)()
-    assert f"inb.InngestStore({state_server.url!r})" in elsewhere.value.__notes__[0]
-    with pytest.raises(NotInngestError, match="is a state server of inngest_nb"):
-        connect(state_server.url).send("x/y")
-
-
-@pytest.mark.parametrize(
-    ("status", "media_type", "body"),
-    [
-        (200, "text/html", b"<h1>hello</h1>"),
-        (404, "text/plain", b"nothing here"),
-        (404, "application/json", b"{}"),
-        (401, "text/plain", b"who are you"),
-        (500, "text/html", b"<h1>oh</h1>"),
-        (302, "text/html", b""),
-        (200, "application/json", b"{"),
-    ],
-)
-def test_a_server_of_another_kind_is_recognized(
-    connect: Any, status: int, media_type: str, body: bytes
-) -> None:
-    from canned_server import Answer, CannedServer
-
-    headers = ("content-type", media_type), ("location", "https://elsewhere.example/")
-    with CannedServer(lambda seen: Answer(status, headers, body)) as other:
-        api = connect(other.url, signing_key=HEX)
-        with pytest.raises(NotInngestError, match="is a server of another kind") as elsewhere:
-            api.runs()
-        assert "http://localhost:8288" in elsewhere.value.__notes__[0]
-        with pytest.raises(NotInngestError, match="is a server of another kind"):
-            api.send("x/y")
-
-
-def test_a_dead_address_says_how_to_start_a_server(
-    connect: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with StoryServer() as inngest:
-        url = inngest.url
-    monkeypatch.setenv("INNGEST_BASE_URL", url)
-    with pytest.raises(
-        InngestConnectionError, match=f"no answer from {url}: cannot connect"
-    ) as dead:
-        connect().runs()
-    (note,) = dead.value.__notes__
-    assert "inngest-cli dev" in note
-    assert "this one came from INNGEST_BASE_URL" in note
-
-
-# Clients
-
-
-def test_a_users_client_is_used_and_stays_open() -> None:
-    with StoryServer() as inngest, httpx.Client(headers={"X-Test": "1"}) as client:
-        with InngestAPI(inngest.url, client=client) as api:
-            api.runs()
-        assert inngest.seen[0].headers["x-test"] == "1"
-        assert not client.is_closed
-
-
-def test_a_closed_client_says_so(connect: Any) -> None:
-    with StoryServer() as inngest:
-        api = InngestAPI(inngest.url)
-        api.close()
-        with pytest.raises(
-            InngestError, match="nothing was sent by this InngestAPI: it was closed"
-        ):
-            api.runs()
-
-
-def test_a_client_that_is_not_closed_leaves_nothing_behind() -> None:
-    with StoryServer() as inngest:
-        InngestAPI(inngest.url).runs()
-        gc.collect()  # a warning about an open socket would fail the test
-
-
-def test_an_async_client_belongs_to_one_loop() -> None:
-    with StoryServer() as inngest:
-        api = AsyncInngestAPI(inngest.url)
-
-        async def first() -> int:
-            runs = await asyncio.gather(*(api.runs() for _ in range(5)))
-            return sum(map(len, runs))
-
-        async def second() -> None:
-            with pytest.raises(InngestError, match="belongs to another event loop"):
-                await api.runs()
-
-        async def both() -> None:
-            assert await first() == 235
-            await api.aclose()
-
-        asyncio.run(both())
-        asyncio.run(second())
-
-
-def test_a_slow_server_is_not_waited_for_longer_than_the_timeout(connect: Any) -> None:
-    import threading
-
-    let_go = threading.Event()
-    with StoryServer(charge=lambda seconds: let_go.wait(30)) as inngest:
-        with pytest.raises(InngestConnectionError, match="it took too long"):
-            connect(inngest.url, timeout=0.2).runs()
-        let_go.set()

@@ -61,6 +61,10 @@ class Settings:
         event = "set" if self.event_key else "not set"
         return f"{self.url!r}{events}, signing_key={signing}, event_key={event}"
 
+    def url_of(self, *, events: bool) -> str:
+        """Return the address of the API, or the one that takes events."""
+        return self.event_url if events else self.url
+
     def ingest_path(self) -> str:
         """Return the path that takes events. It holds the key: not to be shown."""
         text = _ANY_EVENT_KEY

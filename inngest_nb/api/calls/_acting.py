@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from inngest_nb.api.basics import _quirks
+from inngest_nb.api.basics import _failures, _quirks
 from inngest_nb.api.basics._checks import check_ulid
-from inngest_nb.api.basics._exchange import Operation, Request, Server, encode
+from inngest_nb.api.basics._exchange import Operation, Server, encode
+from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.calls import _catalog, _runs
 from inngest_nb.api.calls._catalog import V2
 from inngest_nb.errors import InngestDecodeError, InngestStatusError
@@ -28,21 +29,22 @@ def invoke(
         given["idempotencyKey"] = key
     path = f"{_catalog.function_path(app, function)}/invoke"
     request = Request("invoke", "POST", path, body=_body(given, "data"), again=bool(key))
-    response = yield from server.answer(request)
+    response = yield from server.signed(request)
     said = yield from server.read(request, response)
     if run_id := _run_id(said):
         return run_id
-    try:
-        server.refuse(request, _quirks.trouble(response.status, said) or _no_id(response.status))
-    except InngestStatusError as error:
-        raise (yield from _catalog.unknown_function(server, error, app, function)) from error
+    trouble = _quirks.trouble(response.status, said)
+    if trouble is None:
+        raise _nameless(server, "invoke")
+    error = _failures.refused(server.settings, request, trouble)
+    raise (yield from _catalog.unknown_function(server, error, app, function)) from error
 
 
 def cancel(server: Server, run_id: str) -> Operation[None]:
     """Cancel a run that has not ended."""
     path = f"{V2}/runs/{check_ulid(run_id, 'run_id')}/cancel"
     try:
-        yield from server.post("cancel", path, {})
+        yield from server.ask(Request("cancel", "POST", path, body=b"{}"))
     except InngestStatusError as error:
         raise _runs.unknown_run(server, error, run_id) from error
 
@@ -76,9 +78,7 @@ def rerun(server: Server, run_id: str, from_step: str | None, given: Any) -> Ope
             raise _catalog.unknown(server, "rerun", "step", from_step, names) from error
         raise _runs.unknown_run(server, error, run_id) from error
     if not (run_id := _run_id(said)):
-        raise InngestDecodeError(
-            "inngest rerun: the answer names no run", operation="rerun", target=server.settings.url
-        )
+        raise _nameless(server, "rerun")
     return run_id
 
 
@@ -87,8 +87,13 @@ def _run_id(said: object) -> str:
     return _quirks.text(data.get("runId"))
 
 
-def _no_id(status: int) -> _quirks.Trouble:
-    return _quirks.Trouble(status, "", "the answer names no run")
+def _nameless(server: Server, operation: str) -> InngestDecodeError:
+    return InngestDecodeError(
+        f"inngest {operation}: the answer names no run",
+        operation=operation,
+        target=server.settings.url,
+        hint=_failures.UNKNOWN,
+    )
 
 
 def _body(given: Mapping[str, Any], name: str) -> bytes:

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, TypedDict
 import msgspec
 
 from inngest_nb import words
-from inngest_nb.api.basics import _quirks
+from inngest_nb.api.basics import _failures, _quirks
 from inngest_nb.api.basics._checks import check_ulid, time_text
-from inngest_nb.api.basics._exchange import Operation, Query, Request, Server, encode
+from inngest_nb.api.basics._exchange import Operation, Query, Server, encode
+from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._values import Event, Found, keep_partial
 from inngest_nb.api.calls import _catalog
 from inngest_nb.errors import (
-    InngestAuthError,
     InngestConnectionError,
     InngestError,
     InngestSendError,
@@ -228,20 +228,16 @@ def _send_batch(server: Server, batch: list[bytes]) -> Operation[list[str]]:
     body = b"[" + b",".join(batch) + b"]"
     request = Request("send", "POST", settings.ingest_path(), body=body, events=True)
     response = yield from server.send(request)
-    if response.status == 401:
-        yield from server.check_inngest(request, response)
-        raise _RefusedBatch(_unwelcome(server, request), [])
     said = yield from server.read(request, response)
+    if response.status == 401:
+        raise _RefusedBatch(_failures.uninvited(settings, request, "Event key not found"), [])
     ids = _quirks.accepted_ids(said)
     trouble = _quirks.trouble(response.status, said)
     if trouble is None and len(ids) != len(batch):
         reason = "the server accepted fewer events than it was sent"
         trouble = _quirks.Trouble(response.status, "", reason)
     if trouble is not None:
-        try:
-            server.refuse(request, trouble)
-        except InngestStatusError as error:
-            raise _RefusedBatch(error, ids) from error
+        raise _RefusedBatch(_failures.refused(settings, request, trouble), ids)
     return ids
 
 
@@ -260,24 +256,4 @@ def _partly(
         target=error.target,
         hint="`accepted` has the ids of those accepted, `rejected` and `unknown` the positions of "
         "the others; events with an id of their own can be sent again without harm",
-    )
-
-
-def _unwelcome(server: Server, request: Request) -> InngestAuthError:
-    named = server.settings.event_key
-    url = server.url_of(request)
-    if named is None:
-        said = "wants an event key, and none is set"
-    elif not named.looks_right:
-        said = f"rejected the event key, and {named.source} holds a signing key"
-    else:
-        said = f"rejected the event key from {named.source}"
-    return InngestAuthError(
-        f"inngest send: {url} {said}",
-        status=401,
-        reason="Event key not found",
-        operation="send",
-        target=url,
-        hint="give event_key or set INNGEST_EVENT_KEY: a key that the server was started with, "
-        "as in `inngest start --event-key`",
     )

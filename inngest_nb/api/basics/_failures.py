@@ -1,0 +1,166 @@
+"""What is said when a request fails: what happened, where, and what to try next."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from inngest_nb import words
+from inngest_nb.api.basics._quirks import Trouble
+from inngest_nb.api.basics._settings import SIGNING_FORM, NamedKey, Settings
+from inngest_nb.errors import (
+    InngestAuthError,
+    InngestConnectionError,
+    InngestDecodeError,
+    InngestError,
+    InngestRunEndedError,
+    InngestStatusError,
+    InngestUnavailableError,
+    NotInngestError,
+)
+
+_ENDED = ("run_already_ended", "run_already_cancelled")
+UNKNOWN = "whether the server did it is unknown: look there before doing it again"
+
+
+class Request(NamedTuple):
+    """What a driver is to send. `key` goes with it as a header, `path` may hold the event key.
+
+    `again` tells whether repeating the request is harmless.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    events: bool = False  # whether it goes to the address for events
+    key: NamedKey | None = None
+    again: bool = False
+
+
+def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestStatusError:
+    """Make the error for what the server says is wrong."""
+    url = settings.url_of(events=request.events)
+    reason = words.short(settings.hidden(trouble.reason), 300)
+    details: dict[str, Any] = {
+        "status": trouble.status,
+        "code": trouble.code,
+        "reason": reason,
+        "operation": request.operation,
+        "target": url,
+    }
+    if trouble.status == 501:
+        return InngestUnavailableError(
+            f"inngest {request.operation}: the open-source server does not offer this",
+            hint=f"{url} said: {reason}",
+            **details,
+        )
+    if trouble.code in _ENDED:
+        return InngestRunEndedError(
+            f"inngest {request.operation}: nothing was changed: {reason}", **details
+        )
+    return InngestStatusError(
+        f"inngest {request.operation}: {reason or 'the server gave no reason'} "
+        f"(status {trouble.status})",
+        hint=f"{url} said so",
+        **details,
+    )
+
+
+def unanswered(settings: Settings, request: Request, why: str, hint: str = "") -> InngestError:
+    """Make the error for an answer that did not come."""
+    url = settings.url_of(events=request.events)
+    return InngestConnectionError(
+        f"inngest {request.operation}: no answer from {url}: {settings.hidden(why)}",
+        operation=request.operation,
+        target=url,
+        hint=hint or (None if request.method == "GET" else UNKNOWN),
+    )
+
+
+def unreadable(settings: Settings, request: Request, status: int, media_type: str) -> InngestError:
+    """Make the error for an answer that is not JSON."""
+    url = settings.url_of(events=request.events)
+    return InngestDecodeError(
+        f"inngest {request.operation}: the answer of {url} cannot be read "
+        f"(status {status}, {words.short(media_type) or 'no type'})",
+        operation=request.operation,
+        target=url,
+        hint=None if request.method == "GET" else UNKNOWN,
+    )
+
+
+def unsigned(settings: Settings, request: Request, reason: str) -> InngestAuthError:
+    """Make the error for a signing key that is rejected or missing."""
+    keys = settings.signing_keys
+    if not keys:
+        said = "wants a signing key, and none is set"
+        hint = f"give signing_key or set INNGEST_SIGNING_KEY, in the form {SIGNING_FORM}"
+    elif strange := [named.source for named in keys if not named.looks_right]:
+        said = f"rejected the key, and {strange[0]} does not hold a signing key"
+        hint = (
+            f"a signing key has the form {SIGNING_FORM}; an event key is for sending only, "
+            "as event_key or INNGEST_EVENT_KEY"
+        )
+    else:
+        said = f"rejected the signing key from {' and '.join(named.source for named in keys)}"
+        hint = f"it has to be the key that the server was started with: {SIGNING_FORM}"
+    return _rejected(settings, request, said, reason, hint)
+
+
+def uninvited(settings: Settings, request: Request, reason: str) -> InngestAuthError:
+    """Make the error for an event key that is rejected or missing."""
+    named = settings.event_key
+    if named is None:
+        said = "wants an event key, and none is set"
+    elif not named.looks_right:
+        said = f"rejected the event key, and {named.source} holds a signing key"
+    else:
+        said = f"rejected the event key from {named.source}"
+    hint = (
+        "give event_key or set INNGEST_EVENT_KEY: a key that the server was started with, "
+        "as in `inngest start --event-key`"
+    )
+    return _rejected(settings, request, said, reason, hint)
+
+
+def _rejected(
+    settings: Settings, request: Request, said: str, reason: str, hint: str
+) -> InngestAuthError:
+    url = settings.url_of(events=request.events)
+    return InngestAuthError(
+        f"inngest {request.operation}: {url} {said}",
+        status=401,
+        reason=words.short(settings.hidden(reason), 300),
+        operation=request.operation,
+        target=url,
+        hint=hint,
+    )
+
+
+# What else may answer at an address
+
+DASHBOARD = "the dashboard of an Inngest server: the address has a path too many"
+WRONG_PATH = "an Inngest server, but its API is not under this path"
+STATE_SERVER = "a state server of inngest_nb, which keeps workflow states, not runs"
+
+
+def elsewhere(settings: Settings, request: Request, what: str) -> NotInngestError:
+    """Make the error for an address where something else answers; say which call is right."""
+    url = settings.url_of(events=request.events)
+    source = settings.event_url_source if request.events else settings.url_source
+    origin = "/".join(url.split("/")[:3])
+    if what == STATE_SERVER:
+        hint = f"read it with inb.InngestStore({url!r}); InngestAPI wants the address of a real "
+        hint += "Inngest, as base_url or INNGEST_API_BASE_URL"
+    elif what in (DASHBOARD, WRONG_PATH):
+        hint = f"give the address without a path: inb.InngestAPI({origin!r})"
+    else:
+        hint = "give the address of an Inngest server as base_url or INNGEST_API_BASE_URL; a dev "
+        hint += "server is at http://localhost:8288"
+    return NotInngestError(
+        f"inngest {request.operation}: {url} is {what}",
+        operation=request.operation,
+        target=url,
+        hint=f"{hint} (this one came from {source})",
+    )
