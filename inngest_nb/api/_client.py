@@ -84,7 +84,8 @@ class InngestAPI(HttpAPI):
 
         With an `id` of your own, sending it again within a day starts no function a second time;
         the event itself is stored again. `ts` is a time with its zone, or milliseconds since 1970;
-        by default that of the arrival. The event can be read about 200 ms later.
+        by default that of the arrival. The event can be read about 200 ms later. Integers above
+        2^53 in `data` lose digits in the server: send them as text.
 
         Raises `ValueError` for what the server would refuse: no name, a name that begins with
         `inngest/`, more than 3 MiB as JSON.

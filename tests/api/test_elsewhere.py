@@ -9,12 +9,20 @@ from typing import Any
 
 import httpx
 import pytest
-from canned_server import Answer, CannedServer
+from canned_server import Answer, CannedServer, Seen
 from inngest_replay import SIGNING_KEY
 from story_server import StoryServer
 
 from inngest_nb import AsyncInngestAPI, InngestAPI, StateServer
-from inngest_nb.errors import InngestConnectionError, InngestError, NotInngestError
+from inngest_nb.errors import (
+    InngestAuthError,
+    InngestConnectionError,
+    InngestDecodeError,
+    InngestError,
+    InngestNotFoundError,
+    InngestStatusError,
+    NotInngestError,
+)
 
 HEX = SIGNING_KEY.rpartition("-")[2]
 
@@ -71,6 +79,57 @@ def test_a_server_of_another_kind_is_recognized(
         assert "http://localhost:8288" in elsewhere.value.__notes__[0]
         with pytest.raises(NotInngestError, match="is a server of another kind"):
             api.send("x/y")
+
+
+class BehindAProxy(StoryServer):
+    """A server whose own headers a proxy takes away."""
+
+    def _sent(self, seen: Seen) -> Answer | None:
+        answer = super()._sent(seen)
+        assert answer is not None
+        return Answer(answer.status, (("content-type", "text/plain"),), answer.body)
+
+
+def test_a_server_behind_a_proxy_that_keeps_its_headers_is_still_one(connect: Any) -> None:
+    unknown = "01M82A54TCY12XB7AYZ9APCG5A"
+    with BehindAProxy("cloud") as inngest:
+        api = connect(inngest.url, signing_key=SIGNING_KEY, event_key="wrong")
+        assert len(api.runs()) == 47
+        for call in (lambda: api.run(unknown), lambda: api.event(unknown)):
+            with pytest.raises(InngestNotFoundError):
+                call()
+        with pytest.raises(InngestAuthError, match="rejected the event key"):
+            api.send("x/y")
+        with pytest.raises(InngestAuthError, match="wants a signing key"):
+            connect(inngest.url).runs()
+
+
+def test_a_server_that_is_unwell_says_so(connect: Any) -> None:
+    headers = ("content-type", "text/plain"), ("x-inngest-server-kind", "dev")
+    with CannedServer(lambda seen: Answer(503, headers, b"starting\x1b[31m")) as inngest:
+        with pytest.raises(
+            InngestStatusError, match="answered with status 503: starting"
+        ) as unwell:
+            connect(inngest.url).runs()
+    assert "try again later" in unwell.value.__notes__[0]
+    assert str(unwell.value).isprintable()
+
+
+def test_an_answer_that_is_no_json_is_told(connect: Any) -> None:
+    headers = ("content-type", "application/json"), ("x-inngest-server-kind", "dev")
+    for body in b"{", b"", b"\xff", b"[" * 100_000, b"null", b"[]", b"5":
+        with CannedServer(lambda seen, body=body: Answer(200, headers, body)) as inngest:
+            with pytest.raises(InngestDecodeError, match="cannot be read .status 200, application"):
+                connect(inngest.url).runs()
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"data":5,"page":[]}', b'{"data":[5,null]}'])
+def test_json_of_another_shape_breaks_nothing(connect: Any, body: bytes) -> None:
+    headers = ("content-type", "application/json"), ("x-inngest-server-kind", "dev")
+    with CannedServer(lambda seen: Answer(200, headers, body)) as inngest:
+        api = connect(inngest.url)
+        assert api.runs() == api.events() == api.apps() == []
+        assert api.jobs("01M82A54TCY12XB7AYZ9APCG5A") == []
 
 
 def test_a_dead_address_says_how_to_start_a_server(

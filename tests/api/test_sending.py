@@ -81,7 +81,9 @@ BAD_EVENTS = {
     "a time too old": ({"name": "x", "ts": 123}, r"the ts of events\[1\] is a time after 1980"),
     "a naive time": ({"name": "x", "ts": datetime(2026, 1, 1)}, "with its zone"),
     "what is dropped": ({"name": "x", "extra": 1}, "which the server drops"),
-    "no JSON": ({"name": "x", "data": {"a": object()}}, "cannot be written as JSON"),
+    "no JSON": ({"name": "x", "data": {"a": [object()]}}, r"cannot be sent: .* at \$.data.a\[0\]"),
+    "no number": ({"name": "x", "data": {"n": math.nan}}, r"NaN and infinity .* at \$.data.n"),
+    "half a letter": ({"name": "x", "data": {"s": "\ud800"}}, r"is not JSON, at \$.data.s"),
     "too large": (
         {"name": "x", "data": {"s": "x" * 3 * 2**20}},
         "3,145,7.* bytes .* at most 3,145,728",
@@ -121,7 +123,7 @@ def test_a_batch_that_was_taken_in_part_is_told(connect: Any) -> None:
     body = json.dumps(said["body"]).encode()
     with CannedServer(lambda seen: Answer(400, headers, body)) as inngest:
         with pytest.raises(
-            InngestSendError, match="accepted 1 of 3 events: event name is"
+            InngestSendError, match="accepted 1 of 3 events: .*event name is"
         ) as partly:
             connect(inngest.url).send_many([GOOD] * 3)
     assert partly.value.accepted == ["01M82BCW90SF5F07QEXB82E02C"]
@@ -172,8 +174,3 @@ def test_a_self_hosted_server_wants_one_of_its_event_keys(connect: Any) -> None:
             with pytest.raises(InngestAuthError, match=said) as refused:
                 connect(inngest.url, **given).send("x/y")
             assert "INNGEST_EVENT_KEY" in refused.value.__notes__[0]
-
-
-def test_a_number_that_json_has_not_is_sent_as_null(connect: Any, server: StoryServer) -> None:
-    api = connect(server.url)
-    assert api.event(api.send("x", {"n": math.nan})).data == {"n": None}

@@ -21,8 +21,6 @@ T = TypeVar("T")
 Query = list[tuple[str, str]]
 Operation = Generator[Request, Response, T]
 
-encode = msgspec.json.Encoder().encode
-
 _KIND = "x-inngest-server-kind"  # a header of all that a real Inngest answers
 
 
@@ -33,17 +31,22 @@ class Server:
         self.settings = settings
         self._accepted = 0  # the place of the signing key that was accepted last
 
-    def get(self, operation: str, path: str, query: Query | None = None) -> Operation[Any]:
-        """Read something; return the decoded answer, or raise what is wrong with it."""
+    def get(
+        self, operation: str, path: str, query: Query | None = None
+    ) -> Operation[Mapping[str, Any]]:
+        """Read something; return the object that answers it, or raise."""
         request = Request(operation, "GET", path, tuple(query or ()), again=True)
         return (yield from self.ask(request))
 
-    def ask(self, request: Request) -> Operation[Any]:
-        """Send a request with a signing key; return the decoded answer, or raise."""
+    def ask(self, request: Request) -> Operation[Mapping[str, Any]]:
+        """Send a request with a signing key; return the object that answers it, or raise."""
         response = yield from self.signed(request)
         said = yield from self.read(request, response)
         if (trouble := _quirks.trouble(response.status, said)) is not None:
             raise _failures.refused(self.settings, request, trouble)
+        if not isinstance(said, Mapping):
+            media_type = response.headers.get("content-type", "")
+            raise _failures.unreadable(self.settings, request, response.status, media_type)
         return said
 
     def signed(self, request: Request) -> Operation[Response]:

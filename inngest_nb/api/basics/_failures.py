@@ -59,10 +59,11 @@ def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestSt
         return InngestRunEndedError(
             f"inngest {request.operation}: nothing was changed: {reason}", **details
         )
+    busy = trouble.status == 429 or trouble.status >= 500
     return InngestStatusError(
-        f"inngest {request.operation}: {reason or 'the server gave no reason'} "
-        f"(status {trouble.status})",
-        hint=f"{url} said so",
+        f"inngest {request.operation}: {url} answered with status {trouble.status}: "
+        f"{reason or 'it gave no reason'}",
+        hint="try again later, and see the server's log" if busy else None,
         **details,
     )
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from inngest_nb import wire
 from inngest_nb.api.basics import _failures, _quirks
 from inngest_nb.api.basics._checks import check_ulid
-from inngest_nb.api.basics._exchange import Operation, Server, encode
+from inngest_nb.api.basics._exchange import Operation, Server
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.calls import _catalog, _runs
 from inngest_nb.api.calls._catalog import V2
@@ -98,6 +99,6 @@ def _nameless(server: Server, operation: str) -> InngestDecodeError:
 
 def _body(given: Mapping[str, Any], name: str) -> bytes:
     try:
-        return encode(given)
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{name} cannot be written as JSON: {error}") from error
+        return wire.encode_json(given)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{name} cannot be sent: {error}") from error

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypedDict
 
-import msgspec
-
-from inngest_nb import words
+from inngest_nb import wire, words
 from inngest_nb.api.basics import _failures, _quirks
 from inngest_nb.api.basics._checks import check_ulid, time_text
-from inngest_nb.api.basics._exchange import Operation, Query, Server, encode
+from inngest_nb.api.basics._exchange import Operation, Query, Server
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._values import Event, Found, keep_partial
 from inngest_nb.api.calls import _catalog
@@ -168,11 +166,9 @@ def _milliseconds(ts: object, where: str) -> int:
 
 def _body(event: Mapping[str, Any], where: str, name: str) -> bytes:
     try:
-        body = encode(event)
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise ValueError(
-            f"{where} ({words.short(name)}) cannot be written as JSON: {error}"
-        ) from error
+        body = wire.encode_json(event)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{where} ({words.short(name)}) cannot be sent: {error}") from error
     if len(body) > MOST_BYTES:
         raise ValueError(
             f"{where} ({words.short(name)}) has {len(body):,} bytes as JSON, and the server takes "
