@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 from canned_server import Answer, CannedServer, Seen
+from hypothesis import strategies as st
 from inngest_replay import SIGNING_KEY
+from story_records import exchanges
 from story_server import StoryServer
 
 from inngest_nb import AsyncInngestAPI, InngestAPI, StateServer
+from inngest_nb.api.basics._quirks import items, part
+from inngest_nb.api.calls._catalog import app_of, function_of
+from inngest_nb.api.calls._events import event_of
+from inngest_nb.api.calls._runs import run_of
+from inngest_nb.api.calls._traces import trace_of
 from inngest_nb.errors import (
     InngestAuthError,
     InngestConnectionError,
@@ -130,6 +140,46 @@ def test_json_of_another_shape_breaks_nothing(connect: Any, body: bytes) -> None
         api = connect(inngest.url)
         assert api.runs() == api.events() == api.apps() == []
         assert api.jobs("01M82A54TCY12XB7AYZ9APCG5A") == []
+
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]),
+    st.just({}), st.just([None]), st.just({"data": [1]}), st.sampled_from(["9999-12-31T23:59:59Z", "-1"]),
+)  # fmt: skip
+RUN = "01M82A54TCY12XB7AYZ9APCG5A"
+MADE_OF = {
+    "v2-runs-list-two-statuses": lambda said: [run_of(each, listed=True) for each in items(said)],
+    "v2-run-detail-fail-fast": lambda said: run_of(part(said, "data"), listed=False),
+    "v2-run-trace-flaky1": lambda said: trace_of(said, RUN),
+    "v2-run-trace-fail-fast": lambda said: trace_of(said, RUN),
+    "v1-events-list": lambda said: [event_of(each) for each in items(said)],
+    "v2-apps-list": lambda said: [app_of(each) for each in items(said)],
+    "v2-functions-page": lambda said: [function_of(each) for each in items(said)],
+}
+
+
+def places(body: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to each value in a body."""
+    inside = body.items() if isinstance(body, dict) else enumerate(body)
+    for key, value in inside:
+        yield (*way, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*way, key))
+
+
+@pytest.mark.parametrize("name", MADE_OF)
+@hypothesis.settings(max_examples=50)
+@hypothesis.given(data=st.data())
+def test_anything_in_any_place_of_an_answer_breaks_nothing(name: str, data: st.DataObject) -> None:
+    body = copy.deepcopy(next(each.response["body"] for each in exchanges() if each.name == name))
+    for _ in range(3):
+        ways = [*places(body)]
+        *way, last = ways[data.draw(st.integers(0, 10_000)) % len(ways)]
+        place = body
+        for key in way:
+            place = place[key]
+        place[last] = copy.deepcopy(data.draw(ANYTHING))
+    MADE_OF[name](body)
 
 
 def test_a_dead_address_says_how_to_start_a_server(
