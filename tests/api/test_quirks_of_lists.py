@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from canned_server import Answer, CannedServer, Seen
 from story_records import story
 from story_server import StoryServer
 
@@ -58,3 +59,17 @@ def test_any_event_of_a_batch_finds_its_run(api: Any, names: dict[str, str]) -> 
 def test_a_long_function_name_finds_its_runs(api: Any) -> None:
     assert len(api.runs(app="nb-lab", function="nb-lab-flaky")) == 2
     assert api.runs(function="nb-lab-flaky") == api.runs(app="nb-lab", function="flaky")
+
+
+def test_where_there_are_no_apps_a_function_has_no_runs(connect: Any) -> None:
+    headers = ("content-type", "application/json"), ("x-inngest-server-kind", "dev")
+
+    def newly_started(seen: Seen) -> Answer:
+        assert seen.target == "/api/v2/apps"  # runs are not asked for: that would be an error
+        return Answer(200, headers, b'{"metadata":{},"page":{"limit":20}}')
+
+    with CannedServer(newly_started) as inngest:
+        api = connect(inngest.url)
+        assert api.runs(function="flaky") == []
+        assert api.runs_page(function="flaky").runs == ()
+        assert api.functions() == []

@@ -164,6 +164,17 @@ def test_no_key_is_shown(connect: Any, caplog: pytest.LogCaptureFixture) -> None
     assert not [line for line in said if EVENT_KEY in line or HEX in line]
 
 
+def test_a_key_with_odd_characters_is_one_part_of_the_path_and_hidden_there(
+    connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with StoryServer() as inngest:
+        api = connect(inngest.url, event_key="a/b?c")
+        assert api.send("x/y") in inngest.state.event
+        assert [seen.target for seen in inngest.seen] == ["/e/a%2Fb%3Fc"]
+    assert "a%2Fb" not in caplog.text
+
+
 def test_a_key_that_the_server_repeats_is_hidden(connect: Any) -> None:
     body = b'{"errors":[{"code":"x","message":"no ' + HEX.encode() + b'"}]}'
     headers = ("content-type", "application/json"), ("x-inngest-server-kind", "cloud")

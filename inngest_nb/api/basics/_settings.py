@@ -6,12 +6,12 @@ import logging
 import os
 import re
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
 
 from inngest_nb.store.http import DEFAULT_BASE_URL, Key, check_carriage, checked_url
 
 # A dev server takes any event key, but not none.
 _ANY_EVENT_KEY = "inngest-nb"
+_INGEST = re.compile(r"(https?://[^?#\s]+/e/)[^/?#\s]+")
 _SIGNING_KEY = re.compile(r"(signkey-\w+-)?([0-9a-fA-F]{2})+")
 SIGNING_FORM = "signkey-prod-<hex> (or the hex alone), as in `inngest start --signing-key`"
 
@@ -67,10 +67,7 @@ class Settings:
 
     def ingest_path(self) -> str:
         """Return the path that takes events. It holds the key: not to be shown."""
-        text = _ANY_EVENT_KEY
-        if self.event_key:
-            text = self.event_key.key.headers()["Authorization"].removeprefix("Bearer ")
-        return f"/e/{quote(text, safe='')}"
+        return f"/e/{self.event_key.key.in_path() if self.event_key else _ANY_EVENT_KEY}"
 
     def hidden(self, text: str) -> str:
         """Return what a server said without the keys."""
@@ -113,9 +110,7 @@ class _NoEventKeys(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                re.sub(r"/e/[^/?#]+$", "/e/[event key]", str(each))
-                if "/e/" in urlsplit(str(each)).path
-                else each
+                f"{match[1]}[event key]" if (match := _INGEST.fullmatch(str(each))) else each
                 for each in record.args
             )
         return True

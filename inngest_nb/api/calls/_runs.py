@@ -50,10 +50,11 @@ def wanted(
     return Wanted(tuple(query), app, function)
 
 
-def _whose(server: Server, which: Wanted) -> Operation[Query]:
-    """Return the pairs that name a function. It is found only together with its app.
+def _whose(server: Server, which: Wanted) -> Operation[Query | None]:
+    """Return the pairs that name a function, or None where no app could have it.
 
-    The server's lists know its short id only, not the long one that begins with the app's.
+    It is found only together with its app, and by its short id, not by the long one that begins
+    with the app's.
     """
     if which.function is None:
         return [("appId", which.app)] if which.app else []
@@ -62,6 +63,8 @@ def _whose(server: Server, which: Wanted) -> Operation[Query]:
     else:
         known = yield from _catalog.apps(server)
         apps = [each.app_id for each in known]
+    if not apps:
+        return None
     names = {which.function: ""}
     for app in apps:
         names[which.function.removeprefix(f"{app}-")] = ""
@@ -71,6 +74,8 @@ def _whose(server: Server, which: Wanted) -> Operation[Query]:
 def page(server: Server, which: Wanted, limit: int, cursor: str | None) -> Operation[Page]:
     """Read one page."""
     whose = yield from _whose(server, which)
+    if whose is None:
+        return Page((), None)
     return (yield from _page(server, which, whose, limit, cursor))
 
 
@@ -90,6 +95,8 @@ def _page(
 def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found[Run]]:
     """Read pages until there are enough runs, or no more. A run that comes twice is shown once."""
     whose = yield from _whose(server, which)
+    if whose is None:
+        return Found()
     found: dict[str, Run] = {}
     cursor: str | None = None
     while True:

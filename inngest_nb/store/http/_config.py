@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 DEFAULT_BASE_URL = "http://localhost:8288"
 
@@ -38,9 +38,15 @@ class Key:
         """Return the header with the key, if there is one."""
         return {"Authorization": f"Bearer {self._text}"} if self else {}
 
+    def in_path(self) -> str:
+        """Return the key as a segment of a path."""
+        return quote(self._text, safe="")
+
     def hidden(self, text: str) -> str:
         """Replace the key in a text that came from a server."""
-        return text.replace(self._text, f"[{self.name}]") if self else text
+        for form in {self._text, self.in_path()} if self else ():
+            text = text.replace(form, f"[{self.name}]")
+        return text
 
 
 def resolve_base_url(given: str | None) -> str:
