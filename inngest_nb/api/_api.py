@@ -59,7 +59,7 @@ class HttpAPI:
             base_url, event_base_url, signing_key, event_key, allow_insecure=allow_insecure
         )
         if timeout is not None and not timeout > 0:
-            raise ValueError(f"timeout is a number of seconds above 0, got {timeout!r}")
+            raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
         self._timeout = timeout
         self._server = Server(self._settings)
         self._own_client = own_client
@@ -133,26 +133,29 @@ class HttpAPI:
         if isinstance(error, DROPPED):
             return ConnectionDroppedError(said or "the connection broke")
         if isinstance(error, RuntimeError):  # what httpx says of a closed client
-            why = "its client= belongs to the process that this one was forked from"
-            why = why if self._foreign else "it was closed"
+            why = (
+                "its client= belongs to the parent of this process"
+                if self._foreign
+                else "it is closed"
+            )
             return InngestError(
-                f"inngest {request.operation}: nothing was sent by this InngestAPI: {why}",
+                f"inngest {request.operation}: this InngestAPI cannot be used: {why}",
                 operation=request.operation,
                 target=url,
-                hint="make another one",
+                hint="create a new one",
             )
         if isinstance(error, httpx.TimeoutException):
-            why, hint = "it took too long", "give a longer timeout= (seconds) if the server is slow"
+            why, hint = "timed out", "if the server is slow, pass a longer timeout= (seconds)"
         elif isinstance(error, httpx.ConnectError):
             settings = self._settings
             source = settings.event_url_source if request.events else settings.url_source
             why = f"cannot connect ({said})"
             hint = (
-                "start a dev server with `npx inngest-cli dev`, or give the server's address as "
-                f"base_url or INNGEST_API_BASE_URL (this one came from {source})"
+                "start a dev server with `npx inngest-cli dev`, or pass the server's address as "
+                f"base_url or INNGEST_API_BASE_URL (the address came from {source})"
             )
         else:
-            why, hint = said, "check base_url, and what answers there"
+            why, hint = said, "check base_url and the server at that address"
         if request.method != "GET" and not isinstance(error, httpx.ConnectError):
             hint += f"; {UNKNOWN}"
         failure = unanswered(self._settings, request, why, hint)
@@ -181,7 +184,7 @@ class HttpAPI:
 
     def _list_page(self, wanted: _runs.Wanted, limit: int, cursor: str | None) -> Operation[Page]:
         if not isinstance(limit, int) or not 1 <= limit <= _runs.MOST_A_PAGE:
-            raise ValueError(f"limit of a page is a number from 1 to 100, got {limit!r}")
+            raise ValueError(f"limit of a page must be a number from 1 to 100, got {limit!r}")
         return _runs.page(self._server, wanted, limit, cursor)
 
     def _list_events(

@@ -213,9 +213,9 @@ class AsyncInngestAPI(HttpAPI):
         self._loop = self._loop or loop
         if self._loop is not loop:
             raise InngestError(
-                "this AsyncInngestAPI belongs to another event loop, that of its first use",
+                "this AsyncInngestAPI belongs to another event loop, the one that used it first",
                 target=self.base_url,
-                hint="make one for each loop, or use InngestAPI, which works from everywhere",
+                hint="create one for each loop, or use InngestAPI, which works from everywhere",
             )
         return await drive_async(operation, self._send, self._failed)
 

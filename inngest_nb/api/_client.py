@@ -138,7 +138,7 @@ class InngestAPI(HttpAPI):
         return self._run(self._list_events(name, since, until, limit))
 
     def event(self, event_id: str) -> Event:
-        """Return one event by the server's id. The server may repeat what it said 5 seconds ago."""
+        """Return one event by its `event_id`. The server caches it for 5 seconds."""
         return self._run(_events.event(self._server, event_id))
 
     def event_runs(self, event_id: str, *, output: bool = False) -> Found[Run]:
@@ -204,7 +204,7 @@ class InngestAPI(HttpAPI):
         """Return one run.
 
         Without `output` that takes one request instead of two, and `output`, `error` and
-        `original_run_id` are None. The server may repeat an `original_run_id` of 3 seconds ago.
+        `original_run_id` are None.
         """
         return self._run(_runs.run(self._server, run_id, output=output))
 
@@ -215,8 +215,8 @@ class InngestAPI(HttpAPI):
     def jobs(self, run_id: str) -> list[Job]:
         """Return what the server will do next for a run, at most 10; nothing for one that is over.
 
-        A run that is not over and has no job is stuck for good. The server may repeat what it said
-        5 seconds ago.
+        A run that is not over and has no job is stuck for good. The server caches this for 5
+        seconds.
         """
         return self._run(_runs.jobs(self._server, run_id))
 

@@ -221,7 +221,7 @@ def test_what_the_open_source_server_lacks_is_no_mere_failure() -> None:
     settings = Settings(None, None, None, None, allow_insecure=False)
     error = refused(settings, Request("tables", "GET", "/api/v2/insights/tables"), trouble)
     assert isinstance(error, InngestUnavailableError)
-    assert str(error) == "inngest tables: the open-source server does not offer this"
+    assert str(error) == "inngest tables: the open-source server does not offer this call"
     assert error.status == 501
 
 

@@ -43,7 +43,7 @@ def test_an_event_that_was_sent_with_an_id_is_found_by_the_servers(api: Any) -> 
     sent = [event for event in api.events(limit=None) if event.id != event.event_id]
     assert sent
     assert api.event(sent[0].event_id) == sent[0]
-    with pytest.raises(ValueError, match="looked up by its event_id"):
+    with pytest.raises(ValueError, match="looked up by their event_id"):
         api.event(sent[0].id)
 
 

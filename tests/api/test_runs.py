@@ -103,23 +103,23 @@ def test_events_of_one_name_are_found(api: Any) -> None:
 
 
 BAD = {
-    "a vague time": ({"since": "yesterday-ish"}, "since is how long ago, such as '24h'.*'yesterday-ish'"),
+    "a vague time": ({"since": "yesterday-ish"}, "since must be how long ago, such as '24h'.*'yesterday-ish'"),
     "a naive time": ({"since": datetime(2026, 1, 1)}, "since .*has no time zone"),
     "a naive text": ({"until": "2026-01-01T00:00:00"}, "until .*has no time zone"),
     "a number as time": ({"since": 24}, "since .*got int"),
-    "a span into the future": ({"since": timedelta(hours=-1)}, "since .*does not lie in the past"),
+    "a span into the future": ({"since": timedelta(hours=-1)}, "since .*is not in the past"),
     "a span too long": ({"since": timedelta(days=10**6)}, "since .*too long ago"),
-    "from after until": ({"since": "1h", "until": "24h"}, "since is to be before until"),
-    "from as until": ({"since": STORY, "until": STORY}, "since is to be before until"),
-    "no limit at all": ({"limit": 0}, "limit is a number above 0, such as 100, or None"),
-    "a limit below zero": ({"limit": -1}, "limit is a number above 0"),
-    "a limit that is no number": ({"limit": True}, "limit is a number above 0"),
-    "an unknown status": ({"status": "done"}, "status is one of queued, running, .*'done'"),
-    "one unknown status": ({"status": ["failed", "skipped"]}, "status is one of .*'skipped'"),
-    "an empty app": ({"app": ""}, "app is a name such as 'shop'"),
-    "a function that is none": ({"function": 5}, "function is a name such as"),
-    "an unknown time": ({"by": "created_at"}, "by is one of queued_at, started_at, ended_at"),
-    "an unknown order": ({"order": "up"}, "order is one of newest, oldest"),
+    "from after until": ({"since": "1h", "until": "24h"}, "since must be before until"),
+    "from as until": ({"since": STORY, "until": STORY}, "since must be before until"),
+    "no limit at all": ({"limit": 0}, "limit must be a number above 0, such as 100, or None"),
+    "a limit below zero": ({"limit": -1}, "limit must be a number above 0"),
+    "a limit that is no number": ({"limit": True}, "limit must be a number above 0"),
+    "an unknown status": ({"status": "done"}, "status must be one of queued, running, .*'done'"),
+    "one unknown status": ({"status": ["failed", "skipped"]}, "status must be one of .*'skipped'"),
+    "an empty app": ({"app": ""}, "app must be a name such as 'shop'"),
+    "a function that is none": ({"function": 5}, "function must be a name such as"),
+    "an unknown time": ({"by": "created_at"}, "by must be one of queued_at, started_at, ended_at"),
+    "an unknown order": ({"order": "up"}, "order must be one of newest, oldest"),
 }  # fmt: skip
 
 
@@ -136,20 +136,20 @@ def test_arguments_that_make_no_sense_are_refused_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("call", "given", "message"),
     [
-        ("run", ["zzz"], "run_id is an id of 26 letters .* got 'zzz'"),
-        ("run", [None], "run_id is an id .* got 'NoneType'"),
-        ("trace", ["../health"], "run_id is an id"),
-        ("jobs", [""], "run_id is an id"),
-        ("cancel", ["zzz"], "run_id is an id"),
-        ("rerun", ["zzz"], "run_id is an id"),
-        ("event", ["order-1"], "event_id is an id .*looked up by its event_id"),
-        ("event_runs", ["order-1"], "event_id is an id"),
-        ("events", [""], "name is a name such as 'shop/order.placed'"),
-        ("invoke", ["", "f"], "app is a name such as 'shop'"),
-        ("invoke", ["a", ".."], "function is a name such as 'charge-card'"),
-        ("invoke", ["a", "f", [1]], "data is an object"),
+        ("run", ["zzz"], "run_id must be an id of 26 letters .* got 'zzz'"),
+        ("run", [None], "run_id must be an id .* got 'NoneType'"),
+        ("trace", ["../health"], "run_id must be an id"),
+        ("jobs", [""], "run_id must be an id"),
+        ("cancel", ["zzz"], "run_id must be an id"),
+        ("rerun", ["zzz"], "run_id must be an id"),
+        ("event", ["order-1"], "event_id must be an id .*looked up by their event_id"),
+        ("event_runs", ["order-1"], "event_id must be an id"),
+        ("events", [""], "name must be a name such as 'shop/order.placed'"),
+        ("invoke", ["", "f"], "app must be a name such as 'shop'"),
+        ("invoke", ["a", ".."], "function must be a name such as 'charge-card'"),
+        ("invoke", ["a", "f", [1]], "data must be an object"),
         ("invoke", ["a", "f", {"x": object()}], r"data cannot be sent: .* at \$.data.x"),
-        ("functions", [""], "app is a name"),
+        ("functions", [""], "app must be a name"),
     ],
 )
 def test_ids_and_names_that_cannot_be_are_refused(
@@ -164,10 +164,13 @@ def test_ids_and_names_that_cannot_be_are_refused(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"input": [1]}, "input is for the step in from_step"),
-        ({"from_step": "charge", "input": {"a": 1}}, "input is the list of the step's arguments"),
-        ({"from_step": "charge", "input": "ten"}, "input is the list of the step's arguments"),
-        ({"from_step": ""}, "from_step is a step's name or id"),
+        ({"input": [1]}, "input needs the step that it is for"),
+        (
+            {"from_step": "charge", "input": {"a": 1}},
+            "input must be the list of the step's arguments",
+        ),
+        ({"from_step": "charge", "input": "ten"}, "input must be the list of the step's arguments"),
+        ({"from_step": ""}, "from_step must be a step's name or id"),
     ],
 )
 def test_a_rerun_that_makes_no_sense_is_refused(
@@ -181,7 +184,7 @@ def test_a_rerun_that_makes_no_sense_is_refused(
 
 @pytest.mark.parametrize("limit", [0, 101, None])
 def test_a_page_has_its_limit(api: Any, limit: Any) -> None:
-    with pytest.raises(ValueError, match="limit of a page is a number from 1 to 100"):
+    with pytest.raises(ValueError, match="limit of a page must be a number from 1 to 100"):
         api.runs_page(limit=limit)
 
 
@@ -196,7 +199,7 @@ def test_what_came_before_a_server_stopped_is_kept_in_the_error(connect: Any) ->
         with pytest.raises(InngestConnectionError, match="inngest runs: no answer") as stopped:
             connect(inngest.url).runs(limit=None)
         assert (len(stopped.value.partial), stopped.value.partial.truncated) == (200, True)
-        assert "200 runs had been read" in stopped.value.__notes__[-1]
+        assert "200 runs were read before" in stopped.value.__notes__[-1]
         asked.clear()
         with pytest.raises(InngestConnectionError) as stopped:
             connect(inngest.url).events(limit=None)

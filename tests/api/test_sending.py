@@ -73,14 +73,20 @@ BAD_EVENTS = {
     "no name": ({"data": {}}, r"events\[1\] has no name"),
     "an empty name": ({"name": ""}, r"events\[1\] has no name"),
     "a name that is no text": ({"name": 5}, r"events\[1\] has no name"),
-    "a reserved name": ({"name": "inngest/mine"}, "names that begin with inngest/"),
-    "a list as data": ({"name": "x", "data": [1]}, r"the data of events\[1\] is an object"),
-    "a text as user": ({"name": "x", "user": "u7"}, r"the user of events\[1\] is an object"),
-    "a number as id": ({"name": "x", "id": 5}, r"the id of events\[1\] is a text"),
-    "a time as text": ({"name": "x", "ts": "2026"}, r"the ts of events\[1\] is a time after 1980"),
-    "a time too old": ({"name": "x", "ts": 123}, r"the ts of events\[1\] is a time after 1980"),
-    "a naive time": ({"name": "x", "ts": datetime(2026, 1, 1)}, "with its zone"),
-    "what is dropped": ({"name": "x", "extra": 1}, "which the server drops"),
+    "a reserved name": ({"name": "inngest/mine"}, "names that start with inngest/ are reserved"),
+    "a list as data": ({"name": "x", "data": [1]}, r"the data of events\[1\] must be an object"),
+    "a text as user": ({"name": "x", "user": "u7"}, r"the user of events\[1\] must be an object"),
+    "a number as id": ({"name": "x", "id": 5}, r"the id of events\[1\] must be a text"),
+    "a time as text": (
+        {"name": "x", "ts": "2026"},
+        r"the ts of events\[1\] must be a time after 1980",
+    ),
+    "a time too old": (
+        {"name": "x", "ts": 123},
+        r"the ts of events\[1\] must be a time after 1980",
+    ),
+    "a naive time": ({"name": "x", "ts": datetime(2026, 1, 1)}, "with a time zone"),
+    "what is dropped": ({"name": "x", "extra": 1}, "which the server would drop"),
     "no JSON": ({"name": "x", "data": {"a": [object()]}}, r"cannot be sent: .* at \$.data.a\[0\]"),
     "no number": ({"name": "x", "data": {"n": math.nan}}, r"NaN and infinity .* at \$.data.n"),
     "half a letter": ({"name": "x", "data": {"s": "\ud800"}}, r"is not JSON, at \$.data.s"),
@@ -88,7 +94,7 @@ BAD_EVENTS = {
         {"name": "x", "data": {"s": "x" * 3 * 2**20}},
         "3,145,7.* bytes .* at most 3,145,728",
     ),
-    "no event": ("x/y", r"events\[1\] is an object"),
+    "no event": ("x/y", r"events\[1\] must be an object"),
 }
 
 
@@ -102,7 +108,7 @@ def test_a_bad_event_is_refused_before_anything_is_sent(
 
 
 def test_one_event_where_several_belong_is_refused(connect: Any, server: StoryServer) -> None:
-    with pytest.raises(ValueError, match="send one with send"):
+    with pytest.raises(ValueError, match="for a single event"):
         connect(server.url).send_many(GOOD)
     assert server.seen == []
 
@@ -160,16 +166,16 @@ def test_one_event_whose_answer_is_lost_is_not_sent_again(connect: Any) -> None:
         with pytest.raises(InngestConnectionError) as lost:
             connect(inngest.url).send("x/y")
         assert len(inngest.seen) == 1
-    assert "unknown" in lost.value.__notes__[0]
+    assert "may or may not have done it" in lost.value.__notes__[0]
 
 
 def test_a_self_hosted_server_wants_one_of_its_event_keys(connect: Any) -> None:
     with StoryServer("cloud") as inngest:
         assert connect(inngest.url, event_key=EVENT_KEY).send("x/y")
         for given, said in [
-            ({}, "wants an event key, and none is set"),
+            ({}, "requires an event key, but none is set"),
             ({"event_key": "wrong"}, "rejected the event key from event_key"),
-            ({"event_key": SIGNING_KEY}, "event_key holds a signing key"),
+            ({"event_key": SIGNING_KEY}, "event_key contains a signing key"),
         ]:
             with pytest.raises(InngestAuthError, match=said) as refused:
                 connect(inngest.url, **given).send("x/y")

@@ -75,7 +75,7 @@ def test_what_is_no_address_is_refused(url: str, message: str) -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1])
 def test_a_timeout_is_above_zero(timeout: float) -> None:
-    with pytest.raises(ValueError, match="timeout is a number of seconds above 0"):
+    with pytest.raises(ValueError, match="timeout must be a number of seconds above 0"):
         InngestAPI(timeout=timeout)
 
 
@@ -92,7 +92,7 @@ def test_keys_come_from_the_sdks_variables(connect: Any, monkeypatch: pytest.Mon
         api = connect(inngest.url)
         assert api.send("lab/order.placed")
         assert len(api.runs()) == 48
-        with pytest.raises(InngestAuthError, match="wants a signing key, and none is set"):
+        with pytest.raises(InngestAuthError, match="requires a signing key, but none is set"):
             connect(inngest.url, signing_key="").runs()
 
 
@@ -110,9 +110,9 @@ def test_the_fallback_key_is_tried_once_and_then_used(
 @pytest.mark.parametrize(
     ("variables", "message", "note"),
     [
-        ({}, "wants a signing key, and none is set", "set INNGEST_SIGNING_KEY, in the form signkey-prod-<hex>"),
+        ({}, "requires a signing key, but none is set", "set INNGEST_SIGNING_KEY, in the form signkey-prod-<hex>"),
         ({"INNGEST_SIGNING_KEY": WRONG_KEY}, "rejected the signing key from INNGEST_SIGNING_KEY", "started with"),
-        ({"INNGEST_SIGNING_KEY": EVENT_KEY}, "INNGEST_SIGNING_KEY does not hold a signing key", "an event key is for sending only"),
+        ({"INNGEST_SIGNING_KEY": EVENT_KEY}, "INNGEST_SIGNING_KEY does not contain a signing key", "an event key is only for sending"),
         (
             {"INNGEST_SIGNING_KEY": WRONG_KEY, "INNGEST_SIGNING_KEY_FALLBACK": WRONG_KEY},
             "from INNGEST_SIGNING_KEY and INNGEST_SIGNING_KEY_FALLBACK",

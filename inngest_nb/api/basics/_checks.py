@@ -1,4 +1,4 @@
-"""What arguments may be; anything else is a `ValueError` that names the argument and an example."""
+"""Checks of arguments. A `ValueError` names the argument and gives an example."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def check_ulid(value: str, name: str) -> str:
         return value
     shown = words.short(value, 40) if isinstance(value, str) else type(value).__name__
     raise ValueError(
-        f"{name} is an id of 26 letters and digits such as 01M82BBSDM2RWR71WM2EZVHP9E, "
-        f"got {shown!r}" + ("; an event is looked up by its event_id" if name == "event_id" else "")
+        f"{name} must be an id of 26 letters and digits such as 01M82BBSDM2RWR71WM2EZVHP9E, "
+        f"got {shown!r}"
+        + ("; events are looked up by their event_id" if name == "event_id" else "")
     )
 
 
@@ -34,14 +35,14 @@ def check_name(value: str, name: str, example: str) -> str:
     """Return the name of an app or a function."""
     if isinstance(value, str) and value and value not in (".", ".."):
         return value
-    raise ValueError(f"{name} is a name such as {example!r}, got {value!r}")
+    raise ValueError(f"{name} must be a name such as {example!r}, got {value!r}")
 
 
 def check_limit(limit: int | None) -> int | None:
     """Return how many are wanted; None is all."""
     if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit > 0):
         return limit
-    raise ValueError(f"limit is a number above 0, such as 100, or None for all, got {limit!r}")
+    raise ValueError(f"limit must be a number above 0, such as 100, or None for all, got {limit!r}")
 
 
 def check_statuses(status: str | Iterable[str] | None) -> list[str]:
@@ -53,7 +54,7 @@ def check_statuses(status: str | Iterable[str] | None) -> list[str]:
         word = {"cancelled": "canceled"}.get(str(given).lower(), str(given).lower())
         if word not in STATUSES:
             known = ", ".join(STATUSES)
-            raise ValueError(f"status is one of {known}, or several of them, got {given!r}")
+            raise ValueError(f"status must be one of {known}, or a list of them, got {given!r}")
         found.append(STATUSES[word])
     return found
 
@@ -65,7 +66,7 @@ def check_window(
     start, end = _time(since, "since", now), _time(until, "until", now)
     if start is not None and end is not None and start >= end:
         raise ValueError(
-            f"since is to be before until, such as since='24h', until='1h', "
+            "since must be before until, for example since='24h', until='1h', "
             f"got {start.isoformat()} and {end.isoformat()}"
         )
     return start, end
@@ -89,14 +90,17 @@ def _time(value: When | None, name: str, now: datetime) -> datetime | None:
         raise ValueError(_want(name, f"got {type(value).__name__}"))
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError(
-            _want(name, f"got {value.isoformat()}, which has no time zone; add one, such as +00:00")
+            _want(
+                name,
+                f"got {value.isoformat()}, which has no time zone; add one, for example +00:00",
+            )
         )
     return value.astimezone(UTC)
 
 
 def _before(span: timedelta, name: str, now: datetime) -> datetime:
     if span <= timedelta():
-        raise ValueError(_want(name, f"got {span}, which does not lie in the past"))
+        raise ValueError(_want(name, f"got {span}, which is not in the past"))
     try:
         return now - span
     except OverflowError:
@@ -105,8 +109,8 @@ def _before(span: timedelta, name: str, now: datetime) -> datetime:
 
 def _want(name: str, got: str) -> str:
     return (
-        f"{name} is how long ago, such as '24h', '30m' or '7d', "
-        f"or a time with its zone, such as '2026-11-22T19:00:00+00:00', {got}"
+        f"{name} must be how long ago, such as '24h', '30m' or '7d', "
+        f"or a time with a time zone, such as '2026-11-22T19:00:00+00:00', {got}"
     )
 
 
@@ -115,7 +119,7 @@ def check_choice(value: str, name: str, choices: Iterable[str]) -> str:
     known = [*choices]
     if value in known:
         return value
-    raise ValueError(f"{name} is one of {', '.join(known)}, got {value!r}")
+    raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
 
 
 def time_text(moment: datetime) -> str:

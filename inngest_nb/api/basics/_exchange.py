@@ -109,7 +109,7 @@ class Server:
             raise _failures.elsewhere(self.settings, request, _failures.STATE_SERVER)
         if said != {"status": 200, "message": "OK"}:
             kind = words.short(media_type) or "no type"
-            what = f"a server of another kind (status {response.status}, {kind})"
+            what = f"not an Inngest server (status {response.status}, {kind})"
             raise _failures.elsewhere(self.settings, request, what)
 
 

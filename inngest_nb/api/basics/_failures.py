@@ -1,4 +1,4 @@
-"""What is said when a request fails: what happened, where, and what to try next."""
+"""The errors of failed requests: what happened, where, and what to try next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inngest_nb.errors import (
 )
 
 _ENDED = ("run_already_ended", "run_already_cancelled")
-UNKNOWN = "whether the server did it is unknown: look there before doing it again"
+UNKNOWN = "the server may or may not have done it: check before you try again"
 
 
 class Request(NamedTuple):
@@ -51,7 +51,7 @@ def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestSt
     }
     if trouble.status == 501:
         return InngestUnavailableError(
-            f"inngest {request.operation}: the open-source server does not offer this",
+            f"inngest {request.operation}: the open-source server does not offer this call",
             hint=f"{url} said: {reason}",
             **details,
         )
@@ -69,7 +69,7 @@ def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestSt
 
 
 def unanswered(settings: Settings, request: Request, why: str, hint: str = "") -> InngestError:
-    """Make the error for an answer that did not come."""
+    """Make the error for a missing answer."""
     url = settings.url_of(events=request.events)
     return InngestConnectionError(
         f"inngest {request.operation}: no answer from {url}: {settings.hidden(why)}",
@@ -95,17 +95,17 @@ def unsigned(settings: Settings, request: Request, reason: str) -> InngestAuthEr
     """Make the error for a signing key that is rejected or missing."""
     keys = settings.signing_keys
     if not keys:
-        said = "wants a signing key, and none is set"
-        hint = f"give signing_key or set INNGEST_SIGNING_KEY, in the form {SIGNING_FORM}"
+        said = "requires a signing key, but none is set"
+        hint = f"pass signing_key or set INNGEST_SIGNING_KEY, in the form {SIGNING_FORM}"
     elif strange := [named.source for named in keys if not named.looks_right]:
-        said = f"rejected the key, and {strange[0]} does not hold a signing key"
+        said = f"rejected the key, and {strange[0]} does not contain a signing key"
         hint = (
-            f"a signing key has the form {SIGNING_FORM}; an event key is for sending only, "
-            "as event_key or INNGEST_EVENT_KEY"
+            f"a signing key has the form {SIGNING_FORM}; an event key is only for sending, "
+            "pass it as event_key or in INNGEST_EVENT_KEY"
         )
     else:
         said = f"rejected the signing key from {' and '.join(named.source for named in keys)}"
-        hint = f"it has to be the key that the server was started with: {SIGNING_FORM}"
+        hint = f"it must be the key that the server was started with: {SIGNING_FORM}"
     return _rejected(settings, request, said, reason, hint)
 
 
@@ -113,13 +113,13 @@ def uninvited(settings: Settings, request: Request, reason: str) -> InngestAuthE
     """Make the error for an event key that is rejected or missing."""
     named = settings.event_key
     if named is None:
-        said = "wants an event key, and none is set"
+        said = "requires an event key, but none is set"
     elif not named.looks_right:
-        said = f"rejected the event key, and {named.source} holds a signing key"
+        said = f"rejected the event key, and {named.source} contains a signing key"
     else:
         said = f"rejected the event key from {named.source}"
     hint = (
-        "give event_key or set INNGEST_EVENT_KEY: a key that the server was started with, "
+        "pass event_key or set INNGEST_EVENT_KEY to a key that the server was started with, "
         "as in `inngest start --event-key`"
     )
     return _rejected(settings, request, said, reason, hint)
@@ -141,9 +141,9 @@ def _rejected(
 
 # What else may answer at an address
 
-DASHBOARD = "the dashboard of an Inngest server: the address has a path too many"
+DASHBOARD = "the dashboard of an Inngest server; the address has an extra path"
 WRONG_PATH = "an Inngest server, but its API is not under this path"
-STATE_SERVER = "a state server of inngest_nb, which keeps workflow states, not runs"
+STATE_SERVER = "a state server of inngest_nb, which stores workflow states, not runs"
 
 
 def elsewhere(settings: Settings, request: Request, what: str) -> NotInngestError:
@@ -152,16 +152,16 @@ def elsewhere(settings: Settings, request: Request, what: str) -> NotInngestErro
     source = settings.event_url_source if request.events else settings.url_source
     origin = "/".join(url.split("/")[:3])
     if what == STATE_SERVER:
-        hint = f"read it with inb.InngestStore({url!r}); InngestAPI wants the address of a real "
-        hint += "Inngest, as base_url or INNGEST_API_BASE_URL"
+        hint = f"use inb.InngestStore({url!r}) for it; InngestAPI needs the address of a real "
+        hint += "Inngest server, as base_url or INNGEST_API_BASE_URL"
     elif what in (DASHBOARD, WRONG_PATH):
-        hint = f"give the address without a path: inb.InngestAPI({origin!r})"
+        hint = f"pass the address without a path: inb.InngestAPI({origin!r})"
     else:
-        hint = "give the address of an Inngest server as base_url or INNGEST_API_BASE_URL; a dev "
-        hint += "server is at http://localhost:8288"
+        hint = "pass the address of an Inngest server as base_url or INNGEST_API_BASE_URL; a dev "
+        hint += "server usually is at http://localhost:8288"
     return NotInngestError(
         f"inngest {request.operation}: {url} is {what}",
         operation=request.operation,
         target=url,
-        hint=f"{hint} (this one came from {source})",
+        hint=f"{hint} (the address came from {source})",
     )

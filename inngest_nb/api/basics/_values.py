@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 class RunError(msgspec.Struct, frozen=True):
-    """Why a run, a step or an attempt failed; `stack` is the traceback, "" where there is none."""
+    """Why a run, step or attempt failed; `stack` is the traceback, if the server has one."""
 
     name: str = ""
     message: str = ""
@@ -199,7 +199,7 @@ def keep_partial(error: InngestError, values: Iterable[Any], what: str) -> None:
     """Keep in an error what was read before it."""
     if found := Found(values, truncated=True):
         error.partial = found
-        error.add_note(f"{len(found):,} {what} had been read: `partial` of this error has them")
+        error.add_note(f"{len(found):,} {what} were read before: see `partial` of this error")
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ def invoke(
     """Start a run of a function. The same key again finds the first run, under status 409."""
     if not isinstance(data, Mapping | None):
         raise ValueError(
-            f"data is an object such as {{'order_id': 'A1'}}, got {type(data).__name__}"
+            f"data must be an object such as {{'order_id': 'A1'}}, got {type(data).__name__}"
         )
     given: dict[str, Any] = {"data": data or {}}
     if key is not None:
@@ -56,15 +56,15 @@ def rerun(server: Server, run_id: str, from_step: str | None, given: Any) -> Ope
     if from_step is not None:
         if not isinstance(from_step, str) or not from_step:
             raise ValueError(
-                f"from_step is a step's name or id such as 'charge', got {from_step!r}"
+                f"from_step must be a step's name or id, such as 'charge', got {from_step!r}"
             )
         body["fromStep"] = {"stepId": from_step}
     if given is not msgspec.UNSET:
         if from_step is None:
-            raise ValueError("input is for the step in from_step, such as from_step='charge'")
+            raise ValueError("input needs the step that it is for, such as from_step='charge'")
         if not isinstance(given, Sequence) or isinstance(given, str | bytes):
             raise ValueError(
-                f"input is the list of the step's arguments, such as [{{'amount': 10}}], "
+                f"input must be the list of the step's arguments, such as [{{'amount': 10}}], "
                 f"got {type(given).__name__}"
             )
         body["fromStep"]["input"] = [*given]

@@ -90,7 +90,7 @@ def unknown(
     choices = [*known]
     near = difflib.get_close_matches(name, choices, n=3, cutoff=0.4)
     near += [each for each in sorted(choices) if each not in near][: 3 - len(near)]
-    hint = f"known are {', '.join(words.short(each, 60) for each in near)}" if near else None
+    hint = f"it has {', '.join(words.short(each, 60) for each in near)}" if near else None
     if hint and len(choices) > len(near):
         hint += f", and {len(choices) - len(near):,} more"
     return InngestNotFoundError(

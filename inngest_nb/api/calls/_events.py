@@ -111,8 +111,8 @@ def checked(events: Iterable[Mapping[str, Any]]) -> list[Encoded]:
     """Check events that are to be sent, all of them before the first one is."""
     if isinstance(events, Mapping | str | bytes):
         raise ValueError(
-            "events are several, such as [{'name': 'shop/order.placed', 'data': {}}]; "
-            "send one with send('shop/order.placed', {})"
+            "events must be a list such as [{'name': 'shop/order.placed', 'data': {}}]; "
+            "use send('shop/order.placed', {}) for a single event"
         )
     return [_checked(event, number) for number, event in enumerate(events)]
 
@@ -121,31 +121,31 @@ def _checked(event: object, number: int) -> Encoded:
     where = f"events[{number}]"
     if not isinstance(event, Mapping):
         raise ValueError(
-            f"{where} is an object such as {{'name': 'shop/order.placed', 'data': {{}}}}, "
+            f"{where} must be an object such as {{'name': 'shop/order.placed', 'data': {{}}}}, "
             f"got {type(event).__name__}"
         )
     if strange := [str(key) for key in event if key not in _FIELDS]:
         raise ValueError(
-            f"{where} has {words.short(strange[0], 40)!r}, which the server drops; an event has "
-            f"{', '.join(_FIELDS)}, and anything else belongs into its data"
+            f"{where} has {words.short(strange[0], 40)!r}, which the server would drop; an event "
+            f"has {', '.join(_FIELDS)}, and anything else belongs in its data"
         )
     name = event.get("name")
     if not isinstance(name, str) or not name:
-        raise ValueError(f"{where} has no name; give it one, such as 'shop/order.placed'")
+        raise ValueError(f"{where} has no name; add one, such as 'shop/order.placed'")
     if name.startswith("inngest/"):
         raise ValueError(
-            f"{where} is called {words.short(name)!r}, but names that begin with inngest/ are the "
-            "server's; take another, such as 'shop/order.placed'"
+            f"{where} is called {words.short(name)!r}, but names that start with inngest/ are "
+            "reserved for the server; use another one, such as 'shop/order.placed'"
         )
     for field in ("data", "user"):
         if not isinstance(event.get(field) or {}, Mapping):
             raise ValueError(
-                f"the {field} of {where} is an object such as {{'order_id': 'A1'}}, "
+                f"the {field} of {where} must be an object such as {{'order_id': 'A1'}}, "
                 f"got {type(event[field]).__name__}"
             )
     for field in ("id", "v"):
         if not isinstance(event.get(field) or "", str):
-            raise ValueError(f"the {field} of {where} is a text, got {event[field]!r}")
+            raise ValueError(f"the {field} of {where} must be a text, got {event[field]!r}")
     plain = {key: value for key, value in event.items() if value is not None}
     if "ts" in plain:
         plain["ts"] = _milliseconds(plain["ts"], where)
@@ -158,8 +158,8 @@ def _milliseconds(ts: object, where: str) -> int:
         moment = _quirks.milliseconds(ts)
     if not isinstance(moment, datetime) or moment.utcoffset() is None or moment < _EARLIEST:
         raise ValueError(
-            f"the ts of {where} is a time after 1980 with its zone, or milliseconds since 1970 "
-            f"such as 1795375359264, got {ts!r}"
+            f"the ts of {where} must be a time after 1980 with a time zone, or milliseconds since "
+            f"1970 such as 1795375359264, got {ts!r}"
         )
     return round(moment.timestamp() * 1000)
 
@@ -171,8 +171,8 @@ def _body(event: Mapping[str, Any], where: str, name: str) -> bytes:
         raise ValueError(f"{where} ({words.short(name)}) cannot be sent: {error}") from error
     if len(body) > MOST_BYTES:
         raise ValueError(
-            f"{where} ({words.short(name)}) has {len(body):,} bytes as JSON, and the server takes "
-            f"at most {MOST_BYTES:,}; keep large data elsewhere, and its address in the event"
+            f"{where} ({words.short(name)}) has {len(body):,} bytes as JSON, but the server "
+            f"accepts at most {MOST_BYTES:,}; store large data elsewhere and send its address"
         )
     return body
 
@@ -250,6 +250,7 @@ def _partly(
         unknown=unknown,
         operation="send",
         target=error.target,
-        hint="`accepted` has the ids of those accepted, `rejected` and `unknown` the positions of "
-        "the others; events with an id of their own can be sent again without harm",
+        hint="`accepted` holds the ids of the accepted events, `rejected` and `unknown` the "
+        "positions of the others; events with an id of your own start no function twice when they "
+        "are sent again",
     )
