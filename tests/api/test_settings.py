@@ -60,11 +60,14 @@ def test_an_address_comes_from_an_argument_then_from_the_sdks_variables(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("localhost:8288", "base_url is to begin with http:// or https://"),
-        ("http://", "base_url is to begin with"),
-        ("http://user:pw@host", "holds a user name or password; give the key as signing_key or"),
-        ("http://host?x=1", "base_url is to end before any"),
-        ("http://host:port", "base_url is not an address"),
+        ("localhost:8288", "base_url .*http:// or https://"),
+        ("http://", "base_url .*http:// or https://"),
+        (
+            "http://user:pw@host",
+            "a user name or password; .* the key as signing_key or event_key instead",
+        ),
+        ("http://host?x=1", r"base_url .*\?"),
+        ("http://host:port", "base_url is not an? .*address; .*http://localhost:8288"),
     ],
 )
 def test_what_is_no_address_is_refused(url: str, message: str) -> None:
@@ -142,7 +145,7 @@ def test_a_rejected_key_is_told_by_its_variable_and_form(
 @pytest.mark.parametrize("keys", [{"signing_key": SIGNING_KEY}, {"event_key": EVENT_KEY}])
 def test_a_key_does_not_travel_in_clear_over_a_network(keys: dict[str, str]) -> None:
     name = [*keys][0].replace("_", " ")  # noqa: RUF015
-    with pytest.raises(ValueError, match=f"the {name} would go to inngest.example unencrypted"):
+    with pytest.raises(ValueError, match=f"the {name} would .* inngest.example unencrypted"):
         InngestAPI("http://inngest.example", **keys)
     InngestAPI("http://inngest.example", **keys, allow_insecure=True).close()
     InngestAPI("https://inngest.example", **keys).close()
