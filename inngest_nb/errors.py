@@ -216,7 +216,8 @@ class InngestError(InngestNbError):
     """A request to a real Inngest server failed: `operation` at `target`, where they are known.
 
     `target` is the server's address, without keys. `partial` is the list of what had been read when
-    it failed, where a call reads several pages, else None.
+    it failed, where a call reads several pages, else None. `maybe_done` says whether the server may
+    have done what it was asked to, although this was raised.
     """
 
     def __init__(
@@ -231,6 +232,7 @@ class InngestError(InngestNbError):
         self.operation = operation
         self.target = target
         self.partial: Any = None
+        self.maybe_done = False
         if hint:
             self.add_note(hint)
 
@@ -293,7 +295,7 @@ class InngestUnavailableError(InngestStatusError):
 
 
 class InngestConnectionError(InngestError):
-    """No answer came, or the connection broke; whether a write took effect is unknown."""
+    """No answer came, or the connection broke; see `maybe_done` for writes."""
 
 
 class InngestDecodeError(InngestError):

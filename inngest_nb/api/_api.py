@@ -20,7 +20,7 @@ from inngest_nb.api.basics._checks import (
     check_window,
 )
 from inngest_nb.api.basics._exchange import Operation, Server
-from inngest_nb.api.basics._failures import UNKNOWN, Request, unanswered
+from inngest_nb.api.basics._failures import Request, unanswered
 from inngest_nb.api.basics._settings import Settings
 from inngest_nb.api.basics._values import Event, Found, Page, Run
 from inngest_nb.api.calls import _events, _runs
@@ -156,9 +156,8 @@ class HttpAPI:
             )
         else:
             why, hint = said, "check base_url and the server at that address"
-        if request.method != "GET" and not isinstance(error, httpx.ConnectError):
-            hint += f"; {UNKNOWN}"
-        failure = unanswered(self._settings, request, why, hint)
+        sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        failure = unanswered(self._settings, request, why, hint, sent=sent)
         failure.__cause__ = error
         return failure
 

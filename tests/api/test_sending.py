@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from canned_server import Answer, CannedServer, Seen
 from story_records import exchanges
@@ -167,6 +168,36 @@ def test_one_event_whose_answer_is_lost_is_not_sent_again(connect: Any) -> None:
             connect(inngest.url).send("x/y")
         assert len(inngest.seen) == 1
     assert "may or may not have done it" in lost.value.__notes__[0]
+    assert lost.value.maybe_done
+
+
+def test_where_nothing_was_accepted_the_error_is_the_plain_one(connect: Any) -> None:
+    with StoryServer("cloud") as inngest:
+        with pytest.raises(InngestAuthError, match="requires an event key"):
+            connect(inngest.url).send_many([GOOD] * 5_001)
+        assert len(inngest.seen) == 1
+    with pytest.raises(InngestConnectionError, match="cannot connect") as dead:
+        connect(inngest.url).send_many([GOOD] * 5_001)
+    assert not dead.value.maybe_done
+    assert isinstance(dead.value.__cause__, httpx.ConnectError)
+
+
+def test_an_answer_that_cannot_be_read_leaves_it_open(connect: Any) -> None:
+    answers = iter([b'{"ids":["01A"],"status":200}', b"{"])
+    headers = ("content-type", "text/plain"), ("x-inngest-server-kind", "dev")
+    large = {"name": "x", "data": {"s": "x" * (3 * 2**20 - 40)}}
+
+    def answer(seen: Seen) -> Answer:
+        count = len(json.loads(seen.body))
+        body = next(answers).replace(b'["01A"]', json.dumps(["01A"] * count).encode())
+        return Answer(200, headers, body)
+
+    with CannedServer(answer) as inngest:
+        with pytest.raises(
+            InngestSendError, match="accepted 2 of 5 events, and the answer for 2"
+        ) as open_:
+            connect(inngest.url).send_many([large] * 5)
+    assert (open_.value.unknown, open_.value.rejected) == ([2, 3], [4])
 
 
 def test_a_self_hosted_server_wants_one_of_its_event_keys(connect: Any) -> None:

@@ -19,7 +19,7 @@ from inngest_nb.errors import (
 )
 
 _ENDED = ("run_already_ended", "run_already_cancelled")
-UNKNOWN = "the server may or may not have done it: check before you try again"
+_IN_DOUBT = "the server may or may not have done it: check before you try again"
 
 
 class Request(NamedTuple):
@@ -68,27 +68,37 @@ def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestSt
     )
 
 
-def unanswered(settings: Settings, request: Request, why: str, hint: str = "") -> InngestError:
+def unanswered(
+    settings: Settings, request: Request, why: str, hint: str = "", *, sent: bool = True
+) -> InngestError:
     """Make the error for a missing answer."""
     url = settings.url_of(events=request.events)
-    return InngestConnectionError(
+    error = InngestConnectionError(
         f"inngest {request.operation}: no answer from {url}: {settings.hidden(why)}",
         operation=request.operation,
         target=url,
-        hint=hint or (None if request.method == "GET" else UNKNOWN),
+        hint=hint or None,
     )
+    return in_doubt(error) if sent and request.method != "GET" else error
+
+
+def in_doubt(error: InngestError) -> InngestError:
+    """Say that the server may have done what it was asked to."""
+    error.maybe_done = True
+    error.add_note(_IN_DOUBT)
+    return error
 
 
 def unreadable(settings: Settings, request: Request, status: int, media_type: str) -> InngestError:
     """Make the error for an answer that is not JSON."""
     url = settings.url_of(events=request.events)
-    return InngestDecodeError(
+    error = InngestDecodeError(
         f"inngest {request.operation}: the answer of {url} cannot be read "
         f"(status {status}, {words.short(media_type) or 'no type'})",
         operation=request.operation,
         target=url,
-        hint=None if request.method == "GET" else UNKNOWN,
     )
+    return error if request.method == "GET" else in_doubt(error)
 
 
 def unsigned(settings: Settings, request: Request, reason: str) -> InngestAuthError:

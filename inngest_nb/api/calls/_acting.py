@@ -14,7 +14,7 @@ from inngest_nb.api.basics._exchange import Operation, Server
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.calls import _catalog, _runs
 from inngest_nb.api.calls._catalog import V2
-from inngest_nb.errors import InngestDecodeError, InngestStatusError
+from inngest_nb.errors import InngestDecodeError, InngestError, InngestStatusError
 
 
 def invoke(
@@ -88,13 +88,13 @@ def _run_id(said: object) -> str:
     return _quirks.text(data.get("runId"))
 
 
-def _nameless(server: Server, operation: str) -> InngestDecodeError:
-    return InngestDecodeError(
+def _nameless(server: Server, operation: str) -> InngestError:
+    error = InngestDecodeError(
         f"inngest {operation}: the answer names no run",
         operation=operation,
         target=server.settings.url,
-        hint=_failures.UNKNOWN,
     )
+    return _failures.in_doubt(error)
 
 
 def _body(given: Mapping[str, Any], name: str) -> bytes:

@@ -14,7 +14,6 @@ from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._values import Event, Found, keep_partial
 from inngest_nb.api.calls import _catalog
 from inngest_nb.errors import (
-    InngestConnectionError,
     InngestError,
     InngestSendError,
     InngestStatusError,
@@ -178,30 +177,30 @@ def _body(event: Mapping[str, Any], where: str, name: str) -> bytes:
 
 
 def send(server: Server, events: Sequence[Encoded]) -> Operation[list[str]]:
-    """Send checked events in as many requests as are needed; return their ids, in order."""
+    """Send checked events in as many requests as are needed; return their ids, in order.
+
+    Raises the plain error where no event was accepted, else one that says which were.
+    """
     accepted: list[str] = []
     for batch in _batches(events):
-        first = len(accepted)
-        rest = range(first + len(batch), len(events))
         try:
-            ids = yield from _send_batch(server, batch)
-        except InngestConnectionError as error:
-            if len(events) == 1:
-                raise
-            lost = range(first, first + len(batch))
-            raise _partly(error, len(events), accepted, [*rest], [*lost]) from error
-        except _RefusedBatch as refused:
-            if len(events) == 1:
-                raise refused.error from None
+            accepted += yield from _send_batch(server, batch)
+        except _RefusedBatchError as refused:
             accepted += refused.ids
-            left = range(len(accepted), len(events))
-            raise _partly(refused.error, len(events), accepted, [*left], []) from refused.error
-        accepted += ids
+            told = _told(refused.error, len(events), accepted, 0)
+            raise told from told.__cause__
+        except InngestError as error:
+            lost = len(batch) if error.maybe_done else 0
+            told = _told(error, len(events), accepted, lost)
+            raise told from told.__cause__
     return accepted
 
 
-class _RefusedBatch(Exception):  # noqa: N818  # it goes no further than this file
+class _RefusedBatchError(Exception):
+    """What the server said against a batch, and the ids of those events that it accepted."""
+
     def __init__(self, error: InngestError, ids: list[str]) -> None:
+        super().__init__(str(error))
         self.error, self.ids = error, ids
 
 
@@ -226,31 +225,36 @@ def _send_batch(server: Server, batch: list[bytes]) -> Operation[list[str]]:
     response = yield from server.send(request)
     said = yield from server.read(request, response)
     if response.status == 401:
-        raise _RefusedBatch(_failures.uninvited(settings, request, "Event key not found"), [])
+        raise _RefusedBatchError(_failures.uninvited(settings, request, "Event key not found"), [])
     ids = _quirks.accepted_ids(said)
     trouble = _quirks.trouble(response.status, said)
     if trouble is None and len(ids) != len(batch):
         reason = "the server accepted fewer events than it was sent"
         trouble = _quirks.Trouble(response.status, "", reason)
     if trouble is not None:
-        raise _RefusedBatch(_failures.refused(settings, request, trouble), ids)
+        raise _RefusedBatchError(_failures.refused(settings, request, trouble), ids)
     return ids
 
 
-def _partly(
-    error: InngestError, count: int, accepted: list[str], rejected: list[int], unknown: list[int]
-) -> InngestSendError:
-    said = f"inngest send: the server accepted {len(accepted):,} of {count:,} events"
-    if unknown:
-        said += f", and the answer for {len(unknown):,} was lost"
-    return InngestSendError(
+def _told(error: InngestError, count: int, accepted: list[str], lost: int) -> InngestError:
+    """Add to an error which events were accepted; after those come so many that may have been."""
+    if not accepted and lost in (0, count):
+        return error
+    done = len(accepted)
+    said = f"inngest send: the server accepted {done:,} of {count:,} events"
+    if lost:
+        said += f", and the answer for {lost:,} was lost"
+    told = InngestSendError(
         f"{said}: {str(error).removeprefix('inngest send: ')}",
         accepted=accepted,
-        rejected=rejected,
-        unknown=unknown,
+        rejected=range(done + lost, count),
+        unknown=range(done, done + lost),
         operation="send",
         target=error.target,
         hint="`accepted` holds the ids of the accepted events, `rejected` and `unknown` the "
         "positions of the others; events with an id of your own start no function twice when they "
         "are sent again",
     )
+    told.maybe_done = True
+    told.__cause__ = error
+    return told
