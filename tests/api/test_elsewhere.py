@@ -197,6 +197,20 @@ def test_a_dead_address_says_how_to_start_a_server(
     assert "the address came from INNGEST_BASE_URL" in note
 
 
+def test_a_proxy_stands_before_other_machines_only(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    headers = ("content-type", "application/json"), ("x-inngest-server-kind", "dev")
+    with CannedServer(lambda seen: Answer(200, headers, b"{}")) as proxy, StoryServer() as inngest:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert len(connect(inngest.url).runs()) == 47
+        assert proxy.seen == []
+        assert connect("http://inngest.example").apps() == []
+        assert [seen.target for seen in proxy.seen] == ["http://inngest.example/api/v2/apps"]
+
+
 # Clients
 
 
