@@ -39,6 +39,9 @@ for text in {HOSTILE_STRINGS!r}:
 """
 
 
+ROWS = "names => names.map(name => name.getClientRects().length)"
+
+
 def test_two_runs_can_be_compared_in_every_width(lab: LabPage) -> None:
     lab.open_cells(RUN.strip(), "inb.compare(a, b)", FORKED.strip())
     lab.run_all()
@@ -48,12 +51,14 @@ def test_two_runs_can_be_compared_in_every_width(lab: LabPage) -> None:
     cell.locator("summary", has_text="input, error, attempts").click()
     expect(cell.locator("tbody").nth(2).locator("del").first).to_be_visible()
     expect(lab.cell(2)).to_contain_text("forked here, after event 3")
-    lab.pictures("compare", 700, 1280)
-    for width in (1280, 700):
+    lab.pictures("compare", 400, 700, 1280)
+    for width in (1280, 700, 400):
         lab.resize(width)
         for table in lab.page.locator(".inb-pairs").all():
             room = table.evaluate("node => [node.scrollWidth, node.parentElement.clientWidth]")
             assert room[0] <= room[1], f"a comparison is cut off at {width}"
+        names = lab.page.locator(".inb-pairs td:nth-child(2) > code").evaluate_all(ROWS)
+        assert set(names) == {1}, f"the name of a step is broken at {width}"
     lab.open(lab.save())
     expect(lab.cell(2)).to_contain_text("forked here, after event 3")
     lab.picture("compare-reopened")
