@@ -74,6 +74,12 @@ def test_the_import_brings_nothing_heavy_and_starts_no_thread() -> None:
     assert json.loads(answer) == [[], 0]
 
 
+def test_a_timeline_is_drawn_without_ipywidgets() -> None:
+    code = "import sys, inngest_nb as inb; inb.timeline(inb.WorkflowState(workflow_id='a'))"
+    command = [sys.executable, "-c", f"{code}; assert 'ipywidgets' not in sys.modules"]
+    subprocess.run(command, check=True)
+
+
 def imported_names(tree: ast.AST) -> Iterator[tuple[str, str]]:
     """Yield each name that `from … import …` binds, with the module it comes from."""
     for node in ast.walk(tree):

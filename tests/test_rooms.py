@@ -60,6 +60,9 @@ INNER_FLOORS = {
     ("store", "http"): 1,
 }
 
+# Rooms whose inner rooms have no doors: within, their files know each other.
+ONE_DOOR = ("api/", "engine/")
+
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
     "IPython": ["notebook/", "frames/_figure.py"],
@@ -150,6 +153,19 @@ def test_a_file_of_an_inner_room_imports_lower_inner_rooms_only(file: str) -> No
         and INNER_FLOORS[room] >= INNER_FLOORS[home]
     ]
     assert above == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_goes_into_another_room_by_its_door(file: str) -> None:
+    behind_doors = [name for name in imported_files(file) if Path(name).name.startswith("_")]
+    astray = [
+        name
+        for name in behind_doors
+        if not name.endswith("__init__.py")
+        and not Path(file).is_relative_to(Path(name).parent)
+        and not (file.startswith(ONE_DOOR) and file.split("/")[0] == name.split("/")[0])
+    ]
+    assert astray == []
 
 
 @pytest.mark.parametrize("room", sorted({file.rpartition("/")[0] for file in FILES}))

@@ -1,16 +1,16 @@
 """States, histories and activities as typed DataFrames, questions asked of them, and charts."""
 
+from inngest_nb.frames import _columns as columns
 from inngest_nb.frames._accessor import WorkflowAccessor
 from inngest_nb.frames._charts import plot_activity, plot_durations, plot_status
-from inngest_nb.frames._columns import OUTCOME_WORDS
 from inngest_nb.frames._frames import activity_frame, frame, history_frame
 from inngest_nb.frames._given import default_store, id_in, state_in, state_of, use
 from inngest_nb.frames._source import is_store
 
 __all__ = [
-    "OUTCOME_WORDS",
     "WorkflowAccessor",
     "activity_frame",
+    "columns",
     "default_store",
     "frame",
     "history_frame",

@@ -18,9 +18,8 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from inngest_nb.frames import default_store, frame, is_store
-from inngest_nb.notebook.live._interrupt import HEARING
-from inngest_nb.notebook.live._live import LiveRun, run
-from inngest_nb.notebook.timeline._timeline import Timeline, timeline
+from inngest_nb.notebook.live import HEARING, LiveRun, run
+from inngest_nb.notebook.timeline import Timeline, timeline
 from inngest_nb.store import InngestStore, WorkflowStore
 from inngest_nb.words import store_name
 

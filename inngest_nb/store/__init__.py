@@ -1,7 +1,7 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
 from inngest_nb.store.heads import Head
-from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
+from inngest_nb.store.http import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
     AppendingStore,
@@ -11,7 +11,7 @@ from inngest_nb.store.protocol import (
     WorkflowStore,
 )
 from inngest_nb.store.rows import States, unreadable_in
-from inngest_nb.store.tables._local import MemoryStore, SqliteStore
+from inngest_nb.store.tables import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
 __all__ = [

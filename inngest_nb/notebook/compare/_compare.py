@@ -9,19 +9,18 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from inngest_nb.frames import OUTCOME_WORDS, state_of
-from inngest_nb.frames import _columns as columns
+from inngest_nb.frames import columns, state_of
 from inngest_nb.history import Step, moment
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
 from inngest_nb.notebook.compare._comparison_lines import Line, lines_of, plain_lines
-from inngest_nb.notebook.page._html import bundle, output
+from inngest_nb.notebook.page import bundle, output
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
 __all__ = ["Comparison", "compare"]
 
 # Beyond the outcomes of activities: those of signals and timers.
-_OUTCOMES = (*OUTCOME_WORDS, "received", "fired")
+_OUTCOMES = (*columns.OUTCOME_WORDS, "received", "fired")
 _FOUND_IN = ("both", "a", "b")
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from inngest_nb.history import Step
 from inngest_nb.notebook.compare._alignment import Pair
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, summary
-from inngest_nb.notebook.page._diff import Change, change_of
+from inngest_nb.notebook.page import Change, change_of
 from inngest_nb.words import (
     change_text,
     count_text,

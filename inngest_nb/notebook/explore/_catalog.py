@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from inngest_nb.history import Times, times_of
-from inngest_nb.notebook.page._finding import having, words_of
+from inngest_nb.notebook.page import having, words_of
 from inngest_nb.state import WorkflowState
 
 __all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching", "store_order"]

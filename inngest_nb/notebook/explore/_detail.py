@@ -9,9 +9,8 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from inngest_nb.history import event_payloads, payload_texts, steps_of, times_of
-from inngest_nb.notebook.page._areas import Area
-from inngest_nb.notebook.page._html import fragment
-from inngest_nb.notebook.timeline._timeline import chart_markup
+from inngest_nb.notebook.page import Area, fragment
+from inngest_nb.notebook.timeline import chart_markup
 from inngest_nb.state import WorkflowState
 
 __all__ = ["Detail"]

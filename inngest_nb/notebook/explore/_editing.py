@@ -7,9 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from inngest_nb.notebook.forms._delete import DeleteForm
-from inngest_nb.notebook.forms._save import SaveForm
-from inngest_nb.notebook.page._areas import Area, row
+from inngest_nb.notebook.forms import DeleteForm, SaveForm
+from inngest_nb.notebook.page import Area, row
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 

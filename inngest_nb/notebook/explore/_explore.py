@@ -18,9 +18,8 @@ from inngest_nb.notebook.explore._feed import Feed
 from inngest_nb.notebook.explore._opening import frame_of, only_a_store
 from inngest_nb.notebook.explore._search import Search
 from inngest_nb.notebook.explore._table import COLUMNS, Table, caption, plain_table
-from inngest_nb.notebook.forms._form import Form, complaint
-from inngest_nb.notebook.page._areas import Area, notice, row
-from inngest_nb.notebook.page._html import bundle, fragment, output
+from inngest_nb.notebook.forms import Form, complaint
+from inngest_nb.notebook.page import Area, bundle, fragment, notice, output, row
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import left_out_text, short, store_name, time_text

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from inngest_nb.notebook.page._areas import filling, row
+from inngest_nb.notebook.page import filling, row
 from inngest_nb.state import WorkflowStatus
 from inngest_nb.words import short, status_text, status_tone, visible
 

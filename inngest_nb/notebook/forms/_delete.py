@@ -12,8 +12,7 @@ from inngest_nb.history import payload_texts
 from inngest_nb.notebook.forms._draft import difference
 from inngest_nb.notebook.forms._form import Form
 from inngest_nb.notebook.forms._picker import Picker
-from inngest_nb.notebook.page._areas import Area, filling, notice, row
-from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.page import Area, filling, fragment, notice, row
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import count_text, short, status_choice, visible

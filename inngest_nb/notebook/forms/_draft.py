@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from inngest_nb import wire
 from inngest_nb.history import document_parts
-from inngest_nb.notebook.page._diff import Change, changes
+from inngest_nb.notebook.page import Change, changes
 from inngest_nb.state import DOCUMENT_FIELDS, WorkflowState, wire_name
 
 __all__ = ["Draft", "Review", "difference"]

@@ -13,11 +13,15 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from inngest_nb.errors import StoreError
-from inngest_nb.notebook.page._areas import Area, notice
-from inngest_nb.notebook.page._closing import close_widgets
-from inngest_nb.notebook.page._errands import Errands
-from inngest_nb.notebook.page._hearing import confirm_changes
-from inngest_nb.notebook.page._html import bundle, output
+from inngest_nb.notebook.page import (
+    Area,
+    Errands,
+    bundle,
+    close_widgets,
+    confirm_changes,
+    notice,
+    output,
+)
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import count_text, excerpt, short, store_name, visible_lines

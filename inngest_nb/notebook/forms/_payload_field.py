@@ -9,8 +9,7 @@ import ipywidgets as widgets
 from inngest_nb import wire
 from inngest_nb.history import same_value
 from inngest_nb.notebook.forms._typed_json import BadJsonError, read_payload
-from inngest_nb.notebook.page._areas import FlawArea
-from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.page import FlawArea, fragment
 
 __all__ = ["PayloadField"]
 

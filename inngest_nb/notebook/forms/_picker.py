@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 import ipywidgets as widgets
 
 from inngest_nb.errors import ListingUnsupportedError
-from inngest_nb.notebook.page._areas import Area, filling
-from inngest_nb.notebook.page._finding import having, words_of
-from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.page import Area, filling, fragment, having, words_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import Head, HeadStore, WorkflowStore, unreadable_in
 from inngest_nb.words import (

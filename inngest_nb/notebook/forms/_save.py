@@ -14,8 +14,7 @@ from inngest_nb.notebook.forms._draft import Draft, Review, difference
 from inngest_nb.notebook.forms._form import Form
 from inngest_nb.notebook.forms._picker import Picker
 from inngest_nb.notebook.forms._state_fields import StateFields
-from inngest_nb.notebook.page._areas import Area, notice, row
-from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.page import Area, fragment, notice, row
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import short, time_text, visible

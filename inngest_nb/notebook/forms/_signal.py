@@ -18,10 +18,8 @@ from inngest_nb.notebook.forms import _signal_words as say
 from inngest_nb.notebook.forms._form import Form, check_store
 from inngest_nb.notebook.forms._payload_field import PayloadField
 from inngest_nb.notebook.forms._picker import Picker, typed_among
-from inngest_nb.notebook.live._live import LiveRun, executor_of
-from inngest_nb.notebook.live._stopped import has_stopped
-from inngest_nb.notebook.page._areas import Area, filling, notice, row
-from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.live import LiveRun, executor_of, has_stopped
+from inngest_nb.notebook.page import Area, filling, fragment, notice, row
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import short, visible

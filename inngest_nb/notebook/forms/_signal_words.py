@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from inngest_nb.notebook.page._areas import notice
+from inngest_nb.notebook.page import notice
 from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
 from inngest_nb.words import short, time_text
 

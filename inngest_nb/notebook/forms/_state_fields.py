@@ -10,8 +10,7 @@ from msgspec import Raw
 
 from inngest_nb.history import payload_texts, pretty
 from inngest_nb.notebook.forms._typed_json import BadJsonError, read_payload
-from inngest_nb.notebook.page._areas import Area, FlawArea, filling, row
-from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.page import Area, FlawArea, filling, fragment, row
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.words import status_choice
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from inngest_nb.notebook.page._html import output
-from inngest_nb.notebook.timeline._picture import Picture
+from inngest_nb.notebook.page import output
+from inngest_nb.notebook.timeline import Picture
 
 __all__ = ["AskingPicture"]
 

@@ -25,7 +25,7 @@ from inngest_nb.notebook.live._interrupt import (
 from inngest_nb.notebook.live._painter import Painter
 from inngest_nb.notebook.live._recheck import warn_if_replay_differs
 from inngest_nb.notebook.live._screens import NotebookScreen, screen_here
-from inngest_nb.notebook.timeline._timeline import picture_bundle
+from inngest_nb.notebook.timeline import picture_bundle
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import short

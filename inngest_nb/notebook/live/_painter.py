@@ -12,7 +12,7 @@ from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import EngineError, WorkflowCanceledError, WorkflowFailedError
 from inngest_nb.notebook.live._screens import Screen
 from inngest_nb.notebook.live._stopped import stopped_text
-from inngest_nb.notebook.timeline._picture import Picture, picture_of
+from inngest_nb.notebook.timeline import Picture, picture_of
 from inngest_nb.state import WorkflowState
 
 __all__ = ["Painter"]

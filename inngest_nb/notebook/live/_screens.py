@@ -11,11 +11,8 @@ from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 from uuid import uuid4
 
-from inngest_nb.notebook.page._areas import Area
-from inngest_nb.notebook.page._html import output
-from inngest_nb.notebook.timeline._picture import Picture
-from inngest_nb.notebook.timeline._plain import headline, plain_text
-from inngest_nb.notebook.timeline._timeline import picture_bundle
+from inngest_nb.notebook.page import Area, output
+from inngest_nb.notebook.timeline import Picture, headline, picture_bundle, plain_text
 from inngest_nb.words import short, visible
 
 __all__ = ["NotebookScreen", "Screen", "screen_here"]

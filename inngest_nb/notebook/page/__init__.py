@@ -1,1 +1,43 @@
 """What every view is made of: HTML that is safe to show, its style, differences, small parts."""
+
+import importlib
+import typing
+
+from inngest_nb.notebook.page._diff import Change, Line, change_of, changes
+from inngest_nb.notebook.page._errands import Errands
+from inngest_nb.notebook.page._finding import having, words_of
+from inngest_nb.notebook.page._hearing import confirm_changes
+from inngest_nb.notebook.page._html import bundle, fragment, output
+
+if typing.TYPE_CHECKING:
+    from inngest_nb.notebook.page._areas import Area, FlawArea, filling, notice, row
+    from inngest_nb.notebook.page._closing import close_widgets
+else:
+
+    def __getattr__(name: str) -> object:
+        # Those above are loaded on first use: a timeline needs no ipywidgets, which load slowly.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = "_closing" if name == "close_widgets" else "_areas"
+        return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+__all__ = [
+    "Area",
+    "Change",
+    "Errands",
+    "FlawArea",
+    "Line",
+    "bundle",
+    "change_of",
+    "changes",
+    "close_widgets",
+    "confirm_changes",
+    "filling",
+    "fragment",
+    "having",
+    "notice",
+    "output",
+    "row",
+    "words_of",
+]

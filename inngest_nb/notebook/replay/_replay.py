@@ -16,11 +16,9 @@ from inngest_nb.engine import ReplayStep, fork, replay_steps
 from inngest_nb.errors import EngineError, NonDeterminismError
 from inngest_nb.frames import activity_frame, default_store, state_of
 from inngest_nb.history import is_end, steps_of
-from inngest_nb.notebook.forms._form import Form, complaint
-from inngest_nb.notebook.forms._payload_field import PayloadField
-from inngest_nb.notebook.live._stopped import resume_text
-from inngest_nb.notebook.page._areas import Area, filling, notice, row
-from inngest_nb.notebook.page._html import bundle, fragment, output
+from inngest_nb.notebook.forms import Form, PayloadField, complaint
+from inngest_nb.notebook.live import resume_text
+from inngest_nb.notebook.page import Area, bundle, filling, fragment, notice, output, row
 from inngest_nb.notebook.replay._moments import Moment, moments_of, plain_moments, state_at
 from inngest_nb.state import UNSET, EventType, WorkflowState
 from inngest_nb.store import MemoryStore, WorkflowStore

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from inngest_nb._renamed import renamed
 from inngest_nb.frames import state_of
 from inngest_nb.history import moment
-from inngest_nb.notebook.page._html import bundle, fragment, output
+from inngest_nb.notebook.page import bundle, fragment, output
 from inngest_nb.notebook.timeline._picture import Picture, picture_of
 from inngest_nb.notebook.timeline._plain import plain_text
 from inngest_nb.state import WorkflowState
