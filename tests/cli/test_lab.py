@@ -22,8 +22,8 @@ from live_kernel import running_kernel
 from nb_command import SECONDS, Command, environment, run
 
 import inngest_nb as inb
-from inngest_nb.cli._walkthroughs import walkthroughs
 
+WALKTHROUGHS = Path(__file__).parents[2] / "notebooks"
 URL = r"^JupyterLab +(http://\S+/lab/tree/01_look.ipynb\?token=\w+)$"
 
 
@@ -70,7 +70,7 @@ def test_its_notebooks_find_the_server_and_the_walkthroughs_and_it_leaves_nothin
         server = lab.shown(r"^State server +(http://\S+), for InngestStore\(\) in notebooks$")[1]
         with jupyter_of(lab) as jupyter:
             shown = {entry["name"] for entry in jupyter.get("/api/contents").json()["content"]}
-            assert shown == {file.name for file in walkthroughs().glob("[!.]*")}
+            assert shown == {file.name for file in WALKTHROUGHS.glob("[!.]*")}
             with running_kernel(start_kernel(jupyter, lab)) as kernel:
                 kernel.run("import os, inngest_nb as inb; store = inb.InngestStore()")
                 assert kernel.run("print(os.getcwd())") == f"{folder}\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+# Many cases of what a folder may hold; the command would start JupyterLab for each.
 from inngest_nb.cli._walkthroughs import Outcome, copy_walkthroughs
 
 CHECKOUT = Path(__file__).parents[2]

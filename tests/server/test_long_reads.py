@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from inngest_nb import HistoryEvent, InngestStore, StateServer, WorkflowState, Write, wire
+
+# The server makes its table itself; only its app can be given one whose reads last.
 from inngest_nb.server._app import App
 from inngest_nb.server._guard import Guard
 from inngest_nb.store.rows import Row

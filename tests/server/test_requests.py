@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from inngest_nb import StateServer, wire
-from inngest_nb.server._app import MAX_BODY_BYTES
+from inngest_nb.store.writes import MAX_BODY_BYTES
 
 KEY = "planted-key-4711"
 JSON = {"Content-Type": "application/json"}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from inngest_nb import StateServer
-from inngest_nb.server._app import MAX_BODY_BYTES
+from inngest_nb.store.writes import MAX_BODY_BYTES
 
 JSON = {"Content-Type": "application/json"}
 PATH = "/v1/workflows/x"

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from inngest_nb import SqliteStore
+
+# What SQLite reads for a statement can be seen in its plan only.
 from inngest_nb.store.tables._sqlite_sharing import ABANDONED
 
 

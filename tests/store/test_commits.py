@@ -15,6 +15,8 @@ from appended_parts import done, part, whole
 
 from inngest_nb import SqliteStore, WorkflowState, Write
 from inngest_nb.errors import StoreFileError
+
+# How writes share a commit depends on when each comes, which only a disk of ours can decide.
 from inngest_nb.store.tables._commits import Commits, _Waiting
 from inngest_nb.store.writes import Outcome, Work
 

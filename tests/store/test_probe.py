@@ -14,7 +14,7 @@ from canned_server import Answer, CannedServer
 from inngest_replay import SIGNING_KEY, InngestReplay
 
 from inngest_nb import StateServer
-from inngest_nb.store.http._probe import ServerKind, identify
+from inngest_nb.store.http import ServerKind, identify
 
 KEY = "a-planted-event-key"
 JSON = (("content-type", "application/json"),)

@@ -20,7 +20,7 @@ import pytest
 from inngest_nb import SqliteStore, WorkflowState
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.rows import write_of
-from inngest_nb.store.tables._sqlite import SqliteTable
+from inngest_nb.store.tables import SqliteTable
 
 X = WorkflowState(workflow_id="x")
 

@@ -13,7 +13,7 @@ import pytest
 
 import inngest_nb as inb
 from inngest_nb import InngestStore, SqliteStore, StateServer, WorkflowState, WorkflowStore
-from inngest_nb.engine.basics._registry import Workflows
+from inngest_nb.engine import Workflows
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.store import States, Write
 from inngest_nb.store.writes import SoundWrite

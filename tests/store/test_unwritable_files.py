@@ -15,6 +15,8 @@ import pytest
 
 from inngest_nb import InngestStore, SqliteStore, StateServer, WorkflowState
 from inngest_nb.errors import StoreFileError, StoreStatusError
+
+# A store says this only after it has waited half a minute for the other process.
 from inngest_nb.store.tables._sqlite_file import in_words
 
 X = WorkflowState(workflow_id="x")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import inngest_nb as inb
 from inngest_nb import HistoryEvent, WorkflowState, wire
 from inngest_nb.errors import StoreDecodeError, WorkflowFailedError
-from inngest_nb.wire._depth import is_deeper
+from inngest_nb.wire import is_deeper
 
 
 def nested(depth: int, inside: Any = None) -> Any:
