@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
-import os
-import pty
 import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from form_driver import words
+from watched_terminal import WatchedTerminal
 
 import inngest_nb as inb
 from inngest_nb.errors import (
+    ExecutorClosedError,
     StoreError,
     WorkflowAlreadyRunningError,
     WorkflowCanceledError,
@@ -28,9 +28,10 @@ from inngest_nb.errors import (
     WorkflowFailedError,
     WorkflowNotSavedError,
 )
+
+# How often it paints depends on the size of pictures, which only a screen of ours can decide.
 from inngest_nb.notebook.live._painter import Painter
-from inngest_nb.notebook.live._screens import TerminalScreen
-from inngest_nb.notebook.timeline._picture import Picture, picture_of
+from inngest_nb.notebook.timeline import Picture
 
 
 def double(number: int) -> int:
@@ -341,51 +342,56 @@ def test_a_file_gets_a_line_at_the_begin_and_one_at_the_end(
 
 
 def test_a_terminal_gets_one_line_that_changes_and_then_the_picture() -> None:
-    master, slave = pty.openpty()
-    live = inb.start(until_told, id="order-1")
-    running = picture_of(live.state, live.state.created_at)  # type: ignore[arg-type]
-    live.signal("go")
-    live.wait()
-    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
-        screen = TerminalScreen(terminal)
-        screen.show(running, last=False)
-        screen.show(running, last=False)
-        screen.show(picture_of(live.state, live.state.updated_at), last=True)  # type: ignore[arg-type]
-        shown = b""
-        while b"received" not in shown:
-            shown += os.read(master, 10_000)
-    os.close(master)
-    lines = shown.decode().split("\r\x1b[K")
-    assert lines[0] == ""
-    assert lines[1] == lines[2] == "order-1: ◐ running, 0 ms so far"
-    assert "\n" not in "".join(lines[:3])
-    assert "✓ completed" in lines[3]
-    assert "signal go |" in lines[3]
+    with WatchedTerminal() as terminal:
+        live = inb.start(until_told, id="order-1")
+        terminal.shown(r"(?s)(running.*){3}")  # time goes on
+        live.signal("go")
+        live.wait()
+        first, *changing, last = terminal.shown("received").split("\r\x1b[K")
+    assert first == ""
+    assert len(changing) >= 3
+    for line in changing:
+        assert re.fullmatch(r"order-1: ◐ running, .* so far", line)
+    assert last.startswith("order-1: ✓ completed")
+    assert "signal go |" in last
 
 
 def test_a_terminal_tells_activities_of_one_name_apart() -> None:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    history = tuple(
-        inb.HistoryEvent(type="activity_started", activity_name="get", seq=n, input=n, timestamp=at)
-        for n in (1, 2)
-    )
-    state = inb.WorkflowState(workflow_id="w", status="running", history=history)
-    master, slave = pty.openpty()
-    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
-        TerminalScreen(terminal).show(picture_of(state, at), last=False)
-        shown = os.read(master, 10_000)
-    os.close(master)
-    assert shown.decode().endswith(": get 1, 0 ms, get 2, 0 ms")
+    told = threading.Event()
+
+    def get(number: int) -> None:
+        assert told.wait(20)
+
+    async def both(ctx: inb.AsyncWorkflowContext) -> None:
+        await asyncio.gather(*(ctx.execute_activity(get, number) for number in (1, 2)))
+
+    with WatchedTerminal() as terminal:
+        live = inb.start(both, id="w")
+        terminal.shown(r"so far: get 1, \S+ m?s, get 2, \S+ m?s(\r|$)")
+        told.set()
+        live.wait()
 
 
 def test_a_terminal_that_knows_no_marks_gets_the_words_all_the_same() -> None:
     bytes_of = io.BytesIO()
     stream = io.TextIOWrapper(bytes_of, encoding="ascii")
-    live = inb.run(quick, 1, id="order-1")
-    TerminalScreen(stream).show(picture_of(live.state, live.state.updated_at), last=True)  # type: ignore[arg-type]
-    assert bytes_of.getvalue().startswith(b"order-1: ? completed")
-    stream.close()
-    TerminalScreen(stream).show(picture_of(live.state, live.state.updated_at), last=True)  # type: ignore[arg-type]
+    with contextlib.redirect_stderr(stream):
+        inb.run(quick, 1, id="order-1")
+        begin, end = bytes_of.getvalue().splitlines()
+        assert begin.startswith(b"order-1: ? running")
+        assert end.startswith(b"order-1: ? completed")
+
+
+@pytest.mark.parametrize("closed", ["before", "meanwhile"])
+def test_a_run_goes_on_where_its_terminal_was_closed(closed: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with contextlib.redirect_stderr(stream):
+        if closed == "before":
+            stream.close()
+        live = inb.start(until_told)
+        stream.close()
+        live.signal("go", 7)
+        assert live.wait().result() == 7
 
 
 class Counting:
@@ -422,14 +428,17 @@ def test_pictures_are_few_however_much_happens(size: int, at_most: int) -> None:
     assert len(screen.pictures[-1].state.history) == 203
 
 
-def test_an_executor_that_is_closed_ends_the_pictures_and_says_why() -> None:
-    screen = Counting()
-    with inb.Executor() as executor:
-        painter = Painter(executor.execute(until_told), screen)
-        painter.start()
-    painter.drawn.result(10)
-    assert "Stopped here: " in screen.pictures[-1].note
-    assert "the executor was closed" in screen.pictures[-1].note
+def test_an_executor_that_is_closed_ends_the_pictures_and_says_why(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    live = inb.start(until_told, id="order-1")
+    live.executor.close()
+    with pytest.raises(ExecutorClosedError):
+        live.wait()
+    _, end = capfd.readouterr().err.splitlines()
+    assert end.startswith("order-1: ⊘ stopped here")
+    assert "Stopped here: " in end
+    assert "the executor was closed" in end
 
 
 def test_no_painter_is_left_behind() -> None:

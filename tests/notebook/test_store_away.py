@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from watched_terminal import WatchedTerminal
 from worker_fleet import ServerProcess
 
 import inngest_nb as inb
 from inngest_nb.errors import WorkflowNotSavedError
-from inngest_nb.notebook.live._painter import Painter
-from inngest_nb.notebook.live._screens import TerminalScreen
-from inngest_nb.notebook.timeline._picture import Picture
-from inngest_nb.notebook.timeline._timeline import picture_bundle
-
-
-class Watched(TerminalScreen):
-    """A terminal that tells when a picture says what one waits for."""
-
-    def __init__(self, awaited: str) -> None:
-        self.text = io.StringIO()
-        super().__init__(self.text)
-        self.awaited, self.seen = awaited, threading.Event()
-        self.pictures: list[Picture] = []
-
-    def show(self, picture: Picture, *, last: bool) -> int:
-        self.pictures.append(picture)
-        if self.awaited in picture.note:
-            self.seen.set()
-        return super().show(picture, last=last)
+from inngest_nb.notebook.live import LiveRun
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("comes_back", [True, False])
-def test_a_run_whose_store_is_away_says_so_and_is_resumed(tmp_path: Path, comes_back: bool) -> None:
+def test_a_run_whose_store_is_away_says_so_and_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
     booking, booked = threading.Event(), threading.Event()
 
     def book(number: int) -> int:
@@ -49,30 +32,30 @@ def test_a_run_whose_store_is_away_says_so_and_is_resumed(tmp_path: Path, comes_
         return await ctx.execute_activity(book, number)
 
     server = ServerProcess(tmp_path / "states.db")
-    screen = Watched("Waiting for the store, which does not answer")
+    monkeypatch.setenv("COLUMNS", "200")  # so that a line shows all of its words
     try:
         with (
+            WatchedTerminal() as terminal,
             inb.InngestStore(server.url) as store,
             inb.Executor(store, store_patience=60 if comes_back else 1) as executor,
         ):
-            handle = executor.execute(trip, id="trip-1", input=7)
-            painter = Painter(handle, screen)
-            painter.start()
+            live = LiveRun(executor, executor.execute(trip, id="trip-1", input=7))
             assert booking.wait(30)
             server.kill()
             booked.set()
-            assert screen.seen.wait(30)
+            terminal.shown("Waiting for the store, which does not answer")
             if comes_back:
                 server.start_again()
-                assert handle.result(60) == 7
-                painter.drawn.result(30)
-                assert (screen.pictures[-1].status, screen.pictures[-1].note) == ("completed", "")
+                assert live.wait().result(60) == 7
+                last = terminal.shown(r"K[^\r]*completed").rpartition("\x1b[K")[2]
+                assert last.startswith("trip-1: ✓ completed")
+                assert "Waiting" not in last
                 return
             with pytest.raises(WorkflowNotSavedError):
-                handle.result(60)
-            painter.drawn.result(30)
-            html = unescape(picture_bundle(screen.pictures[-1])["text/html"])
-            for said in (html, screen.text.getvalue()):
+                live.wait()
+            html = unescape(live._repr_mimebundle_()["text/html"])
+            last = terminal.shown(r"store=store\)\.").rpartition("\x1b[K")[2]
+            for said in (html, last):
                 assert "stopped here" in said
                 assert "✕" not in said
                 assert "Stopped here: the store did not answer (" in said
