@@ -9,8 +9,7 @@ from typing import Any
 from form_driver import Reading
 
 from inngest_nb import HistoryEvent, WorkflowState, wire
-from inngest_nb.notebook.page._diff import Change, Line, changes
-from inngest_nb.notebook.page._html import fragment
+from inngest_nb.notebook.page import Change, Line, changes, fragment
 
 
 def document(**fields: Any) -> bytes:

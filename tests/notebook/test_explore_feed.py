@@ -9,6 +9,8 @@ import pytest
 from explore_driver import NEWEST, state_of
 
 from inngest_nb import MemoryStore, WorkflowState
+
+# What each look asks of a store goes by the time since the last ones, which no page can set.
 from inngest_nb.notebook.explore._feed import Feed
 
 

@@ -19,14 +19,15 @@ from markupsafe import Markup
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
 from inngest_nb.history import Attempt, Step, Times, Value
+
+# Each template is given every text that it can show, also where no history would give it one.
 from inngest_nb.notebook.compare._alignment import Pair
 from inngest_nb.notebook.compare._comparison_lines import Line as ComparisonLine
 from inngest_nb.notebook.forms._typed_json import BadJsonError
-from inngest_nb.notebook.page._diff import Change, Line
-from inngest_nb.notebook.page._html import fragment, output
+from inngest_nb.notebook.page import Change, Line, fragment, output
 from inngest_nb.notebook.replay._moments import CodeLine, Moment
+from inngest_nb.notebook.timeline import Picture
 from inngest_nb.notebook.timeline._chart import Chart, Row
-from inngest_nb.notebook.timeline._picture import Picture
 from inngest_nb.notebook.timeline._scale import Bar, Tick
 
 TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "page" / "templates"

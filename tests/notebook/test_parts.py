@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
 import pytest
-from form_driver import Reading
+from form_driver import Reading, all_html, type_into, words
 
-from inngest_nb import HistoryEvent, WorkflowState
-from inngest_nb.notebook.forms._typed_json import BadJsonError
-from inngest_nb.notebook.page._html import fragment
-from inngest_nb.notebook.timeline._picture import picture_of
+from inngest_nb import HistoryEvent, MemoryStore, WorkflowState, save_form, timeline
+from inngest_nb.notebook.page import fragment
 
 
 def test_a_history_tells_the_day_once_and_how_long_each_event_took() -> None:
@@ -72,7 +70,10 @@ def test_a_folded_payload_tells_how_long_it_is() -> None:
 
 
 def test_a_caret_stands_under_the_flaw_of_a_line() -> None:
-    html = fragment("flaw", label="Input", flaw=BadJsonError("expected ','", '"a": 1 "b": 2', 7))
+    form = save_form(MemoryStore())
+    type_into(form, form.fields.input, '{\n"a": 1 "b": 2\n}')
+    html = all_html(form)
+    assert html.count("<pre>") == 1
     line, caret = html[html.index("<pre>") + 5 : html.index("</pre>")].splitlines()
     assert Reading(line).text == '"a": 1 "b": 2'
     assert caret == " " * 7 + "^"
@@ -86,10 +87,10 @@ def test_a_status_has_the_tone_of_its_word() -> None:
 
 def test_a_workflow_and_its_timeline_say_when_it_began_and_how_that_is_known() -> None:
     begin = datetime(2025, 7, 14, 9, 8, 7, tzinfo=UTC)
-    for known, words in (("created_at", ""), ("first_saved_at", " (first saved)")):
+    for known, how in (("created_at", ""), ("first_saved_at", " (first saved)")):
         state = WorkflowState(workflow_id="w", status="running", **{known: begin})
-        text = Reading(fragment("workflow", state=state, payloads=[], brief=True)).text
-        assert f"Began 2025-07-14 09:08:07 UTC{words} Updated" in " ".join(text.split())
-        picture = picture_of(state, begin + timedelta(seconds=5))
-        text = " ".join(Reading(fragment("timeline", picture=picture)).text.split())
-        assert f"Began 2025-07-14 09:08:07 UTC{words} So far 5 s" in text
+        text = words(fragment("workflow", state=state, payloads=[], brief=True))
+        assert f"Began 2025-07-14 09:08:07 UTC{how} Updated" in text
+        drawn = timeline(state, now=begin + timedelta(seconds=5))
+        text = words(drawn._repr_mimebundle_()["text/html"])
+        assert f"Began 2025-07-14 09:08:07 UTC{how} So far 5 s" in text

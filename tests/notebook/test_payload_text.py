@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from inngest_nb import WorkflowState, wire
 from inngest_nb.history import payload_text, pretty
+
+# Many texts that may be typed, and for each the place of its flaw; a form shows one of them.
 from inngest_nb.notebook.forms._typed_json import BadJsonError, read_payload
 
 VALUES = st.recursive(

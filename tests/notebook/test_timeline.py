@@ -12,7 +12,7 @@ from hostile_strings import HOSTILE_STRINGS
 from markupsafe import Markup
 
 from inngest_nb import HistoryEvent, SqliteStore, WorkflowState
-from inngest_nb.notebook.timeline._timeline import chart_markup, timeline
+from inngest_nb.notebook.timeline import chart_markup, timeline
 
 FAILED = state(
     status="failed",

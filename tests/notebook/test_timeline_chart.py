@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inngest_nb import EventType, HistoryEvent, WorkflowState, wire
-from inngest_nb.notebook.timeline._chart import Chart, Row
-from inngest_nb.notebook.timeline._picture import picture_of
+from inngest_nb.notebook.timeline import picture_of
 
 RETRIED = history(
     ("workflow_started", "", 0),
@@ -24,11 +23,11 @@ RETRIED = history(
 )
 
 
-def chart(events: tuple[HistoryEvent, ...], status: str = "completed", now: Any = None) -> Chart:
+def chart(events: tuple[HistoryEvent, ...], status: str = "completed", now: Any = None) -> Any:
     return picture_of(state(status=status, history=events), now or after(10)).chart
 
 
-def row_of(drawn: Chart, name: str, kind: str = "activity") -> Row:
+def row_of(drawn: Any, name: str, kind: str = "activity") -> Any:
     return next(row for row in drawn.rows if (row.kind, row.name) == (kind, name))
 
 
@@ -58,7 +57,7 @@ def test_attempts_of_an_activity_are_bars_of_one_row() -> None:
     assert charge.error == "attempt 1: card declined"
 
 
-def waits(drawn: Chart, name: str = "ask") -> list[tuple[float, float, str]]:
+def waits(drawn: Any, name: str = "ask") -> list[tuple[float, float, str]]:
     """Give where the lines for waiting begin and end, in per cent, and what they say."""
     bars = [bar for bar in row_of(drawn, name).bars if bar.word == "waiting"]
     return [(bar.start, round(bar.start + bar.width, 2), bar.note) for bar in bars]
