@@ -11,8 +11,6 @@ from frame_states import after, history, state
 
 import inngest_nb as inb
 from inngest_nb import Executor, WorkflowState
-from inngest_nb.engine import Call, ReplayStep, replay_steps
-from inngest_nb.notebook.replay._moments import Moment, moments_of, plain_moments, state_at
 
 HERE = __file__.rpartition("/")[2]
 
@@ -47,8 +45,8 @@ def run_of_sums() -> WorkflowState:
         return handle.state
 
 
-def moments(one: WorkflowState, fn: Any) -> list[Moment]:
-    return moments_of(one, replay_steps(fn, one))
+def moments(one: WorkflowState, fn: Any) -> Any:
+    return inb.replay(one, fn).moments
 
 
 def test_each_event_tells_the_line_that_asked_for_it_and_what_the_code_did_then() -> None:
@@ -88,23 +86,35 @@ def test_a_timer_that_never_fires_is_not_waited_for() -> None:
 
 
 def go_run(*events: tuple[Any, ...]) -> WorkflowState:
-    return state(history=history(("workflow_started", "", 0), *events))
+    return state(status="running", history=history(("workflow_started", "", 0), *events))
 
 
-def steps_with(one: WorkflowState, *calls: Call) -> list[ReplayStep]:
-    return [
-        ReplayStep(event, calls if place == 0 else ()) for place, event in enumerate(one.history)
-    ]
+def charge(number: int = 0) -> None:
+    raise AssertionError("a replay executes nothing")
+
+
+async def in_one_line(ctx: inb.AsyncWorkflowContext) -> None:
+    await asyncio.gather(*(ctx.execute_activity(charge, n) for n in (1, 2)))
+
+
+async def in_two_lines(ctx: inb.AsyncWorkflowContext) -> None:
+    await asyncio.gather(
+        ctx.execute_activity(charge, 1),
+        ctx.execute_activity(charge, 2),
+    )
 
 
 def test_without_numbers_a_line_is_named_only_where_no_other_could_have_asked() -> None:
-    one = go_run(("activity_started", "charge", 1), ("activity_completed", "charge", 2))
-    here = Call(1, "activity", "charge", "/code/order.py", 7)
-    found = moments_of(one, steps_with(one, here, here))
-    assert [m.asked_by and m.asked_by.place for m in found] == [None, "order.py:7", "order.py:7"]
-    there = Call(2, "activity", "charge", "/code/order.py", 8)
-    assert [m.asked_by for m in moments_of(one, steps_with(one, here, there))] == [None] * 3
-    assert moments_of(one, steps_with(one, here, there))[2].waits == ["activity charge"]
+    one = go_run(
+        ("activity_started", "charge", 1, {"input": 1}), ("activity_completed", "charge", 2)
+    )
+    found = moments(one, in_one_line)
+    line = line_with("await asyncio.gather(*(ctx.execute_activity(charge, n) for n in (1, 2)))")
+    here = f"{HERE}:{line}"
+    assert [m.asked_by and m.asked_by.place for m in found] == [None, here, here]
+    found = moments(one, in_two_lines)
+    assert [m.asked_by for m in found] == [None] * 3
+    assert found[2].waits == ["activity charge"]
 
 
 def test_an_attempt_that_fails_and_is_tried_again_is_still_waited_for() -> None:
@@ -114,52 +124,67 @@ def test_an_attempt_that_fails_and_is_tried_again_is_still_waited_for() -> None:
         ("activity_started", "charge", 3, {"seq": 1}),
         ("activity_failed", "charge", 4, {"seq": 1}),
     )
-    found = moments_of(one, steps_with(one, Call(1, "activity", "charge", "order.py", 7)))
+    found = moments(one, charges)
     assert [list(m.waits) for m in found] == [["activity charge"]] * 4 + [[]]
 
 
+def charges(ctx: inb.WorkflowContext) -> None:
+    ctx.execute_activity(charge, retry=inb.RetryPolicy(max_attempts=2))
+
+
 def test_a_line_of_a_notebook_is_said_to_be_in_a_cell() -> None:
-    one = go_run()
-    call = Call(1, "activity", "charge", "/somewhere/ipykernel_77/123456.py", 3)
-    (moment,) = moments_of(one, steps_with(one, call))
+    cell: dict[str, Any] = {"charge": charge}
+    code = "def of_a_cell(ctx):\n\n    ctx.execute_activity(charge)\n"
+    exec(compile(code, "/somewhere/ipykernel_77/123456.py", "exec"), cell)  # noqa: S102  # our own
+    (moment,) = moments(go_run(), cell["of_a_cell"])
     assert moment.then[0].place == "a cell, line 3"
 
 
 def test_the_state_at_a_moment_knows_nothing_of_what_came_later() -> None:
     one = run_of_sums()
-    found = moments(one, sums)
-    first = state_at(one, found, 1)
+    view = inb.replay(one, sums)
+    first = view.then
     assert (first.status, first.result, len(first.history)) == ("running", None, 1)
     assert first.updated_at == one.history[0].timestamp
-    last = state_at(one, found, len(found))
+    view.moment = len(view.moments)
+    last = view.then
     assert (last.status, last.result, last.history) == ("completed", 16, one.history)
 
 
 def test_an_empty_history_has_no_moments() -> None:
-    assert moments_of(state(), []) == []
+    assert moments(state(), sums) == []
+
+
+async def many_parts(ctx: inb.AsyncWorkflowContext) -> None:
+    await asyncio.gather(*(ctx.execute_activity(charge) for _ in range(5_000)))
+
+
+def run_of_many_parts() -> WorkflowState:
+    return go_run(
+        *(
+            (kind, "charge", 0, {"seq": n})
+            for n in range(1, 5_001)
+            for kind in ("activity_started", "activity_completed")
+        )
+    )
 
 
 def test_ten_thousand_events_are_read_in_one_go() -> None:
-    events = [
-        (kind, "part", 0, {"seq": n})
-        for n in range(1, 5_001)
-        for kind in ("activity_started", "activity_completed")
-    ]
-    one = go_run(*events)
-    calls = [Call(n, "activity", "part", "order.py", 7) for n in range(1, 5_001)]
-    found = moments_of(one, steps_with(one, *calls))
-    assert found[0].then[0].asks == "activity part, 5,000 times"
+    found = moments(run_of_many_parts(), many_parts)
+    assert found[0].then[0].asks == "activity charge, 5,000 times"
     assert found[-1].waits == []
 
 
 def test_plain_text_has_a_line_for_each_event_and_says_what_is_left_out() -> None:
-    one = go_run(
-        ("activity_started", "charge", 1), ("signal_received", "", 2, {"signal_name": "x"})
-    )
-    found = moments_of(one, steps_with(one, Call(1, "activity", "charge", "order.py", 7)))
-    assert plain_moments(one, found[:2], 3).splitlines() == [
-        "Replay of order-1: 3 events",
-        "1  ±0 ms  workflow_started         order.py:7",
+    one = go_run(("activity_started", "charge", 1, {"seq": 1}))
+    line = line_with("ctx.execute_activity(charge, retry=inb.RetryPolicy(max_attempts=2))")
+    code = f"{HERE}:{line}: ctx.execute_activity(charge, retry=inb.RetryPolicy(max_attempts=2))"
+    assert repr(inb.replay(one, charges)).splitlines() == [
+        "Replay of order-1: 2 events",
+        f"1  ±0 ms  workflow_started         {code}",
         "2   +1 s  activity_started charge",
-        "and 1 more event",
     ]
+    lines = repr(inb.replay(run_of_many_parts(), many_parts)).splitlines()
+    assert len(lines) == 502
+    assert lines[0] == "Replay of order-1: 10,001 events"
+    assert lines[-1] == "and 9,501 more events"
