@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from frame_states import after, history, state
 
-from inngest_nb import HistoryEvent, WorkflowState
+from inngest_nb import HistoryEvent, WorkflowState, compare
 from inngest_nb.history import Attempt, Step, Value, steps_of
+
+# An algorithm of many cases, some of them far longer than what a comparison shows.
 from inngest_nb.notebook.compare._alignment import Pair, aligned
-from inngest_nb.notebook.compare._comparison import sides_of
 from inngest_nb.state import ForkOrigin
 
 Places = list[tuple[int | None, int | None]]
@@ -197,17 +198,28 @@ def steps_of_go() -> tuple[HistoryEvent, ...]:
     )
 
 
+PLACED = ["reserve", "forked here, after event 2", "charge"]
+
+
+def told_of_forks(a: WorkflowState, b: WorkflowState) -> list[str]:
+    """Give what a comparison says of forks, and the steps that it says it between."""
+    cells = [line.lstrip("=+↳ ").split("  ")[0] for line in repr(compare(a, b)).splitlines()]
+    return [cell for cell in cells if "fork" in cell or cell in PLACED]
+
+
 def test_a_fork_is_placed_after_what_had_begun_before_it() -> None:
     a = state("order-1", history=steps_of_go())
     b = state("order-2", history=steps_of_go())
     origin = ForkOrigin(workflow_id="order-1", run_id="r", event_id=2)
-    sides = sides_of(a, b.replace(forked_from=origin), after(9))
-    assert sides.fork is not None
-    assert (sides.fork.words, sides.fork_place) == ("B was forked from A after event 2", 1)
-    sides = sides_of(b.replace(forked_from=origin), a, after(9))
-    assert sides.fork is not None
-    assert (sides.fork.words, sides.fork_place) == ("A was forked from B after event 2", 1)
-    assert sides_of(a, b, after(9)).fork is None
+    assert told_of_forks(a, b.replace(forked_from=origin)) == [
+        "B was forked from A after event 2",
+        *PLACED,
+    ]
+    assert told_of_forks(b.replace(forked_from=origin), a) == [
+        "A was forked from B after event 2",
+        *PLACED,
+    ]
+    assert told_of_forks(a, b) == ["reserve", "charge"]
 
 
 def test_forks_of_one_run_and_of_an_earlier_run_are_said_to_be() -> None:
@@ -215,11 +227,12 @@ def test_forks_of_one_run_and_of_an_earlier_run_are_said_to_be() -> None:
         origin = ForkOrigin(workflow_id="order-1", run_id=run_id, event_id=event_id)
         return state(workflow_id, history=steps_of_go(), forked_from=origin)
 
-    both = sides_of(fork("x", 4), fork("y", 2), after(9))
-    assert both.fork is not None
-    assert both.fork.words == "Both were forked from order-1: A after event 4, B after event 2"
-    assert both.fork_place == 1
-    earlier = sides_of(state("order-1"), fork("x", 4, "another"), after(9))
-    assert earlier.fork is not None
-    assert earlier.fork.words == "B was forked from another run of A's workflow id"
-    assert earlier.fork_place is None
+    assert told_of_forks(fork("x", 4), fork("y", 2)) == [
+        "Both were forked from order-1: A after event 4, B after event 2",
+        *PLACED,
+    ]
+    assert told_of_forks(state("order-1"), fork("x", 4, "another")) == [
+        "B was forked from another run of A's workflow id",
+        "reserve",
+        "charge",
+    ]
