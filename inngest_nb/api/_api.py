@@ -17,6 +17,7 @@ from inngest_nb.api.basics._checks import (
     check_limit,
     check_name,
     check_statuses,
+    check_ulid,
     check_window,
 )
 from inngest_nb.api.basics._exchange import Operation, Server
@@ -187,12 +188,19 @@ class HttpAPI:
         return _runs.page(self._server, wanted, limit, cursor)
 
     def _list_events(
-        self, name: str | None, since: When | None, until: When | None, limit: int | None
+        self,
+        name: str | None,
+        since: When | None,
+        until: When | None,
+        limit: int | None,
+        before: str | None,
     ) -> Operation[Found[Event]]:
         window = check_window(since, until, datetime.now(UTC))
         if name is not None:
             check_name(name, "name", "shop/order.placed")
-        return _events.listing(self._server, name, window, check_limit(limit))
+        if before is not None:
+            check_ulid(before, "before")
+        return _events.listing(self._server, name, window, check_limit(limit), before or "")
 
     def _send_many(self, events: Iterable[Mapping[str, Any]]) -> Operation[list[str]]:
         return _events.send(self._server, _events.checked(events))

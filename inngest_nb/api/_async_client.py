@@ -101,9 +101,10 @@ class AsyncInngestAPI(HttpAPI):
         since: When | None = None,
         until: When | None = None,
         limit: int | None = 100,
+        before: str | None = None,
     ) -> Found[Event]:
         """Return events as a list, newest first, at most `limit` (None: all)."""
-        return await self._run(self._list_events(name, since, until, limit))
+        return await self._run(self._list_events(name, since, until, limit, before))
 
     async def event(self, event_id: str) -> Event:
         """Return one event by the server's id."""

@@ -128,14 +128,16 @@ class InngestAPI(HttpAPI):
         since: When | None = None,
         until: When | None = None,
         limit: int | None = 100,
+        before: str | None = None,
     ) -> Found[Event]:
         """Return events as a list, newest first, at most `limit` (None: all).
 
         `name` is an event's whole name. `since` and `until` are about the arrival: a time with its
         zone, or how long ago, such as "24h". The list's `truncated` says whether there are more.
-        Inngest's own events are left out. The server gives 51 at a time.
+        With `before`, an event_id, only older events are listed. Inngest's own events are left out.
+        The server gives 51 at a time.
         """
-        return self._run(self._list_events(name, since, until, limit))
+        return self._run(self._list_events(name, since, until, limit, before))
 
     def event(self, event_id: str) -> Event:
         """Return one event by its `event_id`. The server caches it for 5 seconds."""

@@ -95,6 +95,13 @@ def test_a_window_may_end_before_now(api: Any) -> None:
     assert all(run.started_at <= middle for run in before)
 
 
+def test_events_before_one_are_listed_from_there(api: Any) -> None:
+    events = api.events(limit=None)
+    assert api.events(before=events[9].event_id, limit=None) == events[10:]
+    assert api.events(before=events[9].event_id, limit=60) == events[10:]
+    assert api.events("lab/order.placed", before=events[-1].event_id) == []
+
+
 def test_events_of_one_name_are_found(api: Any) -> None:
     events = api.events("lab/order.placed", limit=None)
     assert {event.name for event in events} == {"lab/order.placed"}
@@ -145,6 +152,7 @@ def test_arguments_that_make_no_sense_are_refused_before_anything_is_asked(
         ("event", ["order-1"], "event_id must be an id .*looked up by their event_id"),
         ("event_runs", ["order-1"], "event_id must be an id"),
         ("events", [""], "name must be a name such as 'shop/order.placed'"),
+        ("events", {"before": "order-1"}, "before must be an id of 26 letters"),
         ("invoke", ["", "f"], "app must be a name such as 'shop'"),
         ("invoke", ["a", ".."], "function must be a name such as 'charge-card'"),
         ("invoke", ["a", "f", [1]], "data must be an object"),
@@ -153,11 +161,12 @@ def test_arguments_that_make_no_sense_are_refused_before_anything_is_asked(
     ],
 )
 def test_ids_and_names_that_cannot_be_are_refused(
-    connect: Any, call: str, given: list[Any], message: str
+    connect: Any, call: str, given: Any, message: str
 ) -> None:
+    positional, named = ([], given) if isinstance(given, dict) else (given, {})
     with StoryServer() as inngest:
         with pytest.raises(ValueError, match=message):
-            getattr(connect(inngest.url), call)(*given)
+            getattr(connect(inngest.url), call)(*positional, **named)
         assert inngest.seen == []
 
 

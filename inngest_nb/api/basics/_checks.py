@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from inngest_nb import words
-from inngest_nb.api.basics._quirks import STATUSES
+from inngest_nb.api.basics._quirks import STATUSES, word
 
 When = datetime | timedelta | str
 TimeField = Literal["queued_at", "started_at", "ended_at"]
@@ -57,6 +57,11 @@ def check_statuses(status: str | Iterable[str] | None) -> list[str]:
             raise ValueError(f"status must be one of {known}, or a list of them, got {given!r}")
         found.append(STATUSES[word])
     return found
+
+
+def our_status(status: str) -> str:
+    """Return our word for what `check_statuses` returned."""
+    return word(status)
 
 
 def check_window(

@@ -50,15 +50,18 @@ class Encoded(NamedTuple):
 
 
 def listing(
-    server: Server, name: str | None, window: tuple[Any, Any], limit: int | None
+    server: Server,
+    name: str | None,
+    window: tuple[Any, Any],
+    limit: int | None,
+    cursor: str = "",
 ) -> Operation[Found[Event]]:
-    """Read events, newest first. Inngest's own ones are not among them."""
+    """Read events, newest first, from below the `cursor`. Inngest's own ones are not among them."""
     start, end = window
     query: Query = [("name", name)] if name else []
     query += [("received_after", time_text(start))] if start else []
     query += [("received_before", time_text(end))] if end else []
     found: list[Event] = []
-    cursor = ""
     while True:
         # One more than is wanted tells whether there are more.
         size = _MOST_A_PAGE if limit is None else min(_MOST_A_PAGE, limit + 1 - len(found))
