@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         plot_status,
         use,
     )
+    from inngest_nb.frames.inngest import functions_frame, search_events, search_runs, trace_frame
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
     from inngest_nb.notebook.explore import explore
@@ -131,6 +132,7 @@ _ROOMS = {
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
+    "inngest_nb.frames.inngest": "functions_frame search_events search_runs trace_frame",
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
     "inngest_nb.notebook.explore": "explore",
@@ -225,6 +227,7 @@ __all__ = [
     "explore",
     "fork",
     "frame",
+    "functions_frame",
     "history_frame",
     "local",
     "otel_hooks",
@@ -236,10 +239,13 @@ __all__ = [
     "run",
     "samples",
     "save_form",
+    "search_events",
+    "search_runs",
     "signal_form",
     "start",
     "testing",
     "timeline",
+    "trace_frame",
     "use",
     "workflow",
 ]

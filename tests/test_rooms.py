@@ -47,6 +47,8 @@ INNER_FLOORS = {
     ("engine", "calls"): 4,
     ("engine", "code"): 5,
     ("engine", ""): 6,
+    ("frames", ""): 0,
+    ("frames", "inngest"): 1,
     ("notebook", "page"): 0,
     ("notebook", "timeline"): 1,
     ("notebook", "live"): 2,

@@ -27,7 +27,7 @@ _JOINTS = frozenset(".:,/@+")
 
 
 class WorkflowAccessor:
-    """Answers about the rows of a `frame`, `activity_frame` or `history_frame`.
+    """Answers about the rows of a frame: workflows, activities, events, runs or steps.
 
     As the last line of a cell it is a readable table of the first rows. Each answer is a DataFrame
     of its own. The frame needs a column status, outcome or type; each method says what else it
@@ -39,11 +39,11 @@ class WorkflowAccessor:
     """
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        kind = next((kind for kind in columns.KINDS if kind.word in rows.columns), None)
+        kind = columns.kind_of(rows.columns)
         if kind is None:
             raise AttributeError(
-                "df.wf works on frame(), activity_frame() and history_frame(); it needs one of the "
-                "columns status, outcome, type"
+                "df.wf works on frame(), activity_frame(), history_frame(), search_runs() and "
+                "trace_frame(); it needs one of the columns status, outcome, type"
             )
         self._rows = rows
         self._kind = kind

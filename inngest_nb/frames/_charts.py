@@ -17,7 +17,7 @@ from inngest_nb.frames import _columns as columns
 from inngest_nb.frames import _drawing as drawing
 from inngest_nb.frames import _figure as figure
 from inngest_nb.frames import _time_bins as time_bins
-from inngest_nb.frames._columns import ACTIVITIES, WORKFLOWS, Kind
+from inngest_nb.frames._columns import ACTIVITIES, EVENTS, WORKFLOWS, Kind
 from inngest_nb.frames._source import whole_number
 from inngest_nb.history import OPEN
 
@@ -162,7 +162,8 @@ _ACTIVITY_COLUMNS = ("activity", "attempt_count", "duration", "outcome")
 def _kind_of(frame: Any, chart: str, use: str) -> Kind:
     """Tell what a frame counts, or refuse it with words."""
     present = frame.columns if isinstance(frame, pd.DataFrame) else ()
-    kind = next((kind for kind in (WORKFLOWS, ACTIVITIES) if kind.word in present), WORKFLOWS)
+    kind = columns.kind_of(present) or WORKFLOWS
+    kind = WORKFLOWS if kind is EVENTS else kind
     column = kind.began if use == "began" else use
     _need(frame, chart, "frame() or activity_frame()", (kind.word, column))
     return kind

@@ -16,6 +16,9 @@ from inngest_nb.state import EventType
 STATUS_WORDS = ("running", "completed", "failed", "canceled")
 # Beyond a workflow's words: its run ended and nothing says what became of the activity.
 OUTCOME_WORDS = (*STATUS_WORDS, "abandoned")
+# A real Inngest's runs wait for a worker, its steps also for an event or a time.
+RUN_WORDS = (*STATUS_WORDS, "queued")
+STEP_WORDS = (*OUTCOME_WORDS, "queued", "waiting")
 
 
 class Kind(NamedTuple):
@@ -39,7 +42,26 @@ ACTIVITIES = Kind(
 EVENTS = Kind(
     "event", "events", "type", tuple(str(word) for word in EventType if word), "at", "at", "type"
 )
-KINDS = (ACTIVITIES, WORKFLOWS, EVENTS)
+RUNS = Kind("run", "runs", "status", RUN_WORDS, "queued_at", "ended_at", "status")
+STEPS = Kind("step", "steps", "status", STEP_WORDS, "queued_at", "ended_at", "step")
+# Which kind a frame is of: that of the first column here which it has.
+_KINDS = {
+    "step_id": STEPS,
+    "inngest_status": RUNS,
+    "outcome": ACTIVITIES,
+    "status": WORKFLOWS,
+    "type": EVENTS,
+}
+
+
+def kind_of(names: Iterable[Any]) -> Kind | None:
+    """Tell from its columns what the rows of a frame are; None if they are nothing known."""
+    present = set(names)
+    return next(
+        (kind for name, kind in _KINDS.items() if {name, kind.word} <= present),
+        None,
+    )
+
 
 Microseconds = npt.NDArray[np.int64]
 

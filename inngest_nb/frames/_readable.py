@@ -17,8 +17,15 @@ _ROWS = 20
 _ERROR = 400  # characters; of a longer one it is said how many are missing
 _CELL = 60
 # Payloads need more room than a cell has; an id of a run and a last update say little here.
-_HIDDEN = {"input", "result", "payload"}
-_SAID_BY_OTHERS = {"run_id": {"workflow_id"}, "updated_at": {"created_at", "duration"}}
+_HIDDEN = {"input", "result", "payload", "output"}
+_SAID_BY_OTHERS = {
+    "run_id": {"workflow_id"},
+    "updated_at": {"created_at", "duration"},
+    "inngest_status": {"status"},
+    "started_at": {"queued_at", "duration", "inngest_status"},
+    "ended_at": {"queued_at", "duration"},
+    "step_id": {"step"},
+}
 # A notebook's own style paints every other row, and would part an error from its row.
 _STYLE = """<style>
 table.dataframe.inb-rows th, table.dataframe.inb-rows td {
@@ -78,7 +85,10 @@ def caption(rows: pd.DataFrame, kind: columns.Kind) -> str:
     if fetched := str(attrs.get("fetched_at") or ""):
         said += f", as of {words.short(fetched[:19].replace('T', ' '))} UTC"
     if attrs.get("truncated"):
-        said += "; older ones left out by limit="
+        why = words.short(
+            str(attrs.get("truncated_because") or "older ones left out by limit="), 120
+        )
+        said += f"; {why}"
     if attrs.get("listed") is False:
         said += "; only what this client saved or refreshed"
     if unreadable := attrs.get("unreadable"):
@@ -121,7 +131,7 @@ def _texts(name: str, top: pd.DataFrame, kind: columns.Kind) -> list[str]:
     """Write the cells of a column, "" for what is missing and for no retries."""
     column = top[name]
     if is_timedelta64_dtype(column.dtype):
-        still = top[kind.word].isin(OPEN)
+        still = top[kind.word].isin([*OPEN, "waiting"])
         return [
             "" if pd.isna(span) else words.duration_text(span) + (" so far" if going_on else "")
             for span, going_on in zip(column, still, strict=True)

@@ -1,0 +1,8 @@
+"""The runs, events, traces and functions of a real Inngest server as typed DataFrames."""
+
+from inngest_nb.frames.inngest._events import search_events
+from inngest_nb.frames.inngest._functions import functions_frame
+from inngest_nb.frames.inngest._runs import search_runs
+from inngest_nb.frames.inngest._traces import trace_frame
+
+__all__ = ["functions_frame", "search_events", "search_runs", "trace_frame"]

@@ -1,0 +1,70 @@
+"""Searching the events of a real Inngest server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from inngest_nb.api import Event, Found, InngestAPI
+from inngest_nb.api.basics import _checks as checks
+from inngest_nb.frames import _columns as columns
+from inngest_nb.frames.inngest._asking import LIMIT, attrs_of, opened
+from inngest_nb.frames.inngest._matching import EventData
+
+
+def search_events(
+    api: InngestAPI | None = None,
+    *,
+    name: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    since: checks.When | None = "24h",
+    until: checks.When | None = None,
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """Return a DataFrame with one row per event of a real Inngest server, newest first.
+
+        inb.search_events(name="shop/order.placed", data={"user.id": "u7"}, since="7d")
+
+    Its columns are `event_id` (the server's), `id` (the sender's, else the same), `name`,
+    `received_at`, `sent_at` (UTC) and `data`, a dict. Events that Inngest made are left out. `name`
+    is a whole name; the other arguments and `attrs` are those of `search_runs`, but `since` and
+    `until` are about the arrival.
+
+    Raises `ValueError` for an argument that makes no sense, and `InngestError` as `api.events`
+    does; its `partial` is the list of the events that were read.
+    """
+    if name is not None:
+        checks.check_name(name, "name", "shop/order.placed")
+    start, end = checks.check_window(since, until, datetime.now(UTC))
+    wanted = EventData(data)
+    checks.check_limit(limit)
+    said = {"name": name, "data": data, "since": start, "until": end, "limit": limit}
+    with opened(api) as server:
+        # What is wanted of the data is known only when all are here.
+        most = limit if data is None else None
+        read: Found[Event] = server.events(name, since=start, until=end, limit=most)
+        found = [event for event in read if wanted.matches(event)]
+        is_cut = read.truncated or (limit is not None and len(found) > limit)
+        return _made(server, found[:limit], said, LIMIT if is_cut else None)
+
+
+def _made(
+    api: InngestAPI, events: list[Event], said: dict[str, Any], because: str | None
+) -> pd.DataFrame:
+    made = pd.DataFrame(
+        {
+            "event_id": columns.text(event.event_id for event in events),
+            "id": columns.text(event.id for event in events),
+            "name": columns.text(event.name for event in events),
+            "received_at": columns.times(
+                columns.microseconds(event.received_at for event in events)
+            ),
+            "sent_at": columns.times(columns.microseconds(event.sent_at for event in events)),
+            "data": columns.payloads(event.data for event in events),
+        }
+    )
+    made.attrs.update(attrs_of(api, said, because, datetime.now(UTC)))
+    return made

@@ -1,0 +1,39 @@
+"""The names of events, of which runs have only the ids."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from inngest_nb.api import InngestAPI
+from inngest_nb.errors import InngestNotFoundError
+
+_PAGE = 50  # one more tells whether there are more, and 51 are what the server gives at once
+_TIME = 10  # so many letters of an id are its time
+
+
+def names_of(api: InngestAPI, event_ids: Collection[str]) -> dict[str, str]:
+    """Look up the names of events; Inngest's own and unknown ones have none.
+
+    An id holds the time of its event, and lists are in the order of ids. So each request shows the
+    events from a wanted one back: as few requests as the list has pages, or as there are ids.
+    """
+    names: dict[str, str] = {}
+    shown_after: str | None = None  # the time in an id
+    for key in sorted(event_ids, reverse=True):
+        time = key[:_TIME]
+        if key in names or (shown_after is not None and time > shown_after):
+            continue
+        page = api.events(before=time.ljust(len(key), "Z"), limit=_PAGE)
+        names.update((event.event_id, event.name) for event in page)
+        shown_after = page[-1].event_id[:_TIME] if page.truncated else ""
+        if key not in names and time <= shown_after:  # there are too many of the same moment
+            names |= _one(api, key)
+    return names
+
+
+def _one(api: InngestAPI, event_id: str) -> dict[str, str]:
+    try:
+        name = api.event(event_id).name
+    except InngestNotFoundError:
+        return {}
+    return {} if name.startswith("inngest/") else {event_id: name}

@@ -1,0 +1,103 @@
+"""What runs of a real Inngest server did, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from inngest_nb.api import InngestAPI, Run, Step, Trace
+from inngest_nb.api.basics import _checks as checks
+from inngest_nb.frames import _columns as columns
+from inngest_nb.frames.inngest._asking import at_once, attrs_of, kept, opened
+
+_AT_ONCE = 4  # more is no faster
+_OPEN = ("queued", "running", "waiting")
+
+
+def trace_frame(
+    runs: str | Run | pd.DataFrame | Iterable[str | Run], api: InngestAPI | None = None
+) -> pd.DataFrame:
+    """Return a DataFrame with one row per step of one or many runs of a real Inngest server.
+
+        inb.trace_frame(inb.search_runs(status="failed"))
+
+    `runs` is a run's id, several, or a frame with a column `run_id`; each run is asked for once.
+    The columns are `run_id`, `step_id`, `step`, `kind`, `status` (categorical), `queued_at`,
+    `started_at`, `ended_at` (UTC), `duration`, `attempts` and `error`. `kind` is step, sleep, wait,
+    invoke, or function for what the function does between and after its steps, which has no
+    `step_id`. A step that is open has its `duration` until `fetched_at`; one that was open when its
+    run ended is `canceled` with the run, or `abandoned`, and lasted until that end. `duration`
+    includes the pauses between attempts. A run that has not begun has no rows.
+
+    `attrs` and `partial` are those of `search_runs`. Raises `ValueError` for what is no run's id,
+    and `InngestNotFoundError` for a run that the server does not have.
+    """
+    run_ids = _ids(runs)
+    with opened(api) as server:
+        traces: list[Trace] = []
+
+        def made(because: str | None) -> pd.DataFrame:
+            at = datetime.now(UTC)
+            rows = _made(traces, at)
+            rows.attrs.update(attrs_of(server, {"runs": len(run_ids)}, because, at))
+            return rows
+
+        with kept(made, "steps"):
+            traces.extend(trace for _, trace in at_once(server.trace, run_ids, _AT_ONCE))
+        return made(None)
+
+
+def _ids(runs: Any) -> list[str]:
+    if isinstance(runs, pd.DataFrame):
+        if "run_id" not in runs.columns:
+            raise ValueError("runs needs the column run_id, such as search_runs() has")
+        given = list(runs["run_id"].dropna())
+    elif isinstance(runs, str | Run):
+        given = [runs]
+    elif isinstance(runs, Iterable):
+        given = list(runs)
+    else:
+        raise ValueError(
+            "runs must be a run's id, several, or a frame with a column run_id, "
+            f"got {type(runs).__name__}"
+        )
+    ids = [each.run_id if isinstance(each, Run) else each for each in given]
+    return list(dict.fromkeys(checks.check_ulid(each, "runs") for each in ids))
+
+
+def _made(traces: Iterable[Trace], at: datetime) -> pd.DataFrame:
+    found = [(trace, step) for trace in traces for step in trace.steps]
+    steps = [step for _, step in found]
+    began = columns.microseconds(step.started_at or step.queued_at for step in steps)
+    until = columns.microseconds(step.ended_at or trace.ended_at or at for trace, step in found)
+    spans = columns.spans(began, until)
+    told = columns.span_counts(step.duration if step.ended_at else None for step in steps)
+    known = told != columns.NOT_SET
+    spans[known] = told[known]
+    return pd.DataFrame(
+        {
+            "run_id": columns.text(trace.run_id for trace, _ in found),
+            "step_id": columns.text(step.step_id for step in steps),
+            "step": columns.text(step.name for step in steps),
+            "kind": columns.text(step.kind for step in steps),
+            "status": columns.words(
+                (_outcome(trace, step) for trace, step in found), columns.STEP_WORDS
+            ),
+            "queued_at": columns.times(columns.microseconds(step.queued_at for step in steps)),
+            "started_at": columns.times(columns.microseconds(step.started_at for step in steps)),
+            "ended_at": columns.times(columns.microseconds(step.ended_at for step in steps)),
+            "duration": columns.durations(spans),
+            "attempts": columns.counts([len(step.attempts) for step in steps]),
+            "error": columns.text(str(step.error or "") for step in steps),
+        }
+    )
+
+
+def _outcome(trace: Trace, step: Step) -> str:
+    """Return a step's status; the server leaves open what was open when the run ended."""
+    if trace.ended_at is None or step.status not in _OPEN:
+        return step.status
+    return "canceled" if trace.status == "canceled" else "abandoned"

@@ -1,0 +1,31 @@
+"""What tests of frames of a real Inngest need: the story, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from story_records import story
+from story_server import StoryServer
+
+from inngest_nb import InngestAPI
+
+
+@pytest.fixture(scope="package")
+def inngest() -> Iterator[StoryServer]:
+    """A dev server with the story, for tests that only read."""
+    with StoryServer() as server:
+        yield server
+
+
+@pytest.fixture
+def api(inngest: StoryServer) -> Iterator[InngestAPI]:
+    """A client of it."""
+    with InngestAPI(inngest.url) as api:
+        yield api
+
+
+@pytest.fixture
+def names() -> dict[str, str]:
+    """The ids of the story's runs, by their names."""
+    return dict(story().names)
