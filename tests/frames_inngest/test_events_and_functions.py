@@ -67,6 +67,7 @@ def test_events_are_narrowed_and_a_cut_is_told(
     ("given", "message"),
     [
         ({"name": ""}, "name must be a name such as 'shop/order.placed'"),
+        ({"name": "inngest/function.failed"}, "name must be an event of yours"),
         ({"limit": 0}, "limit must be a number above 0"),
         ({"data": 5}, "data must say"),
         ({"since": "soon"}, "since must be how long ago"),

@@ -337,6 +337,10 @@ BAD = {
     "an empty app": ({"app": ""}, "app must be a name such as 'shop'"),
     "a function that is none": ({"function": 5}, "function must be a name such as 'charge-card'"),
     "an empty event": ({"event": ""}, "event must be a name such as 'shop/order.placed'"),
+    "an event of Inngest's own": (
+        {"event": "inngest/function.failed"},
+        "event must be an event of yours, such as 'shop/order.placed'",
+    ),
     "data without a path": ({"data": {}}, "data must say .* such as {'user.id': 'u7'"),
     "data that is no mapping": ({"data": ["x"]}, "data must say .* got .*'x'"),
     "a path that is no text": ({"data": {1: 2}}, "data must say"),

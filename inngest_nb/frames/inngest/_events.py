@@ -12,7 +12,7 @@ from inngest_nb.api import Event, Found, InngestAPI
 from inngest_nb.api.basics import _checks as checks
 from inngest_nb.frames import _columns as columns
 from inngest_nb.frames.inngest._asking import LIMIT, attrs_of, opened
-from inngest_nb.frames.inngest._matching import EventData
+from inngest_nb.frames.inngest._matching import EventData, check_event
 
 
 def search_events(
@@ -36,8 +36,7 @@ def search_events(
     Raises `ValueError` for an argument that makes no sense, and `InngestError` as `api.events`
     does; its `partial` is the list of the events that were read.
     """
-    if name is not None:
-        checks.check_name(name, "name", "shop/order.placed")
+    check_event(name, "name")
     start, end = checks.check_window(since, until, datetime.now(UTC))
     wanted = EventData(data)
     checks.check_limit(limit)

@@ -8,8 +8,22 @@ from typing import Any
 
 from inngest_nb import words
 from inngest_nb.api import Event, Run
+from inngest_nb.api.basics import _checks as checks
 
 _MISSING = object()
+
+
+def check_event(name: str | None, argument: str) -> str | None:
+    """Return the name of an event; Inngest's own are in no list of the server's."""
+    if name is None:
+        return None
+    checks.check_name(name, argument, "shop/order.placed")
+    if name.startswith("inngest/"):
+        raise ValueError(
+            f"{argument} must be an event of yours, such as 'shop/order.placed': the server does "
+            f"not list Inngest's own, got {words.short(name, 60)!r}"
+        )
+    return name
 
 
 class EventData:

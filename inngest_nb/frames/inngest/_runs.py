@@ -14,7 +14,7 @@ from inngest_nb.api import Event, Found, InngestAPI, Run
 from inngest_nb.api.basics import _checks as checks
 from inngest_nb.frames import _columns as columns
 from inngest_nb.frames.inngest._asking import LIMIT, at_once, attrs_of, kept, opened
-from inngest_nb.frames.inngest._matching import ErrorText, EventData
+from inngest_nb.frames.inngest._matching import ErrorText, EventData, check_event
 from inngest_nb.frames.inngest._names import names_of
 from inngest_nb.frames.inngest._windows import runs_in
 
@@ -57,11 +57,12 @@ def search_runs(
     With `event`, a whole name, or `data`, the events of that time are read first and compared here;
     the rows are the runs that they triggered, whenever, also as part of a batch. `data` has for
     each path in an event's data its value, or a function that is called with the value. Events
-    which Inngest made are not found.
+    which Inngest made, such as that of an invocation, are not found.
 
     `df.wf` is a readable table and answers questions. `attrs` has `source`, `fetched_at`, `filter`,
     `truncated` (runs are missing) and `truncated_because`. Interrupted, or when the server fails,
-    the error's `partial` is the frame of what was read.
+    the error's `partial` is the frame of what was read (or the list of the events, if it came no
+    further).
 
     Raises `ValueError` for an argument that makes no sense, and `InngestError` as `api.runs` does.
     """
@@ -93,11 +94,8 @@ def _question(
     status: Any, app: Any, function: Any, event: Any, data: Any, error: Any, since: Any, until: Any,
     limit: Any, outputs: Any,
 ) -> _Question:  # fmt: skip
-    for name, given, example in (
-        ("app", app, "shop"),
-        ("function", function, "charge-card"),
-        ("event", event, "shop/order.placed"),
-    ):
+    check_event(event, "event")
+    for name, given, example in (("app", app, "shop"), ("function", function, "charge-card")):
         if given is not None:
             checks.check_name(given, name, example)
     statuses = checks.check_statuses(_once(status))
