@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from canned_server import Seen
+from canned_server import Answer, CannedServer, Seen
 from story_records import shifted_id, story
 from story_server import StoryServer
 
@@ -156,6 +156,25 @@ def test_a_cut_is_told_in_attrs_and_in_the_readable_table(
     assert ("; older ones left out by limit=" in rows.wf._repr_html_()) is cut
     assert ("; older ones left out by limit=" in repr(rows.wf)) is cut
     assert len(rows) == (limit or 47)
+
+
+def test_an_event_with_more_runs_than_the_server_shows_is_a_cut() -> None:
+    event = {"internal_id": "01M82BBS9R4GVMW03Q690F6EC1", "name": "x/y", "data": {"n": 1}}
+    run = {"id": "01M82BBSDM2RWR71WM2EZVHP9E", "status": "QUEUED"}
+
+    def answer(seen: Seen) -> Answer:
+        said = (
+            {"data": [run], "page": {"hasMore": True, "cursor": "c"}}
+            if seen.target.startswith("/api/v2/events/")
+            else {"data": [event]}
+        )
+        headers = ("content-type", "application/json"), ("x-inngest-server-kind", "dev")
+        return Answer(200, headers, json.dumps(said).encode())
+
+    with CannedServer(answer) as inngest, InngestAPI(inngest.url) as api:
+        rows = inb.search_runs(api, data={"n": 1})
+    assert (len(rows), rows.attrs["truncated"]) == (1, True)
+    assert "an event has more runs than the server shows" in rows.wf._repr_html_()
 
 
 def test_the_attrs_can_be_written_as_json(inngest: StoryServer, api: InngestAPI) -> None:
