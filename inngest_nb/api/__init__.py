@@ -2,6 +2,7 @@
 
 from inngest_nb.api._async_client import AsyncInngestAPI
 from inngest_nb.api._client import InngestAPI
+from inngest_nb.api.basics import _checks as checks
 from inngest_nb.api.basics._values import (
     App,
     Event,
@@ -34,4 +35,5 @@ __all__ = [
     "StepAttempt",
     "Trace",
     "Trigger",
+    "checks",
 ]

@@ -67,7 +67,7 @@ def test_a_window_has_both_its_ends(api: InngestAPI) -> None:
     assert 0 < len(rows) < 47
 
 
-def test_an_app_is_looked_up_once_for_a_function() -> None:
+def test_a_function_is_found_without_its_app() -> None:
     with StoryServer(runs=2_000) as inngest, InngestAPI(inngest.url) as api:
         rows = inb.search_runs(api, function="outputs", since=None)
         assert list(rows["run_id"]) == [r.run_id for r in api.runs(function="outputs", limit=None)]

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inngest_nb import words
-from inngest_nb.api import Event, Run
-from inngest_nb.api.basics import _checks as checks
+from inngest_nb.api import Event, Run, checks
 
 _MISSING = object()
 

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from inngest_nb.api import Event, Found, InngestAPI, Run
-from inngest_nb.api.basics import _checks as checks
+from inngest_nb.api import Event, Found, InngestAPI, Run, checks
 from inngest_nb.frames import _columns as columns
 from inngest_nb.frames.inngest._asking import LIMIT, at_once, attrs_of, kept, opened
 from inngest_nb.frames.inngest._matching import ErrorText, EventData, check_event

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from inngest_nb.api import InngestAPI, Run, Step, Trace
-from inngest_nb.api.basics import _checks as checks
+from inngest_nb.api import InngestAPI, Run, Step, Trace, checks
 from inngest_nb.frames import _columns as columns
 from inngest_nb.frames.inngest._asking import at_once, attrs_of, kept, opened
 
