@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import random
 import re
 import weakref
@@ -190,7 +191,7 @@ class Executor:
                     raise _ended(stored)
             state = WorkflowState(
                 workflow_id=workflow_id,
-                run_id=uuid4().hex,
+                run_id=os.urandom(16).hex(),
                 status=WorkflowStatus.RUNNING,
                 input=given,
                 etag=stored.etag if stored else "",

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, overload
 
-from inngest_nb.engine.basics._functions import check_function, clean, name_of
+from inngest_nb.engine.basics._functions import check_function, clean, name_of, once_for_each
 from inngest_nb.state import check_name
 
 # Prefix of this package's own sample workflows; a user's run never resolves to one of them.
@@ -144,7 +144,12 @@ def workflow(
 def definition_of(fn: Callable[..., Any]) -> Definition:
     """Return a function's name and version; the version is None if it is not registered."""
     found: Definition | None = getattr(fn, _MARK, None)
-    return found or Definition(qualified(fn), None)
+    return found or _unregistered(fn)
+
+
+@once_for_each
+def _unregistered(fn: Callable[..., Any]) -> Definition:
+    return Definition(qualified(fn), None)
 
 
 def is_registered(fn: Callable[..., Any]) -> bool:

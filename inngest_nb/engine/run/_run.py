@@ -38,6 +38,9 @@ from inngest_nb.store import Message, Write
 
 _log = logging.getLogger("inngest_nb.engine")
 
+# What ends a run here but not in the store.
+_STOPPED = (WorkflowNotSavedError, LeaseLostError)
+
 
 class Run:
     """A run that is executing in this process.
@@ -428,7 +431,7 @@ class Run:
 
     def _give_up(self, failure: EngineError) -> None:
         with self.lock:
-            if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
+            if isinstance(self._failure, _STOPPED):
                 return
             self._failure = failure
             told = self.done.done()
@@ -574,7 +577,7 @@ class Run:
     def _is_released(self) -> bool:
         """Tell whether others may resume: the run was stopped, and all its events are saved."""
         with self.lock:
-            if isinstance(self._failure, WorkflowNotSavedError | LeaseLostError):
+            if isinstance(self._failure, _STOPPED):
                 return True
             stopped = self.status is WorkflowStatus.RUNNING
             return stopped and not self.journal.is_behind(self._wanted)

@@ -25,7 +25,12 @@ from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
 from inngest_nb.store.tables._sqlite_keys import remember, remembered
 from inngest_nb.store.tables._sqlite_looker import Looker
-from inngest_nb.store.tables._sqlite_rows import checksum_of, read_bare_rows, read_rows
+from inngest_nb.store.tables._sqlite_rows import (
+    checksum_of,
+    read_bare_rows,
+    read_row,
+    read_rows,
+)
 from inngest_nb.store.tables._sqlite_sharing import (
     abandoned,
     drop_messages_of,
@@ -108,8 +113,7 @@ class SqliteTable:
     def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
         """Return the row of an id; a document longer than `max_bytes` (0: no limit) is left out."""
         with self._reader() as database:
-            named = "WHERE w.workflow_id = ?", (workflow_id,)
-            return next(iter(read_rows(database, *named, longest=max_bytes)), None)
+            return read_row(database, workflow_id, max_bytes)
 
     def page(
         self,

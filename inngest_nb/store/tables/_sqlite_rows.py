@@ -21,6 +21,8 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS B
     w.number, d.checksum, w.parts_checksum, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
 FROM workflows w LEFT JOIN documents d ON d.number = w.number
 """
+_ONE = "WHERE w.workflow_id = ?"
+_SELECT_ONE = _SELECT + _ONE
 # A checksum is stored after its document, so reading the checksum means reading the document.
 _SELECT_SHORT = _SELECT.replace(
     "CAST(d.body AS BLOB)", "CASE WHEN length(d.body) <= ? THEN CAST(d.body AS BLOB) ELSE x'' END"
@@ -49,6 +51,19 @@ _LAST_US = wire.microseconds(datetime.max.replace(tzinfo=UTC)) + _DAY_US
 def checksum_of(workflow_id: bytes, body: bytes) -> int:
     """Return the checksum of a document or a part, which depends on the workflow's id, too."""
     return crc32(body, crc32(workflow_id))
+
+
+def read_row(database: sqlite3.Connection, workflow_id: str, longest: int = 0) -> Row | None:
+    """Read the row of an id, None if there is none; see `read_rows`."""
+    if not longest:  # the fast path
+        try:
+            line = database.execute(_SELECT_ONE, (workflow_id,)).fetchone()
+            return None if line is None else _row(database, line)
+        except sqlite3.Error as error:
+            if not _tells_of_damage(error):
+                raise
+    rows = read_rows(database, _ONE, (workflow_id,), longest=longest)
+    return rows[0] if rows else None
 
 
 def read_rows(
