@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from canned_server import Answer, CannedServer, Seen
@@ -51,11 +52,10 @@ def test_as_many_requests_as_are_useful_are_under_way_and_no_more() -> None:
 
 def test_waiting_for_a_turn_is_not_the_servers_time() -> None:
     """All together they take longer than any of them may."""
-    one_by_one = threading.Lock()
+    one_by_one = ThreadPoolExecutor(1)  # in the order of their coming, as a lock is not
 
     def slowly(_: Seen) -> Answer:
-        with one_by_one:
-            threading.Event().wait(0.01)
+        one_by_one.submit(threading.Event().wait, 0.01).result()
         return Answer(404)
 
     async def main(url: str) -> float:
@@ -64,7 +64,7 @@ def test_waiting_for_a_turn_is_not_the_servers_time() -> None:
             await load_many(store, 300)
             return time.monotonic() - begun
 
-    with CannedServer(slowly) as server:
+    with one_by_one, CannedServer(slowly) as server:
         assert asyncio.run(main(server.url)) > 2
 
 
