@@ -103,7 +103,7 @@ def kernel() -> Iterator[LiveKernel]:
         yield kernel
 
 
-# A cell that waits for a run handles the signal of the stop button itself.
+# A cell that waits for a run handles the signal of the stop button itself. No event tells of that.
 LISTENS = """
 import signal, threading, time
 
@@ -111,12 +111,16 @@ def tell_when_the_cell_waits():
     before = signal.getsignal(signal.SIGINT)
 
     def look():
-        while signal.getsignal(signal.SIGINT) is before:
+        while signal.getsignal(signal.SIGINT) is before or not store.list():
             time.sleep(0.001)
         print("it waits for the stop button", flush=True)
 
     threading.Thread(target=look).start()
 
+def ends():
+    while (trip := store.load("trip")) is None or trip.status == "running":
+        time.sleep(0.001)
+    return trip.status
 """
 
 
@@ -134,7 +138,34 @@ def test_the_stop_button_leaves_one_line(kernel: LiveKernel, cell: str) -> None:
         elif message["msg_type"] == "error":
             break
     assert message["content"]["traceback"] == ["⊘ Canceled: trip"]
-    assert kernel.run("print(store.load('trip').status)").strip() == "canceled"
+    assert kernel.run("print(ends())").strip() == "canceled"
+
+
+def test_a_run_that_is_stopped_before_it_has_begun_is_named(kernel: LiveKernel) -> None:
+    process = int(kernel.run(f"{LISTENS}print(os.getpid())"))
+    kernel.run(
+        """
+class SlowStore(inb.MemoryStore):
+    def load(self, id):
+        if not asked.is_set():
+            print("it begins", flush=True)  # by looking whether there is such a run
+            asked.wait()
+        return super().load(id)
+
+asked = threading.Event()
+slow = SlowStore()
+"""
+    )
+    kernel.client.execute("inb.run(waits, store=slow, id='trip')", stop_on_error=False)
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=30)
+        if "it begins" in message["content"].get("text", ""):
+            os.kill(process, signal.SIGINT)
+        elif message["msg_type"] == "error":
+            break
+    assert message["content"]["traceback"] == ["⊘ Canceled: trip"]
+    kernel.run("asked.set(); store = slow")
+    assert kernel.run("print(ends())").strip() == "canceled"
 
 
 def test_a_finished_id_runs_again_only_where_this_kernel_ran_it(kernel: LiveKernel) -> None:

@@ -261,7 +261,7 @@ def run(
     except KeyboardInterrupt:
         stop.press()
         stop.wait()
-        raise RunStoppedError(_canceled(stop.id)) from None
+        raise RunStoppedError(_canceled(stop.id or id or "")) from None
     warn_if_replay_differs(fn, done.state)
     if check and done.status != "completed":
         done.result()
