@@ -19,6 +19,7 @@ FLOORS = {
     "state": 0,
     "words": 0,
     "nesting": 1,
+    "progress": 1,
     "wire": 1,
     "history": 2,
     "store": 2,
@@ -40,6 +41,8 @@ INNER_FLOORS = {
     ("api", "basics"): 0,
     ("api", "calls"): 1,
     ("api", ""): 2,
+    ("api", "reading"): 3,
+    ("api", "states"): 4,
     ("engine", "basics"): 0,
     ("engine", "history"): 1,
     ("engine", "threads"): 2,
@@ -47,10 +50,16 @@ INNER_FLOORS = {
     ("engine", "calls"): 4,
     ("engine", "code"): 5,
     ("engine", ""): 6,
-    ("frames", ""): 0,
-    ("frames", "inngest"): 1,
+    ("frames", "basics"): 0,
+    ("frames", "charts"): 1,
+    ("frames", "insight"): 1,
+    ("frames", ""): 2,
+    ("frames", "inngest"): 3,
+    ("frames", "acting"): 4,
+    ("frames", "sql"): 4,
     ("notebook", "page"): 0,
     ("notebook", "timeline"): 1,
+    ("notebook", "waterfall"): 1,
     ("notebook", "live"): 2,
     ("notebook", "forms"): 3,
     ("notebook", "compare"): 4,
@@ -63,13 +72,14 @@ INNER_FLOORS = {
 }
 
 # Rooms whose inner rooms have no doors: within, their files know each other.
-ONE_DOOR = ("api/", "engine/")
+ONE_DOOR = ("api/", "engine/", "frames/")
 
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
-    "IPython": ["notebook/", "frames/_figure.py"],
+    "IPython": ["notebook/", "frames/charts/_figure.py"],
     "anywidget": ["notebook/explore/_table.py", "notebook/live/_asking.py"],
     "click": ["cli/"],
+    "duckdb": ["frames/sql/"],
     "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
     "httpx": ["api/", "store/http/"],
     "ipykernel": ["checkup/"],
@@ -78,7 +88,7 @@ LIBRARIES = {
     "jupyter_client": ["checkup/"],
     "jupyter_core": ["cli/"],
     "markupsafe": ["notebook/"],
-    "matplotlib": ["frames/_drawing.py", "frames/_figure.py"],
+    "matplotlib": ["frames/charts/_drawing.py", "frames/charts/_figure.py"],
     "msgspec": [
         "api/",
         "state.py",
@@ -99,6 +109,7 @@ LIBRARIES = {
     "pandas": ["frames/", "notebook/"],
     "sqlite3": ["store/tables/_sqlite"],
     "starlette": ["server/"],
+    "tqdm": ["progress.py"],
     "traitlets": ["notebook/explore/_table.py", "notebook/live/_asking.py"],
     "uvicorn": ["server/"],
     "uvloop": ["server/"],

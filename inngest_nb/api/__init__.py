@@ -18,6 +18,7 @@ from inngest_nb.api.basics._values import (
     Trigger,
 )
 from inngest_nb.api.calls._events import NewEvent
+from inngest_nb.api.reading._windows import runs_in
 
 __all__ = [
     "App",
@@ -36,4 +37,5 @@ __all__ = [
     "Trace",
     "Trigger",
     "checks",
+    "runs_in",
 ]

@@ -1,11 +1,11 @@
 """States, histories and activities as typed DataFrames, questions asked of them, and charts."""
 
-from inngest_nb.frames import _columns as columns
 from inngest_nb.frames._accessor import WorkflowAccessor
-from inngest_nb.frames._charts import plot_activity, plot_durations, plot_status
 from inngest_nb.frames._frames import activity_frame, frame, history_frame
-from inngest_nb.frames._given import default_store, id_in, state_in, state_of, use
-from inngest_nb.frames._source import is_store
+from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use
+from inngest_nb.frames.basics._source import is_store
+from inngest_nb.frames.charts._charts import plot_activity, plot_durations, plot_status
 
 __all__ = [
     "WorkflowAccessor",

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from inngest_nb import words
-from inngest_nb.frames import _columns as columns
-from inngest_nb.frames import _readable as readable
-from inngest_nb.frames._charts import Charts
+from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics import _readable as readable
+from inngest_nb.frames.charts._charts import Charts
 from inngest_nb.state import EventType
 
 _FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from inngest_nb.frames import _columns as columns
-from inngest_nb.frames._source import Source, take
+from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._source import Source, take
 from inngest_nb.history import activities_of, moment, outcome_of, recorded, times_of
 from inngest_nb.state import WorkflowStatus
 from inngest_nb.wire import uncollected

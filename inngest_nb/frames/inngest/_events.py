@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from inngest_nb.api import Event, Found, InngestAPI, checks
-from inngest_nb.frames import _columns as columns
+from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import LIMIT, attrs_of, opened
 from inngest_nb.frames.inngest._matching import EventData, check_event
 

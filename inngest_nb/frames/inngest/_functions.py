@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from inngest_nb.api import Function, InngestAPI
-from inngest_nb.frames import _columns as columns
+from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import attrs_of, opened
 
 

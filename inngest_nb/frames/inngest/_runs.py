@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from inngest_nb.api import Event, Found, InngestAPI, Run, checks
-from inngest_nb.frames import _columns as columns
+from inngest_nb.api import Event, Found, InngestAPI, Run, checks, runs_in
+from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import LIMIT, at_once, attrs_of, kept, opened
 from inngest_nb.frames.inngest._matching import ErrorText, EventData, check_event
 from inngest_nb.frames.inngest._names import names_of
-from inngest_nb.frames.inngest._windows import runs_in
 
 _AT_ONCE = 2  # more is no faster
 _MANY_RUNS = "an event has more runs than the server shows"

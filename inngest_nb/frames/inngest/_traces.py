@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from inngest_nb.api import InngestAPI, Run, Step, Trace, checks
-from inngest_nb.frames import _columns as columns
+from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import at_once, attrs_of, kept, opened
 
 _AT_ONCE = 4  # more is no faster

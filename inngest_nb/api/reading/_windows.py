@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from inngest_nb.api import InngestAPI, Run
+from inngest_nb.api._client import InngestAPI
+from inngest_nb.api.basics._values import Run
 
 _PAGE = 100
 _AIM = 200  # runs in a window: so most pages are full, and none costs much

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inngest_nb import words
-from inngest_nb.frames._figure import LITERAL, literal, plain
+from inngest_nb.frames.charts._figure import LITERAL, literal, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from inngest_nb import words
-from inngest_nb.frames._columns import Kind
+from inngest_nb.frames.basics._columns import Kind
 from inngest_nb.history import OPEN
 
 if TYPE_CHECKING:
-    from inngest_nb.frames._drawing import Numbers
-    from inngest_nb.frames._time_bins import Bins
+    from inngest_nb.frames.charts._drawing import Numbers
+    from inngest_nb.frames.charts._time_bins import Bins
 
 
 def share_text(part: float) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 
 from inngest_nb.errors import ListingUnsupportedError
-from inngest_nb.frames._given import state_in
+from inngest_nb.frames.basics._given import state_in
 from inngest_nb.history import OPEN
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore, unreadable_in

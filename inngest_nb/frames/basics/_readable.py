@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_scalar, is_timedelta64_dtype
 
 from inngest_nb import words
-from inngest_nb.frames import _columns as columns
+from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.history import OPEN
 
 _ROWS = 20

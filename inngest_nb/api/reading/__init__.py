@@ -1,0 +1,1 @@
+"""Reading long lists of runs quickly."""

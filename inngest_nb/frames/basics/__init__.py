@@ -1,0 +1,1 @@
+"""What frames are made of: columns, where rows come from, readable tables."""

@@ -1,0 +1,1 @@
+"""The charts of frames, drawn as SVG."""
