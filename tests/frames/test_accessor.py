@@ -396,7 +396,7 @@ def test_hostile_text_in_a_readable_table_is_shown_and_does_nothing(text: str) -
     )
     html, plain = rows.wf._repr_html_(), repr(rows.wf)
     tags = {tag[0].lstrip("/") for tag in Reading(html).shape}
-    assert tags == {"style", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+    assert tags == {"style", "div", "table", "caption", "thead", "tbody", "tr", "th", "td"}
     for shown in (html, plain):
         assert not {"\0", "\x1b", "\u202e"} & set(shown)
     assert rows.loc[0, "error"] == text  # the data stays as it is

@@ -618,7 +618,8 @@ def test_a_notebook_shows_svg_on_a_transparent_ground_in_ink_for_light_and_dark(
     with capture_output() as captured:
         shell.display_formatter.format(ax.figure)
     (output,) = captured.outputs
-    assert set(output.data) == {"image/svg+xml", "text/plain"}
+    assert set(output.data) == {"text/html", "image/svg+xml", "text/plain"}
+    assert "max-width:100%" in output.data["text/html"]
     assert len(output.data["image/svg+xml"]) < 250_000
     assert ax.figure.patch.get_alpha() == ax.patch.get_alpha() == 0
     ink = {

@@ -26,7 +26,8 @@ _SAID_BY_OTHERS = {
     "ended_at": {"queued_at", "duration"},
     "step_id": {"step"},
 }
-# A notebook's own style paints every other row, and would part an error from its row.
+# A notebook's own style paints every other row, and would part an error from its row. Where there is
+# little room, the last columns are the first to go.
 _STYLE = """<style>
 table.dataframe.inb-rows th, table.dataframe.inb-rows td {
   text-align: left; vertical-align: top; white-space: nowrap; padding: 2px 8px;
@@ -36,7 +37,18 @@ table.dataframe.inb-rows tbody tr.inb-error td {
   white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 8px 4px 2.5em;
 }
 table.dataframe.inb-rows caption { text-align: left; caption-side: bottom; }
-</style>"""
+div.inb-pane { container-type: inline-size; min-width: 100%; }
+@container (max-width: 680px) {
+  table.dataframe.inb-rows :is(th, td):not(:first-child) { white-space: normal; padding: 2px 5px; }
+}
+@container (max-width: 440px) {
+  table.dataframe.inb-rows tr :is(th, td):nth-child(n + 5) { display: none; }
+}
+@container (max-width: 330px) {
+  table.dataframe.inb-rows tr :is(th, td):nth-child(n + 4) { display: none; }
+}
+</style>
+<div class="inb-pane">"""
 
 
 def html(rows: pd.DataFrame, kind: columns.Kind) -> str:
@@ -57,7 +69,7 @@ def html(rows: pd.DataFrame, kind: columns.Kind) -> str:
             f"<thead>{_line('th', shown.columns)}</thead>",
             "<tbody>",
             *lines,
-            "</tbody></table>",
+            "</tbody></table></div>",
         ]
     )
 

@@ -8,6 +8,7 @@ drawn as it stands: no mathematics, no TeX, no character that the fonts lack.
 from __future__ import annotations
 
 import io
+from base64 import b64encode
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +54,22 @@ def _figure_class() -> type[Figure]:
         def _ipython_display_(self) -> None:
             from IPython.display import publish_display_data
 
-            file = io.StringIO()
+            file = io.BytesIO()
             self.savefig(file, format="svg", metadata={"Date": None})
-            bundle = {"image/svg+xml": file.getvalue(), "text/plain": repr(self)}
+            bundle = {
+                "text/html": _fitting(file.getvalue()),
+                "image/svg+xml": file.getvalue().decode(),
+                "text/plain": repr(self),
+            }
             publish_display_data(bundle)  # type: ignore[no-untyped-call]
 
     return ChartFigure
+
+
+def _fitting(svg: bytes) -> str:
+    """Return a picture that shrinks with its pane; JupyterLab shows SVG itself in one size only."""
+    source = f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
+    return f'<img src="{source}" alt="Chart" style="max-width:100%;height:auto">'
 
 
 def _no_style_is_chosen() -> bool:
