@@ -164,6 +164,8 @@ def test_a_result_that_is_not_json_is_marked_and_nothing_is_forked(
     press(view, view.fork)
     assert "Result is not JSON: text stands in double quotes" in words(view.edit.flaw)
     assert "Could not fork the workflow" in words(view.trouble)
+    assert "line 1, column 2" in words(view.edit.flaw)
+    assert "column" not in words(view.trouble), "its place is said once"
     assert view.forked is None
     assert len(store.list()) == 1
 
@@ -262,6 +264,8 @@ def test_a_store_that_fails_is_said_to(order: WorkflowState, tmp_path: Path) -> 
         view = inb.replay(order, inb.samples.order, store=store)
     press(view, view.fork)
     assert "Could not fork the workflow" in words(view.trouble)
+    assert "line 1, column 2" in words(view.edit.flaw)
+    assert "column" not in words(view.trouble), "its place is said once"
     assert view.forked is None
 
 

@@ -26,8 +26,8 @@ _SAID_BY_OTHERS = {
     "ended_at": {"queued_at", "duration"},
     "step_id": {"step"},
 }
-# A notebook's own style paints every other row, and would part an error from its row. Where there is
-# little room, the last columns are the first to go.
+# A notebook's own style paints every other row, and would part an error from its row.
+# In a narrow pane, the last columns are the first to go.
 _STYLE = """<style>
 table.dataframe.inb-rows th, table.dataframe.inb-rows td {
   text-align: left; vertical-align: top; white-space: nowrap; padding: 2px 8px;
