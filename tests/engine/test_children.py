@@ -358,6 +358,31 @@ def test_a_child_that_nobody_waits_for_any_more_is_canceled(executor: Executor) 
     assert handle.status == "running"
 
 
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_a_child_is_canceled_though_its_parent_comes_to_its_end_in_the_replay(
+    lives: Lives, gives_up: bool
+) -> None:
+    async def parent(ctx: AsyncWorkflowContext) -> str:
+        call = asyncio.ensure_future(ctx.execute_workflow(waits))
+        await ctx.receive_signal("enough")
+        if gives_up:
+            call.cancel()
+        return "done"
+
+    lives.executor.execute(parent, id="w")
+    child = wait_for_child(lives.store)
+    wait_until(lambda: "enough" in lives.executor.waiting_for("w"))
+    lives.store.fail_from = lives.store.saves + 2  # the signal is stored, and not what comes of it
+    lives.executor.signal("w", Signal("enough"))
+    wait_until(lambda: lives.store.saves >= lives.store.fail_from)
+    executor = lives.crash()
+    before = lives.store.load("w")
+    assert before is not None
+    assert before.history[-1].type == "signal_received"
+    assert executor.resume(parent, "w").result(10) == "done"
+    wait_for_status(lives.store, child.workflow_id, "canceled")
+
+
 @KINDS
 def test_a_child_that_is_canceled_is_a_failed_call(executor: Executor, kind: str) -> None:
     handle = executor.execute(parent_of(kind, waits), id="w")

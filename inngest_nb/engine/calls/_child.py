@@ -143,7 +143,7 @@ class Child(Activity):
     def _release(self) -> None:
         super()._release()
         if not self.order.detached and self._attempt > self._over:
-            self._run.when_live(self._cancel)
+            self._run.when_decided(self._cancel)
 
     def _cancel(self) -> None:
         """Cancel the child once it is saved that the parent no longer waits for it."""

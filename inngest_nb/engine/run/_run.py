@@ -84,6 +84,7 @@ class Run:
         self._listening: Counter[str] = Counter()
         self._claimed = False
         self._parked: list[Callable[[], object]] = []
+        self._decided: list[Callable[[], object]] = []
         # To be done once an event is saved: hooks to call, and work to start.
         self._untold: list[tuple[str, HistoryEvent]] = []
         self._held: list[tuple[Callable[[], object], HistoryEvent]] = []
@@ -216,6 +217,14 @@ class Run:
         else:
             self._parked.append(start)
 
+    def when_decided(self, call: Callable[[], object]) -> None:
+        """Call something once the history has been replayed, or the run has ended in the replay."""
+        with self.lock:
+            if self.past is not None and not self.ended:
+                self._decided.append(call)
+                return
+        call()
+
     def when_saved(self, event: HistoryEvent, begin: Callable[[], object]) -> None:
         """Call `begin` as soon as an event is saved, or now if it is."""
         with self.lock:
@@ -340,7 +349,10 @@ class Run:
             self.status, self._failure = status, failure
             self._outcome = {"result": result, "error": error}
             self.changed.notify_all()
+            decided, self._decided = self._decided, []
         self._stop()
+        for call in decided:
+            call()
         return event
 
     def fail(self, error: BaseException) -> None:
@@ -488,10 +500,12 @@ class Run:
 
     def _go_live(self) -> None:
         """End the replay, and start the calls that the history has no results for."""
-        self.past = None
+        with self.lock:
+            self.past = None
+            decided, self._decided = self._decided, []
         self._arm_deadline()
         parked, self._parked = self._parked, []
-        for start in parked:
+        for start in [*decided, *parked]:
             start()
 
     def _wait_saved(self, event: HistoryEvent) -> bool:
