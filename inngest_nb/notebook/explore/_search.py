@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from inngest_nb.notebook.page import filling, row
+from inngest_nb.notebook.page import filling, row, shared_style
 from inngest_nb.state import WorkflowStatus
 from inngest_nb.words import short, status_text, status_tone, visible
 
@@ -88,7 +88,8 @@ class Search:
             self.chips.children = tuple(self._chips.values())
 
     def _make(self, word: str) -> Any:
-        chip = widgets.ToggleButton(layout=widgets.Layout(width="auto"))
+        alike = shared_style(widgets.ToggleButton)
+        chip = widgets.ToggleButton(layout=widgets.Layout(width="auto"), style=alike)
         chip.tooltip = f"Show only status {short(word, 40) or 'not set'}"
         chip.add_class("inb-chip")
         chip.add_class(f"inb-{status_tone(word)}")

@@ -21,6 +21,7 @@ from inngest_nb.notebook.page import (
     confirm_changes,
     notice,
     output,
+    shared_style,
 )
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
@@ -122,7 +123,8 @@ class Form(widgets.VBox):  # type: ignore[misc]
         """
         # A layout that replaced another would leave that one in the kernel's memory.
         layout = widgets.Layout(width="auto", flex="0 0 auto")
-        button = widgets.Button(description=text, button_style=style, layout=layout)
+        alike = shared_style(widgets.Button)
+        button = widgets.Button(description=text, button_style=style, layout=layout, style=alike)
         button.add_class(f"inb-{text.lower().replace(' ', '-')}")
         clicked, again = None if self.queues else button, waits or self.queues
         button.on_click(lambda _: self._start(doing, work, area, clicked=clicked, again=again))

@@ -11,14 +11,14 @@ from inngest_nb.notebook.page._html import bundle, fragment, output
 
 if typing.TYPE_CHECKING:
     from inngest_nb.notebook.page._areas import Area, FlawArea, filling, notice, row
-    from inngest_nb.notebook.page._closing import close_widgets
+    from inngest_nb.notebook.page._closing import close_widgets, shared_style
 else:
 
     def __getattr__(name: str) -> object:
         # Those above are loaded on first use: a timeline needs no ipywidgets, which load slowly.
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = "_closing" if name == "close_widgets" else "_areas"
+        module = "_closing" if name in ("close_widgets", "shared_style") else "_areas"
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 
@@ -39,5 +39,6 @@ __all__ = [
     "notice",
     "output",
     "row",
+    "shared_style",
     "words_of",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
+from inngest_nb.notebook.page._closing import shared_style
 from inngest_nb.notebook.page._diff import Change
 from inngest_nb.notebook.page._html import fragment
 
@@ -44,7 +45,7 @@ class Area(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
     markup = Markup("")
 
     def __init__(self, hook: str, content: Markup = markup) -> None:
-        super().__init__()
+        super().__init__(style=shared_style(widgets.HTML))
         self.add_class("inb")
         self.add_class(hook)
         self.show(content)

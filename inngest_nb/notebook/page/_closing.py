@@ -7,9 +7,21 @@ from typing import Any
 
 import ipywidgets as widgets
 
-__all__ = ["close_widgets"]
+__all__ = ["close_widgets", "shared_style"]
 
 _OURS = ("inngest_nb.notebook.", "ipywidgets.")
+_SHARED: dict[Any, Any] = {}
+
+
+def shared_style(kind: Any) -> Any:
+    """Return the style of all widgets of a kind that look alike; no view that is closed closes it.
+
+    A page takes as long for a style of its own as for the widget itself.
+    """
+    style = _SHARED.get(kind)
+    if style is None or style.comm is None:  # somebody has closed all widgets
+        style = _SHARED[kind] = kind.class_traits()["style"].klass()
+    return style
 
 
 def close_widgets(view: Any, kept: Container[str] = ()) -> None:
@@ -19,7 +31,8 @@ def close_widgets(view: Any, kept: Container[str] = ()) -> None:
     the buttons and fields that wait for their turn in an attribute. A kernel keeps what its cells
     returned, so the view lets go of its parts, but for the attributes that are `kept`.
     """
-    for widget in list(_widgets_in(view)):
+    shared = list(_SHARED.values())
+    for widget in [each for each in _widgets_in(view) if each not in shared]:
         widgets.Widget.close(widget)  # a view's own `close` is what called this
     view.children = ()
     for name in [name for name in vars(view) if name not in kept]:
