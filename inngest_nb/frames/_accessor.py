@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from copy import deepcopy
-from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics import _readable as readable
 from inngest_nb.frames.charts._charts import Charts
+from inngest_nb.frames.insight import _failures as failing
+from inngest_nb.frames.insight import _rates as rates
+from inngest_nb.frames.insight import _steps as steps
+from inngest_nb.frames.insight._errors import error_groups
 from inngest_nb.state import EventType
 
 _FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))
-# In errors: what may vary, and the signs that join two such parts to one.
-_DIFFERS = "…"
-_ATOM = re.compile(r"""(?<!\w)(?:'[^'\n]*'|"[^"\n]*"|`[^`\n]*`)(?!\w)|[\w-]+""")
-_QUOTES = frozenset("'\"`")
-_JOINTS = frozenset(".:,/@+")
+# What some frames answer beyond what all do.
+_MORE = {
+    columns.WORKFLOWS: ('rate("1h")',),
+    columns.RUNS: ("failures()", 'rate("1h")'),
+    columns.STEPS: ("failures()", "slowest()", "queue_delay()", "saved_by_retry()"),
+}
 
 
 class WorkflowAccessor:
@@ -49,9 +49,11 @@ class WorkflowAccessor:
         self._kind = kind
 
     def __repr__(self) -> str:
+        more = "".join(f"{each}, " for each in _MORE.get(self._kind, ()))
         return (
             f"{readable.text(self._rows, self._kind)}\n"
-            "df.wf: summary(), running(longer_than=...), failed(), errors(), durations(), plot"
+            "df.wf: summary(), running(longer_than=...), failed(), errors(), durations(), "
+            f"{more}plot"
         )
 
     def _repr_html_(self) -> str:
@@ -80,9 +82,7 @@ class WorkflowAccessor:
             }
         )
 
-    def running(
-        self, longer_than: timedelta | np.timedelta64 | str | float | None = None
-    ) -> pd.DataFrame:
+    def running(self, longer_than: columns.Span | None = None) -> pd.DataFrame:
         """Return the rows that are still running, the longest first.
 
         `longer_than` is a timedelta, seconds, or text such as "2h". It leaves out rows whose start
@@ -93,7 +93,7 @@ class WorkflowAccessor:
         spans = self._spans()
         chosen = self._rows[self._kind.word] == "running"
         if longer_than is not None:
-            chosen &= spans > _timedelta(longer_than)
+            chosen &= spans > columns.span_of(longer_than, "longer_than")
         longest = spans[chosen].reset_index(drop=True).sort_values(ascending=False, kind="stable")
         return self._rows[chosen].iloc[longest.index]
 
@@ -107,16 +107,16 @@ class WorkflowAccessor:
     def errors(self) -> pd.DataFrame:
         """Return one row per group of errors among the rows that failed, the largest group first.
 
-        Errors that differ only in numbers, ids and quoted values are one group; `error` has `…`
-        where they differ, and escapes for what cannot be seen. `count` and `share` are of all
-        failures, `first_seen` and `last_seen` times, `example` is the id of the workflow that
+        Errors that differ only in numbers, ids, addresses and quoted values are one group; `error`
+        has `…` where they differ, and escapes for what cannot be seen. `count` and `share` are of
+        all failures, `first_seen` and `last_seen` times, `example` is the id of the workflow that
         failed last.
         """
         kind, failed = self._kind, self.failed()
         self._need("error")
         rows = failed[::-1]
         ids = self._ids(rows)
-        group_of = _error_groups(rows["error"].dropna())
+        group_of = error_groups(rows["error"].dropna())
         group = rows["error"].map(group_of).astype("str")
         groups = rows.assign(example=ids).groupby(group.to_numpy(), sort=False, dropna=False)
         counts = groups.size()
@@ -162,6 +162,88 @@ class WorkflowAccessor:
             }
         )
 
+    def failures(
+        self, *, traces: pd.DataFrame | None = None, runs: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Return one row per group of failures of a real Inngest's runs, the largest group first.
+
+            failed = inb.search_runs(outputs=True).wf.failures()
+            runs.wf.failures(traces=inb.trace_frame(runs.wf.failed()))
+
+        A group has the same app, function, step and `error`, as in `errors()`. `count` is how many
+        runs failed so, `share` their part of the function's runs in this frame that completed or
+        failed, `first_seen` and `last_seen` when they ended, `example` the last one's `run_id`.
+
+        Only `traces`, the `trace_frame` of the runs that failed, tell the `step`, else it is
+        missing: the one with whose error the run ended, or `Finalization` for an error of the
+        function itself. They tell the errors too, where `outputs` were not read.
+
+        On a `trace_frame` it groups the steps that failed in runs that have ended, also those whose
+        error the function caught. There `runs`, a frame of `search_runs`, tells the functions.
+        """
+        if self._kind is columns.STEPS:
+            if traces is not None:
+                raise ValueError("traces is for frames of runs; here, use runs=search_runs(...)")
+            return self._from_here(failing.failures_of_steps(self._rows, runs))
+        self._only("failures", "search_runs() or trace_frame(); errors() works here", columns.RUNS)
+        if runs is not None:
+            raise ValueError("runs is for frames of steps; here, use traces=trace_frame(...)")
+        return self._from_here(failing.failures_of_runs(self._rows, traces))
+
+    def rate(self, every: columns.Span = "1h") -> pd.DataFrame:
+        """Return how many runs began in each span of time, and how many of them failed.
+
+        The index, `start`, has the beginning of each span in UTC, from the first run's to the last
+        one's, also of those without a run; weeks begin on Mondays. The columns are `runs`, what
+        became of them by now: `completed`, `failed`, `canceled`, `unfinished`; and `failure_rate`,
+        the share of those that completed or failed, missing if there are none. A run counts where
+        it was queued; one without that time is left out.
+
+        `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` for what is no
+        duration, and for one of which there would be more than 100,000 rows.
+        """
+        kind = self._kind
+        self._only("rate", "frame() or search_runs()", columns.WORKFLOWS, columns.RUNS)
+        self._need(kind.began)
+        span = columns.span_of(every, "every")
+        return self._from_here(rates.rates(self._rows[kind.began], self._words(), span))
+
+    def slowest(self, n: int = 10, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the slowest steps of a `trace_frame`: by the duration that 19 of 20 keep to.
+
+        It has one row per app, function, step and `kind`, with `count`, `p50`, `p95` and `max` of
+        the durations, and as `example` the `run_id` of the longest. Only steps that completed or
+        failed count, with the pauses between their attempts; sleeps, and waits for an event, do
+        not. `runs`, a frame of `search_runs`, tells the functions, which are missing otherwise.
+        """
+        self._only("slowest", "trace_frame()", columns.STEPS)
+        return self._from_here(steps.slowest(self._rows, runs, n))
+
+    def queue_delay(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return how long the steps of a `trace_frame` waited for a worker, the longest first.
+
+        The columns are those of `slowest()`, with the time from `queued_at` to `started_at`; a step
+        that is still queued has waited until `fetched_at`. Where runs wait, more workers or a
+        higher limit on concurrency help; slow steps show in `slowest()`.
+        """
+        self._only("queue_delay", "trace_frame(): runs don't tell it", columns.STEPS)
+        return self._from_here(steps.queue_delays(self._rows, runs))
+
+    def saved_by_retry(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return which steps of a `trace_frame` were tried again, and how many runs that saved.
+
+        It has one row per app, function, step and `kind`: in how many runs that have ended the step
+        was `retried`; in how many of them it passed then, and the run completed, `saved`, and their
+        `share`; how many `attempts` these needed at most; when it was `last_seen`; and the last run
+        that was saved, as `example`. Inngest counts the retries of an error that came with a time
+        to wait, or from outside of a step, as those of `Finalization`, the function itself.
+
+        `runs`, a frame of `search_runs`, tells the functions and how the runs ended; without it,
+        functions are missing, and a run ended as its function did.
+        """
+        self._only("saved_by_retry", "trace_frame()", columns.STEPS)
+        return self._from_here(steps.saved_by_retry(self._rows, runs))
+
     def _words(self) -> pd.Series[Any]:
         """Return the column of words as a categorical, whatever was made of it since."""
         return columns.as_words(self._rows[self._kind.word], self._kind.known)
@@ -184,8 +266,15 @@ class WorkflowAccessor:
         if missing := [name for name in names if name not in self._rows.columns]:
             raise AttributeError(f"this needs columns that were left out: {', '.join(missing)}")
 
+    def _only(self, method: str, frames: str, *kinds: columns.Kind) -> None:
+        if self._kind not in kinds:
+            raise AttributeError(f"{method}() needs {frames}")
+
     def _answer(self, series: dict[str, pd.Series[Any]]) -> pd.DataFrame:
-        answer = pd.DataFrame(series)
+        return self._from_here(pd.DataFrame(series))
+
+    def _from_here(self, answer: pd.DataFrame) -> pd.DataFrame:
+        """Note in an answer where the rows came from."""
         answer.attrs.update(deepcopy(self._rows.attrs))
         return answer
 
@@ -193,54 +282,3 @@ class WorkflowAccessor:
 # The door has seen to it, unless pandas was found in a way of its own.
 if not hasattr(pd.DataFrame, "wf"):
     pd.api.extensions.register_dataframe_accessor("wf")(WorkflowAccessor)
-
-
-def _timedelta(given: timedelta | np.timedelta64 | str | float) -> timedelta:
-    """Read a duration; a bare number means seconds."""
-    if isinstance(given, timedelta):
-        return given
-    try:
-        try:
-            seconds = float(given)
-        except (ValueError, TypeError):
-            span: Any = pd.Timedelta(given)
-            seconds = span.total_seconds()
-        return timedelta(seconds=seconds)  # refuses NaT, as of ""
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"longer_than is seconds, a timedelta or text such as '2h', got {given!r}"
-        ) from error
-
-
-def _error_groups(errors: Iterable[str]) -> dict[str, str]:
-    """Return for each error the text of its group, with `…` where its members differ."""
-    members: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
-    for error in dict.fromkeys(errors):
-        fixed, varying = _split(error)
-        members.setdefault(fixed, []).append((error, varying))
-    text_of = {}
-    for fixed, them in members.items():
-        text = fixed[0]
-        places = zip(*(varying for _, varying in them), strict=True)
-        for values, behind in zip(places, fixed[1:], strict=True):
-            text += (values[0] if len(set(values)) == 1 else _DIFFERS) + behind
-        text_of.update(dict.fromkeys((error for error, _ in them), text))
-    return text_of
-
-
-def _split(error: str) -> tuple[tuple[str, ...], list[str]]:
-    """Split a text into what is fixed and, between that, what may vary.
-
-    Quoted text and words with a digit vary, those joined by a single sign as one: `10.0.0.1:80`.
-    """
-    spans: list[tuple[int, int]] = []
-    for atom in _ATOM.finditer(error):
-        start, end = atom.span()
-        if error[start] not in _QUOTES and not any(map(str.isdigit, atom.group())):
-            continue
-        if spans and error[spans[-1][1] : start] in _JOINTS:
-            start, _ = spans.pop()
-        spans.append((start, end))
-    edges = [0, *(edge for span in spans for edge in span), len(error)]
-    pieces = [error[start:end] for start, end in pairwise(edges)]
-    return tuple(pieces[::2]), pieces[1::2]
