@@ -167,19 +167,20 @@ class WorkflowAccessor:
     ) -> pd.DataFrame:
         """Return one row per group of failures of a real Inngest's runs, the largest group first.
 
-            failed = inb.search_runs(outputs=True).wf.failures()
+            inb.search_runs(outputs=True).wf.failures()
             runs.wf.failures(traces=inb.trace_frame(runs.wf.failed()))
 
-        A group has the same app, function, step and `error`, as in `errors()`. `count` is how many
-        runs failed so, `share` their part of the function's runs in this frame that completed or
-        failed, `first_seen` and `last_seen` when they ended, `example` the last one's `run_id`.
+        The runs of a group have the same `app`, `function`, `step` and `error`; errors are grouped
+        as in `errors()`. `count` is the number of runs, `share` is the part of the function's runs
+        that completed or failed in this frame, `first_seen` and `last_seen` are the times at which
+        runs of the group ended, and `example` is the `run_id` of the last one.
 
-        Only `traces`, the `trace_frame` of the runs that failed, tell the `step`, else it is
-        missing: the one with whose error the run ended, or `Finalization` for an error of the
-        function itself. They tell the errors too, where `outputs` were not read.
+        The step comes from `traces`, the `trace_frame` of the failed runs, and is missing without
+        them. It is the step whose error ended the run, or `Finalization` if the function itself
+        raised the error. Traces also supply the errors if the runs were read without `outputs`.
 
-        On a `trace_frame` it groups the steps that failed in runs that have ended, also those whose
-        error the function caught. There `runs`, a frame of `search_runs`, tells the functions.
+        On a `trace_frame`, the rows are steps that failed in runs that have ended, including those
+        whose error the function caught; `runs`, a frame of `search_runs`, supplies the functions.
         """
         if self._kind is columns.STEPS:
             if traces is not None:
@@ -193,14 +194,14 @@ class WorkflowAccessor:
     def rate(self, every: columns.Span = "1h") -> pd.DataFrame:
         """Return how many runs began in each span of time, and how many of them failed.
 
-        The index, `start`, has the beginning of each span in UTC, from the first run's to the last
-        one's, also of those without a run; weeks begin on Mondays. The columns are `runs`, what
-        became of them by now: `completed`, `failed`, `canceled`, `unfinished`; and `failure_rate`,
-        the share of those that completed or failed, missing if there are none. A run counts where
-        it was queued; one without that time is left out.
+        The index, `start`, has the beginning of each span in UTC, from the first run to the last,
+        with no span left out; weeks begin on Mondays. The columns are `runs`, then how many of them
+        have `completed`, `failed`, been `canceled` or are `unfinished`, and `failure_rate`: failed
+        runs as a share of those that completed or failed, missing if there are none. A run counts
+        in the span in which it was queued (created, in a `frame`), and not at all without a time.
 
-        `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` for what is no
-        duration, and for one of which there would be more than 100,000 rows.
+        `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` if it is not a
+        duration, or so short that there would be more than 100,000 rows.
         """
         kind = self._kind
         self._only("rate", "frame() or search_runs()", columns.WORKFLOWS, columns.RUNS)
@@ -209,12 +210,13 @@ class WorkflowAccessor:
         return self._from_here(rates.rates(self._rows[kind.began], self._words(), span))
 
     def slowest(self, n: int = 10, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return the slowest steps of a `trace_frame`: by the duration that 19 of 20 keep to.
+        """Return the `n` slowest steps of a `trace_frame`, ordered by the 95th percentile.
 
-        It has one row per app, function, step and `kind`, with `count`, `p50`, `p95` and `max` of
-        the durations, and as `example` the `run_id` of the longest. Only steps that completed or
-        failed count, with the pauses between their attempts; sleeps, and waits for an event, do
-        not. `runs`, a frame of `search_runs`, tells the functions, which are missing otherwise.
+        There is one row per `app`, `function`, `step` and `kind`, with `count`, `p50`, `p95` and
+        `max` of the durations, and the `run_id` of the longest as `example`. Steps count once they
+        have completed or failed, with the pauses between their attempts; sleeps and waits for an
+        event are left out. `runs`, a frame of `search_runs`, supplies apps and functions, which
+        are missing otherwise.
         """
         self._only("slowest", "trace_frame()", columns.STEPS)
         return self._from_here(steps.slowest(self._rows, runs, n))
@@ -222,24 +224,25 @@ class WorkflowAccessor:
     def queue_delay(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return how long the steps of a `trace_frame` waited for a worker, the longest first.
 
-        The columns are those of `slowest()`, with the time from `queued_at` to `started_at`; a step
-        that is still queued has waited until `fetched_at`. Where runs wait, more workers or a
-        higher limit on concurrency help; slow steps show in `slowest()`.
+        The columns and `runs` are those of `slowest()`. A delay lasts from `queued_at` to
+        `started_at`, or until `fetched_at` for a step that is still queued. Long delays call for
+        more workers or a higher concurrency limit.
         """
-        self._only("queue_delay", "trace_frame(): runs don't tell it", columns.STEPS)
+        self._only("queue_delay", "trace_frame(), search_runs() doesn't tell it", columns.STEPS)
         return self._from_here(steps.queue_delays(self._rows, runs))
 
     def saved_by_retry(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return which steps of a `trace_frame` were tried again, and how many runs that saved.
+        """Return which steps of a `trace_frame` were retried, and how many runs that saved.
 
-        It has one row per app, function, step and `kind`: in how many runs that have ended the step
-        was `retried`; in how many of them it passed then, and the run completed, `saved`, and their
-        `share`; how many `attempts` these needed at most; when it was `last_seen`; and the last run
-        that was saved, as `example`. Inngest counts the retries of an error that came with a time
-        to wait, or from outside of a step, as those of `Finalization`, the function itself.
+        There is one row per `app`, `function`, `step` and `kind`. `retried` is the number of runs
+        that retried the step and have ended; `saved` is how many of them completed after the step
+        had passed, and `share` their part. `attempts` is the most that a saved run needed,
+        `last_seen` when the last retried step ended, `example` the last saved run. Inngest counts
+        retries of a `RetryAfterError`, and of errors raised between steps, as retries of the
+        function itself: `Finalization`.
 
-        `runs`, a frame of `search_runs`, tells the functions and how the runs ended; without it,
-        functions are missing, and a run ended as its function did.
+        `runs`, a frame of `search_runs`, supplies apps, functions and how runs ended; without it,
+        apps and functions are missing, and a run has ended the way its function did.
         """
         self._only("saved_by_retry", "trace_frame()", columns.STEPS)
         return self._from_here(steps.saved_by_retry(self._rows, runs))

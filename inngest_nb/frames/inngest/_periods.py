@@ -26,33 +26,33 @@ def compare_periods(
     function: str | None = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Return a DataFrame that tells for each function whether it fails more, or takes longer.
+    """Return a DataFrame that tells for each function whether it fails more or takes longer.
 
         inb.compare_periods(before=("7d", "1d"), after="1d")
-        inb.compare_periods(api, before=("2026-11-21T00:00Z", deploy), after=deploy)
+        inb.compare_periods(api, before=(deploy - timedelta(days=7), deploy), after=deploy)
 
-    A period is when it began, until now, or its two ends; each end is a time with its zone, or how
-    long ago. It may also be a frame of `search_runs`, such as one from a file. `app` and `function`
-    narrow what is read.
+    A period is its two ends, or only its beginning if it lasts until now; an end is a time with its
+    zone, or how long ago, such as "7d". A period may also be a frame of `search_runs`, for example
+    from a file. `app` and `function` narrow both.
 
-    The columns are `app`, `function`, the verdicts `failures` and `durations` (categorical: worse,
-    better, no clear change, too few runs), `runs_before` and `runs_after`; then
-    `failure_rate_before`, `failure_rate_after` and their difference `failure_rate_change`, which
-    lies between `failure_rate_low` and `failure_rate_high`; the same of the median duration, as
-    `p50_…`; and `p95_before`, `p95_after`, `p95_change`, without an interval. Functions that fail
-    more come first, then those that take longer.
+    The columns are `app`, `function`, two verdicts, `failures` and `durations` (categorical: worse,
+    better, no clear change, too few runs), `runs_before` and `runs_after`; then the failure rates
+    `failure_rate_before` and `failure_rate_after`, their difference `failure_rate_change`, and the
+    interval in which it lies, `failure_rate_low` to `failure_rate_high`; the same for the median
+    duration, as `p50_...`; and `p95_before`, `p95_after` and `p95_change`, without an interval.
+    Functions that fail more come first, then those that take longer.
 
-    Only runs that completed or failed count, for durations those that completed; `duration` is that
-    of `search_runs`, with the time in the queue. A run that has not ended is in neither period, so
-    the last minutes of `after` show short runs first.
+    Only runs that completed or failed count, and only completed ones for durations, which include
+    the time in the queue. Runs that have not ended are in neither period, so if `after` has just
+    begun, it holds mostly short runs.
 
-    `confidence` is how often such an interval holds the true difference. That of rates is
-    Newcombe's hybrid score interval (Statistics in Medicine 17, 1998, method 10); that of medians
-    assumes no distribution (Bonett and Price, Psychological Methods 7, 2002). Both take runs as
-    independent: of an outage that made many fail together, they are too sure. A verdict is worse or
-    better when the interval does not hold 0: that makes a change clear, not large. At 0.95 about
-    one in twenty functions that did not change has such a verdict by chance. Fewer than 5 runs in a
-    period are too few, and so are fewer than 20 if they show nothing clear.
+    `confidence` is how often such an interval holds the true difference. For rates it is Newcombe's
+    hybrid score interval (Statistics in Medicine 17, 1998, method 10), for medians the interval of
+    Bonett and Price (Psychological Methods 7, 2002), which assumes no distribution. Both take runs
+    to be independent, and so are too sure about an outage in which many fail together. A verdict is
+    worse or better if 0 lies outside the interval: the change is clear, not necessarily large. At
+    0.95, about one in twenty functions that did not change gets such a verdict by chance. A period
+    with fewer than 5 runs has too few for any verdict, one with under 20 for "no clear change".
 
     `attrs` and `partial` are those of `search_runs`. Raises `ValueError` for periods that make no
     sense or overlap, and `InngestError` as `api.runs` does.
