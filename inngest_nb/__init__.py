@@ -87,7 +87,13 @@ if TYPE_CHECKING:
         plot_status,
         use,
     )
-    from inngest_nb.frames.inngest import functions_frame, search_events, search_runs, trace_frame
+    from inngest_nb.frames.inngest import (
+        compare_periods,
+        functions_frame,
+        search_events,
+        search_runs,
+        trace_frame,
+    )
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
     from inngest_nb.notebook.explore import explore
@@ -132,7 +138,9 @@ _ROOMS = {
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
-    "inngest_nb.frames.inngest": "functions_frame search_events search_runs trace_frame",
+    "inngest_nb.frames.inngest": (
+        "compare_periods functions_frame search_events search_runs trace_frame"
+    ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
     "inngest_nb.notebook.explore": "explore",
@@ -220,6 +228,7 @@ __all__ = [
     "__version__",
     "activity_frame",
     "compare",
+    "compare_periods",
     "delete_form",
     "doctor",
     "enable_nested_asyncio",

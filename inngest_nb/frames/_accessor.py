@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from copy import deepcopy
-from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics import _readable as readable
 from inngest_nb.frames.charts._charts import Charts
+from inngest_nb.frames.insight import _failures as failing
+from inngest_nb.frames.insight import _rates as rates
+from inngest_nb.frames.insight import _steps as steps
+from inngest_nb.frames.insight._errors import error_groups
 from inngest_nb.state import EventType
 
 _FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))
-# In errors: what may vary, and the signs that join two such parts to one.
-_DIFFERS = "…"
-_ATOM = re.compile(r"""(?<!\w)(?:'[^'\n]*'|"[^"\n]*"|`[^`\n]*`)(?!\w)|[\w-]+""")
-_QUOTES = frozenset("'\"`")
-_JOINTS = frozenset(".:,/@+")
+# What some frames answer beyond what all do.
+_MORE = {
+    columns.WORKFLOWS: ('rate("1h")',),
+    columns.RUNS: ("failures()", 'rate("1h")'),
+    columns.STEPS: ("failures()", "slowest()", "queue_delay()", "saved_by_retry()"),
+}
 
 
 class WorkflowAccessor:
@@ -49,9 +49,11 @@ class WorkflowAccessor:
         self._kind = kind
 
     def __repr__(self) -> str:
+        more = "".join(f"{each}, " for each in _MORE.get(self._kind, ()))
         return (
             f"{readable.text(self._rows, self._kind)}\n"
-            "df.wf: summary(), running(longer_than=...), failed(), errors(), durations(), plot"
+            "df.wf: summary(), running(longer_than=...), failed(), errors(), durations(), "
+            f"{more}plot"
         )
 
     def _repr_html_(self) -> str:
@@ -80,9 +82,7 @@ class WorkflowAccessor:
             }
         )
 
-    def running(
-        self, longer_than: timedelta | np.timedelta64 | str | float | None = None
-    ) -> pd.DataFrame:
+    def running(self, longer_than: columns.Span | None = None) -> pd.DataFrame:
         """Return the rows that are still running, the longest first.
 
         `longer_than` is a timedelta, seconds, or text such as "2h". It leaves out rows whose start
@@ -93,7 +93,7 @@ class WorkflowAccessor:
         spans = self._spans()
         chosen = self._rows[self._kind.word] == "running"
         if longer_than is not None:
-            chosen &= spans > _timedelta(longer_than)
+            chosen &= spans > columns.span_of(longer_than, "longer_than")
         longest = spans[chosen].reset_index(drop=True).sort_values(ascending=False, kind="stable")
         return self._rows[chosen].iloc[longest.index]
 
@@ -107,16 +107,16 @@ class WorkflowAccessor:
     def errors(self) -> pd.DataFrame:
         """Return one row per group of errors among the rows that failed, the largest group first.
 
-        Errors that differ only in numbers, ids and quoted values are one group; `error` has `…`
-        where they differ, and escapes for what cannot be seen. `count` and `share` are of all
-        failures, `first_seen` and `last_seen` times, `example` is the id of the workflow that
+        Errors that differ only in numbers, ids, addresses and quoted values are one group; `error`
+        has `…` where they differ, and escapes for what cannot be seen. `count` and `share` are of
+        all failures, `first_seen` and `last_seen` times, `example` is the id of the workflow that
         failed last.
         """
         kind, failed = self._kind, self.failed()
         self._need("error")
         rows = failed[::-1]
         ids = self._ids(rows)
-        group_of = _error_groups(rows["error"].dropna())
+        group_of = error_groups(rows["error"].dropna())
         group = rows["error"].map(group_of).astype("str")
         groups = rows.assign(example=ids).groupby(group.to_numpy(), sort=False, dropna=False)
         counts = groups.size()
@@ -162,6 +162,91 @@ class WorkflowAccessor:
             }
         )
 
+    def failures(
+        self, *, traces: pd.DataFrame | None = None, runs: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Return one row per group of failures of a real Inngest's runs, the largest group first.
+
+            inb.search_runs(outputs=True).wf.failures()
+            runs.wf.failures(traces=inb.trace_frame(runs.wf.failed()))
+
+        The runs of a group have the same `app`, `function`, `step` and `error`; errors are grouped
+        as in `errors()`. `count` is the number of runs, `share` is the part of the function's runs
+        that completed or failed in this frame, `first_seen` and `last_seen` are the times at which
+        runs of the group ended, and `example` is the `run_id` of the last one.
+
+        The step comes from `traces`, the `trace_frame` of the failed runs, and is missing without
+        them. It is the step whose error ended the run, or `Finalization` if the function itself
+        raised the error. Traces also supply the errors if the runs were read without `outputs`.
+
+        On a `trace_frame`, the rows are steps that failed in runs that have ended, including those
+        whose error the function caught; `runs`, a frame of `search_runs`, supplies the functions.
+        """
+        if self._kind is columns.STEPS:
+            if traces is not None:
+                raise ValueError("traces is for frames of runs; here, use runs=search_runs(...)")
+            return self._from_here(failing.failures_of_steps(self._rows, runs))
+        self._only("failures", "search_runs() or trace_frame(); errors() works here", columns.RUNS)
+        if runs is not None:
+            raise ValueError("runs is for frames of steps; here, use traces=trace_frame(...)")
+        return self._from_here(failing.failures_of_runs(self._rows, traces))
+
+    def rate(self, every: columns.Span = "1h") -> pd.DataFrame:
+        """Return how many runs began in each span of time, and how many of them failed.
+
+        The index, `start`, has the beginning of each span in UTC, from the first run to the last,
+        with no span left out; weeks begin on Mondays. The columns are `runs`, then how many of them
+        have `completed`, `failed`, been `canceled` or are `unfinished`, and `failure_rate`: failed
+        runs as a share of those that completed or failed, missing if there are none. A run counts
+        in the span in which it was queued (created, in a `frame`), and not at all without a time.
+
+        `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` if it is not a
+        duration, or so short that there would be more than 100,000 rows.
+        """
+        kind = self._kind
+        self._only("rate", "frame() or search_runs()", columns.WORKFLOWS, columns.RUNS)
+        self._need(kind.began)
+        span = columns.span_of(every, "every")
+        return self._from_here(rates.rates(self._rows[kind.began], self._words(), span))
+
+    def slowest(self, n: int = 10, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the `n` slowest steps of a `trace_frame`, ordered by the 95th percentile.
+
+        There is one row per `app`, `function`, `step` and `kind`, with `count`, `p50`, `p95` and
+        `max` of the durations, and the `run_id` of the longest as `example`. Steps count once they
+        have completed or failed, with the pauses between their attempts; sleeps and waits for an
+        event are left out. `runs`, a frame of `search_runs`, supplies apps and functions, which
+        are missing otherwise.
+        """
+        self._only("slowest", "trace_frame()", columns.STEPS)
+        return self._from_here(steps.slowest(self._rows, runs, n))
+
+    def queue_delay(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return how long the steps of a `trace_frame` waited for a worker, the longest first.
+
+        The columns and `runs` are those of `slowest()`. A delay lasts from `queued_at` to
+        `started_at`, or until `fetched_at` for a step that is still queued. Long delays call for
+        more workers or a higher concurrency limit.
+        """
+        self._only("queue_delay", "trace_frame(), search_runs() doesn't tell it", columns.STEPS)
+        return self._from_here(steps.queue_delays(self._rows, runs))
+
+    def saved_by_retry(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return which steps of a `trace_frame` were retried, and how many runs that saved.
+
+        There is one row per `app`, `function`, `step` and `kind`. `retried` is the number of runs
+        that retried the step and have ended; `saved` is how many of them completed after the step
+        had passed, and `share` their part. `attempts` is the most that a saved run needed,
+        `last_seen` when the last retried step ended, `example` the last saved run. Inngest counts
+        retries of a `RetryAfterError`, and of errors raised between steps, as retries of the
+        function itself: `Finalization`.
+
+        `runs`, a frame of `search_runs`, supplies apps, functions and how runs ended; without it,
+        apps and functions are missing, and a run has ended the way its function did.
+        """
+        self._only("saved_by_retry", "trace_frame()", columns.STEPS)
+        return self._from_here(steps.saved_by_retry(self._rows, runs))
+
     def _words(self) -> pd.Series[Any]:
         """Return the column of words as a categorical, whatever was made of it since."""
         return columns.as_words(self._rows[self._kind.word], self._kind.known)
@@ -184,8 +269,15 @@ class WorkflowAccessor:
         if missing := [name for name in names if name not in self._rows.columns]:
             raise AttributeError(f"this needs columns that were left out: {', '.join(missing)}")
 
+    def _only(self, method: str, frames: str, *kinds: columns.Kind) -> None:
+        if self._kind not in kinds:
+            raise AttributeError(f"{method}() needs {frames}")
+
     def _answer(self, series: dict[str, pd.Series[Any]]) -> pd.DataFrame:
-        answer = pd.DataFrame(series)
+        return self._from_here(pd.DataFrame(series))
+
+    def _from_here(self, answer: pd.DataFrame) -> pd.DataFrame:
+        """Note in an answer where the rows came from."""
         answer.attrs.update(deepcopy(self._rows.attrs))
         return answer
 
@@ -193,54 +285,3 @@ class WorkflowAccessor:
 # The door has seen to it, unless pandas was found in a way of its own.
 if not hasattr(pd.DataFrame, "wf"):
     pd.api.extensions.register_dataframe_accessor("wf")(WorkflowAccessor)
-
-
-def _timedelta(given: timedelta | np.timedelta64 | str | float) -> timedelta:
-    """Read a duration; a bare number means seconds."""
-    if isinstance(given, timedelta):
-        return given
-    try:
-        try:
-            seconds = float(given)
-        except (ValueError, TypeError):
-            span: Any = pd.Timedelta(given)
-            seconds = span.total_seconds()
-        return timedelta(seconds=seconds)  # refuses NaT, as of ""
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"longer_than is seconds, a timedelta or text such as '2h', got {given!r}"
-        ) from error
-
-
-def _error_groups(errors: Iterable[str]) -> dict[str, str]:
-    """Return for each error the text of its group, with `…` where its members differ."""
-    members: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
-    for error in dict.fromkeys(errors):
-        fixed, varying = _split(error)
-        members.setdefault(fixed, []).append((error, varying))
-    text_of = {}
-    for fixed, them in members.items():
-        text = fixed[0]
-        places = zip(*(varying for _, varying in them), strict=True)
-        for values, behind in zip(places, fixed[1:], strict=True):
-            text += (values[0] if len(set(values)) == 1 else _DIFFERS) + behind
-        text_of.update(dict.fromkeys((error for error, _ in them), text))
-    return text_of
-
-
-def _split(error: str) -> tuple[tuple[str, ...], list[str]]:
-    """Split a text into what is fixed and, between that, what may vary.
-
-    Quoted text and words with a digit vary, those joined by a single sign as one: `10.0.0.1:80`.
-    """
-    spans: list[tuple[int, int]] = []
-    for atom in _ATOM.finditer(error):
-        start, end = atom.span()
-        if error[start] not in _QUOTES and not any(map(str.isdigit, atom.group())):
-            continue
-        if spans and error[spans[-1][1] : start] in _JOINTS:
-            start, _ = spans.pop()
-        spans.append((start, end))
-    edges = [0, *(edge for span in spans for edge in span), len(error)]
-    pieces = [error[start:end] for start, end in pairwise(edges)]
-    return tuple(pieces[::2]), pieces[1::2]

@@ -203,6 +203,10 @@ def test_running_activities_are_found_and_events_do_not_run() -> None:
         ),
         (["since 2025-07-14T09:08:07Z", "since 2025-07-14T09:08:07.25+02:00"], "since …"),
         (["can't read user's row 1", "can't read user's row 2"], "can't read user's row …"),
+        (["no mail to ann@shop.example", "no mail to bob@mail.example"], "no mail to …"),
+        (["GET https://a.example/x: 500", "GET http://b.example:80: 500"], "GET …: 500"),
+        (["at 2001:db8::1", "at fe80::7a:1"], "at …"),
+        (["<Cart at 0x7f3a>", "<Cart at 0x7f3b>"], "<Cart at …>"),
     ],
 )
 def test_errors_that_differ_in_numbers_ids_and_quotes_are_one_group(
@@ -222,6 +226,7 @@ def test_errors_that_differ_in_numbers_ids_and_quotes_are_one_group(
         ["row 1 of a", "row 1 of b"],
         ["can't open a's file", "can't open b's file"],
         ["can't open the users' file", "can't move the users' file"],
+        ["GET https://a.example/x failed", "PUT https://a.example/x failed"],
     ],
 )
 def test_errors_that_differ_in_words_are_two_groups(errors: list[str]) -> None:
@@ -282,7 +287,17 @@ def test_no_failure_is_lost_whatever_its_text(errors: list[str]) -> None:
     assert found["share"].sum() == pytest.approx(1 if errors else 0)
 
 
-@pytest.mark.parametrize("text", ["a" * 500_000, "'" * 500_000, "' a" * 200_000, "1." * 300_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 500_000,
+        "'" * 500_000,
+        "' a" * 200_000,
+        "1." * 300_000,
+        "a@" * 200_000,
+        "a://!" * 100_000,
+    ],
+)
 def test_long_errors_take_no_time_to_group(text: str) -> None:
     started = pd.Timestamp.now("UTC")
     assert failures(text, text + "!")["count"].sum() == 2

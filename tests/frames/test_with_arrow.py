@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as arrow
 import pytest
+from insight_frames import run, runs, step, steps
 
 import inngest_nb as inb
 from inngest_nb import MemoryStore, samples
@@ -37,3 +38,30 @@ def test_arrow_columns_answer_the_same() -> None:
     types = {"duration": arrow.duration("us"), "created_at": arrow.timestamp("us", "UTC")}
     again = rows.astype({name: pd.ArrowDtype(kind) for name, kind in types.items()})
     pd.testing.assert_frame_equal(again.wf.summary(), rows.wf.summary())
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_runs_and_steps_of_arrow_columns_answer_the_same(backend: Any, tmp_path: Path) -> None:
+    made = {
+        "runs": runs(run("a", "failed", error="boom 1"), run("b", error=None)),
+        "steps": steps(
+            step("a", "charge", "failed", error="boom 1"), step("b", "charge", attempts=2)
+        ),
+    }
+    read = {}
+    for name, frame in made.items():
+        frame.to_parquet(tmp_path / name)
+        read[name] = pd.read_parquet(tmp_path / name, dtype_backend=backend)
+
+    def answers(runs: pd.DataFrame, steps: pd.DataFrame) -> list[pd.DataFrame]:
+        return [
+            runs.wf.failures(traces=steps),
+            runs.wf.rate("1h"),
+            steps.wf.slowest(runs=runs),
+            steps.wf.queue_delay(runs=runs),
+            steps.wf.saved_by_retry(runs=runs),
+            inb.compare_periods(before=runs, after=runs),
+        ]
+
+    for same, answer in zip(answers(**read), answers(**made), strict=True):
+        pd.testing.assert_frame_equal(same, answer)

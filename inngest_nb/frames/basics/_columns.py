@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -64,6 +65,7 @@ def kind_of(names: Iterable[Any]) -> Kind | None:
 
 
 Microseconds = npt.NDArray[np.int64]
+Span = timedelta | np.timedelta64 | str | float  # a duration as people give it
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_SET = np.iinfo(np.int64).min  # what numpy takes for NaT
@@ -186,3 +188,25 @@ def has_ended(column: pd.Series[Any]) -> pd.Series[bool]:
 def payloads(values: Iterable[Any]) -> pd.Series[Any]:
     """Return a column of the JSON values themselves, so that long numbers keep their digits."""
     return pd.Series(np.fromiter(values, dtype=object), dtype=object)
+
+
+def span_of(given: Span, name: str) -> timedelta:
+    """Read a duration that was given as the argument `name`; a bare number means seconds."""
+    if isinstance(given, timedelta):
+        return given
+    try:
+        try:
+            seconds = float(given)
+        except (ValueError, TypeError):
+            span: Any = pd.Timedelta(_spelled(given) if isinstance(given, str) else given)
+            seconds = span.total_seconds()
+        return timedelta(seconds=seconds)  # refuses NaT, as of ""
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{name} is seconds, a timedelta or text such as '2h', got {given!r}"
+        ) from error
+
+
+def _spelled(text: str) -> str:
+    """Write days and weeks as pandas wants them, for which "7d" will be wrong."""
+    return re.sub(r"(?<=\d)\s*[dw]\b", lambda unit: unit.group().upper(), text)

@@ -2,7 +2,8 @@
 
 from inngest_nb.frames.inngest._events import search_events
 from inngest_nb.frames.inngest._functions import functions_frame
+from inngest_nb.frames.inngest._periods import compare_periods
 from inngest_nb.frames.inngest._runs import search_runs
 from inngest_nb.frames.inngest._traces import trace_frame
 
-__all__ = ["functions_frame", "search_events", "search_runs", "trace_frame"]
+__all__ = ["compare_periods", "functions_frame", "search_events", "search_runs", "trace_frame"]

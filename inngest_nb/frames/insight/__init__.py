@@ -1,0 +1,1 @@
+"""What many runs and steps say together: failures, rates, delays, and what has changed."""
