@@ -7,8 +7,11 @@
         ...
 
 It answers any filter, window, page and field of the calls about runs, events, apps and functions,
-in v1 and v2, and takes events, invocations, cancels and reruns. What else was recorded it says as
-it was recorded. There is no GraphQL and no worker: a new run stays queued.
+in v1 and v2, and takes events, invocations, cancels and reruns; GraphQL only for the few questions
+of `story_graphql`. What else was recorded it says as it was recorded. `graphql.workers` are those
+that are connected, but none works: a new run stays queued.
+
+`repeated` are the exchanges of which only the recording was repeated.
 
 `lose` tells of which requests the answer is lost although they were done.
 `runs=10_000` copies the story into the past. `seconds` is how long the real server would have
@@ -28,6 +31,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from canned_server import Answer, CannedServer, Seen
 from inngest_replay import FOLDER, SIGNING_KEY, Kind, wire_body
 from story_events import Taken
+from story_graphql import GraphQL
 from story_lists import Query, RefusedError
 from story_records import Asked, exchanges
 from story_state import State
@@ -60,10 +64,13 @@ class StoryServer(CannedServer):
         lose: Callable[[Seen], bool] = lambda seen: False,
     ) -> None:
         self.kind, self.ui, self._lose = kind, ui, lose
+        self.repeated: list[str] = []
         self.state = State(runs, now)
         self._v2 = V2(self.state, now, charge)
         routes = self._v2.routes() | V1(self.state, now).routes()
         routes |= {"POST /e/*": self._ingest, "GET /health": self._health}
+        self.graphql = GraphQL(self.state)
+        routes |= {"POST /v0/gql": self.graphql.ask} if ui else {}
         self._routes = [
             (re.compile(route.replace("*", "([^/]+)")), answer) for route, answer in routes.items()
         ]
@@ -115,6 +122,7 @@ class StoryServer(CannedServer):
         """Return what was said to the very same request."""
         for asked in exchanges():
             if _same(asked, self.kind, seen, path, query):
+                self.repeated.append(asked.name)
                 said = asked.response
                 headers = tuple(said["headers"].items())
                 return Answer(said["status"], headers, wire_body(said["body"]))

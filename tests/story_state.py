@@ -44,9 +44,10 @@ class State:
         self.event = {event["internal_id"]: event for event in self.events}
         self._of_event: dict[str, list[str]] = {}
         for row in self.runs.rows.values():
-            self._index(row)
+            self.index(row)
 
-    def _index(self, row: Row) -> None:
+    def index(self, row: Row) -> None:
+        """Note of which events a run is."""
         for event_id in row.shown([*row.record.event_ids]):
             self._of_event.setdefault(event_id, []).append(row.id)
 
@@ -191,7 +192,7 @@ class State:
         )
         row = row_of(record)
         self.runs.put(row)
-        self._index(row)
+        self.index(row)
         return key
 
 
