@@ -12,10 +12,13 @@ from inngest_nb.api.basics._values import (
     Page,
     Run,
     RunError,
+    ServerFeatures,
     Step,
     StepAttempt,
     Trace,
     Trigger,
+    Wait,
+    Worker,
 )
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.api.reading._windows import runs_in
@@ -32,10 +35,13 @@ __all__ = [
     "Page",
     "Run",
     "RunError",
+    "ServerFeatures",
     "Step",
     "StepAttempt",
     "Trace",
     "Trigger",
+    "Wait",
+    "Worker",
     "checks",
     "runs_in",
 ]

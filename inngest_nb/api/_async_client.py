@@ -15,8 +15,20 @@ from inngest_nb.api._api import HttpAPI, check_size
 from inngest_nb.api.basics._checks import Order, TimeField, When
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
-from inngest_nb.api.basics._values import App, Event, Found, Function, Job, Page, Run, Trace
-from inngest_nb.api.calls import _acting, _catalog, _events, _runs
+from inngest_nb.api.basics._values import (
+    App,
+    Event,
+    Found,
+    Function,
+    Job,
+    Page,
+    Run,
+    ServerFeatures,
+    Trace,
+    Wait,
+    Worker,
+)
+from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _runs
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.errors import InngestError
 from inngest_nb.store.http import (
@@ -114,6 +126,10 @@ class AsyncInngestAPI(HttpAPI):
         """Return the runs that an event triggered, at most 40."""
         return await self._run(_runs.of_event(self._server, event_id, output=output))
 
+    async def skipped_runs(self, event_id: str) -> Found[Run]:
+        """Return the runs of an event that a singleton function skipped."""
+        return await self._run(_graphql.skipped_runs(self._server, event_id))
+
     # Runs
 
     async def runs(
@@ -163,6 +179,14 @@ class AsyncInngestAPI(HttpAPI):
         """Return what the server will do next for a run; nothing for one that is over."""
         return await self._run(_runs.jobs(self._server, run_id))
 
+    async def batch_events(self, run_id: str) -> Found[str]:
+        """Return the event_ids of all events of a run, also of a batch."""
+        return await self._run(_graphql.batch_events(self._server, run_id))
+
+    async def waits(self, run_id: str) -> Found[Wait]:
+        """Return for which events a run waits or has waited."""
+        return await self._run(_graphql.waits(self._server, run_id))
+
     async def cancel(self, run_id: str) -> None:
         """Cancel a run. Raises `InngestRunEndedError` for one that is over."""
         await self._run(_acting.cancel(self._server, run_id))
@@ -186,6 +210,14 @@ class AsyncInngestAPI(HttpAPI):
     async def function(self, app: str, function: str) -> Function:
         """Return one function by its short id, without the app's."""
         return await self._run(_catalog.function(self._server, app, function))
+
+    async def workers(self) -> Found[Worker]:
+        """Return the workers' connections of apps of the method CONNECT."""
+        return await self._run(_graphql.workers(self._server))
+
+    async def features(self) -> ServerFeatures:
+        """Return what this server has and others lack."""
+        return await self._run(_features.features(self._server))
 
     # The connection
 

@@ -15,8 +15,20 @@ from inngest_nb.api._api import HttpAPI, check_size
 from inngest_nb.api.basics._checks import Order, TimeField, When
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
-from inngest_nb.api.basics._values import App, Event, Found, Function, Job, Page, Run, Trace
-from inngest_nb.api.calls import _acting, _catalog, _events, _runs
+from inngest_nb.api.basics._values import (
+    App,
+    Event,
+    Found,
+    Function,
+    Job,
+    Page,
+    Run,
+    ServerFeatures,
+    Trace,
+    Wait,
+    Worker,
+)
+from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _runs
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.store.http import LIMITS, NoCookies, Response, drive, in_time, keep_open, receive
 
@@ -150,6 +162,14 @@ class InngestAPI(HttpAPI):
         """
         return self._run(_runs.of_event(self._server, event_id, output=output))
 
+    def skipped_runs(self, event_id: str) -> Found[Run]:
+        """Return the runs of an event that were skipped: a singleton function was running already.
+
+        Other calls do not show them. Their `status` is skipped, and they have no times. Only
+        GraphQL knows them: where that is off, the list is empty, `truncated`, and has `because`.
+        """
+        return self._run(_graphql.skipped_runs(self._server, event_id))
+
     # Runs
 
     def runs(
@@ -222,6 +242,22 @@ class InngestAPI(HttpAPI):
         """
         return self._run(_runs.jobs(self._server, run_id))
 
+    def batch_events(self, run_id: str) -> Found[str]:
+        """Return the event_ids of all events of a run; `Run.event_ids` has a batch's first only.
+
+        The others come from GraphQL. Where that is off, the list is `truncated`, with `because`,
+        if events of the batch were sent with an id of their own.
+        """
+        return self._run(_graphql.batch_events(self._server, run_id))
+
+    def waits(self, run_id: str) -> Found[Wait]:
+        """Return for which events a run waits or has waited, a row per waiting step.
+
+        The event's name comes from GraphQL. Where that is off, it is None for a wait that lasts or
+        has timed out, and the list has `truncated` and `because`.
+        """
+        return self._run(_graphql.waits(self._server, run_id))
+
     def cancel(self, run_id: str) -> None:
         """Cancel a run, also a stuck one. Raises `InngestRunEndedError` for one that is over."""
         self._run(_acting.cancel(self._server, run_id))
@@ -252,6 +288,22 @@ class InngestAPI(HttpAPI):
     def function(self, app: str, function: str) -> Function:
         """Return one function by its short id, without the app's."""
         return self._run(_catalog.function(self._server, app, function))
+
+    def workers(self) -> Found[Worker]:
+        """Return the workers' connections of apps of the method CONNECT, the last one first.
+
+        At most 40. Only GraphQL knows them: where that is off, the list is empty, `truncated`, and
+        has `because`. Apps of the method SERVE have no connections.
+        """
+        return self._run(_graphql.workers(self._server))
+
+    def features(self) -> ServerFeatures:
+        """Return what this server has and others lack. It is asked once per client.
+
+        `run_query` is only told: what a newer server's `query` finds is incomplete (no run whose
+        event was sent with an id of its own) and has wrong ends, so searches do not use it.
+        """
+        return self._run(_features.features(self._server))
 
     # The connection
 

@@ -14,6 +14,7 @@ from inngest_nb import wire, words
 from inngest_nb.api.basics import _failures, _quirks
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._settings import Settings
+from inngest_nb.api.basics._values import ServerFeatures
 from inngest_nb.errors import InngestError
 from inngest_nb.store.http import ConnectionDroppedError, Response
 
@@ -21,7 +22,7 @@ T = TypeVar("T")
 Query = list[tuple[str, str]]
 Operation = Generator[Request, Response, T]
 
-_KIND = "x-inngest-server-kind"  # a header of all that a real Inngest answers
+KIND = "x-inngest-server-kind"  # a header of all that a real Inngest answers
 
 
 class Server:
@@ -30,6 +31,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._accepted = 0  # the place of the signing key that was accepted last
+        self.features: ServerFeatures | None = None  # once they were asked for
 
     def get(
         self, operation: str, path: str, query: Query | None = None
@@ -77,7 +79,7 @@ class Server:
         """Decode an answer; raise `NotInngestError` for what no Inngest API would say."""
         status = response.status
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        inngest = _KIND in response.headers
+        inngest = KIND in response.headers
         if inngest and media_type == "text/html":
             raise _failures.elsewhere(self.settings, request, _failures.DASHBOARD)
         if 300 <= status < 400 or media_type == "text/html" or (status >= 400 and not inngest):

@@ -18,6 +18,8 @@ from inngest_nb.errors import (
     NotInngestError,
 )
 
+GRAPHQL = "/v0/gql"
+
 _ENDED = ("run_already_ended", "run_already_cancelled")
 _IN_DOUBT = "the server may or may not have done it: check before you try again"
 
@@ -36,6 +38,11 @@ class Request(NamedTuple):
     events: bool = False  # whether it goes to the address for events
     key: NamedKey | None = None
     again: bool = False
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing on the server; GraphQL is only read here."""
+        return self.method == "GET" or self.path == GRAPHQL
 
 
 def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestStatusError:
@@ -79,7 +86,7 @@ def unanswered(
         target=url,
         hint=hint or None,
     )
-    return in_doubt(error) if sent and request.method != "GET" else error
+    return in_doubt(error) if sent and not request.reads else error
 
 
 def in_doubt(error: InngestError) -> InngestError:
@@ -98,7 +105,7 @@ def unreadable(settings: Settings, request: Request, status: int, media_type: st
         operation=request.operation,
         target=url,
     )
-    return error if request.method == "GET" else in_doubt(error)
+    return error if request.reads else in_doubt(error)
 
 
 def unsigned(settings: Settings, request: Request, reason: str) -> InngestAuthError:

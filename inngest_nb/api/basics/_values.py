@@ -187,12 +187,76 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     configuration: dict[str, Any] = {}
 
 
-class Found(list[Value]):
-    """A list that says by `truncated` whether there is more than was asked for."""
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that waits, or waited, for an event.
 
-    def __init__(self, values: Iterable[Value] = (), *, truncated: bool = False) -> None:
+    `status` is waiting, completed or canceled. `event` is the name of the event, `condition` what
+    its data must fulfil, and `until` when the wait gives up; `event_id` is the event that came, and
+    `timed_out` says that none did. What the server does not tell is None.
+    """
+
+    step_id: str
+    step: str
+    status: str
+    event: str | None = None
+    condition: str | None = None
+    until: datetime | None = None
+    event_id: str | None = None
+    timed_out: bool | None = None
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """One connection of a worker to the server: an app of the method CONNECT.
+
+    `status` is the server's word in lower case: ready while the worker takes runs. `worker_id` is
+    the connection's id, `instance_id` the worker's own name. `max_concurrency` is None where there
+    is no limit.
+    """
+
+    worker_id: str
+    instance_id: str
+    app: str
+    status: str
+    connected_at: datetime | None = None
+    last_heartbeat_at: datetime | None = None
+    disconnected_at: datetime | None = None
+    disconnect_reason: str | None = None
+    function_count: int = 0
+    max_concurrency: int | None = None
+    sdk: str | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker takes runs."""
+        return self.status == "ready" and self.disconnected_at is None
+
+
+class ServerFeatures(msgspec.Struct, frozen=True, kw_only=True):
+    """What not every server has.
+
+    `kind` is the server's word for itself: dev, or cloud for a self-hosted server. `graphql` tells
+    whether GraphQL answers, which needs no key: it does not with `--no-ui`. `run_query` tells
+    whether run lists take `query`, a CEL expression; nothing here uses it (see
+    `InngestAPI.features`).
+    """
+
+    kind: str
+    graphql: bool
+    run_query: bool
+
+
+class Found(list[Value]):
+    """A list that says by `truncated` whether there is more, and by `because` why it is missing.
+
+    `because` is None where more was not asked for.
+    """
+
+    def __init__(
+        self, values: Iterable[Value] = (), *, truncated: bool = False, because: str | None = None
+    ) -> None:
         super().__init__(values)
         self.truncated = truncated
+        self.because = because
 
 
 def keep_partial(error: InngestError, values: Iterable[Any], what: str) -> None:
@@ -203,7 +267,11 @@ def keep_partial(error: InngestError, values: Iterable[Any], what: str) -> None:
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a run list; `cursor` is where the next one begins, None on the last."""
+    """One page of a run list; `cursor` is where the next one begins, None on the last.
+
+    `fetched_at` is when the server read it, by the server's clock.
+    """
 
     runs: tuple[Run, ...]
     cursor: str | None = None
+    fetched_at: datetime | None = None

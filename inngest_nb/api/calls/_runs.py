@@ -89,7 +89,8 @@ def _page(
     entry = _quirks.part(said, "page")
     following = _quirks.text(entry.get("cursor")) if entry.get("hasMore") else ""
     runs = tuple(run_of(item, listed=True) for item in _quirks.items(said))
-    return Page(runs, following or None)
+    fetched_at = _quirks.time(_quirks.part(said, "metadata").get("fetchedAt"))
+    return Page(runs, following or None, fetched_at)
 
 
 def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found[Run]]:
