@@ -93,6 +93,8 @@ if TYPE_CHECKING:
         search_events,
         search_runs,
         trace_frame,
+        watch_runs,
+        workers_frame,
     )
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
@@ -139,7 +141,8 @@ _ROOMS = {
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
     "inngest_nb.frames.inngest": (
-        "compare_periods functions_frame search_events search_runs trace_frame"
+        "compare_periods functions_frame search_events search_runs trace_frame watch_runs "
+        "workers_frame"
     ),
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
@@ -256,6 +259,8 @@ __all__ = [
     "timeline",
     "trace_frame",
     "use",
+    "watch_runs",
+    "workers_frame",
     "workflow",
 ]
 

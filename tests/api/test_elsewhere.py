@@ -19,9 +19,11 @@ from story_records import exchanges
 from story_server import StoryServer
 
 from inngest_nb import AsyncInngestAPI, InngestAPI, StateServer
+from inngest_nb.api import Step, Trace
 from inngest_nb.api.basics._quirks import items, part
 from inngest_nb.api.calls._catalog import app_of, function_of
 from inngest_nb.api.calls._events import event_of
+from inngest_nb.api.calls._graphql import Told, waits_of, workers_of
 from inngest_nb.api.calls._runs import run_of
 from inngest_nb.api.calls._traces import trace_of
 from inngest_nb.errors import (
@@ -37,7 +39,7 @@ from inngest_nb.errors import (
 HEX = SIGNING_KEY.rpartition("-")[2]
 
 
-@pytest.mark.parametrize("call", ["runs", "apps", "events", "functions"])
+@pytest.mark.parametrize("call", ["runs", "apps", "events", "functions", "workers", "features"])
 @pytest.mark.parametrize("path", ["/runs", "/api"])
 def test_the_dashboards_address_is_recognized(connect: Any, call: str, path: str) -> None:
     with StoryServer() as inngest:
@@ -48,16 +50,17 @@ def test_the_dashboards_address_is_recognized(connect: Any, call: str, path: str
         assert f"inb.InngestAPI({inngest.url!r})" in elsewhere.value.__notes__[0]
 
 
-def test_a_path_too_many_is_recognized_without_web_pages(connect: Any) -> None:
+@pytest.mark.parametrize("call", ["runs", "workers"])
+def test_a_path_too_many_is_recognized_without_web_pages(connect: Any, call: str) -> None:
     with StoryServer(ui=False) as inngest:
         with pytest.raises(
             NotInngestError, match="but its API is not under this path"
         ) as elsewhere:
-            connect(inngest.url + "/runs").runs()
+            getattr(connect(inngest.url + "/runs"), call)()
         assert f"inb.InngestAPI({inngest.url!r})" in elsewhere.value.__notes__[0]
 
 
-@pytest.mark.parametrize("call", ["runs", "apps", "events"])
+@pytest.mark.parametrize("call", ["runs", "apps", "events", "workers"])
 def test_a_state_server_is_recognized(connect: Any, state_server: StateServer, call: str) -> None:
     with pytest.raises(NotInngestError, match="is a state server of inngest_nb") as elsewhere:
         getattr(connect(state_server.url), call)()
@@ -87,6 +90,8 @@ def test_a_server_of_another_kind_is_recognized(
         with pytest.raises(NotInngestError, match="is not an Inngest server") as elsewhere:
             api.runs()
         assert "http://localhost:8288" in elsewhere.value.__notes__[0]
+        with pytest.raises(NotInngestError, match="is not an Inngest server"):
+            api.workers()
         with pytest.raises(NotInngestError, match="is not an Inngest server"):
             api.send("x/y")
 
@@ -147,6 +152,15 @@ ANYTHING = st.one_of(
     st.just({}), st.just([None]), st.just({"data": [1]}), st.sampled_from(["9999-12-31T23:59:59Z", "-1"]),
 )  # fmt: skip
 RUN = "01M82A54TCY12XB7AYZ9APCG5A"
+WAITED = Trace(
+    run_id=RUN,
+    status="running",
+    inngest_status="RUNNING",
+    steps=tuple(
+        Step(step_id=key, name="wait", kind="wait", status="waiting", inngest_status="WAITING")
+        for key in (None, "52d6d70be88c909163f360e150ac664cf5296ef0")
+    ),
+)
 MADE_OF = {
     "v2-runs-list-two-statuses": lambda said: [run_of(each, listed=True) for each in items(said)],
     "v2-run-detail-fail-fast": lambda said: run_of(part(said, "data"), listed=False),
@@ -155,6 +169,8 @@ MADE_OF = {
     "v1-events-list": lambda said: [event_of(each) for each in items(said)],
     "v2-apps-list": lambda said: [app_of(each) for each in items(said)],
     "v2-functions-page": lambda said: [function_of(each) for each in items(said)],
+    "gql-worker-connections": lambda said: workers_of(Told(part(said, "data"))),
+    "gql-run-trace": lambda said: waits_of(WAITED, part(said, "data")),
 }
 
 

@@ -96,6 +96,14 @@ class Server:
                 return _text(response)
             raise why from error
 
+    def check_address(self, operation: str) -> Operation[None]:
+        """Raise `NotInngestError` unless this is an Inngest's address; no key is needed for it."""
+        request = Request(operation, "GET", "/health", again=True)
+        response = yield from self.send(request)
+        yield from self.read(request, response)
+        if KIND not in response.headers:
+            yield from self._check_health(request, response, "")
+
     def _check_health(
         self, request: Request, response: Response, media_type: str
     ) -> Operation[None]:

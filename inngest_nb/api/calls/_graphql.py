@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from inngest_nb import wire, words
 from inngest_nb.api.basics import _quirks
 from inngest_nb.api.basics._checks import check_ulid, is_ulid
-from inngest_nb.api.basics._exchange import KIND, Operation, Server
+from inngest_nb.api.basics._exchange import Operation, Server
 from inngest_nb.api.basics._failures import GRAPHQL, Request, refused
 from inngest_nb.api.basics._values import Found, Run, Trace, Wait, Worker
 from inngest_nb.api.calls import _catalog, _events, _runs
@@ -48,13 +48,12 @@ class Told(NamedTuple):
 def ask(server: Server, operation: str, query: str, **variables: str) -> Operation[Told]:
     """Ask a question. Where GraphQL is off, or does not understand it, nothing is told.
 
-    Raises `InngestError` where no Inngest answers, or it is broken.
+    Off is also what is no Inngest at all: whoever asks nothing else has to find that out.
     """
     body = wire.encode_json({"query": query, "variables": variables})
     request = Request(operation, "POST", GRAPHQL, body=body, again=True)
     response = yield from server.send(request)
     if _is_off(response):
-        yield from server.read(request, _without_body(response))  # an Inngest's at all?
         return Told({}, OFF)
     said = yield from server.read(request, response)
     trouble = _quirks.trouble(response.status, said)
@@ -67,15 +66,7 @@ def ask(server: Server, operation: str, query: str, **variables: str) -> Operati
 
 def _is_off(response: Response) -> bool:
     page = response.headers.get("content-type", "").startswith("text/html")
-    return response.status in (401, 403, 404, 405) or (page and KIND in response.headers)
-
-
-def _without_body(response: Response) -> Response:
-    """Return an answer of which only the sender matters; a page of an Inngest's is none."""
-    headers = dict(response.headers)
-    if KIND in headers:
-        headers.pop("content-type", None)
-    return Response(response.status, headers, b"null")
+    return response.status in (401, 403, 404, 405) or (page and response.status == 200)
 
 
 def batch_events(server: Server, run_id: str) -> Operation[Found[str]]:
@@ -155,12 +146,12 @@ def waits(server: Server, run_id: str) -> Operation[Found[Wait]]:
 def waits_of(trace: Trace, data: Mapping[str, Any]) -> list[Wait]:
     """Put together what both interfaces tell of each wait."""
     spans = _quirks.items(_quirks.part(data, "runTrace"), "childrenSpans")
-    infos = {each.get("stepID"): _quirks.part(each, "stepInfo") for each in spans}
+    infos = {_quirks.text(each.get("stepID")): _quirks.part(each, "stepInfo") for each in spans}
     found = []
     for step in trace.steps:
         if step.kind != "wait":
             continue
-        info = infos.get(step.step_id, {})
+        info = infos.get(step.step_id or "", {})
         # What it met is the step's output, with the sender's id.
         met = step.output if isinstance(step.output, Mapping) else {}
         timed_out = info.get("timedOut")
@@ -184,15 +175,22 @@ def waits_of(trace: Trace, data: Mapping[str, Any]) -> list[Wait]:
 def workers(server: Server) -> Operation[Found[Worker]]:
     """Read the connections of workers, the last one first, at most 40."""
     told = yield from ask(server, "workers", _WORKERS)
+    if told.because == OFF:
+        yield from server.check_address("workers")
+        return Found(truncated=True, because=OFF)
+    return workers_of(told)
+
+
+def workers_of(told: Told) -> Found[Worker]:
+    """Make workers of GraphQL's list."""
     entry = _quirks.part(told.data, "workerConnections")
-    found = [worker_of(_quirks.part(each, "node")) for each in _quirks.items(entry, "edges")]
+    found = [_worker(_quirks.part(each, "node")) for each in _quirks.items(entry, "edges")]
     more = (_quirks.whole_number(entry.get("totalCount")) or 0) > len(found)
     because = f"the server shows {_MOST_WORKERS} connections" if more else told.because
     return Found(found, truncated=because is not None, because=because)
 
 
-def worker_of(node: Mapping[str, Any]) -> Worker:
-    """Make a worker of an entry of GraphQL's list."""
+def _worker(node: Mapping[str, Any]) -> Worker:
     sdk = " ".join(_quirks.text(node[name]) for name in ("sdkLang", "sdkVersion") if node.get(name))
     return Worker(
         worker_id=_quirks.text(node.get("id")),

@@ -20,6 +20,7 @@ OUTCOME_WORDS = (*STATUS_WORDS, "abandoned")
 # A real Inngest's runs wait for a worker, its steps also for an event or a time.
 RUN_WORDS = (*STATUS_WORDS, "queued")
 STEP_WORDS = (*OUTCOME_WORDS, "queued", "waiting")
+WORKER_WORDS = ("ready",)
 
 
 class Kind(NamedTuple):
@@ -45,9 +46,13 @@ EVENTS = Kind(
 )
 RUNS = Kind("run", "runs", "status", RUN_WORDS, "queued_at", "ended_at", "status")
 STEPS = Kind("step", "steps", "status", STEP_WORDS, "queued_at", "ended_at", "step")
+WORKERS = Kind(
+    "worker", "workers", "status", WORKER_WORDS, "connected_at", "last_heartbeat_at", "status"
+)
 # Which kind a frame is of: that of the first column here which it has.
 _KINDS = {
     "step_id": STEPS,
+    "worker_id": WORKERS,
     "inngest_status": RUNS,
     "outcome": ACTIVITIES,
     "status": WORKFLOWS,

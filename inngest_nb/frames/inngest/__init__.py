@@ -1,9 +1,20 @@
-"""The runs, events, traces and functions of a real Inngest server as typed DataFrames."""
+"""The runs, events, traces, functions and workers of a real Inngest server as typed DataFrames."""
 
 from inngest_nb.frames.inngest._events import search_events
 from inngest_nb.frames.inngest._functions import functions_frame
 from inngest_nb.frames.inngest._periods import compare_periods
 from inngest_nb.frames.inngest._runs import search_runs
 from inngest_nb.frames.inngest._traces import trace_frame
+from inngest_nb.frames.inngest._watching import RunWatch, watch_runs
+from inngest_nb.frames.inngest._workers import workers_frame
 
-__all__ = ["compare_periods", "functions_frame", "search_events", "search_runs", "trace_frame"]
+__all__ = [
+    "RunWatch",
+    "compare_periods",
+    "functions_frame",
+    "search_events",
+    "search_runs",
+    "trace_frame",
+    "watch_runs",
+    "workers_frame",
+]
