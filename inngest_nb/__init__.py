@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
     from inngest_nb.notebook.explore import explore
+    from inngest_nb.notebook.following import follow_runs
     from inngest_nb.notebook.forms import delete_form, save_form, signal_form
     from inngest_nb.notebook.live import resume, run, start
     from inngest_nb.notebook.replay import replay
@@ -147,6 +148,7 @@ _ROOMS = {
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
     "inngest_nb.notebook.explore": "explore",
+    "inngest_nb.notebook.following": "follow_runs",
     "inngest_nb.notebook.forms": "delete_form save_form signal_form",
     "inngest_nb.notebook.live": "resume run start",
     "inngest_nb.notebook.replay": "replay",
@@ -237,6 +239,7 @@ __all__ = [
     "enable_nested_asyncio",
     "errors",
     "explore",
+    "follow_runs",
     "fork",
     "frame",
     "functions_frame",

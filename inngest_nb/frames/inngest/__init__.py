@@ -5,11 +5,12 @@ from inngest_nb.frames.inngest._functions import functions_frame
 from inngest_nb.frames.inngest._periods import compare_periods
 from inngest_nb.frames.inngest._runs import search_runs
 from inngest_nb.frames.inngest._traces import trace_frame
-from inngest_nb.frames.inngest._watching import RunWatch, watch_runs
+from inngest_nb.frames.inngest._watching import RunWatch, check_every, watch_runs
 from inngest_nb.frames.inngest._workers import workers_frame
 
 __all__ = [
     "RunWatch",
+    "check_every",
     "compare_periods",
     "functions_frame",
     "search_events",
