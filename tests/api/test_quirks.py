@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,14 @@ SAID = {asked.name: asked.response for asked in exchanges()}
         ("selfhosted-e-wrong-key-401", Trouble(401, "", "Event key not found")),
         ("v1-runs-list-404", Trouble(404, "", "404 page not found")),
         ("selfhosted-v2-runs-none-401", Trouble(401, "", "Authentication failed")),
+        (
+            "gql-run-unknown",
+            Trouble(200, "", "error retrieving run: sql: no rows in result set"),
+        ),
+        (
+            "gql-unknown-field-422",
+            Trouble(422, "", 'Cannot query field "nope" on type "Query".'),
+        ),
     ],
 )
 def test_errors_come_in_several_shapes_some_under_status_200(name: str, trouble: Trouble) -> None:
@@ -53,11 +62,14 @@ def test_errors_come_in_several_shapes_some_under_status_200(name: str, trouble:
 @pytest.mark.parametrize("name", [name for name, said in SAID.items() if said["status"] == 200])
 def test_no_good_answer_passes_for_an_error(name: str) -> None:
     body = SAID[name]["body"]
-    wrong = isinstance(body, dict) and body.get("status", 200) >= 400
+    wrong = isinstance(body, dict) and (body.get("status", 200) >= 400 or "errors" in body)
     assert (_quirks.trouble(200, body) is not None) == wrong
 
 
 def test_what_is_empty_is_left_out(api: Any) -> None:
+    empty = SAID["v2-runs-list-unknown-app-empty"]["body"]
+    assert empty.keys() == {"metadata", "page"}
+    assert empty["page"].keys() == {"limit"}
     assert api.runs(app="none") == []
     assert api.events("no/such.event") == []
     running = api.runs(status="running")[0]
@@ -65,6 +77,8 @@ def test_what_is_empty_is_left_out(api: Any) -> None:
 
 
 def test_whole_numbers_may_be_text() -> None:
+    assert as_listed("order1")["durationMs"] == "4183"
+    assert run_of(as_listed("order1"), listed=True).duration == timedelta(milliseconds=4183)
     assert _quirks.duration("840") == _quirks.duration(840) == timedelta(milliseconds=840)
     assert [_quirks.duration(odd) for odd in (None, "", "x", True, 10**30)] == [None] * 5
 
@@ -186,6 +200,23 @@ def test_a_queued_run_is_not_said_to_run(api: Any, names: dict[str, str]) -> Non
 def test_a_rerun_names_its_original(api: Any, names: dict[str, str]) -> None:
     assert api.run(names["rerun_order2"]).original_run_id == names["order2"]
     assert api.run(names["order1"]).original_run_id is None
+
+
+def test_what_v1_says_just_after_the_end_hides_no_output(
+    connect: Any, names: dict[str, str]
+) -> None:
+    clock = ManualClock()
+    with StoryServer(now=clock.now) as inngest:
+        rows, key = inngest.state.runs, names["out_dict-data"]
+        whole = rows.rows[key]
+        v1 = whole.record.v1 | {"output": None}
+        rows.put(whole._replace(record=replace(whole.record, v1=v1)))
+        api = connect(inngest.url)
+        assert api.run(key).output == 5
+        rows.put(whole)
+        assert api.run(key).output == 5  # v1 repeats itself
+        clock.set(clock.now() + timedelta(seconds=3))
+        assert api.run(key).output == {"data": 5}
 
 
 @pytest.mark.parametrize(("ids", "found"), [([""], []), (["01A", ""], ["01A"]), (None, [])])

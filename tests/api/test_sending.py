@@ -14,6 +14,7 @@ from canned_server import Answer, CannedServer, Seen
 from story_records import exchanges
 from story_server import EVENT_KEY, SIGNING_KEY, StoryServer
 
+from inngest_nb.api.basics._quirks import accepted_ids
 from inngest_nb.errors import (
     InngestAuthError,
     InngestConnectionError,
@@ -136,6 +137,13 @@ def test_a_batch_that_was_taken_in_part_is_told(connect: Any) -> None:
     assert partly.value.accepted == ["01M82BCW90SF5F07QEXB82E02C"]
     assert (partly.value.rejected, partly.value.unknown) == ([1, 2], [])
     assert isinstance(partly.value.__cause__, InngestStatusError)
+
+
+@pytest.mark.parametrize("name", ["e-empty-array", "e-empty-body"])
+def test_for_nothing_the_server_gives_an_empty_id(name: str) -> None:
+    said = next(each.response for each in exchanges() if each.name == name)
+    assert (said["status"], said["body"]) == (200, {"ids": [""], "status": 200})
+    assert accepted_ids(said["body"]) == []
 
 
 def test_an_empty_id_is_an_event_that_was_not_taken(connect: Any) -> None:

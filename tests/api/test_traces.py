@@ -91,6 +91,23 @@ def test_steps_are_what_the_function_did(api: Any, names: dict[str, str], name: 
     assert shown(api.trace(names[name])) == STEPS[name]
 
 
+@pytest.mark.parametrize(
+    ("name", "step", "times"),
+    [
+        ("order1", "charge", 2),
+        ("fail_default", "bad-step", 3),
+        ("wait_match", "wait-for-approval", 1),
+    ],
+)
+def test_a_step_that_the_server_shows_several_times_is_one_row(
+    api: Any, names: dict[str, str], name: str, step: str, times: int
+) -> None:
+    (row,) = [row for row in story().rows if row.id == names[name]]
+    spans = row.record.trace["rootSpan"]["children"]
+    assert [span["name"] for span in spans].count(step) == times
+    assert [each.name for each in api.trace(names[name]).steps].count(step) == 1
+
+
 def test_parallel_steps_overlap(api: Any, names: dict[str, str]) -> None:
     parts = [step for step in api.trace(names["parallel"]).steps if step.name.startswith("part-")]
     assert sorted(part.name for part in parts) == ["part-0", "part-1", "part-2", "part-3"]
