@@ -12,7 +12,7 @@ from canned_server import Answer, CannedServer, Seen
 from story_records import Json, exchanges, story
 from story_server import SIGNING_KEY, StoryServer
 
-from inngest_nb.api import ServerFeatures, Wait
+from inngest_nb.api import Wait
 from inngest_nb.api.calls._graphql import waits_of
 from inngest_nb.api.calls._traces import trace_of
 from inngest_nb.errors import InngestConnectionError, InngestStatusError, NotInngestError
@@ -302,34 +302,3 @@ def test_an_id_that_is_none_is_refused_here(inngest: StoryServer, api: Any, call
     with pytest.raises(ValueError, match="must be an id of 26 letters"):
         call(api)
     assert len(inngest.seen) == before
-
-
-# What a server has
-
-
-def test_features_are_asked_for_once(connect: Any) -> None:
-    with StoryServer() as dev, StoryServer("cloud", ui=False) as bare:
-        api = connect(dev.url)
-        known = ServerFeatures(kind="dev", graphql=True, run_query=False)
-        assert [api.features(), api.features()] == [known, known]
-        assert len(dev.seen) == 2
-        assert dev.seconds == pytest.approx(0.03)  # no run lies in its window
-        other = connect(bare.url, signing_key=SIGNING_KEY).features()
-        assert other == ServerFeatures(kind="cloud", graphql=False, run_query=False)
-
-
-def test_a_newer_server_takes_a_query_and_no_search_sends_one(
-    inngest: StoryServer, connect: Any
-) -> None:
-    refused = {"errors": [{"code": "expression_invalid", "message": "Syntax error"}]}
-
-    def newer(seen: Seen) -> Answer | None:
-        if "query=" in seen.target:
-            return saying(400, refused, JSON, DEV)(seen)
-        return inngest._sent(seen)
-
-    with CannedServer(newer) as server:
-        api = connect(server.url)
-        assert api.features().run_query
-        assert len(api.runs(status="failed")) == 3
-        assert [seen for seen in server.seen[2:] if "query=" in seen.target] == []
