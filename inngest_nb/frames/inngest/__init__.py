@@ -1,9 +1,17 @@
 """The runs, events, traces and functions of a real Inngest server as typed DataFrames."""
 
+from inngest_nb.frames.inngest._asking import opened
 from inngest_nb.frames.inngest._events import search_events
 from inngest_nb.frames.inngest._functions import functions_frame
 from inngest_nb.frames.inngest._periods import compare_periods
 from inngest_nb.frames.inngest._runs import search_runs
 from inngest_nb.frames.inngest._traces import trace_frame
 
-__all__ = ["compare_periods", "functions_frame", "search_events", "search_runs", "trace_frame"]
+__all__ = [
+    "compare_periods",
+    "functions_frame",
+    "opened",
+    "search_events",
+    "search_runs",
+    "trace_frame",
+]
