@@ -111,7 +111,7 @@ def _failure(trace: Trace) -> tuple[str, str]:
         return "The run failed", "the server has no error of it"
     error = str(failed[-1].error)
     where = next(
-        (f"The step {short(step.name)}" for step in failed if step.kind != "function"
+        (f"The step {short(step.name)}" for step in reversed(failed) if step.kind != "function"
          and str(step.error) == error),
         "The function",
     )  # fmt: skip
