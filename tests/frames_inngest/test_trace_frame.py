@@ -180,6 +180,8 @@ def test_of_an_odd_trace_each_span_is_a_row_and_nothing_is_invented() -> None:
         {"name": HOSTILE_STRINGS[0], "stepOp": HOSTILE_STRINGS[1], "stepId": "d"},
         {"name": "next", "stepOp": "RUN", "stepId": "e", "status": "QUEUED"}
         | {"queuedAt": "2026-11-22T19:22:44Z"},
+        {"name": "endless", "stepOp": "RUN", "stepId": "f", "status": "COMPLETED"}
+        | {"startedAt": "2026-11-22T19:22:44Z"},
         {},
     ]
     with CannedServer(lambda seen: trace_of(*odd)) as server, InngestAPI(server.url) as api:
@@ -193,6 +195,7 @@ def test_of_an_odd_trace_each_span_is_a_row_and_nothing_is_invented() -> None:
     assert rows.loc[["a", "b", "d"], ["queued_at", "started_at", "ended_at"]].isna().all(axis=None)
     assert rows.loc[["a", "b", "d"], ["queue_delay", "duration", "error"]].isna().all(axis=None)
     assert pd.isna(rows.loc["c", "queue_delay"])
+    assert pd.isna(rows.loc["f", "duration"])
     assert rows.loc["e", "queue_delay"] == at - rows.loc["e", "queued_at"]
 
 

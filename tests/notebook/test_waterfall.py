@@ -213,10 +213,10 @@ def test_hostile_text_is_escaped_wherever_it_stands(text: str) -> None:
     ids=["1,000 steps", "1,000 failures", "10,000 spans"],
 )  # fmt: skip
 def test_the_picture_of_a_long_run_is_bounded(spans: list[Json]) -> None:
-    one = drawn(*spans, status="FAILED")
-    assert len(html(one).encode()) < 110_000
-    assert len(repr(one)) < 20_000
-    assert html(one).count("<tr>") <= 41
+    bundle = drawn(*spans, status="FAILED")._repr_mimebundle_()
+    assert len(bundle["text/html"].encode()) < 110_000
+    assert len(bundle["text/plain"]) < 20_000
+    assert bundle["text/html"].count("<tr>") <= 41
 
 
 def test_steps_whose_names_differ_in_numbers_share_lines_and_a_few_failures_keep_theirs() -> None:

@@ -156,13 +156,18 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
             return status
         return "canceled" if self.status == "canceled" else "abandoned"
 
-    def until(self, step: Step, now: datetime) -> datetime:
-        """Return the end of a step; one that is open lasts until `now`, or until the run ended."""
-        return step.ended_at or self.ended_at or now
+    def until(self, step: Step | StepAttempt, now: datetime) -> datetime | None:
+        """Return the end of a step or attempt; None for one that is not open and has none.
+
+        What is open lasts until `now`, or until its run ended.
+        """
+        if step.ended_at is None and step.status in _OPEN:
+            return self.ended_at or now
+        return step.ended_at
 
     def took(self, step: Step, now: datetime) -> timedelta | None:
         """Return how long a step took, or has taken until `now`; None where times are missing."""
-        if step.ended_at is not None and step.duration is not None:
+        if step.status not in _OPEN and step.duration is not None:
             return step.duration
         return _between(step.started_at or step.queued_at, self.until(step, now))
 
@@ -173,8 +178,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         return step.queue_delay
 
 
-def _between(start: datetime | None, end: datetime) -> timedelta | None:
-    return end - start if start is not None and start <= end else None
+def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
+    return None if start is None or end is None or end < start else end - start
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 
 const PAUSE = 500; // milliseconds
 
-const label = (details) => details.querySelector("summary")?.textContent;
+// What comes after the first text of a summary is how much there is.
+const label = (details) => details.querySelector("summary")?.firstChild?.textContent;
 
 // Replaces a node by others, of which those are unfolded that were.
 function replace(node, ...fresh) {

@@ -66,7 +66,7 @@ def _told(trace: Trace, step: Step, now: datetime, place: int) -> Told:
         name=step.name,
         outcome=trace.outcome(step.status),
         attempts=attempts,
-        took=trace.took(step, now) if step.started_at or step.queued_at else None,
+        took=trace.took(step, now),
         error=str(step.error or "") or last_error(attempts),
         remark=_remark(trace, step, now),
         first=place,
@@ -92,32 +92,30 @@ def _remark(trace: Trace, step: Step, now: datetime) -> str:
 
 
 def _spans(trace: Trace, step: Step, now: datetime) -> Iterator[Span]:
-    until = trace.until(step, now)
-    if word := _IDLE.get(step.kind):
-        if step.started_at is not None:
-            took = _took(step.started_at, until)
-            yield _span(step.started_at, until, word, f"{duration_text(took)} {word}")
+    if step.kind in _IDLE:
+        yield from _lasted(trace, step, now, _IDLE[step.kind])
         return
-    if queued := trace.queued_for(step, now):
-        yield from _queued(step.queued_at, (step.queued_at or until) + queued)
+    if step.queued_at is not None and (queued := trace.queued_for(step, now)):
+        yield from _queued(step.queued_at, step.queued_at + queued)
     for attempt in step.attempts:
-        yield from _attempt(trace, attempt, now)
-    if not step.attempts and step.started_at is not None:
-        yield _span(step.started_at, until, trace.outcome(step.status))
+        outcome = trace.outcome(attempt.status)
+        yield from _lasted(trace, attempt, now, outcome, f"attempt {attempt.number + 1} {outcome}")
+    if not step.attempts:
+        yield from _lasted(trace, step, now, trace.outcome(step.status))
     for number, (start, end) in enumerate(_pauses(step), 2):
         yield _span(start, end, "pausing", f"{duration_text(end - start)} before attempt {number}")
 
 
-def _attempt(trace: Trace, attempt: StepAttempt, now: datetime) -> Iterator[Span]:
-    start, end = attempt.started_at, attempt.ended_at
+def _lasted(
+    trace: Trace, one: Step | StepAttempt, now: datetime, word: str, what: str = ""
+) -> Iterator[Span]:
+    """Yield the time of a step or attempt; one whose end is not known has no length."""
+    start = one.started_at
     if start is None:
         return
-    if end is None and attempt.status in _OPEN:
-        end = trace.ended_at or now
-    end = end or start + (attempt.duration or timedelta())
-    outcome = trace.outcome(attempt.status)
-    note = f"attempt {attempt.number + 1} {outcome}, {duration_text(_took(start, end))}"
-    yield _span(start, end, outcome, f"{note}: {attempt.error}" if attempt.error else note)
+    end = max(trace.until(one, now) or start + (one.duration or timedelta()), start)
+    note = f"{what or word}, {duration_text(end - start)}"
+    yield _span(start, end, word, f"{note}: {one.error}" if one.error else note)
 
 
 def _pauses(step: Step) -> Iterator[tuple[datetime, datetime]]:
@@ -132,10 +130,5 @@ def _queued(start: datetime | None, end: datetime) -> Iterator[Span]:
         yield _span(start, end, "queued", f"{duration_text(end - start)} queued")
 
 
-def _took(start: datetime, end: datetime) -> timedelta:
-    return max(end - start, timedelta())
-
-
 def _span(start: datetime, end: datetime, word: str, note: str = "") -> Span:
-    begin = wire.microseconds(start)
-    return Span(begin, max(begin, wire.microseconds(end)), word, note)
+    return Span(wire.microseconds(start), wire.microseconds(end), word, note)
