@@ -68,7 +68,7 @@ def followed(api: InngestAPI) -> Iterator[Followed]:
     followed = Followed(WAITS, api)
     yield followed
     followed.following.stop()
-    followed.following.done.result(PATIENCE)
+    assert followed.following.done.wait(PATIENCE)
 
 
 def test_a_run_is_followed_to_its_end_and_no_further(
@@ -80,7 +80,7 @@ def test_a_run_is_followed_to_its_end_and_no_further(
     assert (last.status, last.note) == ("canceled", "")
     assert "◔" not in repr(last)
     assert last.chart.rows[0].word == "canceled"
-    followed.following.done.result(PATIENCE)
+    assert followed.following.done.wait(PATIENCE)
     asked = len(inngest.seen)
     assert followed.following.picture().status == "canceled"
     assert len(inngest.seen) == asked
@@ -92,7 +92,7 @@ def test_outputs_are_read_only_when_something_has_happened(
     for _ in range(5):
         followed.until(lambda picture: True)
     api.cancel(WAITS)
-    followed.following.done.result(PATIENCE)
+    assert followed.following.done.wait(PATIENCE)
     traces = [
         seen.target for seen in inngest.seen if seen.target.partition("?")[0].endswith("/trace")
     ]
@@ -126,7 +126,7 @@ def test_a_run_that_the_server_forgot_is_followed_no_longer(
     assert note.startswith(
         "No longer followed: InngestNotFoundError: inngest trace: the server has no run"
     )
-    followed.following.done.result(PATIENCE)
+    assert followed.following.done.wait(PATIENCE)
 
 
 def test_a_run_in_which_nothing_happens_for_a_day_is_left_alone(
@@ -145,7 +145,7 @@ def test_a_page_that_asks_sees_the_run_up_to_its_end(api: InngestAPI) -> None:
     assert (shown.asks, shown.over) == (True, False)
     assert picture._display_() is shown
     api.cancel(WAITS)
-    picture._following.done.result(PATIENCE)
+    assert picture._following.done.wait(PATIENCE)
     assert "◐</span> running" in shown.html  # nobody has asked
     shown._handle_custom_msg({"kind": "look"}, [])
     assert "⊘</span> canceled" in shown.html

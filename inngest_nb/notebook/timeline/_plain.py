@@ -54,7 +54,10 @@ def chart_lines(chart: Chart) -> list[str]:
 
 def chart_key(chart: Chart) -> list[str]:
     """Give a line that says what the bars stand for; none where all are of one kind."""
-    marks = [f"{_FILL.get(word, _OTHER)} {short(word, 40)}" for word in sorted(chart.words)]
+    marks = [
+        f"{_FILL.get(word, _OTHER)} {short(word, 40) or 'no status'}"
+        for word in sorted(chart.words)
+    ]
     return [f"Key: {', '.join(marks)}"] if len(marks) > 1 else []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextvars
 import threading
 import time
@@ -14,7 +13,7 @@ from inngest_nb.api import InngestAPI, Job, Trace
 from inngest_nb.errors import InngestAuthError, InngestError, InngestNotFoundError
 from inngest_nb.frames.inngest import opened
 from inngest_nb.notebook.waterfall._given import Given
-from inngest_nb.notebook.waterfall._payloads import Payloads, payloads_of
+from inngest_nb.notebook.waterfall._payloads import payloads_of
 from inngest_nb.notebook.waterfall._picture import Picture, picture_of
 from inngest_nb.words import duration_text, short
 
@@ -29,15 +28,14 @@ _GIVEN_UP = 86_400.0  # seconds without anything new after which nobody asks any
 class Following:
     """A run of a server as it was last seen, and a thread that looks until it is over.
 
-    `done` is finished once nobody looks any more.
+    `done` is set once nobody looks any more.
     """
 
     def __init__(self, given: Given, trace: Trace, jobs: list[Job] | None) -> None:
-        self.done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.done = threading.Event()
         self._given = given
-        self._trace = trace
+        self._seen = trace, payloads_of(trace)  # both at once, for whoever draws meanwhile
         self._jobs = jobs
-        self._payloads: Payloads | None = None
         self._note = ""
         self._seen_at = datetime.now(UTC)
         self._stopped = threading.Event()
@@ -45,16 +43,12 @@ class Following:
     @property
     def is_over(self) -> bool:
         """Whether the run has ended."""
-        return self._trace.is_over
+        return self._seen[0].is_over
 
     def picture(self) -> Picture:
-        """Draw the run as it was last seen, as of now."""
-        if self._payloads is None:
-            self._payloads = payloads_of(self._trace)
-        now = datetime.now(UTC)
-        return picture_of(
-            self._given, self._trace, self._payloads, now, jobs=self._jobs, note=self._note
-        )
+        """Draw the run as it was last seen, as of then."""
+        at = self._seen_at
+        return picture_of(self._given, *self._seen, at, jobs=self._jobs, note=self._note)
 
     def start(
         self, api: InngestAPI | None, changed: Callable[[], object], shortest: float = _SHORTEST
@@ -79,7 +73,7 @@ class Following:
         except Exception as error:  # noqa: BLE001  # the picture tells
             self._note = f"No longer followed: {type(error).__name__}: {short(str(error), 300)}"
         finally:
-            self.done.set_result(None)
+            self.done.set()
             changed()
 
     def _follow(self, server: InngestAPI, changed: Callable[[], object], shortest: float) -> None:
@@ -108,9 +102,10 @@ class Following:
         fresh = server.trace(self._given.run_id, output=False)  # outputs may be megabytes
         self._seen_at = datetime.now(UTC)
         self._jobs = None if fresh.is_over else server.jobs(self._given.run_id)
-        if _progress(fresh) == _progress(self._trace):
+        if _progress(fresh) == _progress(self._seen[0]):
             return False
-        self._trace, self._payloads = server.trace(self._given.run_id), None
+        trace = server.trace(self._given.run_id)
+        self._seen = trace, payloads_of(trace)
         return True
 
 

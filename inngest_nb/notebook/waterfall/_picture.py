@@ -136,7 +136,7 @@ def _next(jobs: Sequence[Job] | None, now: datetime) -> list[str]:
 
 def plain_text(picture: Picture) -> str:
     """Give a run's facts and its bars as lines of text."""
-    lines = [f"{picture.run_id}: {status_text(picture.status)}"]
+    lines = [f"{short(picture.run_id)}: {status_text(picture.status)}"]
     lines.append(", ".join(f"{label.lower()} {visible(value)}" for label, value in picture.facts))
     if picture.note:
         lines.append(visible(picture.note))

@@ -77,14 +77,14 @@ class MovingWaterfall(Waterfall):
         return self._moving
 
     def _draw(self) -> tuple[Markup, bool]:
-        over = self._following.done.done()  # first, so that the last picture is of the end
+        over = self._following.done.is_set()  # first, so that the last picture is of the end
         return output("waterfall", picture=self._following.picture()), over
 
     def _changed(self) -> None:
         """Show what is new; the last picture replaces the widget, for the notebook to keep."""
         if not self._moving.asks:
             self._moving.look()
-        if self._following.done.done() and _in_kernel():
+        if self._following.done.is_set() and _in_kernel():
             from IPython.display import update_display
 
             last = self._repr_mimebundle_()
