@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -228,6 +230,27 @@ def test_steps_whose_names_differ_in_numbers_share_lines_and_a_few_failures_keep
     many = [one | {"status": "FAILED"} for one in spans]
     (line,) = (line for line in repr(drawn(*many)).splitlines() if "page-#" in line)
     assert "100 failed" in line
+
+
+def test_a_queue_too_short_to_be_seen_is_told_in_words_only() -> None:
+    words = reading(html(drawn(step(0, "s"))))
+    assert "✓ completed, 200 ms, 100 ms queued" in words
+    assert "Key:" not in words
+    assert "dotted line = queued" in reading(html(drawn(step(0, "s"), endedAt=at(2))))
+
+
+def test_the_axis_of_an_open_run_ends_now_although_nothing_is_at_work() -> None:
+    (line,) = repr(drawn(step(0, "s"), status="RUNNING", endedAt=None)).splitlines()[2:]
+    assert line.startswith("  s |█                               |")
+
+
+def test_a_picture_needs_no_widgets() -> None:
+    code = (
+        "import sys, inngest_nb as inb; from inngest_nb.api import Trace; "
+        f"t = Trace(run_id={RUN!r}, status='queued', inngest_status=''); "
+        "inb.waterfall(t)._repr_mimebundle_(); assert 'ipywidgets' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_names_without_room_are_counted_with_where_to_find_them() -> None:
