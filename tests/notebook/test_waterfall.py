@@ -253,6 +253,20 @@ def test_a_picture_needs_no_widgets() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_error_of_a_run_is_that_of_its_function_not_one_that_it_caught() -> None:
+    def failed(number: int, name: str, why: str, **more: Any) -> Json:
+        return step(number, name, status="FAILED", output={"message": why}, **more)
+
+    caught = failed(1, "charge", "declined")
+    function = failed(0, "Finalization", "gave up", stepId=None, stepOp=None)
+    assert "✕ The function failed gave up" in reading(
+        html(drawn(function, caught, status="FAILED"))
+    )
+    function["output"] = {"message": "declined"}
+    words = reading(html(drawn(function, caught, status="FAILED")))
+    assert "✕ The step charge failed declined" in words
+
+
 def test_names_without_room_are_counted_with_where_to_find_them() -> None:
     spans = [step(n, chr(97 + n % 26) + chr(97 + n // 26)) for n in range(60)]
     assert "20 items (20 names) not shown; trace_frame() has all" in reading(html(drawn(*spans)))

@@ -103,18 +103,15 @@ def _took(trace: Trace, now: datetime) -> timedelta | None:
 
 
 def _failure(trace: Trace) -> tuple[str, str]:
-    """Say what failed last in a run that failed: the function, or the step that has its error."""
+    """Say why a run failed: by the error of the function, and the last step that has the same."""
     if trace.status != "failed":
         return "", ""
     failed = [step for step in trace.steps if step.error is not None]
     if not failed:
         return "The run failed", "the server has no error of it"
-    error = str(failed[-1].error)
-    where = next(
-        (f"The step {short(step.name)}" for step in reversed(failed) if step.kind != "function"
-         and str(step.error) == error),
-        "The function",
-    )  # fmt: skip
+    error = str(max(failed, key=lambda step: step.kind == "function").error)
+    same = [step.name for step in failed if step.kind != "function" and str(step.error) == error]
+    where = f"The step {short(same[-1])}" if same else "The function"
     return f"{where} failed", error
 
 

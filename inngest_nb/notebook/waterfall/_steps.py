@@ -50,7 +50,7 @@ def _of_run(trace: Trace, now: datetime) -> Lane:
     queued, started, end = trace.queued_at, trace.started_at, trace.ended_at or now
     spans = [*_queued(queued, started or end)]
     if started is not None:
-        spans.append(_span(started, end, trace.status))
+        spans.append(_span(started, max(started, end), trace.status))
     took = end - (started or queued or end)
     return Lane([Told("run", "", trace.status, (), took if took >= timedelta() else None)], spans)
 
