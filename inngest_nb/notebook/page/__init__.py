@@ -14,17 +14,17 @@ if typing.TYPE_CHECKING:
     from inngest_nb.notebook.page._closing import close_widgets, shared_style
     from inngest_nb.notebook.page._moving import MovingPicture
 else:
+    _HOMES = {
+        "MovingPicture": "_moving",
+        "close_widgets": "_closing",
+        "shared_style": "_closing",
+    }
 
     def __getattr__(name: str) -> object:
         # Those above are loaded on first use: a timeline needs no ipywidgets, which load slowly.
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        homes = {
-            "close_widgets": "_closing",
-            "shared_style": "_closing",
-            "MovingPicture": "_moving",
-        }
-        module = homes.get(name, "_areas")
+        module = _HOMES.get(name, "_areas")
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 
