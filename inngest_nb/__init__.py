@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from inngest_nb.notebook.live import resume, run, start
     from inngest_nb.notebook.replay import replay
     from inngest_nb.notebook.timeline import timeline
+    from inngest_nb.notebook.waterfall import waterfall
     from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
     from inngest_nb.store import (
@@ -153,6 +154,7 @@ _ROOMS = {
     "inngest_nb.notebook.live": "resume run start",
     "inngest_nb.notebook.replay": "replay",
     "inngest_nb.notebook.timeline": "timeline",
+    "inngest_nb.notebook.waterfall": "waterfall",
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
     "inngest_nb.store": (
@@ -263,6 +265,7 @@ __all__ = [
     "trace_frame",
     "use",
     "watch_runs",
+    "waterfall",
     "workers_frame",
     "workflow",
 ]

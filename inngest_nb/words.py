@@ -14,7 +14,8 @@ _STATUS_LOOKS = {
     "failed": ("✕", "bad"),
     "canceled": ("⊘", "idle"),
     "": ("·", "idle"),
-    # Beyond a workflow's words: those of activities, signals and timers.
+    # Beyond a workflow's words: those of activities, steps, signals and timers.
+    "waiting": ("◔", "idle"),
     "abandoned": ("⊘", "idle"),
     "stopped here": ("⊘", "idle"),
     "received": ("◆", "busy"),

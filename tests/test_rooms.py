@@ -59,8 +59,8 @@ INNER_FLOORS = {
     ("frames", "sql"): 4,
     ("notebook", "page"): 0,
     ("notebook", "timeline"): 1,
-    ("notebook", "waterfall"): 1,
     ("notebook", "live"): 2,
+    ("notebook", "waterfall"): 2,
     ("notebook", "forms"): 3,
     ("notebook", "compare"): 4,
     ("notebook", "replay"): 4,
@@ -77,7 +77,7 @@ ONE_DOOR = ("api/", "engine/", "frames/")
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
     "IPython": ["notebook/", "frames/charts/_figure.py"],
-    "anywidget": ["notebook/explore/_table.py", "notebook/live/_asking.py"],
+    "anywidget": ["notebook/explore/_table.py", "notebook/page/_moving.py"],
     "click": ["cli/"],
     "duckdb": ["frames/sql/"],
     "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
@@ -110,7 +110,7 @@ LIBRARIES = {
     "sqlite3": ["store/tables/_sqlite"],
     "starlette": ["server/"],
     "tqdm": ["progress.py"],
-    "traitlets": ["notebook/explore/_table.py", "notebook/live/_asking.py"],
+    "traitlets": ["notebook/explore/_table.py", "notebook/page/_moving.py"],
     "uvicorn": ["server/"],
     "uvloop": ["server/"],
 }

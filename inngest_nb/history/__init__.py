@@ -15,7 +15,14 @@ from inngest_nb.history._payloads import (
     pretty,
     same_value,
 )
-from inngest_nb.history._steps import Step, Value, failed_activity, run_and_steps, steps_of
+from inngest_nb.history._steps import (
+    Step,
+    Value,
+    failed_activity,
+    last_error,
+    run_and_steps,
+    steps_of,
+)
 from inngest_nb.history._times import (
     END_STATUS,
     OPEN,
@@ -43,6 +50,7 @@ __all__ = [
     "in_order",
     "is_end",
     "is_finished",
+    "last_error",
     "moment",
     "outcome_of",
     "payload_text",

@@ -16,7 +16,7 @@ from inngest_nb.history._payloads import events_in, parts_of, pretty
 from inngest_nb.history._times import recorded, times_of
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, wire_name
 
-__all__ = ["Step", "Value", "failed_activity", "run_and_steps", "steps_of"]
+__all__ = ["Step", "Value", "failed_activity", "last_error", "run_and_steps", "steps_of"]
 
 _NULL = "null"
 _MOMENTS = (EventType.SIGNAL_RECEIVED, EventType.TIMER_FIRED)
@@ -138,7 +138,7 @@ def _activity(
         outcome=outcome,
         attempts=attempts,
         took=activity.took(outcome, until),
-        error=_error(attempts),
+        error=last_error(attempts),
         remark=_remark(attempts),
         seq=activity.seq,
         first=history[activity.first].id,
@@ -169,7 +169,7 @@ def _moment(place: int, event: HistoryEvent, payloads: _Payloads) -> Step:
     )
 
 
-def _error(attempts: Sequence[Attempt]) -> str:
+def last_error(attempts: Sequence[Attempt]) -> str:
     """Give the last error, with its attempt where another one followed."""
     for number, attempt in reversed(list(enumerate(attempts, 1))):
         if attempt.error:

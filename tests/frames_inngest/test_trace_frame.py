@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
+from canned_server import Answer, CannedServer
+from hostile_strings import HOSTILE_STRINGS
 from story_records import story
 from story_server import StoryServer
 
@@ -24,6 +27,7 @@ STEPS = {
     "queued_at": TIME,
     "started_at": TIME,
     "ended_at": TIME,
+    "queue_delay": DURATION,
     "duration": DURATION,
     "attempts": "Int64",
     "error": "str",
@@ -65,7 +69,41 @@ def test_runs_are_asked_for_once_and_keep_their_order(
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("hardfail", [("function", "Finalization", "failed", 1)]),
+        ("hardfail", [("function", "Finalization", "failed", 1)]),  # failed at once
+        (  # retried
+            "flaky1",
+            [("function", "Finalization", "completed", 3), ("step", "maybe", "completed", 1)],
+        ),
+        (
+            "parallel",
+            [
+                *(("step", f"part-{n}", "completed", 1) for n in (3, 0, 2, 1)),
+                ("function", "Finalization", "completed", 1),
+            ],
+        ),
+        (
+            "sleep",
+            [
+                ("step", "first", "completed", 1),
+                ("sleep", "nap", "completed", 0),
+                ("step", "last", "completed", 1),
+                ("function", "Finalization", "completed", 1),
+            ],
+        ),
+        (
+            "wait_timeout",
+            [
+                ("wait", "wait-for-approval", "completed", 0),
+                ("function", "Finalization", "completed", 1),
+            ],
+        ),
+        (
+            "invoke",
+            [
+                ("invoke", "call-square", "completed", 0),
+                ("function", "Finalization", "completed", 1),
+            ],
+        ),
         (
             "fail_default",
             [
@@ -117,10 +155,62 @@ def test_an_open_step_lasts_until_now_or_until_the_end_of_its_run(
     assert nap["duration"] == api.trace(names["long_by-v2"]).ended_at - nap["started_at"]
 
 
+def test_the_queue_delay_is_the_time_before_the_first_attempt(
+    api: InngestAPI, names: dict[str, str]
+) -> None:
+    rows = inb.trace_frame([names["order1"], names["fail_default"], names["sleep"]], api)
+    delays = rows.set_index("step")["queue_delay"]
+    assert delays["validate"] == timedelta(milliseconds=963)
+    assert delays["bad-step"] == timedelta(milliseconds=1012)  # without the pause before attempt 2
+    assert delays["nap"] == timedelta()
+    assert (rows["queue_delay"] == rows["started_at"] - rows["queued_at"]).all()
+
+
+def trace_of(*spans: dict[str, Any], **root: Any) -> Answer:
+    body = {"data": {"rootSpan": {"status": "RUNNING", "children": [*spans], **root}}}
+    return Answer(200, (("content-type", "application/json"),), json.dumps(body).encode())
+
+
+def test_of_an_odd_trace_each_span_is_a_row_and_nothing_is_invented() -> None:
+    odd = [
+        {"name": "ai", "stepOp": "AI_GATEWAY", "stepId": "a", "status": "PAUSED"},
+        {"name": "late", "stepOp": "RUN", "stepId": "b", "startedAt": "later", "endedAt": 5},
+        {"name": "back", "stepOp": "RUN", "stepId": "c", "status": "COMPLETED"}
+        | {"queuedAt": "2026-11-22T19:22:43Z", "startedAt": "2026-11-22T19:22:42Z"},
+        {"name": HOSTILE_STRINGS[0], "stepOp": HOSTILE_STRINGS[1], "stepId": "d"},
+        {"name": "next", "stepOp": "RUN", "stepId": "e", "status": "QUEUED"}
+        | {"queuedAt": "2026-11-22T19:22:44Z"},
+        {"name": "endless", "stepOp": "RUN", "stepId": "f", "status": "COMPLETED"}
+        | {"startedAt": "2026-11-22T19:22:44Z"},
+        {},
+    ]
+    with CannedServer(lambda seen: trace_of(*odd)) as server, InngestAPI(server.url) as api:
+        rows = inb.trace_frame("01M82BBSDM2RWR71WM2EZVHP9E", api)
+    assert dtypes(rows) == STEPS
+    at = datetime.fromisoformat(rows.attrs["fetched_at"])
+    rows = rows.set_index("step_id", drop=False)
+    assert len(rows) == len(odd)
+    assert list(rows.loc["a", ["kind", "status", "attempts"]]) == ["ai_gateway", "paused", 0]
+    assert list(rows.loc["d", ["step", "kind"]]) == [HOSTILE_STRINGS[0], HOSTILE_STRINGS[1].lower()]
+    assert rows.loc[["a", "b", "d"], ["queued_at", "started_at", "ended_at"]].isna().all(axis=None)
+    assert rows.loc[["a", "b", "d"], ["queue_delay", "duration", "error"]].isna().all(axis=None)
+    assert pd.isna(rows.loc["c", "queue_delay"])
+    assert pd.isna(rows.loc["f", "duration"])
+    assert rows.loc["e", "queue_delay"] == at - rows.loc["e", "queued_at"]
+
+
+def test_ten_thousand_spans_are_rows_of_the_right_types() -> None:
+    spans = [{"name": f"s{n}", "stepOp": "RUN", "stepId": f"{n:040x}"} for n in range(10_000)]
+    with CannedServer(lambda seen: trace_of(*spans)) as server, InngestAPI(server.url) as api:
+        rows = inb.trace_frame("01M82BBSDM2RWR71WM2EZVHP9E", api)
+    assert (len(rows), dtypes(rows)) == (10_000, STEPS)
+
+
 def test_the_readable_table_counts_steps(api: InngestAPI, names: dict[str, str]) -> None:
     said = repr(inb.trace_frame(names["wait_pending"], api).wf)
     assert "1 step, as of" in said
-    assert "so far" in said
+    assert said.count("so far") == 1  # it waits; it was queued
+    assert " 1 ms  " in said
 
 
 def test_a_run_that_is_not_there_is_named(api: InngestAPI) -> None:

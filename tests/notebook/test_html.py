@@ -29,6 +29,8 @@ from inngest_nb.notebook.replay._moments import CodeLine, Moment
 from inngest_nb.notebook.timeline import Picture
 from inngest_nb.notebook.timeline._chart import Chart, Row
 from inngest_nb.notebook.timeline._scale import Bar, Tick
+from inngest_nb.notebook.waterfall._payloads import Payload, Payloads
+from inngest_nb.notebook.waterfall._picture import Picture as FallPicture
 
 TEMPLATES = Path(inngest_nb.notebook.__file__).parent / "page" / "templates"
 SOURCES = sorted(file.name.removesuffix(".html.j2") for file in TEMPLATES.glob("*.j2"))
@@ -126,6 +128,19 @@ def picture_with(text: Text, word: Text) -> Picture:
     )
 
 
+def fall_with(text: Text, word: Text) -> FallPicture:
+    return FallPicture(
+        run_id=text(),
+        status=text(),
+        facts=((text(), text()),),
+        failed=text(),
+        error=text(),
+        chart=chart_with(text, word),
+        payloads=Payloads((Payload(text(), text()),), 7),
+        note=text(),
+    )
+
+
 # What each template needs, full of texts; a `word` only tells how something looks. A template that
 # has no entry here fails below.
 CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
@@ -198,6 +213,7 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
     "status": lambda text, word: {"status": text()},
     "steps": lambda text, word: {"steps": [step_with(text, word)], "more": True},
     "timeline": lambda text, word: {"picture": picture_with(text, word)},
+    "waterfall": lambda text, word: {"picture": fall_with(text, word)},
     "workflow": lambda text, word: {
         "state": state_with(text, HistoryEvent(type=text(), activity_name=text())),
         "payloads": [(text(), text())],
@@ -244,6 +260,7 @@ CUTS = [
     ("payload", 2_000),
     ("steps", 398),  # between its quotes
     ("timeline", 600),
+    ("waterfall", 600),
     ("workflow", 300),
 ]
 

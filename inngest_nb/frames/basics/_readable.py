@@ -143,7 +143,9 @@ def _texts(name: str, top: pd.DataFrame, kind: columns.Kind) -> list[str]:
     """Write the cells of a column, "" for what is missing and for no retries."""
     column = top[name]
     if is_timedelta64_dtype(column.dtype):
-        still = top[kind.word].isin([*OPEN, "waiting"])
+        # A queue is over once its step has begun.
+        grows = ["queued"] if name == "queue_delay" else [*OPEN, "waiting"]
+        still = top[kind.word].isin(grows)
         return [
             "" if pd.isna(span) else words.duration_text(span) + (" so far" if going_on else "")
             for span, going_on in zip(column, still, strict=True)

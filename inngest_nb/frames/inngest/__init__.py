@@ -1,5 +1,6 @@
 """The runs, events, traces, functions and workers of a real Inngest server as typed DataFrames."""
 
+from inngest_nb.frames.inngest._asking import opened
 from inngest_nb.frames.inngest._events import search_events
 from inngest_nb.frames.inngest._functions import functions_frame
 from inngest_nb.frames.inngest._periods import compare_periods
@@ -13,6 +14,7 @@ __all__ = [
     "check_every",
     "compare_periods",
     "functions_frame",
+    "opened",
     "search_events",
     "search_runs",
     "trace_frame",

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
+from markupsafe import Markup
+
 from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.errors import EngineError, WorkflowCanceledError, WorkflowFailedError
 from inngest_nb.frames import default_store
@@ -25,6 +27,7 @@ from inngest_nb.notebook.live._interrupt import (
 from inngest_nb.notebook.live._painter import Painter
 from inngest_nb.notebook.live._recheck import warn_if_replay_differs
 from inngest_nb.notebook.live._screens import NotebookScreen, screen_here
+from inngest_nb.notebook.page import output
 from inngest_nb.notebook.timeline import picture_bundle
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
@@ -110,9 +113,13 @@ class LiveRun:
 
     def _display_(self) -> Any:
         """Show the live picture in marimo, which asks for it by this name."""
-        from inngest_nb.notebook.live._asking import AskingPicture  # brings anywidget
+        from inngest_nb.notebook.page import MovingPicture  # brings anywidget
 
-        return AskingPicture(self._painter.picture, self._painter.drawn.done)
+        def draw() -> tuple[Markup, bool]:
+            over = self._painter.drawn.done()  # first, so that the last picture is of the end
+            return output("timeline", picture=self._painter.picture()), over
+
+        return MovingPicture(draw, asks=True)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return picture_bundle(self._painter.picture())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import os
 import shutil
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 from uuid import uuid4
 
-from inngest_nb.notebook.page import Area, output
+from inngest_nb.notebook.page import Area, as_running_cell, output
 from inngest_nb.notebook.timeline import Picture, headline, picture_bundle, plain_text
 from inngest_nb.words import short, visible
 
@@ -77,7 +76,7 @@ class CellScreen(NotebookScreen):
         from IPython.display import update_display
 
         bundle = picture_bundle(picture)
-        _as_running_cell(update_display, bundle, raw=True, display_id=self._display_id)
+        as_running_cell(update_display, bundle, raw=True, display_id=self._display_id)
         return len(bundle["text/html"])
 
     def _display(self, picture: Picture) -> int:
@@ -96,17 +95,6 @@ def _running_cell() -> str:
     return str(header.get("msg_id", ""))
 
 
-def _as_running_cell(publish: Callable[..., object], *given: Any, **more: Any) -> None:
-    """Send a message that belongs to the cell which is running by now, if the kernel can.
-
-    A notebook that is executed without a browser hears of no other.
-    """
-    try:
-        contextvars.Context().run(publish, *given, **more)
-    except LookupError:  # in a thread, ipykernel 7.0 knows only the cell that began all this
-        publish(*given, **more)
-
-
 class WidgetScreen(NotebookScreen):
     """A widget, where nothing else can change: in an `Output`, for a run that a callback starts."""
 
@@ -117,7 +105,7 @@ class WidgetScreen(NotebookScreen):
     def show(self, picture: Picture, *, last: bool) -> int:
         """Show a picture, from any thread."""
         markup = output("timeline", picture=picture)
-        _as_running_cell(self._area.show, markup)
+        as_running_cell(self._area.show, markup)
         if not self._shown:
             self._shown = True
             self._display(picture)

@@ -6,19 +6,25 @@ import typing
 from inngest_nb.notebook.page._diff import Change, Line, change_of, changes
 from inngest_nb.notebook.page._errands import Errands
 from inngest_nb.notebook.page._finding import having, words_of
-from inngest_nb.notebook.page._hearing import confirm_changes
+from inngest_nb.notebook.page._hearing import as_running_cell, confirm_changes
 from inngest_nb.notebook.page._html import bundle, fragment, output
 
 if typing.TYPE_CHECKING:
     from inngest_nb.notebook.page._areas import Area, FlawArea, filling, notice, row
     from inngest_nb.notebook.page._closing import close_widgets, shared_style
+    from inngest_nb.notebook.page._moving import MovingPicture
 else:
+    _HOMES = {
+        "MovingPicture": "_moving",
+        "close_widgets": "_closing",
+        "shared_style": "_closing",
+    }
 
     def __getattr__(name: str) -> object:
         # Those above are loaded on first use: a timeline needs no ipywidgets, which load slowly.
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = "_closing" if name in ("close_widgets", "shared_style") else "_areas"
+        module = _HOMES.get(name, "_areas")
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 
@@ -28,6 +34,8 @@ __all__ = [
     "Errands",
     "FlawArea",
     "Line",
+    "MovingPicture",
+    "as_running_cell",
     "bundle",
     "change_of",
     "changes",

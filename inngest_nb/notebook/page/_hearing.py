@@ -1,11 +1,13 @@
-"""Fields that are heard also while a cell awaits."""
+"""Being heard: fields while a cell awaits, and messages from threads."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["confirm_changes"]
+__all__ = ["as_running_cell", "confirm_changes"]
 
 
 def confirm_changes(field: Any, trait: str) -> None:
@@ -29,3 +31,14 @@ def _say_handled() -> None:
 
     kernel = get_ipython().kernel
     kernel.send_response(kernel.iopub_socket, "status", {"execution_state": "idle"})
+
+
+def as_running_cell(publish: Callable[..., object], *given: Any, **more: Any) -> None:
+    """Send a message that belongs to the cell which is running by now, if the kernel can.
+
+    A notebook that is executed without a browser hears of no other.
+    """
+    try:
+        contextvars.Context().run(publish, *given, **more)
+    except LookupError:  # in a thread, ipykernel 7.0 knows only the cell that began all this
+        publish(*given, **more)

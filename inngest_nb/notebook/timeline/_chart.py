@@ -14,16 +14,17 @@ from itertools import pairwise
 
 from inngest_nb import wire
 from inngest_nb.history import Step, times_of, waiting_text
-from inngest_nb.notebook.timeline._lanes import WORST, Lane, fold, lanes_of
+from inngest_nb.notebook.timeline._lanes import Lane, fold, lanes_of, severity
 from inngest_nb.notebook.timeline._parts import Words, words_of
 from inngest_nb.notebook.timeline._scale import Bar, Scale, Tick, bars_of, since_text
 from inngest_nb.notebook.timeline._spans import is_activity
 from inngest_nb.state import WorkflowState
-from inngest_nb.words import count_text, duration_text
+from inngest_nb.words import count_text, duration_text, short
 
-__all__ = ["Chart", "Row", "chart_of"]
+__all__ = ["Chart", "Row", "chart_of", "chart_of_lanes"]
 
 _IDLE = timedelta(seconds=1)
+_OPEN = ("running", "waiting", "queued")  # outcomes of what lasts still
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +69,31 @@ def chart_of(
     remarks = _remarks(state, steps)
     if state.history and state.status == "running":
         remarks += _waiting(state, steps, now, signals)
-    shown, left_out = fold(lanes)
-    if left_out:
-        remarks.append(left_out)
-    first, last = _limits(state, lanes, now)
-    scale = Scale(first, last)
+    return chart_of_lanes(lanes, *fold(lanes), _limits(state, lanes, now), remarks)
+
+
+def chart_of_lanes(
+    lanes: Sequence[Lane],
+    shown: Sequence[Lane],
+    left_out: str,
+    limits: tuple[int, int],
+    remarks: Sequence[str],
+) -> Chart:
+    """Draw lanes, which may have been folded into those that are `shown`, between two moments."""
+    scale = Scale(*limits)
     bars, merged = bars_of([lane.spans for lane in shown], scale)
-    if merged:
-        remarks.append("Too many bars to tell apart: neighbors are drawn as one.")
-    words = words_of(steps) if len(shown) == len(steps) else {}
+    words = words_of([lane.steps[0] for lane in lanes]) if len(shown) == len(lanes) else {}
     rows = tuple(
         _row(lane, own, scale, words.get(lane.steps[0], Words()))
         for lane, own in zip(shown, bars, strict=True)
     )
     timed = any(lane.spans for lane in lanes)
+    too_many = "Too many bars to tell apart: neighbors are drawn as one." if merged else ""
     return Chart(
         rows=rows,
         ticks=scale.ticks() if timed else (),
         words=frozenset(bar.word for row in rows for bar in row.bars),
-        remarks=tuple(remarks),
+        remarks=tuple(filter(None, [*remarks, left_out, too_many])),
     )
 
 
@@ -133,7 +140,7 @@ def _row(lane: Lane, bars: tuple[Bar, ...], scale: Scale, words: Words) -> Row:
     begin = lane.spans[0].start - scale.first if lane.spans and is_first else None
     return Row(
         kind=step.kind,
-        name=step.name,
+        name=lane.name or step.name,
         part=words.part,
         begin="" if begin is None else f"+{since_text(begin)}",
         bars=bars,
@@ -151,11 +158,13 @@ def _outcome(lane: Lane) -> str:
     if len(lane.steps) > 1:
         return _outcome_of_many(lane)
     (step,) = lane.steps
-    parts, running = [step.outcome], step.outcome == "running"
+    parts = [short(step.outcome, 40)]
     if (attempts := len(step.attempts)) > 1:
-        parts.append(f"attempt {attempts:,}" if running else count_text(attempts, "attempt"))
+        is_last = step.outcome != "running"
+        parts.append(count_text(attempts, "attempt") if is_last else f"attempt {attempts:,}")
     if step.took is not None:
-        parts.append(duration_text(step.took) + (" so far" if running else ""))
+        is_open = step.outcome in _OPEN
+        parts.append(duration_text(step.took) + (" so far" if is_open else ""))
     return ", ".join(filter(None, [*parts, step.remark]))
 
 
@@ -163,7 +172,7 @@ def _outcome_of_many(lane: Lane) -> str:
     """Say how many ended how: `58 completed, 2 failed, 70 attempts, 2 min 30 s in all`."""
     steps = lane.steps
     counts = Counter(step.outcome for step in steps)
-    parts = [f"{counts[word]:,} {word}" for word in WORST if counts[word]]
+    parts = [f"{counts[word]:,} {word}" for word in sorted(counts, key=severity)]
     attempts = sum(len(step.attempts) for step in steps)
     if is_activity(steps[0]) and attempts > len(steps):
         parts.append(count_text(attempts, "attempt"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,10 +13,13 @@ from inngest_nb.history import Step
 from inngest_nb.notebook.timeline._spans import Span, is_activity, spans_of
 from inngest_nb.words import count_text
 
-__all__ = ["WORST", "Lane", "fold", "lanes_of"]
+__all__ = ["Lane", "fold", "in_time", "lanes_of", "severity"]
 
 # What several steps together are called: the first of these that one of them is.
-WORST = ("running", "failed", "abandoned", "canceled", "completed", "received", "fired")
+_WORST = (
+    *("running", "waiting", "queued", "failed", "abandoned", "canceled"),
+    *("completed", "received", "fired"),
+)
 
 # More lines than these are too many to read; so are more lanes of one name.
 _MOST = 40
@@ -28,7 +31,8 @@ _NEVER = wire.microseconds(datetime.max.replace(tzinfo=UTC)) * 2
 class Lane:
     """A line of a chart, or one of several `lanes` that the same steps need: `number`, from 1.
 
-    The first one knows how many more are `hidden`, and how many steps are `untimed`.
+    The first one knows how many more are `hidden`, and how many steps are `untimed`. `name` is that
+    of all its steps together.
     """
 
     steps: Sequence[Step]
@@ -37,16 +41,26 @@ class Lane:
     lanes: int = 1
     hidden: int = 0
     untimed: int = 0
+    name: str = ""
 
     @property
     def word(self) -> str:
         """How the worst of the steps ended."""
-        return min((step.outcome for step in self.steps), key=WORST.index)
+        return min((step.outcome for step in self.steps), key=severity)
+
+
+def severity(word: str) -> int:
+    """Return the place of an outcome when the worst of several is looked for, 0 for the worst."""
+    return _WORST.index(word) if word in _WORST else _WORST.index("completed")
 
 
 def lanes_of(steps: Sequence[Step], until: datetime | None) -> list[Lane]:
     """Give one lane for each step, by the time of its start; what has no time comes last."""
-    lanes = [Lane([step], spans_of(step, until)) for step in steps]
+    return in_time([Lane([step], spans_of(step, until)) for step in steps])
+
+
+def in_time(lanes: Iterable[Lane]) -> list[Lane]:
+    """Sort lanes by the start of their first span; what has no time comes last."""
 
     def order(lane: Lane) -> tuple[int, bool, int]:
         step, start = lane.steps[0], lane.spans[0].start if lane.spans else _NEVER
@@ -55,20 +69,25 @@ def lanes_of(steps: Sequence[Step], until: datetime | None) -> list[Lane]:
     return sorted(lanes, key=order)
 
 
-def fold(lanes: Sequence[Lane]) -> tuple[list[Lane], str]:
+def fold(
+    lanes: Sequence[Lane],
+    name_of: Callable[[Step], str] = lambda step: step.name,
+    frame: str = "activity_frame()",
+) -> tuple[list[Lane], str]:
     """Lay steps of one kind and name into few lanes, if there are too many; say what is left out.
 
-    Names with something running or failed come before others; all stay in their order.
+    `name_of` a step is what counts as its name, and `frame` has what is left out. Names with
+    something running or failed come before others; all stay in their order.
     """
     if len(lanes) <= _MOST:
         return list(lanes), ""
     groups: dict[tuple[str, str], list[Lane]] = {}
     for lane in lanes:
-        groups.setdefault((lane.steps[0].kind, lane.steps[0].name), []).append(lane)
-    folded = {key: _folded(group) for key, group in groups.items()}
+        groups.setdefault((lane.steps[0].kind, name_of(lane.steps[0])), []).append(lane)
+    folded = {key: _folded(group, key[1]) for key, group in groups.items()}
     kept: set[tuple[str, str]] = set()
     room = _MOST
-    for key in sorted(folded, key=lambda key: WORST.index(folded[key][0].word)):
+    for key in sorted(folded, key=lambda key: severity(folded[key][0].word)):
         room -= len(folded[key])
         if room >= 0 or not kept:
             kept.add(key)
@@ -76,11 +95,11 @@ def fold(lanes: Sequence[Lane]) -> tuple[list[Lane], str]:
     words = ""
     if left_out:
         items, names = count_text(left_out.total(), "item"), count_text(len(left_out), "name")
-        words = f"{items} ({names}) not shown; activity_frame() has all"
+        words = f"{items} ({names}) not shown; {frame} has all"
     return [lane for key in folded if key in kept for lane in folded[key]], words
 
 
-def _folded(group: list[Lane]) -> list[Lane]:
+def _folded(group: list[Lane], name: str) -> list[Lane]:
     """Lay steps of one name into lanes, in each of which nothing happens at the same time."""
     if len(group) == 1:
         return group
@@ -100,6 +119,6 @@ def _folded(group: list[Lane]) -> list[Lane]:
     hidden = max(0, len(lanes) - len(shown))
     untimed = sum(not one.spans for one in group)
     return [
-        Lane(steps, shown[0], lanes=len(shown), hidden=hidden, untimed=untimed),
+        Lane(steps, shown[0], lanes=len(shown), hidden=hidden, untimed=untimed, name=name),
         *(Lane(steps, spans, number, len(shown)) for number, spans in enumerate(shown[1:], 2)),
     ]

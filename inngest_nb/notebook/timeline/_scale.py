@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from inngest_nb.notebook.timeline._lanes import WORST
-from inngest_nb.notebook.timeline._spans import WAITING, Span
+from inngest_nb.notebook.timeline._lanes import severity
+from inngest_nb.notebook.timeline._spans import IDLE, Span
 from inngest_nb.words import duration_text, short
 
 __all__ = ["Bar", "Scale", "Tick", "bars_of", "since_text"]
@@ -15,9 +15,10 @@ __all__ = ["Bar", "Scale", "Tick", "bars_of", "since_text"]
 # The bars keep off the edges, so that a bar of no length at the end can be seen.
 _MARGIN = 0.5
 _LEAST_WIDTH = 0.3
+# Words of spans beside others of their row, which may be too short to be seen.
+_BETWEEN = ("queued", "pausing")
 _MOST_BARS = 600
 _MOST_NOTES = 200
-_WORST = (*WORST, WAITING)
 
 _TICKS = 5
 _SECOND, _DAY = 1_000_000, 86_400_000_000
@@ -64,6 +65,10 @@ class Scale:
         width = round(self.place(span.end) - start, 2)
         return Bar(min(start, 100 - _MARGIN), max(width, _LEAST_WIDTH), span.word, note)
 
+    def can_show(self, span: Span) -> bool:
+        """Tell whether a span is long enough to be seen as it is."""
+        return (span.end - span.start) * 100 > self.length * _LEAST_WIDTH
+
     def ticks(self) -> tuple[Tick, ...]:
         """Give few ticks at round times."""
         step = next((step for step in _STEPS if self.length / step <= _TICKS), _STEPS[-1])
@@ -83,7 +88,11 @@ def bars_of(lines: Sequence[Sequence[Span]], scale: Scale) -> tuple[list[tuple[B
     """Give the bars of each line; more than can be told apart are drawn as fewer, which is told."""
     notes = sum(map(len, lines)) <= _MOST_NOTES
     bars = [
-        tuple(scale.bar(span, short(span.note, 200) if notes else "") for span in spans)
+        tuple(
+            scale.bar(span, short(span.note, 200) if notes else "")
+            for span in spans
+            if span.word not in _BETWEEN or scale.can_show(span)
+        )
         for spans in lines
     ]
     gap, merged = 0.1, False
@@ -108,8 +117,13 @@ def _merge(bars: Sequence[Bar], gap: float) -> tuple[Bar, ...]:
             and (last.word == bar.word or max(last.width, bar.width) < gap)
         ):
             end = max(last.start + last.width, bar.start + bar.width)
-            word = min(last.word, bar.word, key=_WORST.index)
+            word = min(last.word, bar.word, key=_order)
             merged[-1] = Bar(last.start, round(end - last.start, 2), word)
         else:
             merged.append(bar)
     return tuple(merged)
+
+
+def _order(word: str) -> tuple[bool, int]:
+    idle = word in IDLE
+    return idle, IDLE.index(word) if idle else severity(word)

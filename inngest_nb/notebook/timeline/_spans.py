@@ -1,6 +1,7 @@
 """The steps of a run as spans of time, in microseconds.
 
-They count from 1970, because years 1 and 9999 of any zone must be comparable.
+They count from 1970, because years 1 and 9999 of any zone must be comparable. Each span has a word:
+how it ended, or why nothing was done in it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from inngest_nb import wire
 from inngest_nb.history import Attempt, Step
 from inngest_nb.words import duration_text
 
-__all__ = ["WAITING", "Span", "is_activity", "spans_of"]
+__all__ = ["IDLE", "WAITING", "Span", "is_activity", "spans_of"]
 
-WAITING = "waiting"  # the word of a span in which nothing is done
+WAITING = "waiting"
+# The words of spans in which the run itself does nothing.
+IDLE = ("invoking", "asleep", WAITING, "pausing", "queued")
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -32,7 +35,7 @@ class Span(NamedTuple):
 
 def is_activity(step: Step) -> bool:
     """Tell whether a step is made in attempts."""
-    return step.kind in ("activity", "child workflow")
+    return step.kind in ("activity", "child workflow", "step", "function")
 
 
 def spans_of(step: Step, until: datetime | None) -> tuple[Span, ...]:

@@ -1,0 +1,5 @@
+"""One run of a real Inngest in time."""
+
+from inngest_nb.notebook.waterfall._waterfall import Waterfall, waterfall
+
+__all__ = ["Waterfall", "waterfall"]
