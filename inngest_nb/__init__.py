@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         plot_status,
         use,
     )
+    from inngest_nb.frames.acting import Plan, cancel_runs, replay_events, rerun_runs
     from inngest_nb.frames.inngest import (
         compare_periods,
         functions_frame,
@@ -138,6 +139,7 @@ _ROOMS = {
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
+    "inngest_nb.frames.acting": "Plan cancel_runs replay_events rerun_runs",
     "inngest_nb.frames.inngest": (
         "compare_periods functions_frame search_events search_runs trace_frame"
     ),
@@ -194,6 +196,7 @@ __all__ = [
     "NotInngestError",
     "PayloadTooLargeError",
     "PayloadTypeError",
+    "Plan",
     "RetryAfter",
     "RetryPolicy",
     "ServerStartError",
@@ -227,6 +230,7 @@ __all__ = [
     "WrongLoopError",
     "__version__",
     "activity_frame",
+    "cancel_runs",
     "compare",
     "compare_periods",
     "delete_form",
@@ -244,6 +248,8 @@ __all__ = [
     "plot_durations",
     "plot_status",
     "replay",
+    "replay_events",
+    "rerun_runs",
     "resume",
     "run",
     "samples",
