@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from inngest_nb.notebook.forms import delete_form, save_form, signal_form
     from inngest_nb.notebook.live import resume, run, start
     from inngest_nb.notebook.replay import replay
+    from inngest_nb.notebook.sending import send_form
     from inngest_nb.notebook.timeline import timeline
     from inngest_nb.server import StateServer, local
     from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
@@ -149,6 +150,7 @@ _ROOMS = {
     "inngest_nb.notebook.forms": "delete_form save_form signal_form",
     "inngest_nb.notebook.live": "resume run start",
     "inngest_nb.notebook.replay": "replay",
+    "inngest_nb.notebook.sending": "send_form",
     "inngest_nb.notebook.timeline": "timeline",
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
     "inngest_nb.server": "StateServer local",
@@ -256,6 +258,7 @@ __all__ = [
     "save_form",
     "search_events",
     "search_runs",
+    "send_form",
     "signal_form",
     "start",
     "testing",
