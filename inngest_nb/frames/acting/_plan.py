@@ -15,7 +15,7 @@ from inngest_nb import words
 from inngest_nb.api import InngestAPI
 from inngest_nb.errors import InngestError
 from inngest_nb.frames.acting import _tables as tables
-from inngest_nb.frames.acting._rows import AT_ONCE, TO_DO, UNKNOWN, Row, attempt
+from inngest_nb.frames.acting._rows import TO_DO, UNKNOWN, Row, attempt
 from inngest_nb.frames.acting._work import Work
 from inngest_nb.frames.inngest._asking import at_once
 from inngest_nb.progress import progress
@@ -63,7 +63,7 @@ class Plan:
         return len(self._to_act_on)
 
     def run(self, confirm: int | None = None) -> Self:
-        """Do what is planned, 8 requests at a time, and return the plan.
+        """Do what is planned, several requests at a time, and return the plan.
 
             plan.run(confirm=412)
 
@@ -83,7 +83,7 @@ class Plan:
             self._lost = 0
             with (
                 progress(self._work.doing, self._work.plural, len(rows)) as advance,
-                closing(at_once(self._do, groups, AT_ONCE)) as acted,
+                closing(at_once(self._do, groups, self._work.at_once)) as acted,
             ):
                 for group, _ in acted:
                     advance(len(group))

@@ -21,7 +21,7 @@ from inngest_nb.frames.inngest._asking import at_once, opened
 from inngest_nb.progress import progress
 
 DONE, REFUSED, UNKNOWN, TO_DO = RESULTS = ("done", "refused", "unknown", "to do")
-AT_ONCE = 8  # a real server does as many nearly in the time of one
+_AT_ONCE = 8
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -140,7 +140,7 @@ def each(
     found = []
     with (
         progress(doing, plural, len(given)) as advance,
-        closing(at_once(ask, given, AT_ONCE)) as answers,
+        closing(at_once(ask, given, _AT_ONCE)) as answers,
     ):
         for _, answer in answers:
             found.append(answer)
