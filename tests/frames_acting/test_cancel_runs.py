@@ -13,11 +13,13 @@ import pytest
 from acted_runs import asked, losing, queue, results, statuses
 from canned_server import Seen
 from cutting_proxy import cutting_proxy
-from story_server import StoryServer
+from hostile_strings import HOSTILE_STRINGS
+from msgspec.structs import replace
+from story_server import SIGNING_KEY, StoryServer
 
 import inngest_nb as inb
 from inngest_nb import InngestAPI
-from inngest_nb.errors import InngestConnectionError, InngestError
+from inngest_nb.errors import InngestAuthError, InngestConnectionError, InngestError
 
 TIME = "datetime64[us, UTC]"
 PLANNED = {
@@ -93,14 +95,33 @@ def test_a_run_that_the_server_does_not_have_is_left_out(api: InngestAPI) -> Non
     assert list(frame["left_out"]) == ["the server does not have it"]
 
 
-def test_the_summary_is_safe_to_show(api: InngestAPI, names: dict[str, str]) -> None:
+@pytest.mark.parametrize("hostile", HOSTILE_STRINGS)
+def test_the_summary_is_safe_to_show(api: InngestAPI, names: dict[str, str], hostile: str) -> None:
     plan = inb.cancel_runs(names["long_stays"], api)
     row = plan._rows[0]
-    row.reason, row.tries = "<script>alert(1)</script>\u202e", 1
+    assert row.run is not None
+    row.run = replace(row.run, app=hostile, function=hostile)
+    row.reason, row.tries = f"{hostile}\u202e", 1
     html = plan._repr_html_()
     assert set(re.findall(r"<\s*(\w+)", html)) <= {"div", "b", "table", "tbody", "tr", "td", "br"}
-    assert "&lt;script&gt;" in html
     assert "\u202e" not in html + repr(plan)
+    assert len(repr(plan).splitlines()) == 3
+
+
+def test_a_key_is_nowhere_in_a_plan_and_a_rejected_one_stops_it() -> None:
+    with StoryServer("cloud") as server:
+        run_ids = queue(server, 3)
+        plan = inb.cancel_runs(run_ids, InngestAPI(server.url, SIGNING_KEY))
+        wrong = SIGNING_KEY[:-4] + "0000"
+        right, plan._api = plan._api, InngestAPI(server.url, wrong)
+        with pytest.raises(InngestAuthError, match="rejected the signing key") as rejected:
+            plan.run()
+        shown = [repr(plan), plan._repr_html_(), *rejected.value.__notes__, str(rejected.value)]
+        shown += [frame.to_csv() + str(frame.attrs) for frame in (plan.frame, plan.results)]
+        assert not [text for text in shown if SIGNING_KEY[-40:-4] in text]
+        assert results(plan) == {"to do": 3}
+        plan._api = right
+        assert results(plan.run()) == {"done": 3}
 
 
 # Doing it
@@ -208,6 +229,26 @@ def test_a_lost_answer_is_unknown_until_one_looks() -> None:
         reasons = plan.results["reason"].dropna()
         assert set(reasons) == {"no answer came, but it has been canceled"}
         assert asked(server, "cancel") == dict.fromkeys(run_ids, 1)
+
+
+def test_a_cancel_that_arrives_after_one_has_looked_is_done_all_the_same() -> None:
+    held: list[str] = []
+
+    def hold_the_first(seen: Seen) -> bool:
+        """Take back the first cancel, as if it were still on its way."""
+        if not is_cancel(seen) or held:
+            return False
+        held.append(seen.target)
+        server.state.runs.put(waiting)
+        return True
+
+    with losing(hold_the_first) as (server, api):
+        (run_id,) = queue(server, 1)
+        waiting = server.state.runs.rows[run_id]
+        plan = inb.cancel_runs(run_id, api).run()
+        assert results(plan.settle()) == {"to do": 1}
+        server.state.cancel(run_id)  # now it arrives
+        assert results(plan.run()) == {"done": 1}
 
 
 def test_over_a_line_that_is_cut_each_is_canceled_and_none_twice(inngest: StoryServer) -> None:
