@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         plot_status,
         use,
     )
+    from inngest_nb.frames.acting import Plan, cancel_runs, replay_events, rerun_runs
     from inngest_nb.frames.inngest import (
         compare_periods,
         functions_frame,
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from inngest_nb.notebook.forms import delete_form, save_form, signal_form
     from inngest_nb.notebook.live import resume, run, start
     from inngest_nb.notebook.replay import replay
+    from inngest_nb.notebook.sending import send_form
     from inngest_nb.notebook.timeline import timeline
     from inngest_nb.notebook.waterfall import waterfall
     from inngest_nb.server import StateServer, local
@@ -142,6 +144,7 @@ _ROOMS = {
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
+    "inngest_nb.frames.acting": "Plan cancel_runs replay_events rerun_runs",
     "inngest_nb.frames.inngest": (
         "compare_periods functions_frame search_events search_runs trace_frame watch_runs "
         "workers_frame"
@@ -153,6 +156,7 @@ _ROOMS = {
     "inngest_nb.notebook.forms": "delete_form save_form signal_form",
     "inngest_nb.notebook.live": "resume run start",
     "inngest_nb.notebook.replay": "replay",
+    "inngest_nb.notebook.sending": "send_form",
     "inngest_nb.notebook.timeline": "timeline",
     "inngest_nb.notebook.waterfall": "waterfall",
     "inngest_nb.state": "EventType HistoryEvent Signal WorkflowState WorkflowStatus",
@@ -201,6 +205,7 @@ __all__ = [
     "NotInngestError",
     "PayloadTooLargeError",
     "PayloadTypeError",
+    "Plan",
     "RetryAfter",
     "RetryPolicy",
     "ServerStartError",
@@ -234,6 +239,7 @@ __all__ = [
     "WrongLoopError",
     "__version__",
     "activity_frame",
+    "cancel_runs",
     "compare",
     "compare_periods",
     "delete_form",
@@ -252,12 +258,15 @@ __all__ = [
     "plot_durations",
     "plot_status",
     "replay",
+    "replay_events",
+    "rerun_runs",
     "resume",
     "run",
     "samples",
     "save_form",
     "search_events",
     "search_runs",
+    "send_form",
     "signal_form",
     "start",
     "testing",

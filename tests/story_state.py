@@ -105,7 +105,9 @@ class State:
             "ts": event.get("ts") or milliseconds_of(key),
             **{name: event[name] for name in ("user", "v") if name in event},
         }
-        self.events.insert(0, kept)
+        # Ids of the same millisecond are in no order, and the list is by id.
+        newer = (n for n, event in enumerate(self.events) if event["internal_id"] < key)
+        self.events.insert(next(newer, len(self.events)), kept)
         self.event[key] = kept
         return key
 

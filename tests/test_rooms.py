@@ -64,6 +64,7 @@ INNER_FLOORS = {
     ("notebook", "forms"): 3,
     ("notebook", "compare"): 4,
     ("notebook", "replay"): 4,
+    ("notebook", "sending"): 4,
     ("notebook", "explore"): 5,
     ("notebook", ""): 6,
     ("store", ""): 0,

@@ -10,6 +10,7 @@ import pytest
 from canned_server import Seen
 from story_server import StoryServer
 
+from inngest_nb.api import Trigger
 from inngest_nb.errors import InngestConnectionError, InngestNotFoundError, InngestRunEndedError
 
 
@@ -153,3 +154,21 @@ def test_apps_and_functions_are_read_whole(api: Any) -> None:
     assert (functions["hard-fail"].retries, functions["yearly"].retries) == (3, None)
     assert functions["batcher"].configuration["eventsBatch"] == {"maxSize": 3, "timeout": "5s"}
     assert len(api.functions()) == 21  # those of the other app were not recorded
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "name", "does_fit"),
+    [
+        ("EVENT", "shop/order.placed", "shop/order.placed", True),
+        ("EVENT", "shop/order.placed", "shop/orderXplaced", False),
+        ("EVENT", "shop/order.placed", "shop/order.placed.late", False),
+        ("EVENT", "shop/*", "shop/order.placed", True),
+        ("EVENT", "shop/order.*", "shop/order.placed", True),
+        ("EVENT", "shop/order.*", "shop/invoice.sent", False),
+        ("CRON", "0 0 * * *", "0 0 * * *", False),
+    ],
+)
+def test_a_trigger_tells_which_events_it_waits_for(
+    kind: str, value: str, name: str, does_fit: bool
+) -> None:
+    assert Trigger(kind, value).fits(name) is does_fit

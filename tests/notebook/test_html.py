@@ -144,6 +144,17 @@ def fall_with(text: Text, word: Text) -> FallPicture:
 # What each template needs, full of texts; a `word` only tells how something looks. A template that
 # has no entry here fails below.
 CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
+    "caused": lambda text, word: {
+        "runs": [
+            {
+                "status": text(),
+                "name": text(),
+                "took": text(),
+                "run_id": text(),
+                "error": text(),
+            }
+        ]
+    },
     "chart": lambda text, word: {"chart": chart_with(text, word)},
     "code": lambda text, word: {"line": CodeLine(text(), text(), text()), "asks": True},
     "compare": lambda text, word: {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from inngest_nb import words
 from inngest_nb.api.basics._quirks import STATUSES, word
@@ -130,6 +132,26 @@ def check_choice(value: str, name: str, choices: Iterable[str]) -> str:
     if value in known:
         return value
     raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def check_rerun(from_step: str | None, given: Any = msgspec.UNSET) -> dict[str, Any]:
+    """Return what the server is told of a rerun: nothing, or the step and its arguments."""
+    if from_step is None:
+        if given is not msgspec.UNSET:
+            raise ValueError("input needs the step that it is for, such as from_step='charge'")
+        return {}
+    if not isinstance(from_step, str) or not from_step:
+        raise ValueError(
+            f"from_step must be a step's name or id, such as 'charge', got {from_step!r}"
+        )
+    if given is msgspec.UNSET:
+        return {"fromStep": {"stepId": from_step}}
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        raise ValueError(
+            f"input must be the list of the step's arguments, such as [{{'amount': 10}}], "
+            f"got {type(given).__name__}"
+        )
+    return {"fromStep": {"stepId": from_step, "input": [*given]}}
 
 
 def time_text(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -216,6 +217,14 @@ class Trigger(msgspec.Struct, frozen=True):
     kind: str
     value: str
     condition: str | None = None
+
+    def fits(self, event_name: str) -> bool:
+        """Whether an event of that name is one that it waits for; its condition is not looked at.
+
+        In a trigger, * stands for any part of a name.
+        """
+        parts = map(re.escape, self.value.split("*"))
+        return self.kind == "EVENT" and re.fullmatch(".*".join(parts), event_name) is not None
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-import msgspec
 
 from inngest_nb import wire
 from inngest_nb.api.basics import _failures, _quirks
-from inngest_nb.api.basics._checks import check_ulid
+from inngest_nb.api.basics._checks import check_rerun, check_ulid
 from inngest_nb.api.basics._exchange import Operation, Server
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.calls import _catalog, _runs
@@ -52,22 +50,7 @@ def cancel(server: Server, run_id: str) -> Operation[None]:
 
 def rerun(server: Server, run_id: str, from_step: str | None, given: Any) -> Operation[str]:
     """Start a run again, from its beginning or from a step; return the new run's id."""
-    body: dict[str, Any] = {}
-    if from_step is not None:
-        if not isinstance(from_step, str) or not from_step:
-            raise ValueError(
-                f"from_step must be a step's name or id, such as 'charge', got {from_step!r}"
-            )
-        body["fromStep"] = {"stepId": from_step}
-    if given is not msgspec.UNSET:
-        if from_step is None:
-            raise ValueError("input needs the step that it is for, such as from_step='charge'")
-        if not isinstance(given, Sequence) or isinstance(given, str | bytes):
-            raise ValueError(
-                f"input must be the list of the step's arguments, such as [{{'amount': 10}}], "
-                f"got {type(given).__name__}"
-            )
-        body["fromStep"]["input"] = [*given]
+    body = check_rerun(from_step, given)
     path = f"{V2}/runs/{check_ulid(run_id, 'run_id')}/rerun"
     request = Request("rerun", "POST", path, body=_body(body, "input"))
     try:

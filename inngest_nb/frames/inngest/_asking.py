@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def opened(api: object) -> Iterator[InngestAPI]:
 
 def at_once(
     ask: Callable[[Item], Answer], items: Iterable[Item], most: int
-) -> Iterator[tuple[Item, Answer]]:
+) -> Generator[tuple[Item, Answer], None, None]:
     """Yield each item with its answer, in order; at most so many are asked for at a time."""
     with ThreadPoolExecutor(most) as pool:
         asked: deque[tuple[Item, Future[Answer]]] = deque()

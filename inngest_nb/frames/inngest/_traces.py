@@ -34,22 +34,23 @@ def trace_frame(
     `attrs` and `partial` are those of `search_runs`. Raises `ValueError` for what is no run's id,
     and `InngestNotFoundError` for a run that the server does not have.
     """
-    run_ids = _ids(runs)
+    wanted = run_ids(runs)
     with opened(api) as server:
         traces: list[Trace] = []
 
         def made(because: str | None) -> pd.DataFrame:
             at = datetime.now(UTC)
             rows = _made(traces, at)
-            rows.attrs.update(attrs_of(server, {"runs": len(run_ids)}, because, at))
+            rows.attrs.update(attrs_of(server, {"runs": len(wanted)}, because, at))
             return rows
 
         with kept(made, "steps"):
-            traces.extend(trace for _, trace in at_once(server.trace, run_ids, _AT_ONCE))
+            traces.extend(trace for _, trace in at_once(server.trace, wanted, _AT_ONCE))
         return made(None)
 
 
-def _ids(runs: Any) -> list[str]:
+def run_ids(runs: Any) -> list[str]:
+    """Return the ids of runs that are given in any way, each once."""
     if isinstance(runs, pd.DataFrame):
         if "run_id" not in runs.columns:
             raise ValueError("runs needs the column run_id, such as search_runs() has")

@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from inngest_nb.errors import StoreError
+from inngest_nb.errors import InngestError, StoreError
 from inngest_nb.notebook.page import (
     Area,
     Errands,
@@ -52,7 +52,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
     queues = False
 
     def __init__(self, store: WorkflowStore) -> None:
-        check_store(store)
+        self._check(store)
         super().__init__()
         self.add_class("inb-form")
         self.layout.max_width = "1100px"
@@ -69,6 +69,10 @@ class Form(widgets.VBox):  # type: ignore[misc]
         self._listener_trouble = Area("inb-listener-trouble")
         self._listeners: list[Callable[[str, WorkflowState | None], None]] = []
         self._lasting = frozenset(vars(self))  # what is needed until work that is under way is done
+
+    def _check(self, source: Any) -> None:
+        """Raise a `TypeError` for what the form cannot work on."""
+        check_store(source)
 
     def on_write(self, call: Callable[[str, WorkflowState | None], None]) -> None:
         """Call something with the id and the new state after each save; None after a deletion."""
@@ -252,7 +256,7 @@ def complaint(doing: str, error: Exception) -> Markup:
     hints = list(getattr(error, "__notes__", ()))
     if isinstance(error, StoreError):
         hints.append("nothing you typed is lost, so try again once the store answers")
-    elif not isinstance(error, ValueError):  # whose text says what to do
+    elif not isinstance(error, ValueError | InngestError):  # whose texts say what to do
         hints.append("raise the form's last_error in a cell to see where it comes from")
     return notice("error", f"Could not {doing}", str(error) or type(error).__name__, hints=hints)
 

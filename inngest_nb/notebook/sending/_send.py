@@ -1,0 +1,310 @@
+"""A form that sends an event, and follows the runs that it starts."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+import ipywidgets as widgets
+from markupsafe import Markup
+
+from inngest_nb import wire
+from inngest_nb.api import AsyncInngestAPI, Function, InngestAPI, Run, Trigger
+from inngest_nb.errors import InngestError
+from inngest_nb.history import pretty
+from inngest_nb.notebook.forms import Form, PayloadField
+from inngest_nb.notebook.page import Area, filling, fragment, row
+from inngest_nb.notebook.sending import _send_words as say
+from inngest_nb.words import visible
+
+__all__ = ["SendForm", "send_form"]
+
+# Seconds between two looks at the runs: right after a change, and at most.
+_SHORT_PAUSE, _LONG_PAUSE = 0.3, 5.0
+# Seconds for which they are followed, and for which one waits where no run is expected.
+_FOLLOWED, _UNEXPECTED = 600.0, 10.0
+_RECENT = 50  # events whose names are offered too
+_OWN = "inngest/"
+
+
+def send_form(
+    api: InngestAPI | None = None,
+    *,
+    name: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> SendForm:
+    """Return a form that sends an event to a real Inngest server and shows the runs it starts.
+
+        inb.send_form()
+        inb.send_form(api, name="shop/order.placed", data={"order_id": "A1"})
+
+    It offers the events that trigger the server's functions, and those sent lately. It begins with
+    the data of the last event of that `name`, or with `data`. Once an event is sent, the runs are
+    followed until they have ended, 10 minutes at most.
+
+    `api` is an `InngestAPI`, by default one with the settings of the environment. Raises
+    `ValueError` for data that JSON cannot represent.
+    """
+    if data is not None and not isinstance(data, Mapping):
+        raise ValueError(
+            f"data must be an object such as {{'order_id': 'A1'}}, got {type(data).__name__}"
+        )
+    text = None if data is None else pretty(wire.encode_json(dict(data)).decode())
+    return SendForm(InngestAPI() if api is None else api, name or "", text)
+
+
+class SendForm(Form):
+    """A form over a server; `send_form` makes one.
+
+    Once an event is sent, the button is gone until "Another event" is clicked, so that a double
+    click sends one event. The listeners of `on_write` are called with its event_id and None.
+    """
+
+    title = "Send an event"
+    queues = True
+
+    def __init__(self, api: InngestAPI, name: str = "", data: str | None = None) -> None:
+        super().__init__(cast(Any, api))
+        self.add_class("inb-fields")
+        self._api = api
+        self._functions: list[Function] | None = None  # until they are read
+        self._names: list[str] = []  # that are offered
+        self._given = data
+        self._asked = ""  # the name whose last event was asked for
+        self._remark = ""  # where the data comes from
+        self._draft = uuid.uuid4().hex  # what is being composed, whatever it says by now
+        self._sent = False
+        self._event_id = ""
+        self._runs: list[Run] = []
+        self._expected = 0
+        self._turn: object = None  # one for each event that was sent
+        self._call_off: Callable[[], None] = lambda: None  # of the next look at the runs
+        self._pause, self._until = _SHORT_PAUSE, 0.0
+        self._showing = threading.Lock()
+        self._make_fields()
+        self._make_buttons()
+        self._build(
+            row(self.name),
+            self.starts,
+            self.payload,
+            self.outcome,
+            self.caused,
+            self.trouble,
+            self.watching,
+            self.choices,
+        )
+        self._arrange()
+        if data is not None:
+            self.payload.fill("Data", data)
+        self.name.value = visible(name)
+        self._start("read the server's events", self._read_last, self.trouble)
+        self.name.observe(lambda _: self._named(), "value")
+
+    def _check(self, source: Any) -> None:
+        if not isinstance(source, InngestAPI):
+            also = ", which waits, instead of the async one" * isinstance(source, AsyncInngestAPI)
+            raise TypeError(f"api must be an InngestAPI{also}; got {type(source).__name__}")
+
+    def close(self) -> None:
+        """Take the form away, and stop following the runs."""
+        if self.comm is not None:
+            self._turn = None
+            self._call_off()
+        super().close()
+
+    def _make_fields(self) -> None:
+        self.name = widgets.Combobox(description="Event", layout=filling())
+        self.name.continuous_update = False
+        self.name.placeholder = "choose or type a name, such as shop/order.placed"
+        self.name.add_class("inb-event")
+        self.payload = PayloadField("Data", '{"order_id": "A1"}')
+        self.starts, self.outcome = Area("inb-starts"), Area("inb-outcome")
+        self.caused, self.watching = Area("inb-caused"), Area("inb-watching")
+        self.trouble = Area("inb-trouble")
+
+    def _make_buttons(self) -> None:
+        # Two that take turns: a click on the one that stood there before is about other data.
+        self._sends = [
+            self._button("Send", "send the event", partial(self._send_typed, place), self.trouble)
+            for place in (0, 1)
+        ]
+        self._place = 0
+        self.another = self._button("Another event", "ask again", self._ask_again, self.trouble)
+        self.choices = row()
+
+    @property
+    def send(self) -> Any:
+        """The button that sends what the form shows now."""
+        return self._sends[self._place]
+
+    # What it begins with
+
+    def _read_functions(self) -> None:
+        """Read what starts them, and offer that, and what was sent lately."""
+        functions = self._api.functions()
+        waited = [
+            trigger.value
+            for function in functions
+            for trigger in function.triggers
+            if trigger.kind == "EVENT" and "*" not in trigger.value
+        ]
+        lately = [event.name for event in self._api.events(limit=_RECENT)]
+        names = dict.fromkeys([*sorted(waited), *lately])
+        self._names = [name for name in names if not name.startswith(_OWN)]
+        self.name.options = [visible(name) for name in self._names]
+        self._functions = functions
+
+    def _named(self) -> None:
+        if self._typed_name != self._asked:
+            self._start("read the server's events", self._read_last, self.trouble, again=True)
+
+    def _read_last(self) -> None:
+        """Begin with the data of the last event of the name, unless somebody typed other data."""
+        name = self._asked = self._typed_name
+        self._remark = ""
+        if self._functions is None:
+            self._read_functions()
+        self._tell_starts()
+        if not name or name.startswith(_OWN):
+            return
+        last = next(iter(self._api.events(name, limit=1)), None)
+        if self._given is None and not self.payload.is_edited and name == self._typed_name:
+            text = pretty(wire.encode_json(last.data).decode()) if last and last.data else ""
+            self._remark = say.taken_from(last)
+            if text != self.payload.text.value:
+                self._place = 1 - self._place
+                self.payload.fill("Data", text)
+                self._arrange()
+        self._tell_starts()
+
+    def _tell_starts(self) -> None:
+        known = self._functions is not None
+        lines = [say.starts(self._typed_name, self._triggers) if known else "", self._remark]
+        shown = fragment("remark", lines=lines) if any(lines) else Markup()
+        self.starts.show(shown)
+
+    @property
+    def _typed_name(self) -> str:
+        typed: str = self.name.value.strip()
+        return {visible(name): name for name in self._names}.get(typed, typed)
+
+    @property
+    def _triggers(self) -> list[tuple[Function, Trigger]]:
+        """What waits for an event of the name."""
+        name = self._typed_name
+        return [
+            (function, trigger)
+            for function in self._functions or ()
+            for trigger in function.triggers
+            if trigger.fits(name)
+        ]
+
+    def _arrange(self) -> None:
+        """Let one do what can be done now."""
+        for control in (self.name, self.payload.text):
+            control.disabled = self._sent
+        self.choices.children = (self.another,) if self._sent else (self.send,)
+
+    # Sending
+
+    def _send_typed(self, place: int) -> None:
+        """Send what is typed, once."""
+        if self._sent:
+            return
+        if place != self._place:
+            raise ValueError(say.UNSEEN)
+        name, data = self._typed_name, self.payload.read()
+        if not name:
+            raise ValueError(say.NO_NAME)
+        if not isinstance(data, dict | None):
+            raise ValueError(say.NOT_AN_OBJECT)
+        try:
+            event_id = self._api.send(name, data, id=self._id_of(name, data))
+        except InngestError as error:
+            if error.maybe_done:
+                error.add_note(say.SAME_ID)
+            raise
+        self._sent, self._focus = True, self.another
+        self.outcome.show(say.receipt(name, event_id))
+        self._arrange()
+        self._follow(event_id)
+        self._wrote(event_id, None)
+
+    def _id_of(self, name: str, data: Any) -> str:
+        """Return the id of what is typed: the same for a second try, another for other data."""
+        text = f"{self._draft}\n{name}\n".encode() + wire.encode_json(data)
+        return f"inngest-nb-{hashlib.sha256(text).hexdigest()[:24]}"
+
+    def _ask_again(self) -> None:
+        self._call_off()
+        self._sent, self._focus = False, self.name
+        self._draft = uuid.uuid4().hex
+        with self._showing:
+            self._turn = None
+            for area in (self.outcome, self.caused, self.watching):
+                area.show()
+        self._arrange()
+
+    # The runs that it started
+
+    def _follow(self, event_id: str) -> None:
+        self._turn = turn = object()
+        self._event_id, self._runs = event_id, []
+        self._expected = len({(each.app, each.function_id) for each, _ in self._triggers})
+        seconds = _FOLLOWED if self._expected else _UNEXPECTED
+        self._pause, self._until = _SHORT_PAUSE, time.monotonic() + seconds
+        self._show_runs()
+        self._look_later(turn)
+
+    def _look_later(self, turn: object) -> None:
+        """Look again after a pause, until all the runs that are expected have ended."""
+        if self._turn is not turn:
+            return
+        if self._runs and len(self._runs) >= self._expected and all(_are_over(self._runs)):
+            return
+        if time.monotonic() > self._until:
+            line = say.left_alone(self._event_id)
+            self.watching.show(fragment("remark", lines=[line]))
+            return
+        self._call_off = self._do(partial(self._look_again, turn), self._pause)
+
+    def _look_again(self, turn: object) -> None:
+        if self._turn is not turn:
+            return
+        before = self._runs
+        self._guard("look at the runs", partial(self._look, turn), self.watching)
+        news = self._runs != before
+        self._pause = _SHORT_PAUSE if news else min(_LONG_PAUSE, self._pause * 1.5)
+        self._look_later(turn)
+
+    def _look(self, turn: object) -> None:
+        runs = sorted(self._api.event_runs(self._event_id, output=True), key=lambda run: run.run_id)
+        with self._showing:
+            if self._turn is turn and runs != self._runs:
+                self._runs = runs
+                self._show_runs()
+
+    def _show_runs(self) -> None:
+        if self._runs:
+            shown = fragment("caused", runs=[say.row_of(run) for run in self._runs])
+        else:
+            shown = fragment("remark", lines=[say.waiting(self._expected)])
+        self.caused.show(shown)
+
+    # What a notebook keeps
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [("Event", self.name.value), ("Data", self.payload.text.value)]
+
+    def _areas(self) -> tuple[list[Area], list[Area]]:
+        below = [self.payload.flaw, self.outcome, self.caused, self.trouble, self.watching]
+        return [self.starts], below
+
+
+def _are_over(runs: Sequence[Run]) -> list[bool]:
+    return [run.is_over for run in runs]
