@@ -19,7 +19,7 @@ from inngest_nb._version import __version__
 if TYPE_CHECKING:
     from inngest_nb import errors, samples, testing
     from inngest_nb.api import AsyncInngestAPI, InngestAPI
-    from inngest_nb.checkup import doctor
+    from inngest_nb.environment import doctor
     from inngest_nb.engine import (
         ActivityContext,
         AsyncWorkflowContext,
@@ -111,7 +111,7 @@ if TYPE_CHECKING:
 # Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
     "inngest_nb.api": "AsyncInngestAPI InngestAPI",
-    "inngest_nb.checkup": "doctor",
+    "inngest_nb.environment": "doctor",
     "inngest_nb.engine": (
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork otel_hooks workflow"

@@ -12,7 +12,7 @@ from inngest_replay import InngestReplay
 from live_kernel import live_kernel
 
 import inngest_nb as inb
-from inngest_nb.checkup import Checkup, Finding, Level
+from inngest_nb.findings import Checkup, Finding, Level
 
 KEY = "a-planted-event-key"
 

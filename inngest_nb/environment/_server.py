@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inngest_nb.checkup._findings import Finding, Level
+from inngest_nb.findings import Finding, Level
 from inngest_nb.store.http import ServerKind, identify, named_base_url, resolve_key
 
 _OWN_SERVER = (

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from inngest_nb.checkup._file import file
-from inngest_nb.checkup._findings import Checkup, Finding
-from inngest_nb.checkup._kernel import kernels, this_loop
-from inngest_nb.checkup._packages import packages
-from inngest_nb.checkup._server import server
+from inngest_nb.environment._file import file
+from inngest_nb.findings import Checkup, Finding
+from inngest_nb.environment._kernel import kernels, this_loop
+from inngest_nb.environment._packages import packages
+from inngest_nb.environment._server import server
 
 _TIMEOUT_SECONDS = 3.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from inngest_nb.checkup._findings import Finding, Level
+from inngest_nb.findings import Finding, Level
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.tables import examine
 

@@ -1,0 +1,94 @@
+"""The findings of a checkup, as text for a terminal or a cell."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from inngest_nb import words
+
+_WIDTH = 80
+_SUBJECT = 18
+
+
+class Level(StrEnum):
+    """Whether a finding is fine, worth knowing, or needs action."""
+
+    OK = "ok"
+    NOTE = "note"
+    TO_DO = "to do"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked, and what to do if there is a problem.
+
+    `code` are lines of Python that can be run as they stand.
+    """
+
+    level: Level
+    subject: str
+    words: str
+    cure: str = ""
+    code: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        head = f"{self.level:<6} {self.subject:<{_SUBJECT}} "
+        lines = _wrapped(self.words, head)
+        if self.cure:
+            lines += _wrapped(self.cure, " " * len(head) + "-> ")
+        lines += [" " * (len(head) + 3) + words.visible(line) for line in self.code]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All findings; its text fits 80 columns, but for code and addresses.
+
+    `frames` has the rows behind the findings of a real Inngest server, by their subjects:
+    `checkup["zombies"]` is a DataFrame, `list(checkup)` the subjects that have one.
+    """
+
+    findings: tuple[Finding, ...]
+    frames: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def to_do(self) -> int:
+        """The number of findings that need action."""
+        return sum(finding.level is Level.TO_DO for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """How many findings need action, in words."""
+        things = "1 thing" if self.to_do == 1 else f"{self.to_do} things"
+        return f"{things} to do, marked above." if self.to_do else "No problems found."
+
+    def __getitem__(self, subject: str) -> Any:
+        try:
+            return self.frames[subject]
+        except KeyError:
+            known = ", ".join(map(repr, self.frames)) or "none"
+            raise KeyError(f"no frame {subject!r}; this checkup has {known}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.frames)
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.findings), "", self.verdict])
+
+    __repr__ = __str__
+
+
+def _wrapped(said: str, head: str) -> list[str]:
+    """Wrap text, but don't break addresses and paths, which are meant to be copied."""
+    return textwrap.wrap(
+        words.visible(said),
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
