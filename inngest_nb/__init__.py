@@ -19,7 +19,6 @@ from inngest_nb._version import __version__
 if TYPE_CHECKING:
     from inngest_nb import errors, samples, testing
     from inngest_nb.api import AsyncInngestAPI, InngestAPI
-    from inngest_nb.environment import doctor
     from inngest_nb.engine import (
         ActivityContext,
         AsyncWorkflowContext,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         otel_hooks,
         workflow,
     )
+    from inngest_nb.environment import doctor
     from inngest_nb.errors import (
         ActivityError,
         ChildWorkflowError,
@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         plot_status,
         use,
     )
+    from inngest_nb.frames.health import checkup
     from inngest_nb.frames.inngest import functions_frame, search_events, search_runs, trace_frame
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
@@ -111,11 +112,11 @@ if TYPE_CHECKING:
 # Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
     "inngest_nb.api": "AsyncInngestAPI InngestAPI",
-    "inngest_nb.environment": "doctor",
     "inngest_nb.engine": (
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork otel_hooks workflow"
     ),
+    "inngest_nb.environment": "doctor",
     "inngest_nb.errors": (
         "ActivityError ChildWorkflowError EngineError ExecutorClosedError InngestAuthError "
         "InngestConnectionError InngestDecodeError InngestError InngestNbError "
@@ -132,6 +133,7 @@ _ROOMS = {
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
+    "inngest_nb.frames.health": "checkup",
     "inngest_nb.frames.inngest": "functions_frame search_events search_runs trace_frame",
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
@@ -219,6 +221,7 @@ __all__ = [
     "WrongLoopError",
     "__version__",
     "activity_frame",
+    "checkup",
     "compare",
     "delete_form",
     "doctor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from inngest_nb import words
 
 _WIDTH = 80
 _SUBJECT = 18
+_COMMAND = re.compile(r"`[^`]{1,60}`")
+_SPACE = "\0"  # stands for a space at which no line ends; visible text has none
 
 
 class Level(StrEnum):
@@ -83,12 +86,14 @@ class Checkup:
 
 
 def _wrapped(said: str, head: str) -> list[str]:
-    """Wrap text, but don't break addresses and paths, which are meant to be copied."""
-    return textwrap.wrap(
-        words.visible(said),
+    """Wrap text, but don't break addresses, paths and commands, which are meant to be copied."""
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _SPACE), words.visible(said))
+    lines = textwrap.wrap(
+        whole,
         _WIDTH,
         initial_indent=head,
         subsequent_indent=" " * len(head),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_SPACE, " ") for line in lines]

@@ -15,8 +15,18 @@ from inngest_nb.api._api import HttpAPI, check_size
 from inngest_nb.api.basics._checks import Order, TimeField, When
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
-from inngest_nb.api.basics._values import App, Event, Found, Function, Job, Page, Run, Trace
-from inngest_nb.api.calls import _acting, _catalog, _events, _runs
+from inngest_nb.api.basics._values import (
+    App,
+    Event,
+    Found,
+    Function,
+    Job,
+    Page,
+    Run,
+    ServerHealth,
+    Trace,
+)
+from inngest_nb.api.calls import _acting, _catalog, _events, _health, _runs
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.errors import InngestError
 from inngest_nb.store.http import (
@@ -186,6 +196,10 @@ class AsyncInngestAPI(HttpAPI):
     async def function(self, app: str, function: str) -> Function:
         """Return one function by its short id, without the app's."""
         return await self._run(_catalog.function(self._server, app, function))
+
+    async def health(self) -> ServerHealth:
+        """Return how the server itself is."""
+        return await self._run(_health.health(self._server))
 
     # The connection
 

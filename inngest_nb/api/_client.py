@@ -15,8 +15,18 @@ from inngest_nb.api._api import HttpAPI, check_size
 from inngest_nb.api.basics._checks import Order, TimeField, When
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
-from inngest_nb.api.basics._values import App, Event, Found, Function, Job, Page, Run, Trace
-from inngest_nb.api.calls import _acting, _catalog, _events, _runs
+from inngest_nb.api.basics._values import (
+    App,
+    Event,
+    Found,
+    Function,
+    Job,
+    Page,
+    Run,
+    ServerHealth,
+    Trace,
+)
+from inngest_nb.api.calls import _acting, _catalog, _events, _health, _runs
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.store.http import LIMITS, NoCookies, Response, drive, in_time, keep_open, receive
 
@@ -252,6 +262,10 @@ class InngestAPI(HttpAPI):
     def function(self, app: str, function: str) -> Function:
         """Return one function by its short id, without the app's."""
         return self._run(_catalog.function(self._server, app, function))
+
+    def health(self) -> ServerHealth:
+        """Return how the server itself is, from two or three small requests."""
+        return self._run(_health.health(self._server))
 
     # The connection
 

@@ -69,7 +69,9 @@ def _server(folder: Path, path: Path | None) -> Iterator[dict[str, str]]:
 
 def _is_chosen(name: str) -> bool:
     """Tell whether a variable names a state server; the SDK's may name a real Inngest instead."""
-    return name == OWN_VARIABLE or (name in SDK_VARIABLES and not identify(event_key="").kind.is_inngest)
+    return name == OWN_VARIABLE or (
+        name in SDK_VARIABLES and not identify(event_key="").kind.is_inngest
+    )
 
 
 def _tell(subject: str, words: str) -> None:

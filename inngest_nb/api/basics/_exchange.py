@@ -21,7 +21,7 @@ T = TypeVar("T")
 Query = list[tuple[str, str]]
 Operation = Generator[Request, Response, T]
 
-_KIND = "x-inngest-server-kind"  # a header of all that a real Inngest answers
+KIND = "x-inngest-server-kind"  # a header of all that a real Inngest answers
 
 
 class Server:
@@ -77,7 +77,7 @@ class Server:
         """Decode an answer; raise `NotInngestError` for what no Inngest API would say."""
         status = response.status
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        inngest = _KIND in response.headers
+        inngest = KIND in response.headers
         if inngest and media_type == "text/html":
             raise _failures.elsewhere(self.settings, request, _failures.DASHBOARD)
         if 300 <= status < 400 or media_type == "text/html" or (status >= 400 and not inngest):
