@@ -65,7 +65,7 @@ def examine(api: InngestAPI, limit: int | None, now: datetime) -> Checkup:
     because = LIMIT if looked.truncated else None
     behind, limits, waiting = _by_limits(looked.runs, known, now)
     gone = [each for each in looked.runs if _is_gone(each, known)]
-    untaken = [each for each in waiting if each not in gone and _is_untaken(api, each)]
+    untaken = _untaken(api, [each for each in waiting if each not in gone])
     first = _oldest(api)
     found = failures(api, first, now)
     workers, of_workers = workers_finding(api, apps)
@@ -144,11 +144,20 @@ def _is_gone(each: Unfinished, known: pd.DataFrame) -> bool:
     return len(functions) > 0 and each.run.function not in set(functions)
 
 
-def _is_untaken(api: InngestAPI, each: Unfinished) -> bool:
-    """Tell whether no run of its app has ended since a run could have started."""
-    ended = api.runs(app=each.run.app, status=["completed", "failed"], by="ended_at", limit=1)
-    since, last = each.waits_since(), ended[0].ended_at if ended else None
-    return since is not None and (last is None or last < since)
+def _untaken(api: InngestAPI, waiting: Sequence[Unfinished]) -> list[Unfinished]:
+    """Return the runs of apps of which no run has ended since these could have started."""
+    last = {app: _last_end(api, app) for app in {each.run.app for each in waiting}}
+    found = []
+    for each in waiting:
+        since, ended = each.waits_since(), last[each.run.app]
+        if since is not None and (ended is None or ended < since):
+            found.append(each)
+    return found
+
+
+def _last_end(api: InngestAPI, app: str) -> datetime | None:
+    ended = api.runs(app=app, status=["completed", "failed"], by="ended_at", limit=1)
+    return ended[0].ended_at if ended else None
 
 
 def _oldest(api: InngestAPI) -> datetime | None:
