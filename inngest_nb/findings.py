@@ -69,6 +69,13 @@ class Checkup:
         things = "1 thing" if self.to_do == 1 else f"{self.to_do} things"
         return f"{things} to do, marked above." if self.to_do else "No problems found."
 
+    @property
+    def pointer(self) -> str:
+        """How to get at the rows behind the findings; empty where there are none."""
+        first = next((each.subject for each in self.findings if each.level is Level.TO_DO), None)
+        name = first if first in self.frames else next(iter(self.frames), None)
+        return f"The rows behind each line: result[{name!r}] and so on." if name else ""
+
     def __getitem__(self, subject: str) -> Any:
         try:
             return self.frames[subject]
@@ -80,7 +87,8 @@ class Checkup:
         return iter(self.frames)
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.findings), "", self.verdict])
+        ends = filter(None, [self.verdict, self.pointer])
+        return "\n".join([*map(str, self.findings), "", *ends])
 
     __repr__ = __str__
 

@@ -1,6 +1,8 @@
 """What bad input gets, word for word: each error names what failed, where, and what to try next.
 
-Whether nothing was sent, and what the errors carry, is tested beside the calls.
+What more there is to it is tested beside the calls: that a batch over 5,000 events is split
+(`test_sending`), and that a server which stops in mid-fetch leaves what has come, marked as cut
+(`test_runs`, `test_search_runs`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
-from canned_server import Answer, CannedServer, Seen
+from canned_server import Answer, CannedServer
 from story_records import exchanges, story
 from story_server import EVENT_KEY, SIGNING_KEY, StoryServer
 
@@ -278,12 +280,6 @@ def test_from_after_until() -> None:
         assert inngest.seen == []
 
 
-def test_a_batch_over_5000_is_split() -> None:
-    with StoryServer() as inngest, InngestAPI(inngest.url) as api:
-        assert len(api.send_many([{"name": "shop/paid"}] * 5_001)) == 5_001
-        assert [len(json.loads(seen.body)) for seen in inngest.seen] == [5_000, 1]
-
-
 def test_a_batch_that_was_taken_in_part() -> None:
     known = next(each.response for each in exchanges() if each.name == "e-batch-partly-bad-400")
     answer = Answer(400, tuple(known["headers"].items()), json.dumps(known["body"]).encode())
@@ -298,24 +294,3 @@ def test_a_batch_that_was_taken_in_part() -> None:
         "functions run once",
     )
     assert (partly.value.accepted, partly.value.rejected) == (known["body"]["ids"], [1, 2])
-
-
-def test_a_server_that_stops_in_mid_fetch() -> None:
-    asked: list[Seen] = []
-
-    def stops(seen: Seen) -> bool:
-        asked.append(seen)
-        return len(asked) > 4
-
-    with StoryServer(runs=900, lose=stops) as inngest, InngestAPI(inngest.url) as api:
-        for fetch in (lambda: api.runs(limit=None), lambda: inb.search_runs(api, since=None)):
-            asked.clear()
-            with pytest.raises(inb.InngestConnectionError) as stopped:
-                fetch()
-            _, message, note = said(stopped.value, inngest.url)
-            assert message.startswith("inngest runs: no answer from URL: ")
-            rows: Any = stopped.value.partial
-            assert len(rows) > 100
-            assert f"{len(rows)} runs were read before" in note
-            is_cut = rows.attrs["truncated"] if isinstance(rows, pd.DataFrame) else rows.truncated
-            assert is_cut

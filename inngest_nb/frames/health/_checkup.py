@@ -182,7 +182,7 @@ def _access(api: InngestAPI, health: ServerHealth) -> Finding:
             "GraphQL (/v0/gql) answers without a key: whoever reaches this port can read, cancel "
             "and rerun every run",
             "let only trusted machines reach the port (a firewall, or a proxy that asks for a "
-            "password), or start the server with --no-ui, which switches GraphQL and the "
+            "password), or start the server with `--no-ui`, which switches GraphQL and the "
             "dashboard off",
         )
     if health.kind == "dev":
