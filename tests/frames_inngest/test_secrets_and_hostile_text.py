@@ -50,7 +50,7 @@ CALLS = [
     and name not in ("close", "before_fork")
     and "after_fork" not in name
 ]
-FRAMES = [*room.__all__, "checkup"]
+FRAMES = [each for each in (*room.__all__, "checkup") if each in inb.__all__]
 TAGS = {"style", "table", "caption", "thead", "tbody", "tr", "th", "td", "div", "span", "b", "p"}
 TAGS |= {"pre", "code", "details", "summary", "svg", "rect", "text", "line", "title"}
 

@@ -15,7 +15,7 @@ from inngest_nb.api.calls._catalog import V2
 _DEPTH = re.compile(rb"^inngest_queue_depth(?:\{[^}\n]*\})? (\d{1,15})(?:\.0*)?\s*$", re.MULTILINE)
 _KINDS = {"dev": "dev", "cloud": "self-hosted"}  # what the server calls itself
 # The dashboard's own question, which changes nothing.
-_APPS = b'{"query": "query{apps{externalID method}}"}'
+_APPS = b'{"query":"query{apps{externalID method}}"}'
 
 
 def health(server: Server) -> Operation[ServerHealth]:
