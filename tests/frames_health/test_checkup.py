@@ -159,6 +159,19 @@ def test_an_app_that_is_away_is_told_by_a_run_that_nobody_takes() -> None:
     )
 
 
+def test_a_limit_that_nobody_uses_is_not_why_a_run_waits(names: dict[str, str]) -> None:
+    clock = ManualClock()
+    clock.set(SOON)
+    with TroubledServer(now=clock.now) as server, InngestAPI(server.url) as api:
+        for name in ("limited0", "limited1", "limited2"):
+            api.cancel(names[name])
+        api.send("lab/limited", {"tenant": "t1"})
+        found = examine(api, None, SOON + timedelta(minutes=5))
+    assert to_do(found) == ["functions"]
+    assert list(found["functions"]["function"]) == ["limited"]
+    assert found["limits"].empty
+
+
 def test_an_app_whose_runs_end_is_not_away() -> None:
     clock = ManualClock()
     clock.set(datetime(2026, 11, 22, 19, 22, 30, tzinfo=UTC))

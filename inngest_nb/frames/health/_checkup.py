@@ -64,7 +64,7 @@ def examine(api: InngestAPI, limit: int | None, now: datetime) -> Checkup:
     looked = look(api, limit, now)
     because = LIMIT if looked.truncated else None
     behind, limits, waiting = _by_limits(looked.runs, known, now)
-    gone = [each for each in looked.runs if _is_gone(each, known)]
+    gone = [each for each in looked.runs if each.job is not None and _is_gone(each, known)]
     untaken = _untaken(api, [each for each in waiting if each not in gone])
     first = _oldest(api)
     found = failures(api, first, now)
@@ -73,9 +73,9 @@ def examine(api: InngestAPI, limit: int | None, now: datetime) -> Checkup:
         _server(api, health, len(apps), len(known)),
         _access(api, health),
         of_workers,
-        *lines.functions(gone, untaken, now),
+        *lines.functions(looked, gone, untaken, now),
         lines.zombies(looked, client),
-        lines.limits(behind, limits, now),
+        lines.limits(looked, behind, limits, now),
         _queue(health),
         *lines.rising(found, client),
         lines.oldest(first, now, client),
@@ -114,10 +114,14 @@ def _by_limits(
 ) -> tuple[list[Unfinished], dict[str, str], list[Unfinished]]:
     """Part the runs that could have started into those behind a limit, and the others.
 
-    Between them are the texts of the limits, by the names of their functions.
+    Between them are the texts of the limits, by the names of their functions. A limit of runs at a
+    time holds nobody up while no run of the function is under way.
     """
+    busy = {(each.run.app, each.run.function) for each in runs if each.is_under_way}
     texts = {
-        (row.app, row.function): limit_text(_object(row.configuration))
+        (row.app, row.function): limit_text(
+            _object(row.configuration), is_busy=(row.app, row.function) in busy
+        )
         for row in known.itertuples()
     }
     behind, said, waiting = [], {}, []

@@ -40,10 +40,13 @@ def zombies(looked: Looked, client: Lines) -> Finding:
     )
 
 
-def limits(found: Sequence[Unfinished], said: Mapping[str, str], now: datetime) -> Finding:
+def limits(
+    looked: Looked, found: Sequence[Unfinished], said: Mapping[str, str], now: datetime
+) -> Finding:
     """Say which runs wait because others of their function are under way."""
     if not found:
-        return Finding(Level.OK, "limits", "no run waits behind a concurrency limit or a throttle")
+        none = f"among {_among(looked)}, none waits behind a concurrency limit or a throttle"
+        return Finding(Level.OK, "limits", none)
     longest = _longest(found, now)
     texts = [f"{name}: {text}" for name, text in said.items()]
     return Finding(
@@ -51,7 +54,7 @@ def limits(found: Sequence[Unfinished], said: Mapping[str, str], now: datetime) 
         "limits",
         f"{_runs(found)} wait{'s' * (len(found) == 1)} behind a limit, "
         f"{'for' if len(found) == 1 else 'the longest for'} {words.duration_text(longest)} "
-        f"({'; '.join(texts[:_NAMED])})",
+        f"({'; '.join(texts[:_NAMED])}){_if_cut(looked)}",
         "if that is too long, raise the limit in the function's configuration, or see whether a "
         "run that holds it is stuck"
         if longest > _LONG
@@ -60,7 +63,7 @@ def limits(found: Sequence[Unfinished], said: Mapping[str, str], now: datetime) 
 
 
 def functions(
-    gone: Sequence[Unfinished], untaken: Sequence[Unfinished], now: datetime
+    looked: Looked, gone: Sequence[Unfinished], untaken: Sequence[Unfinished], now: datetime
 ) -> list[Finding]:
     """Say which functions have runs that no app works on."""
     found = []
@@ -70,7 +73,7 @@ def functions(
                 Level.TO_DO,
                 "functions",
                 f"{_runs(gone)} belong{'s' * (len(gone) == 1)} to a function that no app has "
-                "registered now",
+                f"registered now{_if_cut(looked)}",
                 "start the version of the app that has this function, or cancel these runs",
             )
         )
@@ -83,12 +86,13 @@ def functions(
                 f"{_runs(untaken)} could start, "
                 f"{'for' if len(untaken) == 1 else 'the longest for'} "
                 f"{words.duration_text(_longest(untaken, now))} now, but nothing takes "
-                f"{'it' if len(untaken) == 1 else 'them'}: the app seems to be away ({apps})",
+                f"{'it' if len(untaken) == 1 else 'them'}: the app seems to be away ({apps})"
+                f"{_if_cut(looked)}",
                 "start the app or its worker, and check that the server can reach it; the runs "
                 "then start by themselves",
             )
         )
-    said = "every unfinished run belongs to a registered function, and none waits for its app"
+    said = f"among {_among(looked)}, none has lost its function and none waits for its app"
     return found or [Finding(Level.OK, "functions", said)]
 
 
@@ -150,6 +154,10 @@ def _among(looked: Looked) -> str:
     if looked.truncated:
         return f"the {count:,} oldest unfinished runs (there are more)"
     return words.count_text(count, "unfinished run")
+
+
+def _if_cut(looked: Looked) -> str:
+    return f"; only {_among(looked)} were looked at" if looked.truncated else ""
 
 
 def _runs(found: Sequence[Unfinished]) -> str:

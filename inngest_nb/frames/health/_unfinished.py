@@ -26,6 +26,11 @@ class Unfinished(NamedTuple):
     run: Run
     job: Job | None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has begun, and goes on."""
+        return self.run.status == "running" and self.job is not None
+
     def waits_since(self) -> datetime | None:
         """Return since when a queued run could have started."""
         if self.job is None or self.job.kind not in ("start", "edge"):
@@ -95,10 +100,13 @@ def frame_of(found: Iterable[Unfinished], now: datetime) -> pd.DataFrame:
     )
 
 
-def limit_text(configuration: Mapping[str, Any]) -> str:
-    """Say how many runs of a function may be under way; empty where nothing bounds them."""
+def limit_text(configuration: Mapping[str, Any], *, is_busy: bool) -> str:
+    """Say which limits can hold up the runs of a function; empty where none can.
+
+    `is_busy` tells whether a run of it is under way.
+    """
     said = []
-    for each in _objects(configuration.get("concurrency")):
+    for each in _objects(configuration.get("concurrency")) if is_busy else ():
         limit = each.get("limit")
         most = limit.get("value") if isinstance(limit, Mapping) else None
         if isinstance(most, int) and most > 0:
