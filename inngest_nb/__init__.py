@@ -19,7 +19,6 @@ from inngest_nb._version import __version__
 if TYPE_CHECKING:
     from inngest_nb import errors, samples, testing
     from inngest_nb.api import AsyncInngestAPI, InngestAPI
-    from inngest_nb.checkup import doctor
     from inngest_nb.engine import (
         ActivityContext,
         AsyncWorkflowContext,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         otel_hooks,
         workflow,
     )
+    from inngest_nb.environment import doctor
     from inngest_nb.errors import (
         ActivityError,
         ChildWorkflowError,
@@ -88,6 +88,7 @@ if TYPE_CHECKING:
         use,
     )
     from inngest_nb.frames.acting import Plan, cancel_runs, replay_events, rerun_runs
+    from inngest_nb.frames.health import checkup
     from inngest_nb.frames.inngest import (
         compare_periods,
         functions_frame,
@@ -123,11 +124,11 @@ if TYPE_CHECKING:
 # Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
     "inngest_nb.api": "AsyncInngestAPI InngestAPI",
-    "inngest_nb.checkup": "doctor",
     "inngest_nb.engine": (
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork otel_hooks workflow"
     ),
+    "inngest_nb.environment": "doctor",
     "inngest_nb.errors": (
         "ActivityError ChildWorkflowError EngineError ExecutorClosedError InngestAuthError "
         "InngestConnectionError InngestDecodeError InngestError InngestNbError "
@@ -145,6 +146,7 @@ _ROOMS = {
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
     "inngest_nb.frames.acting": "Plan cancel_runs replay_events rerun_runs",
+    "inngest_nb.frames.health": "checkup",
     "inngest_nb.frames.inngest": (
         "compare_periods functions_frame search_events search_runs trace_frame watch_runs "
         "workers_frame"
@@ -240,6 +242,7 @@ __all__ = [
     "__version__",
     "activity_frame",
     "cancel_runs",
+    "checkup",
     "compare",
     "compare_periods",
     "delete_form",

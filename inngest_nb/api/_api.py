@@ -81,6 +81,16 @@ class HttpAPI:
         """The address that takes events."""
         return self._settings.event_url
 
+    @property
+    def base_url_source(self) -> str:
+        """The argument or variable that gave that address."""
+        return self._settings.url_source
+
+    @property
+    def code(self) -> str | None:
+        """Python that makes such a client again; None where a key was handed over."""
+        return self._settings.code
+
     # In a process that forks
 
     def before_fork(self) -> None:

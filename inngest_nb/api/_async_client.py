@@ -24,11 +24,12 @@ from inngest_nb.api.basics._values import (
     Page,
     Run,
     ServerFeatures,
+    ServerHealth,
     Trace,
     Wait,
     Worker,
 )
-from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _runs
+from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _health, _runs
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.errors import InngestError
 from inngest_nb.store.http import (
@@ -218,6 +219,10 @@ class AsyncInngestAPI(HttpAPI):
     async def features(self) -> ServerFeatures:
         """Return what this server has and others lack."""
         return await self._run(_features.features(self._server))
+
+    async def health(self) -> ServerHealth:
+        """Return how the server itself is."""
+        return await self._run(_health.health(self._server))
 
     # The connection
 

@@ -24,11 +24,12 @@ from inngest_nb.api.basics._values import (
     Page,
     Run,
     ServerFeatures,
+    ServerHealth,
     Trace,
     Wait,
     Worker,
 )
-from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _runs
+from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _health, _runs
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.store.http import LIMITS, NoCookies, Response, drive, in_time, keep_open, receive
 
@@ -304,6 +305,10 @@ class InngestAPI(HttpAPI):
         event was sent with an id of its own) and has wrong ends, so searches do not use it.
         """
         return self._run(_features.features(self._server))
+
+    def health(self) -> ServerHealth:
+        """Return how the server itself is, from two or three small requests."""
+        return self._run(_health.health(self._server))
 
     # The connection
 

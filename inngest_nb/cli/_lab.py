@@ -15,7 +15,7 @@ import click
 from inngest_nb.cli._signals import ended_by_signals
 from inngest_nb.cli._walkthroughs import Outcome, copy_walkthroughs, walkthroughs
 from inngest_nb.server import StateServer
-from inngest_nb.store.http import named_base_url
+from inngest_nb.store.http import OWN_VARIABLE, SDK_VARIABLES, identify, named_base_url
 
 _STATES = Path(".inngest-nb") / "state.db"
 
@@ -55,7 +55,7 @@ def run_lab(folder: Path, port: int | None, path: Path | None, options: Sequence
 def _server(folder: Path, path: Path | None) -> Iterator[dict[str, str]]:
     """Run a server and yield the variables that name it, unless the user has chosen another."""
     name, base_url = named_base_url(None)
-    if path is None and name != "default":
+    if path is None and _is_chosen(name):
         _tell("State server", f"{base_url}, from {name}")
         yield {}
         return
@@ -64,7 +64,14 @@ def _server(folder: Path, path: Path | None) -> Iterator[dict[str, str]]:
     with StateServer(path or folder / _STATES, port=0, event_key=key) as server:
         _tell("State server", f"{server.url}, for InngestStore() in notebooks")
         _tell("States", str(server.path))
-        yield {"INNGEST_BASE_URL": server.url, "INNGEST_EVENT_KEY": key}
+        yield {OWN_VARIABLE: server.url, "INNGEST_EVENT_KEY": key}
+
+
+def _is_chosen(name: str) -> bool:
+    """Tell whether a variable names a state server; the SDK's may name a real Inngest instead."""
+    return name == OWN_VARIABLE or (
+        name in SDK_VARIABLES and not identify(event_key="").kind.is_inngest
+    )
 
 
 def _tell(subject: str, words: str) -> None:

@@ -54,8 +54,8 @@ def lab(
     """Copy the walkthroughs to a folder and open the first in JupyterLab.
 
     Walkthroughs that you changed are kept. A state server runs alongside, and `InngestStore()` in
-    a notebook connects to it. If INNGEST_BASE_URL is set, notebooks use that server instead,
-    unless --path is given. Options after -- are passed to JupyterLab.
+    a notebook connects to it. If INNGEST_NB_URL is set, notebooks use that server instead, unless
+    --path is given. Options after -- are passed to JupyterLab.
     """
     from inngest_nb.cli._lab import run_lab
 
@@ -105,7 +105,7 @@ def serve(path: Path, host: str, port: int, event_key_file: TextIO | None) -> No
 @click.argument("functions", nargs=-1, required=True, metavar="MODULE[:FUNCTION]...")
 @click.option(
     "--store",
-    help="URL of a state server, or a database file. Default: the server of INNGEST_BASE_URL.",
+    help="URL of a state server, or a database file. Default: the server of INNGEST_NB_URL.",
 )
 @click.option(
     "--lease",
@@ -157,7 +157,7 @@ def export(notebooks: tuple[Path, ...], folder: Path | None, run: bool) -> None:
 
 
 @main.command()
-@click.option("--base-url", help="Server to check. Default: the one of INNGEST_BASE_URL.")
+@click.option("--base-url", help="Server to check. Default: those that notebooks would use.")
 @click.option(
     "--path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -168,7 +168,7 @@ def doctor(base_url: str | None, path: Path | None) -> None:
 
     Exits with 1 if something needs fixing, otherwise with 0.
     """
-    from inngest_nb.checkup import doctor_for_kernels
+    from inngest_nb.environment import doctor_for_kernels
 
     checkup = doctor_for_kernels(base_url, path)
     click.echo(checkup)

@@ -1,4 +1,7 @@
-"""How states, handles and errors look in IPython's cells, also where only the door was imported."""
+"""How states, handles, checkups and errors look in IPython's cells.
+
+Also where only the door was imported.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ _SHOWN_AS_TIMELINE = (
     ("inngest_nb.state", "WorkflowState"),
     ("inngest_nb.engine._handle", "WorkflowHandle"),
 )
+_SHOWN_AS_FINDINGS = ("inngest_nb.findings", "Checkup")
 # Frames between a cell and an error that tell its reader nothing.
 _HIDDEN = frozenset(
     {"inngest_nb", "IPython", "ipykernel", "asyncio", "concurrent", "contextlib", "threading"}
@@ -30,6 +34,7 @@ def attach(shell: Any) -> None:
     html = shell.display_formatter.formatters["text/html"]
     for module, name in _SHOWN_AS_TIMELINE:
         html.for_type_by_name(module, name, _timeline_html)
+    html.for_type_by_name(*_SHOWN_AS_FINDINGS, _findings_html)
     kind: Any = InngestNbError
     kind._render_traceback_ = _rendered  # IPython's hook
 
@@ -37,7 +42,7 @@ def attach(shell: Any) -> None:
 def detach(shell: Any) -> None:
     """Undo `attach`, and take the magics away."""
     html = shell.display_formatter.formatters["text/html"]
-    for module, name in _SHOWN_AS_TIMELINE:
+    for module, name in (*_SHOWN_AS_TIMELINE, _SHOWN_AS_FINDINGS):
         html.pop(f"{module}.{name}", None)
     for kind, names in {"line": ("workflow", "workflows"), "cell": ("workflow",)}.items():
         for name in names:
@@ -50,6 +55,12 @@ def _timeline_html(workflow: Any) -> str:
     from inngest_nb.notebook.timeline import timeline
 
     return timeline(workflow)._repr_mimebundle_()["text/html"]
+
+
+def _findings_html(checkup: Any) -> str:
+    from inngest_nb.notebook.page import output
+
+    return str(output("findings", checkup=checkup))
 
 
 def _rendered(error: BaseException) -> list[str]:

@@ -78,7 +78,7 @@ BAD_EVENTS = {
     "a reserved name": ({"name": "inngest/mine"}, "names that start with inngest/ are reserved"),
     "a list as data": ({"name": "x", "data": [1]}, r"the data of events\[1\] must be an object"),
     "a text as user": ({"name": "x", "user": "u7"}, r"the user of events\[1\] must be an object"),
-    "a number as id": ({"name": "x", "id": 5}, r"the id of events\[1\] must be a text"),
+    "a number as id": ({"name": "x", "id": 5}, r"the id of events\[1\] must be text"),
     "a time as text": (
         {"name": "x", "ts": "2026"},
         r"the ts of events\[1\] must be a time after 1980",

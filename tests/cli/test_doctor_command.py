@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from inngest_replay import InngestReplay
 from nb_command import run
+from story_server import StoryServer
 
 import inngest_nb as inb
 
@@ -33,14 +33,15 @@ def test_in_a_sound_environment_it_tells_versions_and_kernel_and_is_content(
 
 
 def test_a_real_inngest_and_the_state_server_are_named_rightly(tmp_path: Path) -> None:
-    with InngestReplay("dev") as dev, InngestReplay("cloud") as cloud:
-        for inngest, name in (
-            (dev, "an Inngest dev server, which does not store workflow states"),
-            (cloud, "a self-hosted Inngest server, which does not store workflow states"),
+    with StoryServer("dev") as dev, StoryServer("cloud") as cloud:
+        for inngest, name, status in (
+            (dev, "an Inngest dev server; 2 apps", 0),
+            (cloud, "a self-hosted Inngest server", 1),  # which wants a signing key
         ):
             done = run(tmp_path, "doctor", INNGEST_BASE_URL=inngest.url, INNGEST_EVENT_KEY=KEY)
-            assert done.returncode == 1
+            assert done.returncode == status, done.stdout
             assert name in " ".join(done.stdout.split())
+            assert ("requires a signing key" in done.stdout) == bool(status)
             assert KEY not in done.stdout + done.stderr
     with inb.StateServer(tmp_path / "state.db", port=0, event_key=KEY) as server:
         done = run(tmp_path, "doctor", "--base-url", server.url, INNGEST_EVENT_KEY=KEY)

@@ -20,6 +20,7 @@ import psutil
 import pytest
 from live_kernel import running_kernel
 from nb_command import SECONDS, Command, environment, run
+from story_server import StoryServer
 
 import inngest_nb as inb
 
@@ -92,21 +93,40 @@ def test_its_notebooks_find_the_server_and_the_walkthroughs_and_it_leaves_nothin
     assert not list((tmp_path / "runtime").glob("jpserver-*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "variable"),
+    [(signal.SIGTERM, "INNGEST_NB_URL"), (signal.SIGHUP, "INNGEST_BASE_URL")],
+)
 def test_a_server_of_the_users_choice_stays_his_choice(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, variable: str
 ) -> None:
     with (
         inb.StateServer(tmp_path / "other.db", port=0) as chosen,
-        Command(tmp_path, "lab", "--no-browser", "--dir", ".", INNGEST_BASE_URL=chosen.url) as lab,
+        Command(tmp_path, "lab", "--no-browser", "--dir", ".", **{variable: chosen.url}) as lab,
     ):
-        lab.shown(f"^State server +{chosen.url}, from INNGEST_BASE_URL$")
+        lab.shown(f"^State server +{chosen.url}, from {variable}$")
         with jupyter_of(lab) as jupyter:
             start_kernel(jupyter, lab)
         processes = processes_of(lab)
         assert lab.end(number) == 0
     assert psutil.wait_procs(processes, timeout=SECONDS)[1] == []
     assert not (tmp_path / ".inngest-nb").exists()
+
+
+def test_a_real_inngest_of_the_users_stays_his_and_is_no_state_server(tmp_path: Path) -> None:
+    with (
+        StoryServer() as inngest,
+        Command(tmp_path, "lab", "--no-browser", "--dir", ".", INNGEST_BASE_URL=inngest.url) as lab,
+    ):
+        server = lab.shown(r"^State server +(http://\S+), for InngestStore\(\) in notebooks$")[1]
+        with (
+            jupyter_of(lab) as jupyter,
+            running_kernel(start_kernel(jupyter, lab)) as kernel,
+        ):
+            kernel.run("import inngest_nb as inb")
+            assert kernel.run("print(inb.InngestStore().base_url)") == f"{server}\n"
+            assert kernel.run("print(len(inb.search_runs(since=None)))") == "47\n"
+        assert lab.end(signal.SIGINT) == 0
 
 
 def test_a_signal_while_it_starts_leaves_nothing_behind_either(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_events_are_narrowed_and_a_cut_is_told(
         ({"name": ""}, "name must be a name such as 'shop/order.placed'"),
         ({"name": "inngest/function.failed"}, "name must be an event of yours"),
         ({"limit": 0}, "limit must be a number above 0"),
-        ({"data": 5}, "data must say"),
+        ({"data": 5}, "data must map"),
         ({"since": "soon"}, "since must be how long ago"),
     ],
 )

@@ -18,14 +18,14 @@ from inngest_nb import InngestAPI
 README = Path(__file__).parents[2] / "README.md"
 SHOWN = """
 import json
-print(json.dumps([[*failed["status"]], [*mine["function"]], len(steps)]))
+print(json.dumps([[*failed["status"]], [*mine["function"]], len(steps), health.to_do]))
 api.close()
 """
 
 
 def test_the_lines_of_the_readme_run_as_they_stand(tmp_path: Path) -> None:
     (block,) = re.findall(r"^```py\n(.*?)^```", README.read_text(encoding="utf-8"), re.S | re.M)
-    assert len(block.splitlines()) == 4
+    assert len(block.splitlines()) == 5
     # The story was recorded then, and stays.
     age = datetime.now(UTC) - datetime.fromisoformat(story().rows[0].record.item["startedAt"])
     lines = block.replace("30d", f"{abs(age.days) + 30}d")
@@ -40,4 +40,4 @@ def test_the_lines_of_the_readme_run_as_they_stand(tmp_path: Path) -> None:
             text=True,
         )
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout) == [["failed", "failed"], ["tiny"], 5]
+    assert json.loads(done.stdout) == [["failed", "failed"], ["tiny"], 5, 0]

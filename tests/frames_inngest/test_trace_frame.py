@@ -233,8 +233,11 @@ def test_when_one_is_not_there_the_error_has_the_steps_before(
         ("zzz", "runs must be an id of 26 letters"),
         (["zzz"], "runs must be an id of 26 letters"),
         ([None], "runs must be an id"),
-        (None, "runs must be a run's id, several, or a frame .* got NoneType"),
-        (pd.DataFrame({"id": ["x"]}), "runs needs the column run_id"),
+        (None, "runs must be a run's id, several of them, or a frame .* got NoneType"),
+        (
+            pd.DataFrame({"id": ["x"]}),
+            "runs must have a column run_id, as the frame of search_runs",
+        ),
     ],
     ids=str,
 )

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from live_kernel import LiveKernel, live_kernel
 from nbclient import NotebookClient
+from story_troubles import TroubledServer
 
 import inngest_nb as inb
 
@@ -197,3 +198,17 @@ def test_a_state_has_a_short_repr_however_long_its_history_is() -> None:
     assert repr(state).endswith("o', status='failed', events=4000)")
     with inb.Executor(inb.MemoryStore()) as executor:
         assert repr(executor) == "Executor(MemoryStore)"
+
+
+def test_a_checkup_is_a_page_of_its_findings() -> None:
+    with TroubledServer() as inngest:
+        inngest.lose_jobs(["long_stays"])
+        health, doctor = executed(
+            f"found = inb.checkup(inb.InngestAPI({inngest.url!r}))\nfound",
+            f"inb.doctor({inngest.url!r})",
+        )
+    for (output,), subject in ((health, "zombies"), (doctor, "Inngest")):
+        assert f"<b>{subject}</b>" in output.data["text/html"]
+        assert "<style>" in output.data["text/html"]
+        assert subject in output.data["text/plain"]
+    assert "result['zombies']" in health[0].data["text/plain"]

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 import inngest_nb.notebook
 from inngest_nb import HistoryEvent, WorkflowState
+from inngest_nb.findings import Checkup, Finding, Level
 from inngest_nb.history import Attempt, Step, Times, Value
 
 # Each template is given every text that it can show, also where no history would give it one.
@@ -175,6 +176,14 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
         "columns": [["status", text()], ["workflow", text()]],
         "rows": [{"tone": "good", "mark": text(), "cells": [text(), text()]}],
         "messages": [fragment("heading", title=text(), store=text())],
+    },
+    "findings": lambda text, word: {
+        "checkup": Checkup(
+            (
+                Finding(Level.TO_DO, text(), text(), text(), (text(), text())),
+                Finding(Level.OK, text(), text()),
+            )
+        ),
     },
     "flaw": lambda text, word: {"label": text(), "flaw": BadJsonError(text(), text(), 3)},
     "form": lambda text, word: {

@@ -194,7 +194,7 @@ def test_the_store_of_use_comes_before_those_that_are_found(
 def test_without_a_store_the_environment_says_where(
     shell: Any, state_server: inb.StateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("INNGEST_BASE_URL", state_server.url)
+    monkeypatch.setenv("INNGEST_NB_URL", state_server.url)
     with inb.InngestStore(base_url=state_server.url) as store:
         inb.samples.fill(store, 4)
     assert len(shell.run_line_magic("workflows", "")) == 4

@@ -48,6 +48,8 @@ def test_the_server_is_the_argument_then_the_environment(monkeypatch: pytest.Mon
     assert InngestStore().base_url == "http://127.0.0.1:1111"
     monkeypatch.setenv("INNGEST_BASE_URL", "http://127.0.0.1:2222")
     assert InngestStore().base_url == "http://127.0.0.1:2222"
+    monkeypatch.setenv("INNGEST_NB_URL", "http://127.0.0.1:4444")
+    assert InngestStore().base_url == "http://127.0.0.1:4444"
     assert InngestStore("http://127.0.0.1:3333/nb/").base_url == "http://127.0.0.1:3333/nb"
 
 

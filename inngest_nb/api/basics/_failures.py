@@ -51,7 +51,7 @@ def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestSt
     reason = words.short(settings.hidden(trouble.reason), 300)
     details: dict[str, Any] = {
         "status": trouble.status,
-        "code": trouble.code,
+        "code": settings.hidden(trouble.code),
         "reason": reason,
         "operation": request.operation,
         "target": url,

@@ -61,6 +61,17 @@ class Settings:
         event = "set" if self.event_key else "not set"
         return f"{self.url!r}{events}, signing_key={signing}, event_key={event}"
 
+    @property
+    def code(self) -> str | None:
+        """Python that makes a client of the same settings; None where a key was an argument."""
+        named = [each.source for each in (*self.signing_keys, self.event_key) if each]
+        if "signing_key" in named or "event_key" in named:
+            return None
+        given = [repr(self.url)] if self.url_source == "base_url" else []
+        if self.event_url_source == "event_base_url":
+            given.append(f"event_base_url={self.event_url!r}")
+        return f"inb.InngestAPI({', '.join(given)})"
+
     def url_of(self, *, events: bool) -> str:
         """Return the address of the API, or the one that takes events."""
         return self.event_url if events else self.url

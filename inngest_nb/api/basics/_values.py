@@ -211,6 +211,19 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
+class ServerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server is.
+
+    `kind` is dev or self-hosted, None behind a proxy that hides it. `queue_depth` counts what waits
+    in its queue, None where it does not tell. `is_open` says whether a self-hosted server's GraphQL
+    answers without a key; of a dev server, which asks for none, it is None.
+    """
+
+    kind: str | None = None
+    queue_depth: int | None = None
+    is_open: bool | None = None
+
+
 class Trigger(msgspec.Struct, frozen=True):
     """What starts a function: `kind` EVENT and an event's name, or CRON and a schedule."""
 

@@ -59,7 +59,8 @@ def rerun(server: Server, run_id: str, from_step: str | None, given: Any) -> Ope
         if from_step is not None and error.code == "invalid_request" and "Step" in error.reason:
             trace = yield from _runs.trace(server, run_id, output=False)
             names = [step.name for step in trace.steps if step.step_id]
-            raise _catalog.unknown(server, "rerun", "step", from_step, names) from error
+            where = f" in run {run_id}"
+            raise _catalog.unknown(server, "rerun", "step", from_step, names, where) from error
         raise _runs.unknown_run(server, error, run_id) from error
     if not (run_id := _run_id(said)):
         raise _nameless(server, "rerun")

@@ -16,6 +16,12 @@ from inngest_nb.errors import InngestNotFoundError, InngestStatusError
 
 V2 = "/api/v2"
 _PAGE = 40  # functions; the server gives no more at once
+# Ids have no near ones; these calls tell which there are.
+_FORGETS = "a dev server without --persist forgets them all when it stops"
+_LISTED_BY = {
+    "run": f"inb.search_runs(since=None) lists the runs it has; {_FORGETS}",
+    "event": f"inb.search_events(since=None) lists the events it has; {_FORGETS}",
+}
 
 
 def apps(server: Server) -> Operation[list[App]]:
@@ -32,9 +38,14 @@ def functions(server: Server, app: str | None) -> Operation[list[Function]]:
         for each in known:
             found += yield from _functions_of(server, each.app_id)
         return found
-    listed = yield from _functions_of(server, check_name(app, "app", "shop"))
+    return (yield from _of_app(server, "functions", check_name(app, "app", "shop")))
+
+
+def _of_app(server: Server, operation: str, app: str) -> Operation[list[Function]]:
+    """Read the functions of an app; raise `InngestNotFoundError` if there is no such app."""
+    listed = yield from _functions_of(server, app)
     if not listed:
-        yield from check_app(server, "functions", app)
+        yield from check_app(server, operation, app)
     return listed
 
 
@@ -76,25 +87,32 @@ def unknown_function(
         return error
     operation = error.operation or ""
     try:
-        known = yield from functions(server, app)
+        known = yield from _of_app(server, operation, app)
     except InngestNotFoundError as missing:
-        missing.operation = operation
         return missing
-    return unknown(server, operation, "function", name, [each.function_id for each in known])
+    names = [each.function_id for each in known]
+    return unknown(server, operation, "function", name, names, f" in app {words.short(app, 80)!r}")
 
 
 def unknown(
-    server: Server, operation: str, kind: str, name: str, known: Iterable[str] = ()
+    server: Server,
+    operation: str,
+    kind: str,
+    name: str,
+    known: Iterable[str] = (),
+    where: str = "",
 ) -> InngestNotFoundError:
-    """Make the error for a name that the server does not know."""
+    """Make the error for a name that the server does not know, with the nearest known ones."""
     choices = [*known]
     near = difflib.get_close_matches(name, choices, n=3, cutoff=0.4)
     near += [each for each in sorted(choices) if each not in near][: 3 - len(near)]
-    hint = f"it has {', '.join(words.short(each, 60) for each in near)}" if near else None
-    if hint and len(choices) > len(near):
-        hint += f", and {len(choices) - len(near):,} more"
+    hint = _LISTED_BY.get(kind)
+    if near:
+        hint = f"known {kind}s: {', '.join(words.short(each, 60) for each in near)}"
+    if len(choices) > len(near):
+        hint = f"{hint}, and {len(choices) - len(near):,} more"
     return InngestNotFoundError(
-        f"inngest {operation}: the server has no {kind} {words.short(name, 80)!r}",
+        f"inngest {operation}: the server has no {kind} {words.short(name, 80)!r}{where}",
         kind=kind,
         name=name,
         known=near,

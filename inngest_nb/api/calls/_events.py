@@ -128,8 +128,8 @@ def _checked(event: object, number: int) -> Encoded:
         )
     if strange := [str(key) for key in event if key not in _FIELDS]:
         raise ValueError(
-            f"{where} has {words.short(strange[0], 40)!r}, which the server would drop; an event "
-            f"has {', '.join(_FIELDS)}, and anything else belongs in its data"
+            f"{where} has {words.short(strange[0], 40)!r}, which the server would drop; put it "
+            f"into the data: an event has only {', '.join(_FIELDS)}"
         )
     name = event.get("name")
     if not isinstance(name, str) or not name:
@@ -147,7 +147,7 @@ def _checked(event: object, number: int) -> Encoded:
             )
     for field in ("id", "v"):
         if not isinstance(event.get(field) or "", str):
-            raise ValueError(f"the {field} of {where} must be a text, got {event[field]!r}")
+            raise ValueError(f"the {field} of {where} must be text, got {event[field]!r}")
     plain = {key: value for key, value in event.items() if value is not None}
     if "ts" in plain:
         plain["ts"] = _milliseconds(plain["ts"], where)
@@ -255,8 +255,8 @@ def _told(error: InngestError, count: int, accepted: list[str], lost: int) -> In
         operation="send",
         target=error.target,
         hint="`accepted` holds the ids of the accepted events, `rejected` and `unknown` the "
-        "positions of the others; events with an id of your own start no function twice when they "
-        "are sent again",
+        "positions of the others; it is safe to send events again that have an id of your own: "
+        "their functions run once",
     )
     told.maybe_done = True
     told.__cause__ = error

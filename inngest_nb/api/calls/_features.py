@@ -19,7 +19,6 @@ from inngest_nb.api.calls._catalog import V2
 # A window in which no server has a run: a page costs what lies in its window.
 _NEVER = (("from", "2000-01-01T00:00:00Z"), ("until", "2000-01-01T00:00:01Z"), ("limit", "1"))
 _BROKEN = ("query", "((")
-_APPS = "query{apps{externalID method}}"
 
 
 def features(server: Server) -> Operation[ServerFeatures]:
@@ -32,7 +31,7 @@ def features(server: Server) -> Operation[ServerFeatures]:
         # One that does not know the parameter ignores it, however broken the expression.
         if trouble is not None and trouble.status != 400:
             raise refused(server.settings, request, trouble)
-        told = yield from _graphql.ask(server, "features", _APPS)
+        told = yield from _graphql.ask(server, "features", _graphql.APPS)
         server.features = ServerFeatures(
             kind=response.headers.get(KIND, ""),
             graphql=told.because is None,

@@ -20,6 +20,7 @@ from inngest_nb.api.calls import _catalog, _events, _runs
 from inngest_nb.errors import InngestStatusError
 from inngest_nb.store.http import Response
 
+APPS = "query{apps{externalID method}}"  # the smallest question that tells whether it answers
 OFF = "GraphQL is off on this server, as with --no-ui"
 _MOST_WORKERS = 40  # more than 40 or 51 of other things silently become 40
 

@@ -32,7 +32,7 @@ def opened(api: object) -> Iterator[InngestAPI]:
     elif isinstance(api, InngestAPI):
         yield api
     else:
-        also = ", which waits, instead of the async one" * isinstance(api, AsyncInngestAPI)
+        also = ", not the async client" * isinstance(api, AsyncInngestAPI)
         raise TypeError(f"api must be an InngestAPI{also}; got {type(api).__name__}")
 
 

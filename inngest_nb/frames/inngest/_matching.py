@@ -35,7 +35,7 @@ class EventData:
             and all(isinstance(path, str) and path for path in given)
         ):
             raise ValueError(
-                "data must say what is wanted at which path of an event's data, such as "
+                "data must map paths in an event's data to what is wanted there, such as "
                 f"{{'user.id': 'u7', 'items': lambda n: n > 3}}, got {words.short(repr(given), 60)}"
             )
         self._given = dict(given or {})
@@ -95,7 +95,7 @@ class ErrorText:
             self._pattern = None
         else:
             raise ValueError(
-                "error must be a text or a pattern that errors contain, such as 'timeout' or "
+                "error must be text or a compiled pattern to find in errors, such as 'timeout' or "
                 f"re.compile('HTTP 5..'), got {words.short(repr(given), 60)}"
             )
 

@@ -102,7 +102,7 @@ def _question(
     if text.is_wanted:
         if statuses and "FAILED" not in statuses:
             raise ValueError(
-                "error is searched in failed runs: leave status out, or use status='failed'; "
+                "error= finds failed runs only: leave status out, or use status='failed'; "
                 f"got {status!r}"
             )
         statuses = ["FAILED"]

@@ -53,7 +53,7 @@ def run_ids(runs: Any) -> list[str]:
     """Return the ids of runs that are given in any way, each once."""
     if isinstance(runs, pd.DataFrame):
         if "run_id" not in runs.columns:
-            raise ValueError("runs needs the column run_id, such as search_runs() has")
+            raise ValueError("runs must have a column run_id, as the frame of search_runs() has")
         given = list(runs["run_id"].dropna())
     elif isinstance(runs, str | Run):
         given = [runs]
@@ -61,7 +61,7 @@ def run_ids(runs: Any) -> list[str]:
         given = list(runs)
     else:
         raise ValueError(
-            "runs must be a run's id, several, or a frame with a column run_id, "
+            "runs must be a run's id, several of them, or a frame with a column run_id, "
             f"got {type(runs).__name__}"
         )
     ids = [each.run_id if isinstance(each, Run) else each for each in given]

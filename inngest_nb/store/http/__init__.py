@@ -4,6 +4,8 @@ from inngest_nb.store.http._appending import BatchItem, BatchOutcome, BatchOutco
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store.http._config import (
     DEFAULT_BASE_URL,
+    OWN_VARIABLE,
+    SDK_VARIABLES,
     Key,
     check_carriage,
     checked_url,
@@ -62,6 +64,8 @@ __all__ = [
     "LIST_PATH",
     "LONGEST_WAIT",
     "MESSAGES_PATH",
+    "OWN_VARIABLE",
+    "SDK_VARIABLES",
     "UNREADABLE_HEADER",
     "WATCH_PATH",
     "AsyncInngestStore",

@@ -41,11 +41,11 @@ class InngestStore(HttpStore):
         with InngestStore("http://localhost:8290") as store:
             state = store.load("order-1")
 
-    `base_url` defaults to INNGEST_BASE_URL, then to INNGEST_DEV if that is a URL, then to
-    http://localhost:8288; `event_key` to INNGEST_EVENT_KEY, then to no key. `client` is your own
-    `httpx.Client`, which `close` leaves open. `timeout`, in seconds, limits each request; it
-    defaults to the client's own, else to 10. The key is sent only to the server's own origin, and
-    without TLS only to this machine, unless `allow_insecure=True`. Thread-safe.
+    `base_url` defaults to INNGEST_NB_URL, then to INNGEST_BASE_URL, then to INNGEST_DEV if that is
+    a URL, then to http://localhost:8288; `event_key` to INNGEST_EVENT_KEY, then to no key. `client`
+    is your own `httpx.Client`, which `close` leaves open. `timeout`, in seconds, limits each
+    request; it defaults to the client's own, else to 10. The key is sent only to the server's own
+    origin, and without TLS only to this machine, unless `allow_insecure=True`. Thread-safe.
 
     Raises `ValueError` for an invalid address or key.
     """

@@ -8,6 +8,10 @@ from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 DEFAULT_BASE_URL = "http://localhost:8288"
+OWN_VARIABLE = "INNGEST_NB_URL"
+# Read after ours, as in the first release. An Inngest client in the same process reads them, too:
+# where they name a state server, that client breaks.
+SDK_VARIABLES = ("INNGEST_BASE_URL", "INNGEST_DEV")
 
 
 class Key:
@@ -50,7 +54,7 @@ class Key:
 
 
 def resolve_base_url(given: str | None) -> str:
-    """Return the server's address: the argument, INNGEST_BASE_URL, or INNGEST_DEV if it is a URL.
+    """Return the server's address: the argument, INNGEST_NB_URL, or what `SDK_VARIABLES` name.
 
     The result has no trailing slash. Raises `ValueError` if it is not an HTTP address.
     """
@@ -62,6 +66,7 @@ def named_base_url(given: str | None) -> tuple[str, str]:
     dev = os.environ.get("INNGEST_DEV", "")
     named = {
         "base_url": given,
+        OWN_VARIABLE: os.environ.get(OWN_VARIABLE),
         "INNGEST_BASE_URL": os.environ.get("INNGEST_BASE_URL"),
         "INNGEST_DEV": dev if "://" in dev else None,
     }

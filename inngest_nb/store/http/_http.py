@@ -183,7 +183,7 @@ class HttpStore:
             why = f"cannot connect ({said})"
             hint = (
                 "start a server with `inngest-nb serve`, or with inb.local() in a notebook, "
-                "or check base_url and INNGEST_BASE_URL"
+                "or check base_url and INNGEST_NB_URL"
             )
         elif isinstance(error, RuntimeError):  # httpx raises it if the client is closed
             why, hint = said, "this store was closed; create a new one"

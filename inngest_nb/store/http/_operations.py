@@ -286,7 +286,7 @@ def _listing(response: Response, request: Request) -> Listing:
             "web page",
             operation="refresh",
             target=target_of(request),
-            hint="check base_url or INNGEST_BASE_URL; `inngest-nb serve` starts a state server",
+            hint="check base_url or INNGEST_NB_URL; `inngest-nb serve` starts a state server",
         )
     raise ListingUnsupportedError(
         "inngest/refresh: this server stores states but cannot list them",
@@ -359,7 +359,8 @@ def exchange(
                 workflow_id=request.workflow_id,
                 target=target_of(request),
                 hint="start a state server with `inngest-nb serve --port 8290`, or with "
-                "inb.local() in a notebook, and pass its address as base_url or INNGEST_BASE_URL",
+                "inb.local() in a notebook, and pass its address as base_url or INNGEST_NB_URL; "
+                "inb.search_runs() finds the runs of an Inngest server",
             )
         if (response.status == 404 and absent) or (response.status == 405 and unlisted):
             return response

@@ -31,6 +31,11 @@ class ServerKind(StrEnum):
     OTHER = "something else"
     NOTHING = "nothing"
 
+    @property
+    def is_inngest(self) -> bool:
+        """Whether it is a real Inngest server, which stores no workflow states."""
+        return self in (self.INNGEST_DEV, self.INNGEST_SELF_HOSTED, self.INNGEST_DASHBOARD)
+
 
 class Identified(NamedTuple):
     """The kind of server, and a description that can follow its address."""

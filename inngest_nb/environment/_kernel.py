@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from inngest_nb.checkup._findings import Finding, Level
+from inngest_nb.findings import Finding, Level
 from inngest_nb.nesting import patched_by_old_package
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from inngest_nb.checkup._findings import Finding, Level
 from inngest_nb.errors import StoreFileError
+from inngest_nb.findings import Finding, Level
 from inngest_nb.store.tables import examine
 
 _RESTORE = "restore it from a backup of the file, or remove it with delete({!r})"

@@ -8,19 +8,12 @@ from pathlib import Path
 
 import pytest
 from canned_server import Answer, CannedServer
-from inngest_replay import InngestReplay
 from live_kernel import live_kernel
 
 import inngest_nb as inb
-from inngest_nb.checkup import Checkup, Finding, Level
+from inngest_nb.findings import Checkup, Finding, Level
 
 KEY = "a-planted-event-key"
-
-
-@pytest.fixture(autouse=True)
-def _no_server_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("INNGEST_BASE_URL", "INNGEST_DEV", "INNGEST_EVENT_KEY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def finding(checkup: Checkup, subject: str) -> Finding:
@@ -47,28 +40,26 @@ def test_the_text_fits_eighty_columns_but_for_what_is_to_be_copied() -> None:
     assert text.endswith("1 thing to do, marked above.")
 
 
-@pytest.mark.parametrize("kind", ["dev", "cloud"])
-def test_a_real_inngest_is_named_with_the_way_out(kind: str) -> None:
-    name = {"dev": "an Inngest dev server", "cloud": "a self-hosted Inngest server"}[kind]
-    with InngestReplay("cloud" if kind == "cloud" else "dev") as inngest:
-        found = finding(inb.doctor(inngest.url), "server")
-    assert found.level == Level.TO_DO
-    assert found.words == f"{inngest.url} (base_url): {name}, which does not store workflow states"
-    assert "inngest-nb serve --port 8290" in found.cure
+def test_a_command_is_on_one_line() -> None:
+    for words in range(1, 60):
+        cure = f"{'x ' * words}`inngest-nb serve --port 8290` and more"
+        text = str(Finding(Level.TO_DO, "server", "none", cure))
+        assert "`inngest-nb serve --port 8290`" in text
+        assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_state_server_is_named_and_the_variable_that_chose_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with inb.StateServer(tmp_path / "state.db", port=0, event_key=KEY) as server:
-        monkeypatch.setenv("INNGEST_DEV", server.url)
+        monkeypatch.setenv("INNGEST_NB_URL", server.url)
         refused = inb.doctor()
         monkeypatch.setenv("INNGEST_EVENT_KEY", KEY)
         checkup = inb.doctor()
     assert finding(refused, "server").level == Level.TO_DO
     assert "INNGEST_EVENT_KEY" in finding(refused, "server").cure
     assert finding(checkup, "server").level == Level.OK
-    assert finding(checkup, "server").words.startswith(f"{server.url} (INNGEST_DEV): the state")
+    assert finding(checkup, "server").words.startswith(f"{server.url} (INNGEST_NB_URL): the state")
     assert finding(checkup, "event key").words == "set by INNGEST_EVENT_KEY"
     assert KEY not in str(checkup) + repr(checkup) + repr(checkup.findings)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from inngest_nb._version import __version__
-from inngest_nb.checkup._findings import Finding, Level
+from inngest_nb.findings import Finding, Level
 
 _NEEDED = ("pandas", "ipywidgets", "httpx", "msgspec", "nest-asyncio2")
 _FOR_LAB = ("jupyterlab", "jupyterlab_widgets", "ipykernel")

@@ -1,0 +1,56 @@
+"""Greets a real Inngest server: which keys it takes, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from inngest_nb import words
+from inngest_nb.api import InngestAPI
+from inngest_nb.errors import InngestAuthError, InngestError
+from inngest_nb.findings import Finding, Level
+from inngest_nb.store.http import ServerKind
+
+_GREETING = "its runs, events and functions can be searched and mended in a notebook:"
+
+
+def inngest(base: str, said: str, kind: ServerKind, timeout: float) -> Iterator[Finding]:
+    """Report what a real Inngest answers, and show the first lines to write."""
+    if kind is ServerKind.INNGEST_DASHBOARD:
+        parts = urlsplit(base)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        yield Finding(Level.TO_DO, "Inngest", said, "for its runs:", code_for(origin))
+        return
+    refused: InngestError | None = None
+    try:
+        with InngestAPI(base, timeout=timeout) as api:
+            said += f"; {words.count_text(len(api.apps()), 'app')}"
+    except ValueError as error:
+        yield Finding(Level.TO_DO, "signing key", str(error), "use an https:// address")
+    except InngestError as error:
+        refused = error
+    if refused is not None:
+        is_key = isinstance(refused, InngestAuthError)
+        yield Finding(
+            Level.TO_DO,
+            "signing key" if is_key else "Inngest",
+            str(refused).removeprefix("inngest apps: "),
+            "; ".join(refused.__notes__),
+        )
+    yield Finding(Level.OK, "Inngest", said, _GREETING, code_for(base))
+
+
+def code_for(base: str) -> tuple[str, ...]:
+    """Return the first lines to write about a server, without its address where it is known."""
+    api = "api"
+    with suppress(ValueError), InngestAPI() as known:  # of a variable that is no address
+        api = "" if known.base_url == base else "api"
+    first = (f"api = inb.InngestAPI({base!r})",) if api else ()
+    given = f"{api}, " if api else ""
+    return (
+        "import inngest_nb as inb",
+        *first,
+        f"inb.checkup({api})",
+        f'inb.search_runs({given}status="failed", since="7d")',
+    )
