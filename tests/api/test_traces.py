@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -119,9 +119,43 @@ def test_a_wait_has_the_event_that_it_met(api: Any, names: dict[str, str]) -> No
     assert api.trace(names["wait_timeout"]).steps[0].output is None
 
 
-def test_the_queue_delay_is_read_from_text(api: Any, names: dict[str, str]) -> None:
-    delays = [step.queue_delay for step in api.trace(names["order1"]).steps]
-    assert delays == [timedelta()] * 6
+def test_the_queue_delay_is_from_queued_to_started(api: Any, names: dict[str, str]) -> None:
+    validate, price, *_ = api.trace(names["order1"]).steps
+    assert validate.queue_delay == validate.started_at - validate.queued_at
+    assert [validate.queue_delay, price.queue_delay] == [
+        timedelta(milliseconds=963),
+        timedelta(milliseconds=793),
+    ]
+    # Of a retry it includes the pause before.
+    assert api.trace(names["fail_default"]).steps[1].attempts[1].queue_delay > timedelta(seconds=15)
+
+
+def test_times_that_contradict_each_other_give_no_delay() -> None:
+    times = {"queuedAt": "2026-11-22T19:22:43Z", "startedAt": "2026-11-22T19:22:42Z"}
+    (step,) = made({"name": "s", "stepOp": "RUN", "stepId": "a", **times}).steps
+    assert step.queue_delay is None
+
+
+def test_what_was_open_when_its_run_ended_lasted_until_then(
+    api: Any, names: dict[str, str]
+) -> None:
+    trace = api.trace(names["long_by-v2"])
+    start, nap = trace.steps
+    later = trace.ended_at + timedelta(days=1)
+    assert [trace.outcome(step.status) for step in trace.steps] == ["completed", "canceled"]
+    assert (trace.is_over, trace.until(nap, later)) == (True, trace.ended_at)
+    assert trace.took(nap, later) == trace.ended_at - nap.started_at
+    assert trace.took(start, later) == start.duration
+
+
+def test_a_step_in_the_queue_waits_until_now() -> None:
+    now = datetime(2026, 11, 22, 19, 23, tzinfo=UTC)
+    trace = made(
+        {"name": "s", "stepId": "a", "status": "QUEUED", "queuedAt": "2026-11-22T19:22:00Z"}
+    )
+    (step,) = trace.steps
+    assert trace.queued_for(step, now) == trace.took(step, now) == timedelta(minutes=1)
+    assert (step.queue_delay, trace.outcome(step.status)) == (None, "queued")
 
 
 def test_a_trace_without_output_has_no_payloads(api: Any, names: dict[str, str]) -> None:

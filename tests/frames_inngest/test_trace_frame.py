@@ -24,6 +24,7 @@ STEPS = {
     "queued_at": TIME,
     "started_at": TIME,
     "ended_at": TIME,
+    "queue_delay": DURATION,
     "duration": DURATION,
     "attempts": "Int64",
     "error": "str",

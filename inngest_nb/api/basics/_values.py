@@ -12,6 +12,8 @@ from inngest_nb.errors import InngestError
 
 Value = TypeVar("Value")
 
+_OPEN = ("queued", "running", "waiting")  # statuses of a step that has not ended
+
 
 class RunError(msgspec.Struct, frozen=True):
     """Why a run, step or attempt failed; `stack` is the traceback, if the server has one."""
@@ -79,7 +81,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt of a step; `number` counts from 0, as Inngest does."""
+    """One attempt of a step; `number` counts from 0, as Inngest does.
+
+    `queue_delay` is from `queued_at` to `started_at`; before a retry that includes the pause.
+    """
 
     number: int
     status: str
@@ -99,8 +104,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     `kind` is step, sleep, wait, invoke, or function for what the function does between and after
     its steps; an unknown kind is kept in lower case. `status` is waiting (asleep, or for an event),
     queued, running, completed, failed or canceled. `step_id` is None for the function itself.
-    `duration` of a step that was retried includes the pauses between its attempts. A wait that
-    timed out is completed without an output.
+    `queue_delay` is from `queued_at` to `started_at`, the first attempt. `duration` of a step that
+    was retried includes the pauses between its attempts. A wait that timed out is completed without
+    an output.
     """
 
     step_id: str | None
@@ -134,6 +140,41 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     duration: timedelta | None = None
     steps: tuple[Step, ...] = ()
     events: tuple[Any, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended."""
+        return self.ended_at is not None
+
+    def outcome(self, status: str) -> str:
+        """Return what became of a step or attempt of this status.
+
+        The server leaves open what was open when the run ended: that was canceled with the run, or
+        it is `abandoned`.
+        """
+        if not self.is_over or status not in _OPEN:
+            return status
+        return "canceled" if self.status == "canceled" else "abandoned"
+
+    def until(self, step: Step, now: datetime) -> datetime:
+        """Return the end of a step; one that is open lasts until `now`, or until the run ended."""
+        return step.ended_at or self.ended_at or now
+
+    def took(self, step: Step, now: datetime) -> timedelta | None:
+        """Return how long a step took, or has taken until `now`; None where times are missing."""
+        if step.ended_at is not None and step.duration is not None:
+            return step.duration
+        return _between(step.started_at or step.queued_at, self.until(step, now))
+
+    def queued_for(self, step: Step, now: datetime) -> timedelta | None:
+        """Return how long a step was queued before its first attempt, or has been until `now`."""
+        if step.status == "queued" and step.started_at is None:
+            return _between(step.queued_at, self.until(step, now))
+        return step.queue_delay
+
+
+def _between(start: datetime | None, end: datetime) -> timedelta | None:
+    return end - start if start is not None and start <= end else None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from inngest_nb.api.basics import _quirks
@@ -106,25 +106,28 @@ def _attempt(child: Span, place: int) -> StepAttempt:
 def _common(span: Span, output: Any) -> dict[str, Any]:
     status = _quirks.text(span.get("status"))
     failed = status == "FAILED"
+    queued, started = _quirks.time(span.get("queuedAt")), _quirks.time(span.get("startedAt"))
     return {
         "status": _quirks.word(status),
         "inngest_status": status,
-        "queued_at": _quirks.time(span.get("queuedAt")),
-        "started_at": _quirks.time(span.get("startedAt")),
+        "queued_at": queued,
+        "started_at": started,
         "ended_at": _quirks.time(span.get("endedAt")),
         "duration": _quirks.duration(span.get("durationMs")),
-        "queue_delay": _queue_delay(span),
+        "queue_delay": _queue_delay(queued, started),
         "output": None if failed else _quirks.unwrapped(output),
         "error": _quirks.error_of(output) if failed else None,
     }
 
 
-def _queue_delay(span: Span) -> Any:
-    """Return how long a span waited for a worker, from its metadata, whose values are text."""
-    for entry in _quirks.items(span, "metadata"):
-        if entry.get("kind") == "inngest.timing":
-            return _quirks.duration(_quirks.part(entry, "values").get("queue_delay_ms"))
-    return None
+def _queue_delay(queued: datetime | None, started: datetime | None) -> timedelta | None:
+    """Return how long a span was queued.
+
+    Its metadata has a `queue_delay_ms`, too, which was 0 for all that had been queued for a second.
+    """
+    if queued is None or started is None or started < queued:
+        return None
+    return started - queued
 
 
 def _end(span: Span) -> datetime:

@@ -8,12 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from inngest_nb.api import InngestAPI, Run, Step, Trace, checks
+from inngest_nb.api import InngestAPI, Run, Trace, checks
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import at_once, attrs_of, kept, opened
 
 _AT_ONCE = 4  # more is no faster
-_OPEN = ("queued", "running", "waiting")
 
 
 def trace_frame(
@@ -25,11 +24,12 @@ def trace_frame(
 
     `runs` is a run's id, several, or a frame with a column `run_id`; each run is asked for once.
     The columns are `run_id`, `step_id`, `step`, `kind`, `status` (categorical), `queued_at`,
-    `started_at`, `ended_at` (UTC), `duration`, `attempts` and `error`. `kind` is step, sleep, wait,
-    invoke, or function for what the function does between and after its steps, which has no
-    `step_id`. A step that is open has its `duration` until `fetched_at`; one that was open when its
-    run ended is `canceled` with the run, or `abandoned`, and lasted until that end. `duration`
-    includes the pauses between attempts. A run that has not begun has no rows.
+    `started_at`, `ended_at` (UTC), `queue_delay`, `duration`, `attempts` and `error`. `kind` is
+    step, sleep, wait, invoke, or function for what the function does between and after its steps,
+    which has no `step_id`; an unknown kind is kept in lower case. `queue_delay` is the time until
+    the first attempt, and `duration` the time from there, with the pauses between attempts. A step
+    that is open has them until `fetched_at`; one that was open when its run ended is `canceled`
+    with the run, or `abandoned`, and lasted until that end. A run that has not begun has no rows.
 
     `attrs` and `partial` are those of `search_runs`. Raises `ValueError` for what is no run's id,
     and `InngestNotFoundError` for a run that the server does not have.
@@ -70,12 +70,8 @@ def _ids(runs: Any) -> list[str]:
 def _made(traces: Iterable[Trace], at: datetime) -> pd.DataFrame:
     found = [(trace, step) for trace in traces for step in trace.steps]
     steps = [step for _, step in found]
-    began = columns.microseconds(step.started_at or step.queued_at for step in steps)
-    until = columns.microseconds(step.ended_at or trace.ended_at or at for trace, step in found)
-    spans = columns.spans(began, until)
-    told = columns.span_counts(step.duration if step.ended_at else None for step in steps)
-    known = told != columns.NOT_SET
-    spans[known] = told[known]
+    delays = columns.span_counts(trace.queued_for(step, at) for trace, step in found)
+    spans = columns.span_counts(trace.took(step, at) for trace, step in found)
     return pd.DataFrame(
         {
             "run_id": columns.text(trace.run_id for trace, _ in found),
@@ -83,20 +79,14 @@ def _made(traces: Iterable[Trace], at: datetime) -> pd.DataFrame:
             "step": columns.text(step.name for step in steps),
             "kind": columns.text(step.kind for step in steps),
             "status": columns.words(
-                (_outcome(trace, step) for trace, step in found), columns.STEP_WORDS
+                (trace.outcome(step.status) for trace, step in found), columns.STEP_WORDS
             ),
             "queued_at": columns.times(columns.microseconds(step.queued_at for step in steps)),
             "started_at": columns.times(columns.microseconds(step.started_at for step in steps)),
             "ended_at": columns.times(columns.microseconds(step.ended_at for step in steps)),
+            "queue_delay": columns.durations(delays),
             "duration": columns.durations(spans),
             "attempts": columns.counts([len(step.attempts) for step in steps]),
             "error": columns.text(str(step.error or "") for step in steps),
         }
     )
-
-
-def _outcome(trace: Trace, step: Step) -> str:
-    """Return a step's status; the server leaves open what was open when the run ended."""
-    if trace.ended_at is None or step.status not in _OPEN:
-        return step.status
-    return "canceled" if trace.status == "canceled" else "abandoned"
