@@ -88,6 +88,7 @@ if TYPE_CHECKING:
         use,
     )
     from inngest_nb.frames.inngest import functions_frame, search_events, search_runs, trace_frame
+    from inngest_nb.frames.sql import archive, sql
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
     from inngest_nb.notebook.explore import explore
@@ -133,6 +134,7 @@ _ROOMS = {
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
     ),
     "inngest_nb.frames.inngest": "functions_frame search_events search_runs trace_frame",
+    "inngest_nb.frames.sql": "archive sql",
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
     "inngest_nb.notebook.explore": "explore",
@@ -219,6 +221,7 @@ __all__ = [
     "WrongLoopError",
     "__version__",
     "activity_frame",
+    "archive",
     "compare",
     "delete_form",
     "doctor",
@@ -242,6 +245,7 @@ __all__ = [
     "search_events",
     "search_runs",
     "signal_form",
+    "sql",
     "start",
     "testing",
     "timeline",
