@@ -50,8 +50,8 @@ def archive(
     something else, such as an archive of another server, and `ImportError` without DuckDB.
     """
     place = files.checked_path(path)
-    wanted = checks.check_time(older_than, "older_than", datetime.now(UTC))
-    end = wanted or datetime.now(UTC)
+    now = datetime.now(UTC)
+    end = checks.check_time(older_than, "older_than", now)
     if not place.parent.is_dir():
         raise ValueError(f"path must be in a folder that is there, but {place.parent} is not")
     before = files.opened(place)
@@ -61,14 +61,14 @@ def archive(
                 f"path must be a new file or an archive of {server.base_url}, "
                 f"but {place} is one of {before.server}; choose another path"
             )
-        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as temporary:
+        with tempfile.TemporaryDirectory(prefix=".archive-", dir=place.parent) as temporary:
             folder = Path(temporary)
             # What memory cannot hold goes into the folder.
             spool = connect(
                 str(folder / "spool.duckdb"), temp_directory=temporary, memory_limit="1GB"
             )
             with spool:
-                return _Archiving(server, spool, folder, place, before).run(end)
+                return _Archiving(server, spool, folder, place, before).run(end, now)
 
 
 class _Archiving:
@@ -86,18 +86,20 @@ class _Archiving:
         self._folder, self._path, self._before = folder, path, before
         self._reading = Reading(api, spool)
 
-    def run(self, end: datetime) -> Archive:
-        """Read and write what is new until a time."""
+    def run(self, end: datetime | None, now: datetime) -> Archive:
+        """Read and write what is new until a time, None for all."""
         before = self._before
         try:
-            if before is None or before.until < end:
+            if before is None or end is None or before.until < end:
                 self._read(None if before is None else before.until - _OVERLAP, end)
             if before is not None:
                 self._read_open(before)
         except _STOPS as error:
             error.add_note(f"{self._path} was not changed: no steps had been read yet")
             raise
-        end = end if before is None else max(end, before.until)
+        end = end or now
+        if before is not None:
+            end = max(end, before.until)
         try:
             self._reading.traces()
             self._reading.causes()
@@ -115,7 +117,7 @@ class _Archiving:
             return before
         return self._written(end)
 
-    def _read(self, start: datetime | None, end: datetime) -> None:
+    def _read(self, start: datetime | None, end: datetime | None) -> None:
         """Read runs and events, and forget those that are kept and can change no more."""
         self._check("runs", "id", self._reading.runs(start, end))
         self._check("events", "event_id", self._reading.events(start, end))

@@ -164,7 +164,7 @@ def replaced(
 
     Until the very last step the archive stays as it was.
     """
-    new = folder / path.name
+    new = folder / "runs.parquet"
     counts = _counts(database, queries)
     made = Archive(path, server, until, version=uuid4().hex, **counts)
     header = wire.encode_json(
