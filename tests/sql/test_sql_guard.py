@@ -54,7 +54,6 @@ REACHING = [
     "reset enable_external_access",
     "set global temp_directory = '{new}'",
     "pragma enable_external_access",
-    "pragma database_list",
     "call enable_logging()",
     "use other",
     "from rows_of_python",
