@@ -98,6 +98,7 @@ if TYPE_CHECKING:
         watch_runs,
         workers_frame,
     )
+    from inngest_nb.frames.sql import archive, sql
     from inngest_nb.nesting import enable_nested_asyncio
     from inngest_nb.notebook.compare import compare
     from inngest_nb.notebook.explore import explore
@@ -151,6 +152,7 @@ _ROOMS = {
         "compare_periods functions_frame search_events search_runs trace_frame watch_runs "
         "workers_frame"
     ),
+    "inngest_nb.frames.sql": "archive sql",
     "inngest_nb.nesting": "enable_nested_asyncio",
     "inngest_nb.notebook.compare": "compare",
     "inngest_nb.notebook.explore": "explore",
@@ -241,6 +243,7 @@ __all__ = [
     "WrongLoopError",
     "__version__",
     "activity_frame",
+    "archive",
     "cancel_runs",
     "checkup",
     "compare",
@@ -271,6 +274,7 @@ __all__ = [
     "search_runs",
     "send_form",
     "signal_form",
+    "sql",
     "start",
     "testing",
     "timeline",

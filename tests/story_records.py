@@ -174,7 +174,9 @@ def shifted(body: Any, shift_ms: int) -> Any:
     """Return a body with all its ids and times moved."""
     if isinstance(body, dict):
         return {
-            key: value + shift_ms if key == "ts" else shifted(value, shift_ms)
+            key: value + shift_ms
+            if key == "ts" and isinstance(value, int)
+            else shifted(value, shift_ms)
             for key, value in body.items()
         }
     if isinstance(body, list):

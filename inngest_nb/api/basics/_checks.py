@@ -75,7 +75,7 @@ def check_window(
     since: When | None, until: When | None, now: datetime
 ) -> tuple[datetime | None, datetime | None]:
     """Return both ends of a window as times in UTC."""
-    start, end = _time(since, "since", now), _time(until, "until", now)
+    start, end = check_time(since, "since", now), check_time(until, "until", now)
     if start is not None and end is not None and start >= end:
         raise ValueError(
             "since must be before until, for example since='24h', until='1h', "
@@ -84,7 +84,8 @@ def check_window(
     return start, end
 
 
-def _time(value: When | None, name: str, now: datetime) -> datetime | None:
+def check_time(value: When | None, name: str, now: datetime) -> datetime | None:
+    """Return a time, or how long ago, as a time in UTC."""
     if value is None:
         return None
     if isinstance(value, timedelta):

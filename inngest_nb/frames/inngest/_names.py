@@ -1,10 +1,10 @@
-"""The names of events, of which runs have only the ids."""
+"""The events of runs, of which these have only the ids."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from inngest_nb.api import InngestAPI
+from inngest_nb.api import Event, InngestAPI
 from inngest_nb.errors import InngestNotFoundError
 
 _PAGE = 50  # one more tells whether there are more, and 51 are what the server gives at once
@@ -12,28 +12,33 @@ _TIME = 10  # so many letters of an id are its time
 
 
 def names_of(api: InngestAPI, event_ids: Collection[str]) -> dict[str, str]:
-    """Look up the names of events; Inngest's own and unknown ones have none.
+    """Look up the names of events; Inngest's own and unknown ones have none."""
+    return {key: event.name for key, event in events_of(api, event_ids).items()}
+
+
+def events_of(api: InngestAPI, event_ids: Collection[str]) -> dict[str, Event]:
+    """Look up events by their ids, and some more; Inngest's own and unknown ones are left out.
 
     An id holds the time of its event, and lists are in the order of ids. So each request shows the
     events from a wanted one back: as few requests as the list has pages, or as there are ids.
     """
-    names: dict[str, str] = {}
+    found: dict[str, Event] = {}
     shown_after: str | None = None  # the time in an id
     for key in sorted(event_ids, reverse=True):
         time = key[:_TIME]
-        if key in names or (shown_after is not None and time > shown_after):
+        if key in found or (shown_after is not None and time > shown_after):
             continue
         page = api.events(before=time.ljust(len(key), "Z"), limit=_PAGE)
-        names.update((event.event_id, event.name) for event in page)
+        found.update((event.event_id, event) for event in page)
         shown_after = page[-1].event_id[:_TIME] if page.truncated else ""
-        if key not in names and time <= shown_after:  # there are too many of the same moment
-            names |= _one(api, key)
-    return names
+        if key not in found and time <= shown_after:  # there are too many of the same moment
+            found |= _one(api, key)
+    return found
 
 
-def _one(api: InngestAPI, event_id: str) -> dict[str, str]:
+def _one(api: InngestAPI, event_id: str) -> dict[str, Event]:
     try:
-        name = api.event(event_id).name
+        event = api.event(event_id)
     except InngestNotFoundError:
         return {}
-    return {} if name.startswith("inngest/") else {event_id: name}
+    return {} if event.name.startswith("inngest/") else {event_id: event}

@@ -1,0 +1,115 @@
+"""DuckDB, kept from files and the network: a database in memory that a stranger may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from inngest_nb import wire, words
+from inngest_nb.frames.sql._tables import COLUMNS, Row
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Extensions come from the network; Python's variables, and a folder for what memory cannot hold,
+# are not a query's business.
+_SETTINGS = {
+    "allow_community_extensions": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
+_MOST_BYTES = 8 * 2**20  # of rows that are handed over at once
+_MOST_ROWS = 1_000
+
+
+def connect(file: str = ":memory:", **settings: Any) -> DuckDBPyConnection:
+    """Open a database that still may read files; its times are in UTC."""
+    try:
+        import duckdb
+    except ImportError as error:
+        raise ImportError('SQL and archives need DuckDB: pip install "inngest-nb[sql]"') from error
+    made = duckdb.connect(file, config={"temp_directory": ""} | _SETTINGS | settings)
+    made.execute("SET TimeZone = 'UTC'")
+    return made
+
+
+def lock(database: DuckDBPyConnection) -> DuckDBPyConnection:
+    """Take files and the network away from a database for good."""
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+    return database
+
+
+def create(database: DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> None:
+    """Create an empty table."""
+    listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    database.execute(f"CREATE TABLE {table} ({listed})")
+
+
+def quoted(text: str) -> str:
+    """Write a text as a literal, where a statement takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Sink:
+    """Rows on their way into a table; a full load is handed over at once."""
+
+    def __init__(
+        self, database: DuckDBPyConnection, table: str, columns: Mapping[str, str]
+    ) -> None:
+        self._database = database
+        # What is JSON comes as text, so that it stays as it is.
+        shape = {
+            name: ["VARCHAR"] if kind.endswith("[]") else _plain(kind)
+            for name, kind in columns.items()
+        }
+        names = ", ".join(f'"{name}"' for name in columns)
+        self._insert = (
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM "
+            f"(SELECT unnest(from_json(?, {quoted(_text([shape]))}), max_depth := 2))"
+        )
+        self._rows: list[bytes] = []
+        self._bytes = 0
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take rows."""
+        for row in rows:
+            body = wire.encode_json(row)
+            self._rows.append(body)
+            self._bytes += len(body)
+            if self._bytes > _MOST_BYTES or len(self._rows) >= _MOST_ROWS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand over what is left."""
+        if self._rows:
+            body = (b"[" + b",".join(self._rows) + b"]").decode()
+            self._rows, self._bytes = [], 0
+            self._database.execute(self._insert, [body])
+
+
+def _plain(kind: str) -> str:
+    return "VARCHAR" if kind == "JSON" else kind.partition(" ")[0]
+
+
+def _text(value: Any) -> str:
+    return wire.encode_json(value).decode()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what DuckDB says against a query into a `ValueError` with its words and the place."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        said = f"query cannot be run: {words.visible_lines(str(error))}"
+        refused = ValueError(said)
+        if isinstance(error, duckdb.CatalogException | duckdb.PermissionException):
+            refused.add_note(
+                f"a query can read the tables {', '.join(COLUMNS)}, but no files and no addresses"
+            )
+        raise refused from error
