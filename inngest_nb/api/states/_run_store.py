@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Self
@@ -88,8 +88,8 @@ class RunStore:
 
         If it is interrupted, or the server fails, the error's `partial` has what was read.
         """
-        runs = self._runs(status, limit, output=True)
-        return self._with_traces(runs)
+        runs = {run.run_id: run for run in self._runs(status, limit, output=True)}
+        return self._at_once(lambda run_id: self._whole(runs[run_id]), [*runs])
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
         """Return the number of runs that `fetch` would read; `list` is always up to date."""
@@ -103,6 +103,10 @@ class RunStore:
     def newest(self, count: int) -> list[WorkflowState]:
         """Return the runs that changed last; their histories have only beginning and end."""
         return [state_of(run) for run in newest(self.api, count, output=True)]
+
+    def load_many(self, workflow_ids: Iterable[str]) -> States:
+        """Return runs by their ids, each with its trace, without those that are not there."""
+        return self._at_once(self.load, [*workflow_ids])
 
     def changed_since(self, since: datetime) -> list[WorkflowState]:
         """Return the runs that did anything since then, with histories as those of `newest`."""
@@ -199,16 +203,24 @@ class RunStore:
                 return replace(run, started_at=listed.started_at, ended_at=listed.ended_at)
         return run
 
-    def _with_traces(self, runs: Iterable[Run]) -> States:
-        wanted, states = [*runs], States()
+    def _at_once(
+        self, read: Callable[[str], WorkflowState | None], run_ids: Sequence[str]
+    ) -> States:
+        """Read runs, a few at a time; one that cannot be read is left out, with the reason."""
+        states = States()
         pool = ThreadPoolExecutor(_AT_ONCE)
+        answers = [pool.submit(read, run_id) for run_id in run_ids]
         try:
-            with progress("Reading traces", "runs", len(wanted)) as advance:
-                for run, found in zip(wanted, pool.map(self._whole, wanted), strict=True):
-                    if isinstance(found, WorkflowState):
-                        states.append(found)
+            with progress("Reading traces", "runs", len(run_ids)) as advance:
+                for run_id, answer in zip(run_ids, answers, strict=True):
+                    try:
+                        state = answer.result()
+                    except InngestAuthError:
+                        raise
+                    except (InngestDecodeError, InngestStatusError) as error:
+                        states.unreadable[run_id] = str(error)
                     else:
-                        states.unreadable[run.run_id] = str(found)
+                        states += [] if state is None else [state]
                     advance(1)
         except (KeyboardInterrupt, InngestError) as error:
             stopped: Any = error
@@ -219,14 +231,8 @@ class RunStore:
             pool.shutdown(cancel_futures=True)
         return states
 
-    def _whole(self, run: Run) -> WorkflowState | InngestError:
-        """Return a run with its trace, or why that cannot be had of this one."""
-        try:
-            return state_of(run, self.api.trace(run.run_id))
-        except InngestAuthError:
-            raise
-        except (InngestDecodeError, InngestStatusError) as error:
-            return error
+    def _whole(self, run: Run) -> WorkflowState:
+        return state_of(run, self.api.trace(run.run_id))
 
     def list(
         self, status: WorkflowStatus | str | None = None, limit: int = 0
