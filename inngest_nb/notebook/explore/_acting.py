@@ -88,7 +88,7 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
 
     def _cancel(self) -> None:
-        if (state := self._asked) is None:
+        if (state := self._agreed(self.confirm_cancel)) is None:
             return
         run_id = state.workflow_id
         self._withdraw()
@@ -131,7 +131,7 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         )
 
     def _rerun(self) -> None:
-        if (state := self._asked) is None:
+        if (state := self._agreed(self.confirm_rerun)) is None:
             return
         step = self.from_step.value or None
         self._withdraw()
@@ -166,6 +166,10 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.outcome.show()
         self.question.show(notice("warn", headline, line))
         self._answers.children = answers
+
+    def _agreed(self, answer: Any) -> WorkflowState | None:
+        """Return the run whose question had this answer; the click may come too late."""
+        return self._asked if answer in self._answers.children else None
 
     def _withdraw(self) -> None:
         self._asked = None

@@ -33,6 +33,7 @@ class RunFeed(Feed):
     def __init__(self, store: RunStore, grew: Callable[[], None]) -> None:
         super().__init__(store)
         self._runs, self._grew = store, grew
+        self._pause = _FIRST_PAUSE
         self._reached: datetime | None = None  # what is older has not been read yet
 
     def begin(self) -> None:
@@ -72,7 +73,7 @@ class RunFeed(Feed):
     def _read_all(self) -> None:
         before = {entry.workflow_id for entry in self.entries()}
         is_fresh = self._reached is None
-        pause, since = _FIRST_PAUSE, time.monotonic()
+        pause, since = self._pause, time.monotonic()
         with self._lock:
             self._own.clear()
         for page in self._runs.pages(self._reached):
