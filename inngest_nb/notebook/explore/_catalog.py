@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from inngest_nb.history import Times, times_of
@@ -116,10 +116,11 @@ def matching(
         return found, counts
     key = _SORTS[query.sort]
     # Where there is nothing to sort by, an entry comes last in both directions.
-    known = [entry for entry in found if key(entry, now) is not None]
-    known.sort(key=lambda entry: key(entry, now), reverse=query.descending)
-    rest = [entry for entry in found if key(entry, now) is None]
-    return [*known, *rest], counts
+    keyed = [(key(entry, now), entry) for entry in found]
+    known = [pair for pair in keyed if pair[0] is not None]
+    known.sort(key=itemgetter(0), reverse=query.descending)
+    rest = [entry for by, entry in keyed if by is None]
+    return [*(entry for _, entry in known), *rest], counts
 
 
 def last_page(count: int) -> int:
