@@ -205,6 +205,24 @@ def test_a_batch_is_not_rerun(explorer: Explore, inngest: StoryServer) -> None:
     assert not [seen for seen in inngest.seen if seen.method == "POST"]
 
 
+def test_an_event_is_sent_from_a_form_that_begins_with_that_of_the_run(
+    explorer: Explore, inngest: StoryServer
+) -> None:
+    pytest.importorskip("inngest_nb.notebook.sending", reason="there is no form that sends events")
+    choose(explorer, NAMES["flaky1"])
+    assert buttons(explorer) == ["Rerun…", "Send event…"]
+    press(explorer, explorer.editing.send)
+    form = explorer.editing.send_form
+    assert form.name.value == "lab/flaky"
+    assert '"k": 1' in form.payload.text.value
+    assert buttons(explorer) == ["Rerun…", "Close form"]
+    assert not [seen for seen in inngest.seen if seen.method == "POST"], "nothing is sent yet"
+    press(explorer, explorer.editing.close_form)
+    assert buttons(explorer) == ["Rerun…", "Send event…"]
+    assert form.comm is None
+    explorer.close()
+
+
 def test_what_happens_elsewhere_comes_with_the_next_look(
     explorer: Explore, api: InngestAPI
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +42,7 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.cancel = button("Cancel run…", "ask", self._ask_to_cancel, act)
         self.rerun = button("Rerun…", "ask", self._ask_to_rerun, act)
         self.send = button("Send event…", "open the form", self._open_sending, act)
+        self.close_form = button("Close form", "close the form", self.stop, act)
         self.confirm_cancel = button(
             "Cancel this run", "cancel the run", self._cancel, act, "danger"
         )
@@ -145,17 +146,19 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _open_sending(self) -> None:
         """Open the form, with the event of the selected run to start from."""
-        if self._place.children:
-            self._place.children = ()
-            return
-        given = self._state.input if self._state is not None else None
-        event = given[0] if isinstance(given, list) and given else given
-        start = {"name": event.get("name"), "data": event.get("data")} if event else {}
-        if self.send_form is not None:
-            self.send_form.close()
+        self.stop()
         sending = importlib.import_module(_SENDING)
-        self.send_form = sending.send_form(self._store.api, **start)
+        self.send_form = sending.send_form(self._store.api, **_event_of(self._state))
         self._place.children = (self.send_form,)
+        self._arrange()
+
+    def stop(self) -> None:
+        """Close the form that sends events, if it is open."""
+        if self.send_form is not None:
+            self._place.children = ()
+            self.send_form.close()
+            self.send_form = None
+            self._arrange()
 
     # Together
 
@@ -188,7 +191,9 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         buttons = [] if state is None else [self.rerun]
         if state is not None and times_of(state).is_open:
             buttons.insert(0, self.cancel)
-        if importlib.util.find_spec(_SENDING) is not None:
+        if self.send_form is not None:
+            buttons.append(self.close_form)
+        elif importlib.util.find_spec(_SENDING) is not None:
             buttons.append(self.send)
         if self._buttons.children != tuple(buttons):
             self._buttons.children = buttons
@@ -196,6 +201,15 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
 def _question(state: WorkflowState) -> tuple[str, str]:
     return state.workflow_id, str(state.status)
+
+
+def _event_of(state: WorkflowState | None) -> dict[str, Any]:
+    """Return the name and the data of the event to start from; Inngest's own cannot be sent."""
+    given = None if state is None else state.input
+    event = given[0] if isinstance(given, list) and given else given
+    if not isinstance(event, Mapping) or str(event.get("name", "")).startswith("inngest/"):
+        return {}
+    return {"name": event.get("name"), "data": event.get("data")}
 
 
 def _name(state: WorkflowState) -> str:

@@ -119,6 +119,8 @@ class Explore(Form):
             return
         self._closed = True
         self._feed.close()
+        if isinstance(self.editing, Acting):
+            self.editing.stop()
         with self._drawing:
             self._page = find((), self._query, datetime.now(UTC))
             super().close()

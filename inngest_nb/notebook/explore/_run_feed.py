@@ -36,6 +36,11 @@ class RunFeed(Feed):
         self._pause = _FIRST_PAUSE
         self._reached: datetime | None = None  # what is older has not been read yet
 
+    def close(self) -> None:
+        """Let go of all entries, and of whoever is called."""
+        super().close()
+        self._grew = lambda: None
+
     def begin(self) -> None:
         """Read as much as the first page shows."""
         states = self._runs.newest(PAGE_SIZE + 1)
