@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,6 +145,31 @@ def test_a_run_whose_trace_cannot_be_read_is_left_out_and_named(names: Any, answ
         fetched = RunStore(api).fetch()
         assert len(fetched) == 46
         assert [*unreadable_in(fetched)] == [run_id]
+
+
+def test_a_key_that_is_refused_for_traces_leaves_out_nobody() -> None:
+    refusal = Answer(401, (("content-type", "text/plain"),), b"Authentication failed")
+    with Troubled(lambda seen: refusal if "/trace" in seen.target else None) as server:
+        with InngestAPI(server.url) as api, pytest.raises(InngestAuthError):
+            RunStore(api).fetch()
+
+
+class OfAnyCase(StoryServer):
+    """A server that takes ids in lower case for those in upper case."""
+
+    def _answer(self, seen: Seen) -> Answer:
+        return super()._answer(replace(seen, target=re.sub("/01[^/?]+", upper, seen.target)))
+
+
+def upper(found: re.Match[str]) -> str:
+    return found[0].upper()
+
+
+def test_each_run_has_one_id(names: Any) -> None:
+    with OfAnyCase() as server, InngestAPI(server.url) as api:
+        assert api.run(names["order1"].lower()).run_id == names["order1"]
+        assert RunStore(api).load(names["order1"].lower()) is None
+        assert RunStore(api).load(names["order1"]) is not None
 
 
 def test_what_was_read_before_the_server_went_is_kept() -> None:
