@@ -302,9 +302,14 @@ def test_until_all_are_read_the_page_says_how_many_there_are_so_far() -> None:
         explorer.search.text.set_state({"value": "flaky"})
         assert "found among" in words(explorer.remark)
         assert explorer.search.chip("completed").description.endswith("+")
+        page = explorer.table.page
+        explorer._redraw()
+        assert explorer.table.page is page, "rows that are the same are not sent again"
         hold.set()
         explorer.wait()
         assert "found in 3,000 runs, newest first" in words(explorer.remark)
+        type_into(explorer, explorer.search.text, "")
+        assert (explorer.table.page["total"], explorer.table.page["last"]) == (3_000, 119)
         explorer.close()
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from inngest_nb.history import Times, times_of
 from inngest_nb.notebook.page import having, words_of
 from inngest_nb.state import WorkflowState
+from inngest_nb.wire import uncollected
 
 __all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching"]
 
@@ -100,6 +101,7 @@ def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
     return Page(number, found[start : start + PAGE_SIZE], len(found), counts)
 
 
+@uncollected()
 def matching(
     entries: Iterable[Entry], query: Query, now: datetime
 ) -> tuple[list[Entry], Counter[str]]:

@@ -174,7 +174,7 @@ class Explore(Form):
         self._query = query._replace(page=page.number)
         self.search.count(page.counts, whole=feed.whole, grows=feed.grows)
         self.table.live = bool(self.live.value)
-        self.table.show(page, self._query, now)
+        self.table.show(page, self._query, now, grows=feed.grows and not feed.whole)
         self.remark.show(fragment("remark", lines=self._remarks()))
         unknown = query.text.strip() and not page.entries and feed.whole
         self.look_up.layout.display = "" if unknown else "none"

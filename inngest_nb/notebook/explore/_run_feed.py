@@ -15,7 +15,7 @@ from inngest_nb.store import States
 __all__ = ["RunFeed"]
 
 # Seconds between two words of how far a long read has come: few, because each goes to the page.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 4.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 # Two servers' clocks, and runs whose end was seen late, are hardly further apart.
 _OVERLAP = timedelta(seconds=15)
 

@@ -55,11 +55,15 @@ class Table(anywidget.AnyWidget):
         """Call something with each question of the browser: `sort`, `page`, `step` or `look`."""
         self.on_msg(lambda _, content, buffers: call(content))
 
-    def show(self, page: Page, query: Query, now: datetime) -> None:
-        """Show a page."""
+    def show(self, page: Page, query: Query, now: datetime, *, grows: bool = False) -> None:
+        """Show a page.
+
+        While what was read `grows`, the same rows are not sent again for each of the pages that
+        come behind them.
+        """
         self.now = now.timestamp()
         keys = [key for key, _ in self.columns]
-        self.page = {
+        fresh = {
             "rows": [
                 {
                     "id": entry.workflow_id,
@@ -78,10 +82,19 @@ class Table(anywidget.AnyWidget):
             "sort": query.sort,
             "descending": query.descending,
         }
+        if not (grows and _grown_a_little(self.page, fresh)):
+            self.page = fresh
 
     def looked(self, pause: timedelta) -> None:
         """Answer a look, and tell when the next one is wanted."""
         self.send({"kind": "looked", "pause": pause.total_seconds()})
+
+
+def _grown_a_little(shown: dict[str, Any], fresh: dict[str, Any]) -> bool:
+    """Tell whether there is the same to see, but for the numbers of some more pages."""
+    counts = ("total", "last")
+    same = [{key: page[key] for key in page if key not in counts} for page in (shown, fresh)]
+    return same[0] == same[1] and shown["last"] <= fresh["last"] < 4 * shown["last"]
 
 
 def _cells(entry: Entry, now: datetime) -> dict[str, str]:
