@@ -18,7 +18,7 @@ from inngest_nb._version import __version__
 
 if TYPE_CHECKING:
     from inngest_nb import errors, samples, testing
-    from inngest_nb.api import AsyncInngestAPI, InngestAPI
+    from inngest_nb.api import AsyncInngestAPI, InngestAPI, RunStore
     from inngest_nb.engine import (
         ActivityContext,
         AsyncWorkflowContext,
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         NotInngestError,
         PayloadTooLargeError,
         PayloadTypeError,
+        ReadOnlyStoreError,
         RetryAfter,
         ServerStartError,
         StoreConflictError,
@@ -124,7 +125,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
-    "inngest_nb.api": "AsyncInngestAPI InngestAPI",
+    "inngest_nb.api": "AsyncInngestAPI InngestAPI RunStore",
     "inngest_nb.engine": (
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork otel_hooks workflow"
@@ -136,12 +137,12 @@ _ROOMS = {
         "InngestNotFoundError InngestRunEndedError InngestSendError InngestStatusError "
         "InngestUnavailableError LeaseLostError ListingUnsupportedError NestedAsyncioError "
         "NonDeterminismError NonRetryableError NotAStateServerError NotInngestError "
-        "PayloadTooLargeError PayloadTypeError RetryAfter ServerStartError StoreConflictError "
-        "StoreConnectionError StoreDecodeError StoreError StoreFileError StoreKeyReusedError "
-        "StoreStatusError WorkflowAlreadyRunningError WorkflowBlockedError WorkflowCanceledError "
-        "WorkflowCodeError WorkflowEndedError WorkflowFailedError WorkflowLeasedError "
-        "WorkflowNotFoundError WorkflowNotHereError WorkflowNotRunningError WorkflowNotSavedError "
-        "WrongLoopError"
+        "PayloadTooLargeError PayloadTypeError ReadOnlyStoreError RetryAfter ServerStartError "
+        "StoreConflictError StoreConnectionError StoreDecodeError StoreError StoreFileError "
+        "StoreKeyReusedError StoreStatusError WorkflowAlreadyRunningError WorkflowBlockedError "
+        "WorkflowCanceledError WorkflowCodeError WorkflowEndedError WorkflowFailedError "
+        "WorkflowLeasedError WorkflowNotFoundError WorkflowNotHereError WorkflowNotRunningError "
+        "WorkflowNotSavedError WrongLoopError"
     ),
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_status use"
@@ -210,8 +211,10 @@ __all__ = [
     "PayloadTooLargeError",
     "PayloadTypeError",
     "Plan",
+    "ReadOnlyStoreError",
     "RetryAfter",
     "RetryPolicy",
+    "RunStore",
     "ServerStartError",
     "Signal",
     "SqliteStore",

@@ -11,6 +11,7 @@
     │   ├── NotAStateServerError    the address is that of a real Inngest server or a web site
     │   ├── PayloadTooLargeError    an input, a result or a whole write exceeds the size limit
     │   ├── ListingUnsupportedError the server stores states but cannot list them
+    │   ├── ReadOnlyStoreError      the store can only be read, as the runs of a real Inngest server
     │   └── WrongLoopError          an async store was used on a second event loop
     ├── InngestError                a request to a real Inngest server failed
     │   ├── InngestStatusError      the server answered with an error
@@ -206,6 +207,10 @@ class PayloadTooLargeError(StoreError):
 
 class ListingUnsupportedError(StoreError):
     """The server cannot list: it implements only the contract, which has no listing."""
+
+
+class ReadOnlyStoreError(StoreError):
+    """The store can only be read; nothing was changed."""
 
 
 class WrongLoopError(StoreError):

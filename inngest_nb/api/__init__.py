@@ -23,6 +23,7 @@ from inngest_nb.api.basics._values import (
 )
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.api.reading._windows import runs_in
+from inngest_nb.api.states._run_store import RunStore
 
 __all__ = [
     "App",
@@ -36,6 +37,7 @@ __all__ = [
     "Page",
     "Run",
     "RunError",
+    "RunStore",
     "ServerFeatures",
     "ServerHealth",
     "Step",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,22 @@ import httpx
 import pytest
 from blocking_store import Blocking
 from small_servers import plain_server
+from story_server import StoryServer
 
 from inngest_nb import (
     AppendingStore,
     AsyncInngestStore,
+    InngestAPI,
     InngestStore,
     MemoryStore,
+    RunStore,
     SqliteStore,
     StateServer,
+    WorkflowState,
     WorkflowStore,
     local,
 )
+from inngest_nb.store import HeadStore
 
 
 @contextlib.contextmanager
@@ -70,6 +76,12 @@ def plain_contract(folder: Path) -> Iterator[WorkflowStore]:
         yield store
 
 
+@contextlib.contextmanager
+def runs_of_a_real_inngest(folder: Path) -> Iterator[WorkflowStore]:
+    with StoryServer() as server, InngestAPI(server.url) as api, RunStore(api) as store:
+        yield store
+
+
 LISTING = [memory, sqlite, http, embedded, http_with_a_client_of_the_user, http_async]
 
 
@@ -92,3 +104,25 @@ def appending_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
     """Any store to which history can be appended."""
     with request.param(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(params=[*LISTING, runs_of_a_real_inngest], ids=lambda make: make.__name__)
+def filled_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HeadStore]:
+    """Any store that can list, with workflows in it, also one that can only be read."""
+    with request.param(tmp_path) as made:
+        if request.param is not runs_of_a_real_inngest:
+            for number in range(40):
+                made.save(_one_of_many(number))
+        yield made
+
+
+def _one_of_many(number: int) -> WorkflowState:
+    status = ("running", "completed", "failed", "completed")[number % 4]
+    at = datetime(2026, 3, 1, 12, number // 2, tzinfo=UTC)  # always two at a time
+    return WorkflowState(
+        workflow_id=f"w{number}",
+        status=status,  # type: ignore[arg-type]
+        input={"n": [number]},
+        created_at=at,
+        updated_at=at,
+    )

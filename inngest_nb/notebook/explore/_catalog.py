@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from inngest_nb.history import Times, times_of
 from inngest_nb.notebook.page import having, words_of
 from inngest_nb.state import WorkflowState
+from inngest_nb.wire import uncollected
 
-__all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching", "store_order"]
+__all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching"]
 
 PAGE_SIZE = 25
 
@@ -19,7 +21,8 @@ PAGE_SIZE = 25
 class Entry(NamedTuple):
     """One workflow as a table shows it, without payloads and history.
 
-    `words` is the text that filters search, folded to one case.
+    `words` is the text that filters search, folded to one case. `function` is the name of its code,
+    "" where the history does not tell.
     """
 
     workflow_id: str
@@ -29,6 +32,8 @@ class Entry(NamedTuple):
     events: int
     error: str
     words: str
+    order: tuple[float, str]
+    function: str = ""
 
 
 class Query(NamedTuple):
@@ -78,12 +83,14 @@ def entry_of(state: WorkflowState) -> Entry:
         len(state.history),
         state.error,
         words,
+        store_order(state.updated_at, state.workflow_id),
+        (state.history[0].workflow or "") if state.history else "",
     )
 
 
-def store_order(entry: Entry) -> tuple[float, str]:
-    """Sort entries as stores list them: newest update first, then by id."""
-    return -_number(entry.updated), entry.workflow_id
+def store_order(updated: datetime | None, workflow_id: str) -> tuple[float, str]:
+    """Return what sorts workflows as stores list them: newest update first, then by id."""
+    return -_number(updated), workflow_id
 
 
 def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
@@ -94,6 +101,7 @@ def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
     return Page(number, found[start : start + PAGE_SIZE], len(found), counts)
 
 
+@uncollected()
 def matching(
     entries: Iterable[Entry], query: Query, now: datetime
 ) -> tuple[list[Entry], Counter[str]]:
@@ -105,13 +113,16 @@ def matching(
     counts = Counter(entry.status for entry in found)
     if query.statuses:
         found = [entry for entry in found if entry.status in query.statuses]
-    found.sort(key=store_order)
+    found.sort(key=_BY_ORDER)
+    if (query.sort, query.descending) == ("updated", True):
+        return found, counts
     key = _SORTS[query.sort]
     # Where there is nothing to sort by, an entry comes last in both directions.
-    known = [entry for entry in found if key(entry, now) is not None]
-    known.sort(key=lambda entry: key(entry, now), reverse=query.descending)
-    rest = [entry for entry in found if key(entry, now) is None]
-    return [*known, *rest], counts
+    keyed = [(key(entry, now), entry) for entry in found]
+    known = [pair for pair in keyed if pair[0] is not None]
+    known.sort(key=itemgetter(0), reverse=query.descending)
+    rest = [entry for by, entry in keyed if by is None]
+    return [*(entry for _, entry in known), *rest], counts
 
 
 def last_page(count: int) -> int:
@@ -123,11 +134,13 @@ def _number(time: datetime | None) -> float:
     return float("-inf") if time is None else time.timestamp()
 
 
+_BY_ORDER = attrgetter("order")
 _SORTS: dict[str, Callable[[Entry, datetime], Any]] = {
     "status": lambda entry, _: entry.status,
     "workflow": lambda entry, _: entry.workflow_id.casefold(),
     "updated": lambda entry, _: entry.updated,
     "took": lambda entry, now: entry.times.took(now),
     "events": lambda entry, _: entry.events,
+    "function": lambda entry, _: entry.function.casefold() or None,
     "error": lambda entry, _: entry.error.casefold() or None,
 }

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from inngest_nb.api import InngestAPI, RunStore
+from inngest_nb.history import times_of
+from inngest_nb.notebook.explore._acting import Acting
 from inngest_nb.notebook.explore._catalog import Query, find
 from inngest_nb.notebook.explore._detail import Detail
 from inngest_nb.notebook.explore._editing import Editing
-from inngest_nb.notebook.explore._feed import Feed
-from inngest_nb.notebook.explore._opening import frame_of, only_a_store
+from inngest_nb.notebook.explore._opening import feed_of, frame_of, store_in, subject_of
 from inngest_nb.notebook.explore._search import Search
-from inngest_nb.notebook.explore._table import COLUMNS, Table, caption, plain_table
+from inngest_nb.notebook.explore._table import Table, caption, plain_table
 from inngest_nb.notebook.forms import Form, complaint
 from inngest_nb.notebook.page import Area, bundle, fragment, notice, output, row
 from inngest_nb.state import WorkflowState
@@ -34,14 +36,20 @@ _POLL_INTERVAL, _MAX_POLL_INTERVAL = 2.0, 10.0
 _REPR_TIMEOUT = 0.25  # seconds that a saved notebook's table waits for the number of workflows
 
 
-def explore(store: WorkflowStore) -> Explore:
+def explore(store: WorkflowStore | InngestAPI) -> Explore:
     """Return a widget with all workflows of a store: a table, and beside it the selected one.
+
+        inb.explore(inb.local())
+        inb.explore(inb.InngestAPI())
+
+    Of a real Inngest server these are its runs, which can be canceled and rerun there; the page
+    opens with the newest ones, and the others come while you look at them.
 
     It follows the store while it is on screen. `frame` is a DataFrame of what is filtered,
     `selected` the selected `WorkflowState` (None: none), and `close()` frees everything. A saved
     notebook keeps the page of the table that was shown when the cell ran.
 
-    Raises `TypeError` for anything but a store.
+    Raises `TypeError` for anything but a store or an `InngestAPI`.
     """
     return Explore(store)
 
@@ -53,20 +61,22 @@ class Explore(Form):
     queues = True
     _closed = True  # until it is made
 
-    def __init__(self, store: WorkflowStore) -> None:
-        only_a_store(store)
+    def __init__(self, store: WorkflowStore | InngestAPI) -> None:
+        store = store_in(store)
         super().__init__(store)
         self.add_class("inb-explore")
         self.layout.max_width = "1800px"
-        self._feed = Feed(store)
+        self._subject = subject_of(store)
+        self.title = self._subject.title
+        self._feed = feed_of(store, self._redraw)
         self._query, self._page = Query(), find((), Query(), datetime.now(UTC))
         self._drawing = threading.RLock()
         self._reading = threading.Lock()
         self._pause = _POLL_INTERVAL
         self._closed = False
 
-        self.search = Search(self._search_changed)
-        self.table = Table()
+        self.search = Search(self._search_changed, self._subject.searched)
+        self.table = Table(self._subject)
         self.table.add_class("inb")
         self.trouble, self.remark = Area("inb-trouble"), Area("inb-remark")
         self.missing = Area("inb-missing")
@@ -76,12 +86,13 @@ class Explore(Form):
         width = widgets.Layout(width="auto")
         self.live = widgets.Checkbox(True, description="Live", indent=False, layout=width)
         self.live.add_class("inb-live")
-        self.editing = Editing(store, self._button, self._written)
+        changing: Any = Acting if isinstance(store, RunStore) else Editing
+        self.editing = changing(store, self._button, self._written)
         self.detail, self.detail_trouble = Detail(self.editing), Area("inb-detail-trouble")
         self._put_together()
         self._guard("read the store", self._feed.begin, self.trouble)
         self._redraw()
-        self.detail.show(None, notice("note", "Select a workflow to see its details"))
+        self.detail.show(None, notice("note", f"Select a {self._subject.noun} to see its details"))
         self.table.on_ask(self._asked)
         self.table.observe(lambda _: self._follow(), "chosen")
         self.live.observe(lambda _: self._redraw(), "value")
@@ -108,6 +119,8 @@ class Explore(Form):
             return
         self._closed = True
         self._feed.close()
+        if isinstance(self.editing, Acting):
+            self.editing.stop()
         with self._drawing:
             self._page = find((), self._query, datetime.now(UTC))
             super().close()
@@ -159,16 +172,17 @@ class Explore(Form):
         now, query, feed = datetime.now(UTC), self._query, self._feed
         page = self._page = find(feed.entries(), query, now)
         self._query = query._replace(page=page.number)
-        self.search.count(page.counts, whole=feed.whole)
+        self.search.count(page.counts, whole=feed.whole, grows=feed.grows)
         self.table.live = bool(self.live.value)
-        self.table.show(page, self._query, now)
+        self.table.show(page, self._query, now, grows=feed.grows and not feed.whole)
         self.remark.show(fragment("remark", lines=self._remarks()))
         unknown = query.text.strip() and not page.entries and feed.whole
         self.look_up.layout.display = "" if unknown else "none"
 
     def _caption(self) -> str:
         feed = self._feed
-        return caption(self._page, self._query, len(feed.entries()), whole=feed.whole)
+        known, noun = len(feed.entries()), self._subject.noun
+        return caption(self._page, self._query, known, noun, whole=feed.whole, grows=feed.grows)
 
     def _remarks(self) -> list[str]:
         feed = self._feed
@@ -195,7 +209,7 @@ class Explore(Form):
         elif kind == "step":
             self._step(1 if content.get("by") == 1 else -1)
         elif kind == "sort":
-            first = {key: largest_first for key, _, largest_first in COLUMNS}
+            first = {key: largest_first for key, _, largest_first in self._subject.columns}
             if (by := content.get("by")) in first:
                 same = by == self._query.sort
                 descending = not self._query.descending if same else first[by]
@@ -237,19 +251,26 @@ class Explore(Form):
             else:
                 trouble.show()
             self._redraw()
-            news = self._feed.news > before
+            news = self._feed.news > before or self._has_open_steps()
             self._follow() if news else detail.pass_time()
             self._pause = _POLL_INTERVAL if news else min(_MAX_POLL_INTERVAL, self._pause * 1.5)
         finally:
             self._reading.release()
             table.looked(timedelta(seconds=self._pause))
 
+    def _has_open_steps(self) -> bool:
+        """Tell whether the selected workflow may go on without a change of its entry."""
+        state = self.detail.state if self._feed.grows else None
+        return state is not None and times_of(state).is_open
+
     def _look_up(self) -> None:
         """Load the workflow whose id was typed into the filter."""
         workflow_id = self.search.text.value.strip()
         state = self._store.load(workflow_id)
         if state is None:
-            self.missing.show(notice("note", f"No workflow {short(workflow_id)} in the store"))
+            self.missing.show(
+                notice("note", f"No {self._subject.noun} {short(workflow_id)} in the store")
+            )
             return
         self._feed.put(state)
         self._redraw()
@@ -273,7 +294,8 @@ class Explore(Form):
         if self._closed:
             return
         if state is None:
-            gone = notice("note", f"Workflow {short(workflow_id)} is no longer in the store")
+            what = f"{self._subject.noun.title()} {short(workflow_id)}"
+            gone = notice("note", f"{what} is no longer in the store")
             self.detail.show(None, gone)
         else:
             self.detail.show(state)
@@ -314,4 +336,6 @@ class Explore(Form):
             rows=rows,
             messages=[self.trouble.markup] if self.trouble.markup else [],
         )
-        return widget | bundle(html, f"{self.title} in {store}\n{said}\n{plain_table(rows)}")
+        return widget | bundle(
+            html, f"{self.title} in {store}\n{said}\n{plain_table(self.table.columns, rows)}"
+        )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from inngest_nb.errors import ListingUnsupportedError
-from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, entry_of, store_order
+from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, Query, entry_of, matching
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import Head, HeadStore, WorkflowStore, unreadable_in
+from inngest_nb.store import Head, HeadStore, States, WorkflowStore, unreadable_in
 
 __all__ = ["Feed"]
 
@@ -28,7 +28,11 @@ class Feed:
     the ones at hand. `whole` tells whether all were read, `at` when something was read last,
     `news` counts the reads that brought something new. `unreadable` says by its id why a workflow
     is not among the entries. Once it is closed it holds nothing, whatever is still being read.
+    `grows` tells that a long read gives entries before its end, and that the steps of what is
+    running don't show in its entry.
     """
+
+    grows = False
 
     def __init__(self, store: WorkflowStore) -> None:
         self.lists = True
@@ -39,6 +43,7 @@ class Feed:
         self._store = store
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
+        self._sorted: list[Entry] | None = None
         self._own: set[str] = set()  # ids put or dropped here while a read was under way
         self._next_whole = 0.0
         self._newest: Sequence[Head] | None = None  # heads, before the last look that read more
@@ -49,11 +54,14 @@ class Feed:
         with self._lock:
             self._closed = True
             self._entries, self.unreadable, self._newest = {}, {}, None
+            self._sorted = None
 
     def entries(self) -> list[Entry]:
-        """Return all entries, in no order."""
+        """Return all entries in the order of the store; the list is not to be changed."""
         with self._lock:
-            return list(self._entries.values())
+            if self._sorted is None:
+                self._sorted = sorted(self._entries.values(), key=lambda entry: entry.order)
+            return self._sorted
 
     def begin(self) -> None:
         """Read as much as the first page shows."""
@@ -95,7 +103,7 @@ class Feed:
             if len(states) < reach:
                 self._take(states, whole=True)
                 return
-            last = entry_of(states[-1])
+            last = self._entry(states[-1])
             with self._lock:
                 joined = self._entries.get(last.workflow_id) == last
             if joined:
@@ -109,7 +117,8 @@ class Feed:
             if self._closed:
                 return
             self._own.add(state.workflow_id)
-            self._entries[state.workflow_id] = entry_of(state)
+            self._entries[state.workflow_id] = self._entry(state)
+            self._sorted = None
             self._can_be_read(state.workflow_id)
 
     def drop(self, workflow_id: str) -> None:
@@ -117,11 +126,26 @@ class Feed:
         with self._lock:
             self._own.add(workflow_id)
             self._entries.pop(workflow_id, None)
+            self._sorted = None
             self._can_be_read(workflow_id)
 
     def _can_be_read(self, workflow_id: str) -> None:
         """Drop an id from those left out. A new mapping: others may be reading the old one."""
         self.unreadable = {key: why for key, why in self.unreadable.items() if key != workflow_id}
+
+    def states(self, query: Query) -> States:
+        """Read what a query finds, in its order."""
+        read = self.read()
+        known = {state.workflow_id: state for state in read}
+        found, _ = matching(map(self._entry, read), query, datetime.now(UTC))
+        return States((known[entry.workflow_id] for entry in found), unreadable_in(read))
+
+    def _entry(self, state: WorkflowState) -> Entry:
+        return entry_of(state)
+
+    def _changed(self) -> None:
+        self.news += 1
+        self._sorted = None
 
     def _read_all(self) -> None:
         began = time.monotonic()
@@ -144,19 +168,20 @@ class Feed:
 
     def _take(self, states: Sequence[WorkflowState], *, whole: bool) -> None:
         """Take in a listing from its newest on; what should be in it and is not, is gone."""
-        fresh = {state.workflow_id: entry_of(state) for state in states}
+        fresh = {state.workflow_id: self._entry(state) for state in states}
         with self._lock:
             if self._closed:
                 return
-            end = None if whole or not states else store_order(fresh[states[-1].workflow_id])
+            end = None if whole or not states else fresh[states[-1].workflow_id].order
             kept = {
                 key: entry
                 for key, entry in self._entries.items()
-                if key in self._own or (end is not None and store_order(entry) > end)
+                if key in self._own or (end is not None and entry.order > end)
             }
             new = {key: entry for key, entry in fresh.items() if key not in self._own}
-            self.news += self._entries != kept | new
-            self._entries = kept | new
+            if self._entries != kept | new:
+                self._entries = kept | new
+                self._changed()
             known = {} if whole else self.unreadable
             self.unreadable = {**known, **unreadable_in(states)}
             self.whole = self.whole or whole

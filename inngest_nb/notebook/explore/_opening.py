@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
-from inngest_nb.notebook.explore._catalog import Query, entry_of, matching
+from inngest_nb.api import InngestAPI, RunStore
+from inngest_nb.notebook.explore._catalog import Query
 from inngest_nb.notebook.explore._feed import Feed
+from inngest_nb.notebook.explore._run_feed import RunFeed
+from inngest_nb.notebook.explore._subject import RUNS, WORKFLOWS, Subject
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore, unreadable_in
 from inngest_nb.words import store_name
@@ -14,32 +17,43 @@ from inngest_nb.words import store_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_of", "only_a_store"]
+__all__ = ["feed_of", "frame_of", "store_in", "subject_of"]
 
 _VERBS = ("save", "load", "list", "delete")
 
 
-def only_a_store(store: Any) -> None:
-    """Refuse everything but a store, with a word on what to use."""
+def store_in(store: Any) -> WorkflowStore:
+    """Return the store to explore; refuse what has none, with a word on what to use."""
+    if isinstance(store, InngestAPI):
+        return RunStore(store)
     if isinstance(store, type):
         what = f"the class {store.__name__}"
         raise TypeError(f"explore needs a store, got {what}: make one, as in inb.local()")
     if not all(callable(getattr(store, verb, None)) for verb in _VERBS):
         what = "None" if store is None else f"a {type(store).__name__}"
-        hint = "such as inb.local() or inb.SqliteStore(path)"
+        hint = "such as inb.local() or inb.SqliteStore(path), or an inb.InngestAPI()"
         if isinstance(store, WorkflowState):
             hint += "; inb.timeline(state) shows one workflow"
         raise TypeError(f"explore needs a store, got {what}: give it a store, {hint}")
+    return cast("WorkflowStore", store)
+
+
+def subject_of(store: WorkflowStore) -> Subject:
+    """Return the words for what a store has."""
+    return RUNS if isinstance(store, RunStore) else WORKFLOWS
+
+
+def feed_of(store: WorkflowStore, grew: Callable[[], None]) -> Feed:
+    """Return what reads a store; where that takes long, it calls `grew` now and then."""
+    return RunFeed(store, grew) if isinstance(store, RunStore) else Feed(store)
 
 
 def frame_of(store: WorkflowStore, feed: Feed, query: Query) -> pd.DataFrame:
     """Read the store and return what a query finds in it, in its order, as `frame` makes it."""
     from inngest_nb.frames import frame  # brings pandas, which the widget itself does without
 
-    states = feed.read()
-    known = {state.workflow_id: state for state in states}
-    found, _ = matching(map(entry_of, states), query, datetime.now(UTC))
-    made = frame([known[entry.workflow_id] for entry in found])
+    states = feed.states(query)
+    made = frame(states)
     filtered = {
         "status": sorted(query.statuses),
         "text": query.text.strip(),

@@ -30,11 +30,11 @@ _SPANS = [
 class Search:
     """The fields above a table, and the chips that count each status and filter by it."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], searched: str) -> None:
         self._changed = changed
         self._chips: dict[str, Any] = {}
         self.text = widgets.Text(description="Filter", layout=filling("240px"))
-        self.text.placeholder = "words of an id, run, status or error"
+        self.text.placeholder = searched
         self.text.add_class("inb-filter")
         self.within = widgets.Dropdown(
             description="Updated", options=_SPANS, layout=filling("150px")
@@ -71,9 +71,10 @@ class Search:
         """Give the chip of a status."""
         return self._chips[word]
 
-    def count(self, counts: Counter[str], *, whole: bool) -> None:
+    def count(self, counts: Counter[str], *, whole: bool, grows: bool = False) -> None:
         """Write the counts on the chips, … until the `whole` store has been read.
 
+        Where what was read `grows`, they are written with a + until then.
         A status that comes up gets a chip of its own.
         """
         others = [word for word, _ in counts.most_common() if word not in _USUAL]
@@ -82,7 +83,7 @@ class Search:
                 self._chips[word] = self._make(word)
         for word, chip in self._chips.items():
             pressed = "☑ " if chip.value else ""
-            count = f"{counts[word]:,}" if whole else "…"
+            count = f"{counts[word]:,}{'' if whole else '+'}" if whole or grows else "…"
             chip.description = f"{pressed}{status_text(word)}  {count}"
         if self.chips.children != tuple(self._chips.values()):
             self.chips.children = tuple(self._chips.values())

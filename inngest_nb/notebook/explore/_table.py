@@ -12,6 +12,7 @@ import anywidget
 import traitlets
 
 from inngest_nb.notebook.explore._catalog import Entry, Page, Query
+from inngest_nb.notebook.explore._subject import Subject
 from inngest_nb.words import (
     count_text,
     duration_text,
@@ -22,18 +23,9 @@ from inngest_nb.words import (
     time_text,
 )
 
-__all__ = ["COLUMNS", "Table", "caption", "plain_table"]
+__all__ = ["Table", "caption", "plain_table"]
 
 _HERE = Path(__file__).parent
-# Key, heading, and whether the first click puts the largest first.
-COLUMNS = (
-    ("status", "Status", False),
-    ("workflow", "Workflow", False),
-    ("updated", "Updated", True),
-    ("took", "Took", True),
-    ("events", "Events", True),
-    ("error", "Error", False),
-)
 
 
 class Table(anywidget.AnyWidget):
@@ -48,27 +40,37 @@ class Table(anywidget.AnyWidget):
     _esm = (_HERE / "table.js").read_text(encoding="utf-8")
     _css = (_HERE / "explore.css").read_text(encoding="utf-8")
 
-    columns = traitlets.List([[key, heading] for key, heading, _ in COLUMNS]).tag(sync=True)
+    label = traitlets.Unicode("").tag(sync=True)
+    columns: Any = traitlets.List().tag(sync=True)
     page = traitlets.Dict().tag(sync=True)
     now = traitlets.Float(0.0).tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)
 
+    def __init__(self, subject: Subject) -> None:
+        columns = [[key, heading] for key, heading, _ in subject.columns]
+        super().__init__(label=subject.title, columns=columns)
+
     def on_ask(self, call: Callable[[dict[str, Any]], None]) -> None:
         """Call something with each question of the browser: `sort`, `page`, `step` or `look`."""
         self.on_msg(lambda _, content, buffers: call(content))
 
-    def show(self, page: Page, query: Query, now: datetime) -> None:
-        """Show a page."""
+    def show(self, page: Page, query: Query, now: datetime, *, grows: bool = False) -> None:
+        """Show a page.
+
+        While what was read `grows`, the same rows are not sent again for each of the pages that
+        come behind them.
+        """
         self.now = now.timestamp()
-        self.page = {
+        keys = [key for key, _ in self.columns]
+        fresh = {
             "rows": [
                 {
                     "id": entry.workflow_id,
                     "name": short(entry.workflow_id, 400),
                     "mark": status_mark(entry.status),
                     "tone": status_tone(entry.status),
-                    "cells": _cells(entry, now),
+                    "cells": [*map(_cells(entry, now).__getitem__, keys)],
                     "updated": entry.updated and entry.updated.timestamp(),
                     "error": short(entry.error[:400], 400),
                 }
@@ -80,24 +82,34 @@ class Table(anywidget.AnyWidget):
             "sort": query.sort,
             "descending": query.descending,
         }
+        if not (grows and _grown_a_little(self.page, fresh)):
+            self.page = fresh
 
     def looked(self, pause: timedelta) -> None:
         """Answer a look, and tell when the next one is wanted."""
         self.send({"kind": "looked", "pause": pause.total_seconds()})
 
 
-def _cells(entry: Entry, now: datetime) -> list[str]:
-    """Write an entry as the texts of its columns."""
+def _grown_a_little(shown: dict[str, Any], fresh: dict[str, Any]) -> bool:
+    """Tell whether there is the same to see, but for the numbers of some more pages."""
+    counts = ("total", "last")
+    same = [{key: page[key] for key in page if key not in counts} for page in (shown, fresh)]
+    return same[0] == same[1] and shown["last"] <= fresh["last"] < 4 * shown["last"]
+
+
+def _cells(entry: Entry, now: datetime) -> dict[str, str]:
+    """Write an entry as the texts of columns."""
     took = entry.times.took(now)
     so_far = " so far" if entry.times.is_open else ""
-    return [
-        short(entry.status, 40) or "not set",
-        short(entry.workflow_id, 80),
-        "" if entry.updated is None else time_text(entry.updated),
-        "" if took is None else duration_text(took) + so_far,
-        f"{entry.events:,}",
-        short(_told(" ".join(entry.error[:400].split())), 160),
-    ]
+    return {
+        "status": short(entry.status, 40) or "not set",
+        "workflow": short(entry.workflow_id, 80),
+        "function": short(entry.function, 80),
+        "updated": "" if entry.updated is None else time_text(entry.updated),
+        "took": "" if took is None else duration_text(took) + so_far,
+        "events": f"{entry.events:,}",
+        "error": short(_told(" ".join(entry.error[:400].split())), 160),
+    }
 
 
 def _told(error: str) -> str:
@@ -108,18 +120,23 @@ def _told(error: str) -> str:
 _ACTIVITY = re.compile(r"^activity '?([\w.-]+)'?(?: failed[^:]*)?: ")
 
 
-def caption(page: Page, query: Query, known: int, *, whole: bool) -> str:
+def caption(
+    page: Page, query: Query, known: int, noun: str, *, whole: bool, grows: bool = False
+) -> str:
     """Say which part of what is shown, and in which order.
 
-    Until the `whole` store has been read nobody knows how many there are.
+    Until the `whole` store has been read nobody knows how many there are; where what was read
+    `grows`, it is told how many there are so far.
     """
-    total = count_text(known, "workflow") if whole else f"the newest {known:,}"
+    total = f"the newest {known:,}"
+    if whole or grows:
+        total = count_text(known, noun) + ("" if whole else " read so far")
     if not known:
-        return "No workflows" if whole else "Nothing read yet"
+        return f"No {noun}s" if whole else "Nothing read yet"
     if not page.entries:
-        return f"No workflow matches{'' if whole else f' among {total}'}"
+        return f"No {noun} matches{'' if whole else f' among {total}'}"
     order = _ORDERS[query.sort][query.descending]
-    if not whole and page.matching == known and query == Query():
+    if not (whole or grows) and page.matching == known and query == Query():
         return f"The newest {len(page.entries):,}"
     among = "in" if whole else "among"
     found = f" of {page.matching:,} found {among}" if page.matching < known else " of"
@@ -133,11 +150,12 @@ _ORDERS = {
     "updated": ("oldest first", "newest first"),
     "took": ("shortest first", "longest first"),
     "events": ("fewest events first", "most events first"),
+    "function": ("by function, A\u2013Z", "by function, Z\u2013A"),
     "error": ("by error, A\u2013Z", "by error, Z\u2013A"),
 }
 
 
-def plain_table(rows: list[dict[str, Any]]) -> str:
+def plain_table(columns: list[list[str]], rows: list[dict[str, Any]]) -> str:
     """Write a page as aligned text."""
-    lines = [[heading for _, heading, _ in COLUMNS], *[row["cells"] for row in rows]]
+    lines = [[heading for _, heading in columns], *[row["cells"] for row in rows]]
     return "\n".join(in_columns(lines))

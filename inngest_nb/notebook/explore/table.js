@@ -31,7 +31,7 @@ function render({ model, el }) {
   const scroller = make("div", "inb-scroll", el);
   const table = make("table", "inb-table", scroller);
   table.setAttribute("role", "grid");
-  table.setAttribute("aria-label", "Workflows");
+  table.setAttribute("aria-label", model.get("label"));
   table.tabIndex = 0;
   table.dataset.lmSuppressShortcuts = "true"; // keys are for the table, not for JupyterLab
   const headings = table.createTHead().insertRow();

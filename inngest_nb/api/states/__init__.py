@@ -1,0 +1,1 @@
+"""The runs of a real Inngest server as states of workflows."""

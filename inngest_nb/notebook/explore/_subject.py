@@ -1,0 +1,37 @@
+"""What an explorer shows: the workflows of a store, or the runs of a real Inngest server."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["RUNS", "WORKFLOWS", "Subject"]
+
+_STATUS = ("status", "Status", False)
+_TIMES = (("updated", "Updated", True), ("took", "Took", True))
+_ERROR = ("error", "Error", False)
+
+
+class Subject(NamedTuple):
+    """The words of an explorer, and its columns.
+
+    Of a column these are the key, the heading, and whether the first click puts the largest first.
+    """
+
+    title: str
+    noun: str
+    searched: str
+    columns: tuple[tuple[str, str, bool], ...]
+
+
+WORKFLOWS = Subject(
+    "Workflows",
+    "workflow",
+    "words of an id, run, status or error",
+    (_STATUS, ("workflow", "Workflow", False), *_TIMES, ("events", "Events", True), _ERROR),
+)
+RUNS = Subject(
+    "Runs",
+    "run",
+    "words of an id, function, status or error",
+    (_STATUS, ("function", "Function", False), *_TIMES, ("workflow", "Run", False), _ERROR),
+)
