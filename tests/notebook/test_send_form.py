@@ -330,3 +330,22 @@ def test_without_a_client_the_environment_names_the_server(
     form = inb.send_form(name="lab/tiny")
     form.wait()
     assert "Starts nb-lab/tiny" in words(form.starts)
+
+
+@pytest.mark.parametrize(("expected", "looks"), [(1, 1), (2, 2)])
+def test_runs_are_followed_until_as_many_as_expected_have_ended(
+    api: InngestAPI, expected: int, looks: int
+) -> None:
+    event_id = api.send("lab/tiny")
+    api.cancel(api.event_runs(event_id)[0].run_id)
+    due: list[Any] = []
+
+    def later(work: Any, pause: float) -> Any:
+        due.append(work)
+        return lambda: None
+
+    runs = _following.FollowedRuns(api, later, lambda doing, work, area: work())
+    runs.follow(event_id, expected)
+    due[0]()
+    assert "canceled" in words(runs.area)
+    assert len(due) == looks
