@@ -16,7 +16,7 @@ from story_server import EVENT_KEY, SIGNING_KEY, StoryServer
 
 import inngest_nb as inb
 from inngest_nb import InngestAPI
-from inngest_nb.notebook.sending import _send
+from inngest_nb.notebook.sending import _following
 
 PATIENCE = 20
 LAST_ORDER = {"order_id": "A6", "items": 6, "customer": "c0"}
@@ -98,13 +98,13 @@ def test_an_event_is_sent_and_its_runs_are_shown_as_they_go_on(
     (event,) = sent(inngest)
     assert (event["name"], event["data"]) == ("lab/order.placed", {"order_id": "B1"})
     assert '✓ Event "lab/order.placed" sent It has the event_id' in words(form.outcome)
-    assert heard == [(form._event_id, None)]
-    until(form.caused, "○ queued")
-    assert "nb-lab/order-pipeline" in words(form.caused)
-    (run,) = api.event_runs(form._event_id)
-    assert run.run_id in words(form.caused)
+    assert heard == [(form.runs.event_id, None)]
+    until(form.runs.area, "○ queued")
+    assert "nb-lab/order-pipeline" in words(form.runs.area)
+    (run,) = api.event_runs(form.runs.event_id)
+    assert run.run_id in words(form.runs.area)
     api.cancel(run.run_id)
-    until(form.caused, "⊘ canceled")
+    until(form.runs.area, "⊘ canceled")
 
 
 def test_a_second_click_sends_nothing_until_one_asks_for_another(
@@ -119,9 +119,9 @@ def test_a_second_click_sends_nothing_until_one_asks_for_another(
     assert form.choices.children == (form.another,)
     assert form.name.disabled
     assert form.payload.text.disabled
-    until(form.caused, "queued")
+    until(form.runs.area, "queued")
     press(form, form.another)
-    assert words(form.outcome) == words(form.caused) == ""
+    assert words(form.outcome) == words(form.runs.area) == ""
     press(form, form.send)
     first, second = sent(inngest)
     assert first["data"] == second["data"]
@@ -219,20 +219,21 @@ def test_a_server_that_is_away_is_said_in_place_and_read_once_it_is_there(
 def test_runs_that_nobody_expects_are_not_waited_for_long(
     api: InngestAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_send, "_UNEXPECTED", 0.0)
+    monkeypatch.setattr(_following, "_UNEXPECTED", 0.0)
     form = opened(api, "lab/nobody.listens")
     press(form, form.send)
-    assert "No run; none is expected" in words(form.caused)
-    until(form.watching, "No longer followed. See api.event_runs(")
+    assert "No run; none is expected" in words(form.runs.area)
+    until(form.runs.trouble, "No longer followed. See api.event_runs(")
 
 
 def test_a_closed_form_leaves_no_widget_and_looks_no_more(api: InngestAPI) -> None:
     before = {*registry._instances}
     form = opened(api)
     press(form, form.send)
+    runs = form.runs
     form.close()
     assert {*registry._instances} <= before
-    assert form._turn is None
+    assert runs._turn is None
 
 
 # What a notebook keeps
@@ -243,8 +244,8 @@ def test_what_is_saved_reads_without_a_kernel_and_holds_no_key() -> None:
         with InngestAPI(server.url, SIGNING_KEY, EVENT_KEY) as api:
             form = opened(api)
             press(form, form.send)
-            until(form.caused, "queued")
-            form._call_off()
+            until(form.runs.area, "queued")
+            form.runs._call_off()
             kept = form._repr_mimebundle_()
             shown = [each.get_state() for each in every_widget(form)]
             assert set(kept) >= {"text/html", "text/plain"}
@@ -283,7 +284,7 @@ def test_hostile_text_adds_no_tag(hostile: str) -> None:
             type_into(form, form.payload.text, "{}")
             type_into(form, form.name, "shop/paid")
             press(form, form.send)
-            until(form.caused, "failed")
+            until(form.runs.area, "failed")
             type_into(form, form.name, text or "x")
             htmls = [all_html(form), form._repr_mimebundle_()["text/html"]]
             form.close()
@@ -329,3 +330,22 @@ def test_without_a_client_the_environment_names_the_server(
     form = inb.send_form(name="lab/tiny")
     form.wait()
     assert "Starts nb-lab/tiny" in words(form.starts)
+
+
+@pytest.mark.parametrize(("expected", "looks"), [(1, 1), (2, 2)])
+def test_runs_are_followed_until_as_many_as_expected_have_ended(
+    api: InngestAPI, expected: int, looks: int
+) -> None:
+    event_id = api.send("lab/tiny")
+    api.cancel(api.event_runs(event_id)[0].run_id)
+    due: list[Any] = []
+
+    def later(work: Any, pause: float) -> Any:
+        due.append(work)
+        return lambda: None
+
+    runs = _following.FollowedRuns(api, later, lambda doing, work, area: work())
+    runs.follow(event_id, expected)
+    due[0]()
+    assert "canceled" in words(runs.area)
+    assert len(due) == looks

@@ -93,7 +93,7 @@ class _Rerun(Work):
             row.left_out = "a batch, of which a rerun would take the first event only"
             return
         row.sources = sending.of_batch(api, run)
-        if row.sources and not any(each.name.startswith(sending.OWN) for each in row.sources):
+        if row.sources and not any(source.name.startswith(sending.OWN) for source in row.sources):
             row.action = f"send the batch's {count_text(len(row.sources), 'event')} again"
         else:
             row.sources = ()
@@ -101,7 +101,7 @@ class _Rerun(Work):
 
     def _plan_run(self, api: InngestAPI, row: Row, run: Run) -> None:
         before = _later_runs(api, run)
-        row.known = frozenset(each.run_id for each in before)
+        row.known = frozenset(other.run_id for other in before)
         if not self._again and (repeat := _repeat(api, run, before)):
             row.left_out = f"was run again before, as {repeat}"
         elif self._from_step is None:

@@ -1,12 +1,10 @@
-"""A form that sends an event, and follows the runs that it starts."""
+"""A form that sends an event."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -14,20 +12,17 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from inngest_nb import wire
-from inngest_nb.api import AsyncInngestAPI, Function, InngestAPI, Run, Trigger
+from inngest_nb.api import AsyncInngestAPI, Function, InngestAPI, Trigger
 from inngest_nb.errors import InngestError
 from inngest_nb.history import pretty
 from inngest_nb.notebook.forms import Form, PayloadField
 from inngest_nb.notebook.page import Area, filling, fragment, row
 from inngest_nb.notebook.sending import _send_words as say
+from inngest_nb.notebook.sending._following import FollowedRuns
 from inngest_nb.words import visible
 
 __all__ = ["SendForm", "send_form"]
 
-# Seconds between two looks at the runs: right after a change, and at most.
-_SHORT_PAUSE, _LONG_PAUSE = 0.3, 5.0
-# Seconds for which they are followed, and for which one waits where no run is expected.
-_FOLLOWED, _UNEXPECTED = 600.0, 10.0
 _RECENT = 50  # events whose names are offered too
 _OWN = "inngest/"
 
@@ -79,13 +74,6 @@ class SendForm(Form):
         self._remark = ""  # where the data comes from
         self._draft = uuid.uuid4().hex  # what is being composed, whatever it says by now
         self._sent = False
-        self._event_id = ""
-        self._runs: list[Run] = []
-        self._expected = 0
-        self._turn: object = None  # one for each event that was sent
-        self._call_off: Callable[[], None] = lambda: None  # of the next look at the runs
-        self._pause, self._until = _SHORT_PAUSE, 0.0
-        self._showing = threading.Lock()
         self._make_fields()
         self._make_buttons()
         self._build(
@@ -93,9 +81,9 @@ class SendForm(Form):
             self.starts,
             self.payload,
             self.outcome,
-            self.caused,
+            self.runs.area,
             self.trouble,
-            self.watching,
+            self.runs.trouble,
             self.choices,
         )
         self._arrange()
@@ -113,8 +101,7 @@ class SendForm(Form):
     def close(self) -> None:
         """Take the form away, and stop following the runs."""
         if self.comm is not None:
-            self._turn = None
-            self._call_off()
+            self.runs.leave()
         super().close()
 
     def _make_fields(self) -> None:
@@ -124,8 +111,8 @@ class SendForm(Form):
         self.name.add_class("inb-event")
         self.payload = PayloadField("Data", '{"order_id": "A1"}')
         self.starts, self.outcome = Area("inb-starts"), Area("inb-outcome")
-        self.caused, self.watching = Area("inb-caused"), Area("inb-watching")
         self.trouble = Area("inb-trouble")
+        self.runs = FollowedRuns(self._api, self._do, self._guard)
 
     def _make_buttons(self) -> None:
         # Two that take turns: a click on the one that stood there before is about other data.
@@ -232,7 +219,8 @@ class SendForm(Form):
         self._sent, self._focus = True, self.another
         self.outcome.show(say.receipt(name, event_id))
         self._arrange()
-        self._follow(event_id)
+        functions = {(function.app, function.function_id) for function, _ in self._triggers}
+        self.runs.follow(event_id, len(functions))
         self._wrote(event_id, None)
 
     def _id_of(self, name: str, data: Any) -> str:
@@ -241,60 +229,11 @@ class SendForm(Form):
         return f"inngest-nb-{hashlib.sha256(text).hexdigest()[:24]}"
 
     def _ask_again(self) -> None:
-        self._call_off()
+        self.runs.leave()
         self._sent, self._focus = False, self.name
         self._draft = uuid.uuid4().hex
-        with self._showing:
-            self._turn = None
-            for area in (self.outcome, self.caused, self.watching):
-                area.show()
+        self.outcome.show()
         self._arrange()
-
-    # The runs that it started
-
-    def _follow(self, event_id: str) -> None:
-        self._turn = turn = object()
-        self._event_id, self._runs = event_id, []
-        self._expected = len({(each.app, each.function_id) for each, _ in self._triggers})
-        seconds = _FOLLOWED if self._expected else _UNEXPECTED
-        self._pause, self._until = _SHORT_PAUSE, time.monotonic() + seconds
-        self._show_runs()
-        self._look_later(turn)
-
-    def _look_later(self, turn: object) -> None:
-        """Look again after a pause, until all the runs that are expected have ended."""
-        if self._turn is not turn:
-            return
-        if self._runs and len(self._runs) >= self._expected and all(_are_over(self._runs)):
-            return
-        if time.monotonic() > self._until:
-            line = say.left_alone(self._event_id)
-            self.watching.show(fragment("remark", lines=[line]))
-            return
-        self._call_off = self._do(partial(self._look_again, turn), self._pause)
-
-    def _look_again(self, turn: object) -> None:
-        if self._turn is not turn:
-            return
-        before = self._runs
-        self._guard("look at the runs", partial(self._look, turn), self.watching)
-        news = self._runs != before
-        self._pause = _SHORT_PAUSE if news else min(_LONG_PAUSE, self._pause * 1.5)
-        self._look_later(turn)
-
-    def _look(self, turn: object) -> None:
-        runs = sorted(self._api.event_runs(self._event_id, output=True), key=lambda run: run.run_id)
-        with self._showing:
-            if self._turn is turn and runs != self._runs:
-                self._runs = runs
-                self._show_runs()
-
-    def _show_runs(self) -> None:
-        if self._runs:
-            shown = fragment("caused", runs=[say.row_of(run) for run in self._runs])
-        else:
-            shown = fragment("remark", lines=[say.waiting(self._expected)])
-        self.caused.show(shown)
 
     # What a notebook keeps
 
@@ -302,9 +241,5 @@ class SendForm(Form):
         return [("Event", self.name.value), ("Data", self.payload.text.value)]
 
     def _areas(self) -> tuple[list[Area], list[Area]]:
-        below = [self.payload.flaw, self.outcome, self.caused, self.trouble, self.watching]
-        return [self.starts], below
-
-
-def _are_over(runs: Sequence[Run]) -> list[bool]:
-    return [run.is_over for run in runs]
+        below = [self.payload.flaw, self.outcome, self.runs.area, self.trouble]
+        return [self.starts], [*below, self.runs.trouble]
