@@ -303,9 +303,9 @@ def test_a_server_that_answers_nothing_any_more_stops_the_plan() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (5, "runs must be a run's id, several, or a frame"),
+        (5, "runs must be a run's id, several of them, or a frame"),
         ("order-7", "runs must be an id of 26 letters and digits"),
-        (pd.DataFrame({"x": [1]}), "runs needs the column run_id"),
+        (pd.DataFrame({"x": [1]}), "runs must have a column run_id"),
     ],
 )
 def test_what_is_no_run_is_refused_before_anything_is_asked(
@@ -327,5 +327,5 @@ def test_a_plan_keeps_its_server_whatever_the_environment_says_later(
 
 
 def test_a_client_that_cannot_wait_is_refused() -> None:
-    with pytest.raises(TypeError, match="must be an InngestAPI, which waits"):
+    with pytest.raises(TypeError, match="must be an InngestAPI, not the async client"):
         inb.cancel_runs([], inb.AsyncInngestAPI("http://127.0.0.1:9"))  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ def test_runs_are_run_again_from_a_step_with_other_input(
         ({"from_step": ""}, "from_step must be a step's name or id, such as 'charge'"),
         ({"input": [1]}, "input needs the step that it is for"),
         ({"from_step": "a", "input": "ten"}, "input must be the list of the step's arguments"),
-        ({"runs": 5}, "runs must be a run's id, several, or a frame"),
+        ({"runs": 5}, "runs must be a run's id, several of them, or a frame"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused_before_anything_is_asked(

@@ -319,7 +319,7 @@ def test_arguments_that_make_no_sense_are_refused(
 
 
 def test_a_client_that_cannot_wait_is_refused() -> None:
-    with pytest.raises(TypeError, match="must be an InngestAPI, which waits"):
+    with pytest.raises(TypeError, match="must be an InngestAPI, not the async client"):
         inb.send_form(inb.AsyncInngestAPI("http://127.0.0.1:9"))  # type: ignore[arg-type]
 
 
