@@ -2,6 +2,7 @@
 
 from inngest_nb.api._async_client import AsyncInngestAPI
 from inngest_nb.api._client import InngestAPI
+from inngest_nb.api._given import check_api
 from inngest_nb.api.basics import _checks as checks
 from inngest_nb.api.basics._values import (
     App,
@@ -46,6 +47,7 @@ __all__ = [
     "Trigger",
     "Wait",
     "Worker",
+    "check_api",
     "checks",
     "runs_in",
 ]

@@ -9,8 +9,8 @@ from typing import Any, NoReturn, Self
 
 from msgspec.structs import replace
 
-from inngest_nb.api._async_client import AsyncInngestAPI
 from inngest_nb.api._client import InngestAPI
+from inngest_nb.api._given import check_api
 from inngest_nb.api.basics._checks import check_ulid
 from inngest_nb.api.basics._quirks import STATUSES
 from inngest_nb.api.basics._values import Run
@@ -61,7 +61,7 @@ class RunStore:
 
     def __init__(self, api: InngestAPI | None = None) -> None:
         self._own = api is None
-        self.api = InngestAPI() if api is None else _checked(api)
+        self.api = InngestAPI() if api is None else check_api(api)
 
     def __repr__(self) -> str:
         return f"RunStore({self.api.base_url!r})"
@@ -239,10 +239,3 @@ class RunStore:
     ) -> list[WorkflowState]:
         """Return what `fetch` returns."""
         return self.fetch(status, limit)
-
-
-def _checked(api: object) -> InngestAPI:
-    if isinstance(api, InngestAPI):
-        return api
-    also = ", which waits, instead of the async one" * isinstance(api, AsyncInngestAPI)
-    raise TypeError(f"api must be an InngestAPI{also}; got {type(api).__name__}")

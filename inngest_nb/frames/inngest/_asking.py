@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from inngest_nb import words
-from inngest_nb.api import AsyncInngestAPI, InngestAPI
+from inngest_nb.api import InngestAPI, check_api
 from inngest_nb.errors import InngestError
 
 Item = TypeVar("Item")
@@ -29,11 +29,8 @@ def opened(api: object) -> Iterator[InngestAPI]:
     if api is None:
         with InngestAPI() as own:
             yield own
-    elif isinstance(api, InngestAPI):
-        yield api
     else:
-        also = ", not the async client" * isinstance(api, AsyncInngestAPI)
-        raise TypeError(f"api must be an InngestAPI{also}; got {type(api).__name__}")
+        yield check_api(api)
 
 
 def at_once(

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from inngest_nb import wire
-from inngest_nb.api import AsyncInngestAPI, Function, InngestAPI, Trigger
+from inngest_nb.api import Function, InngestAPI, Trigger, check_api
 from inngest_nb.errors import InngestError
 from inngest_nb.history import pretty
 from inngest_nb.notebook.forms import Form, PayloadField
@@ -94,9 +94,7 @@ class SendForm(Form):
         self.name.observe(lambda _: self._named(), "value")
 
     def _check(self, source: Any) -> None:
-        if not isinstance(source, InngestAPI):
-            also = ", which waits, instead of the async one" * isinstance(source, AsyncInngestAPI)
-            raise TypeError(f"api must be an InngestAPI{also}; got {type(source).__name__}")
+        check_api(source)
 
     def close(self) -> None:
         """Take the form away, and stop following the runs."""

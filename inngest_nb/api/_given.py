@@ -1,0 +1,14 @@
+"""The client that somebody handed over."""
+
+from __future__ import annotations
+
+from inngest_nb.api._async_client import AsyncInngestAPI
+from inngest_nb.api._client import InngestAPI
+
+
+def check_api(api: object) -> InngestAPI:
+    """Return a client of a real Inngest server that does not want to be awaited."""
+    if isinstance(api, InngestAPI):
+        return api
+    also = ", not the async client" * isinstance(api, AsyncInngestAPI)
+    raise TypeError(f"api must be an InngestAPI{also}; got {type(api).__name__}")
