@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +12,11 @@ import pytest
 from explore_driver import ask, choose, ids, press, type_into
 from form_driver import words
 from hostile_strings import HOSTILE_STRINGS
+from ipywidgets.widgets.widget import _instances
 from story_records import story
 from story_server import StoryServer
 
+import inngest_nb as inb
 from inngest_nb import InngestAPI, RunStore
 from inngest_nb import explore as make_explorer
 from inngest_nb.notebook.explore import Explore
@@ -339,3 +343,64 @@ def test_a_key_is_nowhere_in_what_a_notebook_keeps() -> None:
         assert SIGNING_KEY.rpartition("-")[2] not in kept
         assert "Runs" in kept
         explorer.close()
+
+
+def test_close_closes_every_widget_and_ends_the_reading() -> None:
+    before, held, go_on = set(_instances), threading.Event(), threading.Event()
+    pages = 0
+
+    def slow(seconds: float) -> None:
+        nonlocal pages
+        pages += 1
+        if pages > 6:
+            held.set()
+            assert go_on.wait(20)
+
+    with StoryServer(runs=3_000, charge=slow) as server, InngestAPI(server.url) as api:
+        explorer = make_explorer(api)
+        assert held.wait(20)
+        explorer.close()
+        go_on.set()
+        explorer.wait()
+        assert set(_instances) - before == set()
+        assert explorer._feed.entries() == []
+        assert explorer.selected is None
+        asked = pages
+        explorer.wait()
+        assert pages == asked < 12, "nothing is read for nobody"
+        freed = weakref.ref(explorer)
+        del explorer
+        gc.collect()
+        assert freed() is None
+
+
+def test_a_server_that_is_away_or_wants_a_key_says_so_and_comes_back() -> None:
+    away = threading.Event()
+    away.set()
+    with (
+        StoryServer(lose=lambda seen: away.is_set()) as server,
+        InngestAPI(server.url) as api,
+    ):
+        explorer = make_explorer(api)
+        assert "Could not read the store" in words(explorer.trouble)
+        assert "Nothing read yet" in words(explorer.remark)
+        away.clear()
+        ask(explorer, kind="look")
+        assert words(explorer.trouble) == ""
+        assert "of 47 runs" in words(explorer.remark)
+        explorer.close()
+    with StoryServer("cloud") as server, InngestAPI(server.url) as api:
+        explorer = make_explorer(api)
+        assert "INNGEST_SIGNING_KEY" in words(explorer.trouble)
+        explorer.close()
+
+
+def test_a_form_that_saves_says_what_to_do_instead(api: InngestAPI) -> None:
+    form = inb.save_form(RunStore(api), NAMES["fail_default"])
+    form.wait()
+    type_into(form, form.fields.error, "mended by hand")
+    press(form, form.review)
+    press(form, form.save)
+    assert "can only be read" in str(form.last_error)
+    assert "api.rerun(run_id)" in str(getattr(form.last_error, "__notes__", ""))
+    form.close()

@@ -109,7 +109,8 @@ class Explore(Form):
         """Everything that the filters find, read anew, as `inngest_nb.frame` returns it.
 
         All pages of it, one row a workflow, in the order of the table. `attrs["filter"]` says what
-        was filtered. Raises a `StoreError` when the store does not answer.
+        was filtered. Of runs each trace is read, a few at a time. Raises a `StoreError` when the
+        store does not answer, and an `InngestError` when a real Inngest does not.
         """
         return frame_of(self._store, self._feed, self._query)
 

@@ -59,10 +59,11 @@ class RunFeed(Feed):
             self._read_all()
             return
         states = self._runs.changed_since(newest.updated - _OVERLAP)
-        if all(state.workflow_id != newest.workflow_id for state in states):
+        is_there = any(state.workflow_id == newest.workflow_id for state in states)
+        if newest.times.is_open or is_there:
+            self._add(states)
+        else:
             self.read_all()
-            return
-        self._add(states)
 
     def states(self, query: Query) -> States:
         """Read what a query finds, in its order, each run with its trace."""
