@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from canned_server import Seen
+from msgspec.structs import replace
 from story_records import story
 from story_server import RETRYING, StoryServer
 
 import inngest_nb as inb
 from inngest_nb import InngestAPI
+from inngest_nb.api import Job, Step
 from inngest_nb.notebook.waterfall import _following
 from inngest_nb.notebook.waterfall._following import Following
 from inngest_nb.notebook.waterfall._given import Given
@@ -184,3 +186,21 @@ def test_what_the_server_will_do_next_is_said(api: InngestAPI) -> None:
     (stuck,) = remarks(api, WAITS, "2026-11-22T19:22:50Z", jobs=[])
     assert "nothing left to do for this run: unless it just ended, it is stuck" in stuck
     assert remarks(api, WAITS, "2026-11-22T19:22:50Z", jobs=None) == ()
+
+
+def test_a_retry_that_is_due_is_waited_for_where_it_is_known_which(api: InngestAPI) -> None:
+    trace, jobs = api.trace(RETRYING), api.jobs(RETRYING)
+    now = trace.steps[1].attempts[0].ended_at + timedelta(seconds=10)
+
+    def row(jobs: list[Job], steps: tuple[Step, ...] = trace.steps) -> Any:
+        run = replace(trace, steps=steps)
+        rows = picture_of(Given(RETRYING), run, payloads_of(run), now, jobs=jobs).chart.rows
+        return next(row for row in rows if row.name == "bad-step")
+
+    assert row(jobs).outcome == "failed, 5 ms, 141 ms queued, 10 s before retries"
+    (pause,) = (bar for bar in row(jobs).bars if bar.word == "pausing")
+    assert pause.note == "10 s before attempt 2"
+    assert pause.start + pause.width == pytest.approx(99.5)
+    another = replace(trace.steps[1], step_id="b", name="other")
+    for told in (row([]), row(jobs, (*trace.steps, another))):
+        assert "pausing" not in {bar.word for bar in told.bars}

@@ -54,7 +54,7 @@ def picture_of(
     note: str = "",
 ) -> Picture:
     """Draw a run as of `now`; `jobs` is what the server will do next, None if nobody asked."""
-    lanes = lanes_of(trace, now)
+    lanes = lanes_of(trace, now, jobs or ())
     names = name_for_many(lanes)
     shown, left_out = fold(lanes, names.__getitem__, "trace_frame()")
     chart = chart_of_lanes(lanes, shown, left_out, _limits(trace, lanes, now), _next(jobs, now))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from inngest_nb import wire
-from inngest_nb.api import Step, StepAttempt, Trace
+from inngest_nb.api import Job, Step, StepAttempt, Trace
 from inngest_nb.history import Attempt, Value, last_error
 from inngest_nb.history import Step as Told
 from inngest_nb.notebook.timeline import Lane, Span, in_time
@@ -21,16 +20,32 @@ __all__ = ["lanes_of", "name_for_many"]
 _IDLE = {"sleep": "asleep", "wait": "waiting", "invoke": "invoking"}
 _OPEN = ("queued", "running", "waiting")
 _SHOWN_ALONE = 12
+_NONE = timedelta()
 
 
-def lanes_of(trace: Trace, now: datetime) -> list[Lane]:
-    """Give one lane for each step, by time; a run that has no steps is a lane of its own."""
+def lanes_of(trace: Trace, now: datetime, jobs: Sequence[Job] = ()) -> list[Lane]:
+    """Give one lane for each step, by time; a run that has no steps is a lane of its own.
+
+    `jobs` tell which step is to be tried again.
+    """
     if not trace.steps:
         return [_of_run(trace, now)]
-    return in_time(
-        Lane([_told(trace, step, now, place)], tuple(_spans(trace, step, now)))
-        for place, step in enumerate(trace.steps)
-    )
+    awaited = _awaited(trace, jobs)
+    lanes = []
+    for place, step in enumerate(trace.steps):
+        pauses = [*_pauses(step, now if step is awaited else None)]
+        told = _told(trace, step, now, place, sum((end - start for start, end in pauses), _NONE))
+        lanes.append(Lane([told], (*_spans(trace, step, now), *_paused(pauses))))
+    return in_time(lanes)
+
+
+def _awaited(trace: Trace, jobs: Sequence[Job]) -> Step | None:
+    """Return the step whose next attempt is due; None if it could be more than one."""
+    tried = {job.attempt for job in jobs if job.attempt}
+    failed = [
+        step for step in trace.steps if step.status == "failed" and len(step.attempts) in tried
+    ]
+    return failed[0] if len(failed) == 1 and not trace.is_over else None
 
 
 def name_for_many(lanes: list[Lane]) -> dict[Told, str]:
@@ -55,7 +70,7 @@ def _of_run(trace: Trace, now: datetime) -> Lane:
     return Lane([Told("run", "", trace.status, (), took if took >= timedelta() else None)], spans)
 
 
-def _told(trace: Trace, step: Step, now: datetime, place: int) -> Told:
+def _told(trace: Trace, step: Step, now: datetime, place: int, paused: timedelta) -> Told:
     """Say of a step what views say of any."""
     attempts = tuple(
         Attempt(one.started_at, one.ended_at, one.status, str(one.error or ""), one.duration)
@@ -68,14 +83,14 @@ def _told(trace: Trace, step: Step, now: datetime, place: int) -> Told:
         attempts=attempts,
         took=trace.took(step, now),
         error=str(step.error or "") or last_error(attempts),
-        remark=_remark(trace, step, now),
+        remark=_remark(trace, step, now, paused),
         first=place,
         input=Value(step.input, json_of, step.input),
         result=Value(step.output, json_of, step.output),
     )
 
 
-def _remark(trace: Trace, step: Step, now: datetime) -> str:
+def _remark(trace: Trace, step: Step, now: datetime, paused: timedelta) -> str:
     """Say how long nothing was done: `963 ms queued, 16.4 s before retries`."""
     if step.started_at is None and step.queued_at is None:
         return "no time was recorded"
@@ -86,7 +101,7 @@ def _remark(trace: Trace, step: Step, now: datetime) -> str:
     queued = None if step.kind in _IDLE else trace.queued_for(step, now)
     if queued and step.status != "queued":
         parts.append(f"{duration_text(queued)} queued")
-    if paused := sum((end - start for start, end in _pauses(step)), timedelta()):
+    if paused:
         parts.append(f"{duration_text(paused)} before retries")
     return ", ".join(parts)
 
@@ -102,8 +117,6 @@ def _spans(trace: Trace, step: Step, now: datetime) -> Iterator[Span]:
         yield from _lasted(trace, attempt, now, outcome, f"attempt {attempt.number + 1} {outcome}")
     if not step.attempts:
         yield from _lasted(trace, step, now, trace.outcome(step.status))
-    for number, (start, end) in enumerate(_pauses(step), 2):
-        yield _span(start, end, "pausing", f"{duration_text(end - start)} before attempt {number}")
 
 
 def _lasted(
@@ -118,11 +131,17 @@ def _lasted(
     yield _span(start, end, word, f"{note}: {one.error}" if one.error else note)
 
 
-def _pauses(step: Step) -> Iterator[tuple[datetime, datetime]]:
-    for attempt, following in pairwise(step.attempts):
-        start, end = attempt.ended_at, following.started_at
-        if start is not None and end is not None and start < end:
-            yield start, end
+def _pauses(step: Step, until: datetime | None) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the times between two attempts, and that after the last one if another is awaited."""
+    starts = [attempt.started_at for attempt in step.attempts[1:]]
+    for attempt, end in zip(step.attempts, [*starts, until], strict=False):
+        if attempt.ended_at is not None and end is not None and attempt.ended_at < end:
+            yield attempt.ended_at, end
+
+
+def _paused(pauses: Sequence[tuple[datetime, datetime]]) -> Iterator[Span]:
+    for number, (start, end) in enumerate(pauses, 2):
+        yield _span(start, end, "pausing", f"{duration_text(end - start)} before attempt {number}")
 
 
 def _queued(start: datetime | None, end: datetime) -> Iterator[Span]:
