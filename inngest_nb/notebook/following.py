@@ -116,9 +116,7 @@ class _Cell:
         from IPython.display import display, update_display
 
         show: Callable[..., object] = update_display if self._shown else display
-        table = Markup(found.wf._repr_html_())  # noqa: S704  # it has escaped what it shows
-        data = bundle(table + output("remark", lines=[note]), f"{_text(found)}\n{note}")
-        show(data, raw=True, display_id=self._display_id)
+        show(_picture(found, note), raw=True, display_id=self._display_id)
         self._shown = True
 
 
@@ -133,6 +131,12 @@ class _Terminal:
         if runs != self._last:
             sys.stdout.write(f"{_text(found)}\n")
         self._last = runs
+
+
+def _picture(found: pd.DataFrame, note: str) -> dict[str, str]:
+    """Return the table and what is said below it, for a notebook to keep."""
+    table = Markup(found.wf._repr_html_())  # noqa: S704  # it has escaped what it shows
+    return bundle(table + output("remark", lines=[note]), f"{_text(found)}\n{note}")
 
 
 def _text(found: pd.DataFrame) -> str:

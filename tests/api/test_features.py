@@ -16,12 +16,12 @@ from inngest_nb.errors import InngestAuthError, InngestStatusError
 def test_features_are_asked_for_once(connect: Any) -> None:
     with StoryServer() as dev, StoryServer("cloud", ui=False) as bare:
         api = connect(dev.url)
-        known = ServerFeatures(kind="dev", graphql=True, run_query=False)
+        known = ServerFeatures(graphql=True, run_query=False)
         assert [api.features(), api.features()] == [known, known]
         assert len(dev.seen) == 2
         assert dev.seconds == pytest.approx(0.03)  # no run lies in its window
         other = connect(bare.url, signing_key=SIGNING_KEY).features()
-        assert other == ServerFeatures(kind="cloud", graphql=False, run_query=False)
+        assert other == ServerFeatures(graphql=False, run_query=False)
 
 
 def test_a_newer_server_takes_a_query_and_no_search_sends_one(

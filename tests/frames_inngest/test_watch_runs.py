@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from canned_server import Seen
+from hostile_strings import HOSTILE_STRINGS
 from manual_clock import ManualClock
-from story_changes import end, start
+from story_changes import end, hold, start
 from story_server import StoryServer
 
 import inngest_nb as inb
@@ -19,6 +21,7 @@ from inngest_nb import InngestAPI
 from inngest_nb.errors import InngestConnectionError
 from inngest_nb.frames.inngest import RunWatch
 
+TAGS = {"caption", "div", "style", "table", "tbody", "td", "th", "thead", "tr"}
 TIME = "datetime64[us, UTC]"
 COLUMNS = {
     "run_id": "str",
@@ -193,6 +196,26 @@ def test_a_run_that_comes_while_pages_are_read_is_told_by_the_next_look() -> Non
             lab.queue()
         assert len(watch.poll()) == 230
         assert told(watch.poll()) == [(late[0], "new", None, "queued")]
+
+
+@pytest.mark.parametrize("text", HOSTILE_STRINGS)
+def test_hostile_text_is_kept_in_the_frame_and_escaped_in_its_table(lab: Lab, text: str) -> None:
+    watch = inb.watch_runs(lab.api)
+    now = lab.clock.now().isoformat()
+    run = {
+        "id": "01M82C744GR8D1FTV363DG9ZZZ",
+        "app": {"id": text},
+        "function": {"id": text},
+        "status": text,
+        "startedAt": now,
+        "endedAt": now,
+        "trigger": {"eventIds": [text]},
+    }
+    hold(lab.inngest, [run])
+    changes = watch.poll()
+    assert (changes["app"][0], changes["inngest_status"][0]) == (text, text)
+    assert str(changes["status"][0]) == text.lower()
+    assert {*re.findall(r"<\s*(\w+)", changes.wf._repr_html_())} <= TAGS
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-400), timedelta(days=400)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,17 +14,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hostile_strings import HOSTILE_STRINGS
 from live_kernel import live_kernel
 from manual_clock import ManualClock
-from story_changes import end
+from story_changes import end, hold
 from story_server import StoryServer
 
 import inngest_nb as inb
 from inngest_nb import InngestAPI
 
 # By its door it goes on for ever; here each wait is as long as what the test does in it.
-from inngest_nb.notebook.following import _Following, _Terminal
+from inngest_nb.notebook.following import _Following, _picture, _Terminal
 
+TAGS = {"caption", "div", "style", "table", "tbody", "td", "th", "thead", "tr"}
 WANTED = {"status": None, "app": None, "function": None}
 Shown = list[tuple[pd.DataFrame, str]]
 
@@ -137,6 +141,29 @@ def test_arguments_that_make_no_sense_are_refused(
     with pytest.raises(ValueError, match=message):
         inb.follow_runs(api, **given)
     assert inngest.seen == []
+
+
+@pytest.mark.parametrize("text", HOSTILE_STRINGS)
+def test_hostile_text_is_escaped_in_the_table_and_below_it(
+    inngest: StoryServer, api: InngestAPI, text: str
+) -> None:
+    run = {
+        "id": "01M82C744GR8D1FTV363DG9ZZZ",
+        "app": {"id": text},
+        "function": {"id": text, "name": text},
+        "status": text,
+        "startedAt": "2026-11-22T19:30:00Z",
+        "endedAt": "2026-11-22T19:30:01Z",
+        "trigger": {"eventIds": [text], "cronSchedule": text},
+    }
+    hold(inngest, [run])
+    found = inb.search_runs(api, since=None, limit=1)
+    assert found["function"][0] == text
+    picture = _picture(found, text)
+    shown = picture["text/html"].replace("<br>", "")
+    assert {*re.findall(r"<\s*(\w+)", shown)} <= TAGS
+    assert html.unescape(shown).count(text[:20]) >= 4  # app, function, cron and the note
+    assert all(line.isprintable() for line in picture["text/plain"].splitlines())
 
 
 def test_a_terminal_prints_the_table_when_runs_have_changed(

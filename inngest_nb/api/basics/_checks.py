@@ -21,14 +21,9 @@ _SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-def is_ulid(value: object) -> bool:
-    """Tell whether a value has the form of the server's ids."""
-    return isinstance(value, str) and _ULID.fullmatch(value) is not None
-
-
 def check_ulid(value: str, name: str) -> str:
     """Return an id of the server's."""
-    if is_ulid(value):
+    if isinstance(value, str) and is_ulid(value):
         return value
     shown = words.short(value, 40) if isinstance(value, str) else type(value).__name__
     raise ValueError(
@@ -36,6 +31,11 @@ def check_ulid(value: str, name: str) -> str:
         f"got {shown!r}"
         + ("; events are looked up by their event_id" if name == "event_id" else "")
     )
+
+
+def is_ulid(text: str) -> bool:
+    """Tell whether a text is an id as the server makes them."""
+    return _ULID.fullmatch(text) is not None
 
 
 def check_name(value: str, name: str, example: str) -> str:

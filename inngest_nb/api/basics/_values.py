@@ -302,13 +302,10 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 class ServerFeatures(msgspec.Struct, frozen=True, kw_only=True):
     """What not every server has.
 
-    `kind` is the server's word for itself: dev, or cloud for a self-hosted server. `graphql` tells
-    whether GraphQL answers, which needs no key: it does not with `--no-ui`. `run_query` tells
-    whether run lists take `query`, a CEL expression; nothing here uses it (see
-    `InngestAPI.features`).
+    `graphql` tells whether GraphQL answers: it does not with `--no-ui`. `run_query` tells whether
+    run lists take `query`, a CEL expression; nothing here uses it (see `InngestAPI.features`).
     """
 
-    kind: str
     graphql: bool
     run_query: bool
 

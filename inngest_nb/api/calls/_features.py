@@ -10,7 +10,7 @@ compare them here. That it is there is only told, by `features`.
 from __future__ import annotations
 
 from inngest_nb.api.basics import _quirks
-from inngest_nb.api.basics._exchange import KIND, Operation, Server
+from inngest_nb.api.basics._exchange import Operation, Server
 from inngest_nb.api.basics._failures import Request, refused
 from inngest_nb.api.basics._values import ServerFeatures
 from inngest_nb.api.calls import _graphql
@@ -33,8 +33,6 @@ def features(server: Server) -> Operation[ServerFeatures]:
             raise refused(server.settings, request, trouble)
         told = yield from _graphql.ask(server, "features", _graphql.APPS)
         server.features = ServerFeatures(
-            kind=response.headers.get(KIND, ""),
-            graphql=told.because is None,
-            run_query=trouble is not None,
+            graphql=told.because is None, run_query=trouble is not None
         )
     return server.features

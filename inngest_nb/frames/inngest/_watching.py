@@ -19,6 +19,7 @@ import pandas as pd
 from inngest_nb.api import InngestAPI, Run, checks, runs_in
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import attrs_of, opened
+from inngest_nb.progress import progress
 
 # By so much a list may be behind: an event's runs show after 0.2 s, on a busy server later.
 _LATE = timedelta(seconds=10)
@@ -135,11 +136,14 @@ class RunWatch(Iterator[pd.DataFrame]):
         page = self._api.runs_page(by="ended_at", since=self._since, limit=1, **self._whose)
         self._since = (page.fetched_at or datetime.now(UTC)) - _LATE
         self._note(*self._read(self._since))
-        for unfinished in runs_in(
+        unfinished = runs_in(
             self._api, None, None, None, status=["queued", "running"], **self._whose
-        ):
-            for run in unfinished:
-                self._statuses.setdefault(run.run_id, run.status)
+        )
+        with progress("Reading unfinished runs", "runs") as advance:
+            for page_of_them in unfinished:
+                for run in page_of_them:
+                    self._statuses.setdefault(run.run_id, run.status)
+                advance(len(page_of_them))
 
     def _read(self, since: datetime) -> tuple[list[Run], datetime]:
         """Read the runs in which something has happened, and when the server began to tell them."""
