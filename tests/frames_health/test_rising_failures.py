@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -98,6 +99,19 @@ def test_what_may_be_chance_is_not_named(
     (line,) = [each for each in found.findings if each.subject == "failures"]
     assert line.level is Level.OK
     assert line.words == "no function fails more often than in the 5 d 16 h before"
+
+
+def test_of_too_many_failures_the_last_ones_are_compared(
+    server: TroubledServer, api: InngestAPI
+) -> None:
+    minute = timedelta(minutes=1)
+    fail(server, "fail_default", (number * minute for number in range(1, 601)))
+    found = examine(api, None, NOW)
+    (line,) = [each for each in found.findings if each.subject == "failures"]
+    assert re.search(r"failed 500 times in the last 8 h 20 min \(1,44\d", line.words)
+    assert found["failures"].attrs["truncated"]
+    assert not found["zombies"].attrs["truncated"]
+    assert sum("status=FAILED" in seen.target for seen in server.seen) <= 6
 
 
 def test_a_young_server_has_nothing_to_compare_with(api: InngestAPI) -> None:

@@ -18,10 +18,13 @@ from inngest_nb.frames.health._apps import apps_frame, workers_finding
 from inngest_nb.frames.health._failures import failures
 from inngest_nb.frames.health._unfinished import Looked, Unfinished, frame_of, limit_text, look
 from inngest_nb.frames.inngest import functions_frame
-from inngest_nb.frames.inngest._asking import LIMIT, attrs_of, opened
+from inngest_nb.frames.inngest._asking import attrs_of, opened
 from inngest_nb.store.http import is_loopback
 
 _PATIENCE = timedelta(seconds=60)  # a run that could start starts within that
+_OF_UNFINISHED = ("functions", "zombies", "limits", "queue")
+_NEWER = "newer runs left out by limit="
+_LAST_FAILURES = "only the last 500 failures, or the last 1,000 before that day, were compared"
 _DEEP = 1_000  # items in a queue, from where new runs start late
 _NAMES = {"dev": "an Inngest dev server", "self-hosted": "a self-hosted Inngest server"}
 
@@ -62,10 +65,10 @@ def examine(api: InngestAPI, limit: int | None, now: datetime) -> Checkup:
     apps = api.apps()
     known = functions_frame(api)
     looked = look(api, limit, now)
-    because = LIMIT if looked.truncated else None
     behind, limits, waiting = _by_limits(looked.runs, known, now)
     gone = [each for each in looked.runs if each.job is not None and _is_gone(each, known)]
-    untaken = _untaken(api, [each for each in waiting if each not in gone])
+    lost = {each.run.run_id for each in gone}
+    untaken = _untaken(api, [each for each in waiting if each.run.run_id not in lost])
     first = _oldest(api)
     found = failures(api, first, now)
     workers, of_workers = workers_finding(api, apps)
@@ -96,8 +99,11 @@ def examine(api: InngestAPI, limit: int | None, now: datetime) -> Checkup:
         "failures": found.frame(),
         "history": pd.DataFrame({"oldest_at": columns.times(columns.microseconds([first]))}),
     }
-    for frame in frames.values():
-        frame.attrs.update(attrs_of(api, None, because, now))
+    cut = dict.fromkeys(_OF_UNFINISHED if looked.truncated else (), _NEWER)
+    if found.truncated:
+        cut["failures"] = _LAST_FAILURES
+    for name, frame in frames.items():
+        frame.attrs.update(attrs_of(api, None, cut.get(name), now))
     return Checkup(tuple(findings), frames)
 
 

@@ -47,7 +47,9 @@ class Failures(NamedTuple):
     """The failures of the last day beside those of up to seven days before."""
 
     rises: list[Rise]  # the one that is least by chance first
+    days: float  # read of the last day: less where there are too many failures
     days_before: float  # 0 where there is nothing to compare with
+    truncated: bool = False
 
     @property
     def clear(self) -> list[Rise]:
@@ -74,12 +76,13 @@ def failures(api: InngestAPI, oldest: datetime | None, now: datetime) -> Failure
     """Read the failed runs of the last day and of the seven days before, newest first."""
     day = now - _DAY
     if oldest is None or oldest >= day:
-        return Failures([], 0.0)
+        return Failures([], 0.0, 0.0)
     recent = api.runs(status="failed", since=day, until=now, limit=_MOST_NOW)
     start = max(oldest, day - _DAYS_BEFORE * _DAY)
     before = api.runs(status="failed", since=start, until=day, limit=_MOST_BEFORE)
-    days_before = _days(before, start, day)
-    return Failures(rises(recent, _days(recent, day, now), before, days_before), days_before)
+    days, days_before = _days(recent, day, now), _days(before, start, day)
+    found = rises(recent, days, before, days_before)
+    return Failures(found, days, days_before, recent.truncated or before.truncated)
 
 
 def _days(found: Found[Run], start: datetime, end: datetime) -> float:

@@ -105,16 +105,17 @@ def rising(found: Failures, client: Lines) -> list[Finding]:
     if not clear:
         said = f"no function fails more often than in the {_days(found.days_before)} before"
         return [Finding(Level.OK, "failures", said)]
-    return [_rise(rise, found.days_before, client) for rise in clear[:_NAMED]]
+    return [_rise(rise, found, client) for rise in clear[:_NAMED]]
 
 
-def _rise(rise: Rise, days_before: float, client: Lines) -> Finding:
+def _rise(rise: Rise, found: Failures, client: Lines) -> Finding:
+    time = "day" if found.days >= 1 else _days(found.days)
     return Finding(
         Level.TO_DO,
         "failures",
         f"{_name(rise.app, rise.function)} failed {words.count_text(rise.failed, 'time')} in the "
-        f"last day ({rise.a_day:,.1f} a day), against {rise.a_day_before:,.1f} a day in the "
-        f"{_days(days_before)} before",
+        f"last {time} ({rise.a_day:,.1f} a day), against {rise.a_day_before:,.1f} a day in the "
+        f"{_days(found.days_before)} before",
         "see what its errors have in common:",
         (
             *client,
