@@ -81,7 +81,7 @@ def _wanted(events: Any) -> list[tuple[str, bool]]:
 
 def _in_frame(events: pd.DataFrame) -> list[tuple[Any, bool]]:
     if "event_id" not in events.columns:
-        raise ValueError("events needs the column event_id, such as search_events() has")
+        raise ValueError("events must have a column event_id, as the frame of search_events() has")
     if not {"run_id", "is_batch"} <= {*events.columns}:
         return [(key, False) for key in events["event_id"].dropna()]
     rows = events[["event_id", "run_id", "is_batch"]].dropna().itertuples(index=False)
