@@ -180,8 +180,14 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._answers.children = ()
 
     def _reload(self, run_id: str) -> WorkflowState | None:
-        """Show a run as the server has it now."""
-        state = self._store.load(run_id)
+        """Show a run as the server has it now; None where it cannot be read.
+
+        That is no failure of what was done before: the next look shows the run, or says why not.
+        """
+        try:
+            state = self._store.load(run_id)
+        except InngestError:
+            return None
         if state is not None:
             self._written(run_id, state)
         return state
