@@ -208,7 +208,7 @@ def span_of(given: Span, name: str) -> timedelta:
         return timedelta(seconds=seconds)  # refuses NaT, as of ""
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(
-            f"{name} is seconds, a timedelta or text such as '2h', got {given!r}"
+            f"{name} must be seconds, a timedelta or text such as '2h', got {given!r}"
         ) from error
 
 

@@ -87,10 +87,10 @@ def _window(given: Period, name: str, now: datetime) -> _Window | None:
     ends = given if isinstance(given, tuple) else (given, None)
     if len(ends) != 2:
         raise ValueError(_want(name, f"got {len(ends)} ends"))
-    try:
-        return checks.check_window(*ends, now)
-    except ValueError as error:
-        raise ValueError(_want(name, str(error))) from None
+    start, end = (checks.check_time(each, name, now) for each in ends)
+    if start is not None and end is not None and start >= end:
+        raise ValueError(f"{name} must begin before it ends, for example {name}=('7d', '1d')")
+    return start, end
 
 
 def _check_order(before: _Window | None, after: _Window | None) -> None:
