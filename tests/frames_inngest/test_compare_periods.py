@@ -235,6 +235,19 @@ def test_each_run_is_in_one_period(busy: StoryServer) -> None:
     assert found[["runs_before", "runs_after"]].sum(axis=None) == len(rows)
 
 
+def test_a_frame_is_narrowed_by_what_narrows_a_search(busy: StoryServer) -> None:
+    with InngestAPI(busy.url) as api:
+        rows = inb.search_runs(api, since=BEGAN)
+        for function in ("outputs", "nb-lab-outputs"):
+            found = inb.compare_periods(api, before=rows, after=CHANGED, function=function)
+            assert found["function"].tolist() == ["outputs"]
+            assert found["runs_before"].item() > 0
+        asked = len(busy.seen)
+        with pytest.raises(ValueError, match="must have the column app to be narrowed by"):
+            inb.compare_periods(api, before=rows.drop(columns="app"), after=CHANGED, app="nb-lab")
+        assert len(busy.seen) == asked
+
+
 def test_periods_that_are_so_long_ago_meet_at_one_moment(busy: StoryServer) -> None:
     asked = len(busy.seen)
     with InngestAPI(busy.url) as api:
