@@ -113,7 +113,7 @@ def test_an_event_of_inngests_own_can_only_be_invoked_with(
 
 def test_an_event_that_the_server_does_not_have_is_left_out(api: InngestAPI) -> None:
     plan = inb.replay_events("01M82A54TCY12XB7AYZ9APCG5A", api)
-    assert list(plan.frame["left_out"]) == ["the server does not have it"]
+    assert list(plan.frame["left_out"]) == ["the server shows no such event"]
 
 
 @pytest.mark.parametrize("to", [None, "nb-lab/square"])

@@ -110,7 +110,7 @@ def _read(api: InngestAPI, wanted: tuple[str, bool]) -> list[Row]:
             return [Row(key, sources=(Source.of(api.event(key)),))]
         sources = sending.of_batch(api, api.run(key, output=False))
     except InngestNotFoundError:
-        return [Row(key, left_out="the server does not have it")]
+        return [Row(key, left_out="the server shows no such event")]
     if not sources:
         return [Row(key, left_out="a batch whose events the server does not show")]
     return [Row(source.key, sources=(source,)) for source in sources]
