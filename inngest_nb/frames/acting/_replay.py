@@ -119,7 +119,7 @@ def _read(api: InngestAPI, wanted: tuple[str, bool]) -> list[Row]:
 def _plan_to_send(row: Row) -> None:
     if row.left_out:
         return
-    if row.name.startswith(sending.OWN):
+    if checks.is_internal(row.name):
         row.left_out = "Inngest's own event, which only to= can replay"
     else:
         row.action = "send again"

@@ -93,7 +93,7 @@ class _Rerun(Work):
             row.left_out = "a batch, of which a rerun would take the first event only"
             return
         row.sources = sending.of_batch(api, run)
-        if row.sources and not any(source.name.startswith(sending.OWN) for source in row.sources):
+        if row.sources and not any(checks.is_internal(source.name) for source in row.sources):
             row.action = f"send the batch's {count_text(len(row.sources), 'event')} again"
         else:
             row.sources = ()

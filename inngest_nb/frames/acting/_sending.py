@@ -12,7 +12,6 @@ from inngest_nb.api import Function, InngestAPI, NewEvent, Run, checks
 from inngest_nb.errors import InngestSendError, InngestStatusError
 from inngest_nb.frames.acting._rows import DONE, TO_DO, UNKNOWN, Row, Source
 
-OWN = "inngest/"  # how the names of events begin that nobody but the server sends
 _SKEW = timedelta(minutes=10)  # by which the server's clock may differ from ours
 _KEY_LETTERS = 24
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from inngest_nb.api import RunStore
+from inngest_nb.api import RunStore, checks
 from inngest_nb.errors import InngestError
 from inngest_nb.history import times_of
 from inngest_nb.notebook.page import Area, filling, notice, row
@@ -213,7 +213,7 @@ def _event_of(state: WorkflowState | None) -> dict[str, Any]:
     """Return the name and the data of the event to start from; Inngest's own cannot be sent."""
     given = None if state is None else state.input
     event = given[0] if isinstance(given, list) and given else given
-    if not isinstance(event, Mapping) or str(event.get("name", "")).startswith("inngest/"):
+    if not isinstance(event, Mapping) or checks.is_internal(str(event.get("name", ""))):
         return {}
     return {"name": event.get("name"), "data": event.get("data")}
 
