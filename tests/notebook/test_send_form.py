@@ -185,6 +185,7 @@ def test_after_a_lost_answer_a_second_try_starts_nothing_twice() -> None:
         first, second = sent(server)
         assert first["id"] == second["id"]
         assert len(server.state.runs.rows) == before + 1
+        until(form.runs.area, "queued")  # the run of the first event, which the second has none of
         form.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -73,6 +74,7 @@ class SendForm(Form):
         self._remark = ""  # where the data comes from
         self._draft = uuid.uuid4().hex  # what is being composed, whatever it says by now
         self._sent = False
+        self._in_doubt: set[str] = set()  # the ids of events whose answer was lost
         self._make_fields()
         self._make_buttons()
         self._build(
@@ -207,18 +209,30 @@ class SendForm(Form):
             raise ValueError(say.NO_NAME)
         if not isinstance(data, dict | None):
             raise ValueError(say.NOT_AN_OBJECT)
+        key = self._id_of(name, data)
         try:
-            event_id = self._api.send(name, data, id=self._id_of(name, data))
+            event_id = self._api.send(name, data, id=key)
         except InngestError as error:
             if error.maybe_done:
+                self._in_doubt.add(key)
                 error.add_note(say.SAME_ID)
             raise
         self._sent, self._focus = True, self.another
         self.outcome.show(say.receipt(name, event_id))
         self._arrange()
         functions = {(function.app, function.function_id) for function, _ in self._triggers}
-        self.runs.follow(event_id, len(functions))
+        followed = self._first_of(name, key, event_id) if key in self._in_doubt else event_id
+        self.runs.follow(followed, len(functions))
         self._wrote(event_id, None)
+
+    def _first_of(self, name: str, key: str, event_id: str) -> str:
+        """Return the event that started the functions: the first of those with the same id."""
+        with suppress(InngestError):  # it was sent, whatever can be read now
+            same = [
+                event.event_id for event in self._api.events(name, limit=_RECENT) if event.id == key
+            ]
+            return min([event_id, *same])
+        return event_id
 
     def _id_of(self, name: str, data: Any) -> str:
         """Return the id of what is typed: the same for a second try, another for other data."""
