@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 from canned_server import Seen
+from story_changes import end
 from story_records import story
 from story_server import StoryServer
 
@@ -108,6 +110,24 @@ def test_a_run_that_has_ended_since_is_kept_with_its_end(path: Path, names: dict
     assert (before[0], after[0]) == ("Running", "Cancelled")
     assert before[1] == after[1] < after[2]
     assert [*steps["status"]] == ["Cancelled"]
+
+
+def test_a_run_that_was_queued_has_started_when_it_was_scheduled(
+    path: Path, names: dict[str, str]
+) -> None:
+    run = names["limited0"]
+    query = "select status, queued_at, started_at from runs where id = ?"
+    with StoryServer() as inngest, InngestAPI(inngest.url) as api:
+        inb.archive(api, path, older_than=None)
+        (before,) = inb.sql(query, path, parameters=[run]).itertuples(index=False)
+        row = inngest.state.runs.rows[run]
+        detail = row.record.detail | {"startedAt": "2026-11-22T19:40:00Z"}  # its first execution
+        inngest.state.runs.put(row._replace(record=replace(row.record, detail=detail)))
+        end(inngest, run)
+        inb.archive(api, path, older_than=MIDDLE)  # nothing is listed
+        (after,) = inb.sql(query, path, parameters=[run]).itertuples(index=False)
+    assert (before.status, str(before.started_at)) == ("Queued", "NaT")
+    assert (after.status, after.started_at) == ("Completed", before.queued_at)
 
 
 def test_an_open_run_that_the_server_has_lost_stays_as_it_was(

@@ -141,11 +141,18 @@ class _Archiving:
             f"SELECT id FROM ({kept}) WHERE ended_at IS NULL "
             "AND id NOT IN (SELECT id FROM read.runs)"
         ).fetchnumpy()
-        self._reading.runs_again([str(run_id) for run_id in found["id"]])
-        # A single run shows its first execution as its start; lists, and this, its scheduling.
+        run_ids = [str(run_id) for run_id in found["id"]]
+        self._reading.runs_again(run_ids)
+        # A single run shows its first execution as its start; lists, and this, its scheduling. Of
+        # a run that was queued, only its id is known to be as old, to a fifth of a second.
         self._spool.execute(
-            "UPDATE read.runs SET started_at = kept.started_at, scheduled_at = kept.started_at "
-            f"FROM ({kept}) kept WHERE runs.id = kept.id AND kept.started_at IS NOT NULL"
+            "UPDATE read.runs SET scheduled_at = coalesce(kept.started_at, kept.queued_at), "
+            "started_at = CASE WHEN runs.started_at IS NOT NULL "
+            "THEN coalesce(kept.started_at, kept.queued_at) END "
+            f"FROM ({kept}) kept WHERE runs.id = kept.id "
+            "AND coalesce(kept.started_at, kept.queued_at) IS NOT NULL "
+            "AND runs.id IN (SELECT unnest(?::VARCHAR[]))",
+            [run_ids],
         )
 
     def _check(self, table: str, key: str, asked: int) -> None:
