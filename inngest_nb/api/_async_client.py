@@ -128,7 +128,7 @@ class AsyncInngestAPI(HttpAPI):
         return await self._run(_runs.of_event(self._server, event_id, output=output))
 
     async def skipped_runs(self, event_id: str) -> Found[Run]:
-        """Return the runs of an event that a singleton function skipped."""
+        """Return the runs of an event that a singleton function skipped because it was running."""
         return await self._run(_graphql.skipped_runs(self._server, event_id))
 
     # Runs
@@ -185,7 +185,7 @@ class AsyncInngestAPI(HttpAPI):
         return await self._run(_graphql.batch_events(self._server, run_id))
 
     async def waits(self, run_id: str) -> Found[Wait]:
-        """Return for which events a run waits or has waited."""
+        """Return the events that a run waits for, or has waited for."""
         return await self._run(_graphql.waits(self._server, run_id))
 
     async def cancel(self, run_id: str) -> None:
@@ -213,15 +213,15 @@ class AsyncInngestAPI(HttpAPI):
         return await self._run(_catalog.function(self._server, app, function))
 
     async def workers(self) -> Found[Worker]:
-        """Return the workers' connections of apps of the method CONNECT."""
+        """Return the connections of workers, which apps of the method CONNECT have."""
         return await self._run(_graphql.workers(self._server))
 
     async def features(self) -> ServerFeatures:
-        """Return what this server has and others lack."""
+        """Return which optional features this server has."""
         return await self._run(_features.features(self._server))
 
     async def health(self) -> ServerHealth:
-        """Return how the server itself is."""
+        """Return the server's kind, queue depth and openness."""
         return await self._run(_health.health(self._server))
 
     # The connection

@@ -164,7 +164,7 @@ class InngestAPI(HttpAPI):
         return self._run(_runs.of_event(self._server, event_id, output=output))
 
     def skipped_runs(self, event_id: str) -> Found[Run]:
-        """Return the runs of an event that were skipped: a singleton function was running already.
+        """Return the runs of an event that were skipped because a singleton function was running.
 
         Other calls do not show them. Their `status` is skipped, and they have no times. Only
         GraphQL knows them: where that is off, the list is empty, `truncated`, and has `because`.
@@ -252,7 +252,7 @@ class InngestAPI(HttpAPI):
         return self._run(_graphql.batch_events(self._server, run_id))
 
     def waits(self, run_id: str) -> Found[Wait]:
-        """Return for which events a run waits or has waited, a row per waiting step.
+        """Return the events that a run waits for, or has waited for, one entry per waiting step.
 
         The event's name comes from GraphQL. Where that is off, it is None for a wait that lasts or
         has timed out, and the list has `truncated` and `because`.
@@ -291,7 +291,7 @@ class InngestAPI(HttpAPI):
         return self._run(_catalog.function(self._server, app, function))
 
     def workers(self) -> Found[Worker]:
-        """Return the workers' connections of apps of the method CONNECT, the last one first.
+        """Return the connections of workers, which apps of the method CONNECT have, latest first.
 
         At most 40. Only GraphQL knows them: where that is off, the list is empty, `truncated`, and
         has `because`. Apps of the method SERVE have no connections.
@@ -299,7 +299,7 @@ class InngestAPI(HttpAPI):
         return self._run(_graphql.workers(self._server))
 
     def features(self) -> ServerFeatures:
-        """Return what this server has and others lack. It is asked once per client.
+        """Return which optional features this server has. It is asked once per client.
 
         `run_query` is only told: what a newer server's `query` finds is incomplete (no run whose
         event was sent with an id of its own) and has wrong ends, so searches do not use it.
@@ -307,7 +307,7 @@ class InngestAPI(HttpAPI):
         return self._run(_features.features(self._server))
 
     def health(self) -> ServerHealth:
-        """Return how the server itself is, from two or three small requests."""
+        """Return the server's kind, queue depth and openness, from two or three small requests."""
         return self._run(_health.health(self._server))
 
     # The connection

@@ -7,7 +7,7 @@ from inngest_nb.api._client import InngestAPI
 
 
 def check_api(api: object) -> InngestAPI:
-    """Return a client of a real Inngest server that does not want to be awaited."""
+    """Return the client that was handed over, unless it is one that has to be awaited."""
     if isinstance(api, InngestAPI):
         return api
     also = ", not the async client" * isinstance(api, AsyncInngestAPI)

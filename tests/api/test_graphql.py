@@ -218,7 +218,7 @@ def test_of_many_workers_it_is_said_that_the_list_is_cut(connect: Any) -> None:
         inngest.graphql.workers *= 41
         found = connect(inngest.url).workers()
     assert (len(found), found.truncated) == (40, True)
-    assert found.because == "the server shows 40 connections"
+    assert found.because == "only the latest 40 connections were read"
 
 
 def test_without_graphql_it_is_said_that_workers_are_not_known(without: Any) -> None:

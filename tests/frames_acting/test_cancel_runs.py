@@ -223,7 +223,7 @@ def test_a_lost_answer_is_unknown_until_one_looks() -> None:
         plan = inb.cancel_runs(run_ids, api).run()
         assert results(plan) == {"done": 90, "unknown": 10}
         assert "cancel: unknown, inngest cancel: no answer from" in repr(plan)
-        assert ".settle() looks on the server" in repr(plan)
+        assert ".settle() looks up what became of them" in repr(plan)
         plan.settle()
         assert results(plan) == {"done": 100}
         reasons = plan.results["reason"].dropna()

@@ -190,7 +190,7 @@ def test_a_function_that_no_app_has_any_more_is_told(
     found = inb.checkup(api)
     assert to_do(found) == ["functions"]
     assert list(found["functions"]["run_id"]) == [names["long_stays"]]
-    assert "belongs to a function that no app has registered" in line(found, "functions").words
+    assert "belongs to a function that no app registers any more" in line(found, "functions").words
 
 
 def test_without_graphql_it_cannot_tell_which_workers_are_connected() -> None:

@@ -187,7 +187,7 @@ def workers_of(told: Told) -> Found[Worker]:
     entry = _quirks.part(told.data, "workerConnections")
     found = [_worker(_quirks.part(each, "node")) for each in _quirks.items(entry, "edges")]
     more = (_quirks.whole_number(entry.get("totalCount")) or 0) > len(found)
-    because = f"the server shows {_MOST_WORKERS} connections" if more else told.because
+    because = f"only the latest {_MOST_WORKERS} connections were read" if more else told.because
     return Found(found, truncated=because is not None, because=because)
 
 

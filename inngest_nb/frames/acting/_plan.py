@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def results(self) -> pd.DataFrame:
-        """A DataFrame with one row per run or event that something is done about.
+        """A DataFrame with one row per run or event that the plan acts on.
 
         `result` is done, refused, unknown or to do (categorical), `reason` what the server said,
         `at` when it was tried last, in UTC. `new_run_id` and `new_event_id` name what was started
@@ -90,7 +90,7 @@ class Plan:
         return self
 
     def settle(self) -> Self:
-        """See on the server what became of rows whose answer was lost, and return the plan.
+        """Look up what became of rows whose answer was lost, and return the plan.
 
         Nothing is done. A row that turns out not to have been done is `to do` again.
         """

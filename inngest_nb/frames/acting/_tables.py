@@ -133,8 +133,8 @@ def _next(work: Work, acted: Sequence[Row], *, begun: bool) -> str:
         return f"Nothing has been done yet. See .frame for each, then call .run({number})."
     if states[UNKNOWN]:
         return (
-            "Of the unknown ones no answer came: .settle() looks on the server what became of "
-            "them. .run() does so too, and goes on. See .results for each."
+            "No answer came for the unknown ones: .settle() looks up what became of them, and "
+            ".run() does so too before it goes on. See .results for each."
         )
     if states[TO_DO]:
         return "Call .run() to go on. See .results for each."

@@ -73,8 +73,8 @@ def functions(
             Finding(
                 Level.TO_DO,
                 "functions",
-                f"{_runs(gone)} belong{'s' * (len(gone) == 1)} to a function that no app has "
-                f"registered now{_if_cut(looked)}",
+                f"{_runs(gone)} belong{'s' * (len(gone) == 1)} to a function that no app "
+                f"registers any more{_if_cut(looked)}",
                 "start the version of the app that has this function, or cancel these runs",
             )
         )

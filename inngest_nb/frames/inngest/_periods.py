@@ -26,7 +26,7 @@ def compare_periods(
     function: str | None = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Return a DataFrame that tells for each function whether it fails more or takes longer.
+    """Compare two periods: return a row per function, whether it fails more or takes longer.
 
         inb.compare_periods(before=("7d", "1d"), after="1d")
         inb.compare_periods(api, before=(deploy - timedelta(days=7), deploy), after=deploy)

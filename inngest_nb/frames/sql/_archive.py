@@ -29,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def archive(
     api: InngestAPI | None, path: str | os.PathLike[str], *, older_than: checks.When | None = "30d"
 ) -> Archive:
-    """Keep all runs of a real Inngest server with their steps, and its events, in Parquet files.
+    """Archive the runs of a real Inngest server, with steps and events, in Parquet files.
 
         kept = inb.archive(api, "runs.parquet", older_than="30d")
         inb.sql("select status, count(*) from runs group by status", kept)
