@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ class Archive:
     step_attempts: int
     events: int
     added: int = 0
-    version: str = ""  # another after each change
+    version: str = field(default="", repr=False)  # another after each change
 
 
 def file_of(path: Path, table: str) -> Path:
@@ -54,15 +54,17 @@ def file_of(path: Path, table: str) -> Path:
     return path if table == "runs" else path.with_suffix(f".{table}.parquet")
 
 
-def checked_path(given: Any) -> Path:
+def checked_path(given: Any, name: str) -> Path:
     """Return where an archive is, or is to be."""
     if not isinstance(given, str | os.PathLike) or not os.fspath(given):
-        raise ValueError(f"path must be that of a file, such as 'runs.parquet', got {given!r}")
+        raise ValueError(f"{name} must be a file, such as 'runs.parquet', got {given!r}")
     path = Path(os.path.abspath(os.fsdecode(given)))
     if path.is_dir():
-        raise ValueError(f"path must be a file such as 'runs.parquet', but {path} is a folder")
+        raise ValueError(f"{name} must be a file, such as 'runs.parquet', but {path} is a folder")
     if path.suffix != ".parquet":
-        raise ValueError(f"path must end with .parquet, such as 'runs.parquet', got {path.name!r}")
+        raise ValueError(
+            f"{name} must end with .parquet, such as 'runs.parquet', got {words.short(path.name)!r}"
+        )
     return path
 
 
@@ -82,7 +84,7 @@ def opened(path: Path) -> Archive | None:
             file_of(path, table).name for table in TABLES if not file_of(path, table).exists()
         )
         raise ValueError(
-            f"path must be a whole archive, but beside {path} there is no {lost}: put it back, or "
+            f"{path} must be a whole archive, but beside it there is no {lost}: put it back, or "
             "begin a new archive at another path"
         )
     header = said[path]
@@ -107,7 +109,7 @@ def _said(file: Path) -> Mapping[str, Any]:
             ).fetchone()
         except duckdb.Error as error:
             raise ValueError(
-                f"path must be a new file or an archive, but {file} cannot be read as Parquet: "
+                f"{file} must be an archive, or not be there yet, but cannot be read as Parquet: "
                 f"{words.short(str(error), 200)}"
             ) from error
     try:
@@ -116,12 +118,12 @@ def _said(file: Path) -> Mapping[str, Any]:
         header = None
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
         raise ValueError(
-            f"path must be a new file or an archive, but {file} is another Parquet file; "
+            f"{file} must be an archive, or not be there yet, but is another Parquet file; "
             "choose another path"
         )
     if header["format"] != FORMAT:
         raise ValueError(
-            f"path must be an archive of format {FORMAT}, but {file} has format "
+            f"{file} must be an archive of format {FORMAT}, but has format "
             f"{header['format']}: use the version of inngest-nb that wrote it"
         )
     return header
