@@ -305,17 +305,40 @@ def test_other_files_are_left_alone(api: InngestAPI, inngest: StoryServer, path:
     assert len(inngest.seen) == asked
 
 
-def test_another_format_is_refused(api: InngestAPI, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ('{"format": 2}', "must be an archive of format 1, but has format 2"),
+        ('{"format": 1}', "what it says of itself is not whole"),
+        ('{"format": 1, "server": "x", "until": "soon", "version": ""}', "is not whole"),
+        ("[1]", "is another Parquet file"),
+        ("{", "is another Parquet file"),
+    ],
+)
+def test_another_format_is_refused(api: InngestAPI, path: Path, header: str, message: str) -> None:
     inb.archive(api, path, older_than=MIDDLE)
-    header = '{"format": 2}'
     with duckdb.connect() as other:
         other.execute(f"create table t as from '{path}'")
         other.execute(
             f"copy t to '{path}' (format parquet, kv_metadata {{inngest_nb: '{header}'}})"
         )
     for call in (lambda: inb.archive(api, path), lambda: inb.sql("from runs", path)):
-        with pytest.raises(ValueError, match="must be an archive of format 1, but has format 2"):
+        with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_a_file_with_other_columns_is_refused(api: InngestAPI, path: Path) -> None:
+    kept = inb.archive(api, path, older_than=MIDDLE)
+    with duckdb.connect() as other:
+        file = path.with_suffix(".events.parquet")
+        found = other.execute(f"select decode(value) from parquet_kv_metadata('{file}')").fetchone()
+        assert found
+        other.execute(
+            f"copy (select 1 as id) to '{file}' (format parquet, kv_metadata {{inngest_nb: '{found[0]}'}})"
+        )
+    with pytest.raises(ValueError, match="events.parquet cannot be read as a part of an archive"):
+        inb.sql("from events", kept)
+    assert len(inb.sql("from runs", kept)) == OLDER
 
 
 def test_an_archive_with_a_file_missing_is_refused(api: InngestAPI, path: Path) -> None:

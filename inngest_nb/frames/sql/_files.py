@@ -11,7 +11,7 @@ import glob
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -88,13 +88,18 @@ def opened(path: Path) -> Archive | None:
             "begin a new archive at another path"
         )
     header = said[path]
-    return Archive(
-        path=path,
-        server=str(header["server"]),
-        until=datetime.fromisoformat(str(header["until"])),
-        version=str(header["version"]),
-        **{name: int(header[name]) for name in ("runs", "steps", "step_attempts", "events")},
-    )
+    try:
+        return Archive(
+            path=path,
+            server=str(header["server"]),
+            until=datetime.fromisoformat(str(header["until"])).astimezone(UTC),
+            version=str(header["version"]),
+            **{name: int(header[name]) for name in ("runs", "steps", "step_attempts", "events")},
+        )
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{path} must be an archive, but what it says of itself is not whole"
+        ) from error
 
 
 def _said(file: Path) -> Mapping[str, Any]:
@@ -131,11 +136,19 @@ def _said(file: Path) -> Mapping[str, Any]:
 
 def load(database: DuckDBPyConnection, archive: Archive, wanted: set[str]) -> None:
     """Make tables of an archive, those that are wanted."""
+    import duckdb
+
     attempts = wanted & {"steps", "step_attempts"}
     for table in TABLES:
         if table in wanted or (table == "step_attempts" and attempts):
             create(database, table, tables.COLUMNS[table])
-            database.execute(f"INSERT INTO {table} {rows_of(archive, table)}")
+            try:
+                database.execute(f"INSERT INTO {table} {rows_of(archive, table)}")
+            except duckdb.Error as error:
+                raise ValueError(
+                    f"{file_of(archive.path, table)} cannot be read as a part of an archive: "
+                    f"{words.short(str(error), 200)}"
+                ) from error
     if attempts:
         database.execute(STEPS_VIEW)
 
@@ -188,7 +201,7 @@ def replaced(
     _check_unchanged(path, before)
     for table in TABLES:
         os.replace(file_of(new, table), file_of(path, table))
-    _sync(path.parent)
+        _sync(path.parent)
     return made
 
 
