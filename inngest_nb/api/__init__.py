@@ -3,33 +3,40 @@
 from inngest_nb.api._async_client import AsyncInngestAPI
 from inngest_nb.api._client import InngestAPI
 from inngest_nb.api.basics import _checks as checks
+from inngest_nb.api.basics import _quirks as quirks
+from inngest_nb.api.basics._listed import Listed, Page
 from inngest_nb.api.basics._values import (
     App,
     Event,
     Found,
     Function,
     Job,
-    Page,
     Run,
     RunError,
     Step,
     StepAttempt,
     Trace,
     Trigger,
+    keep_partial,
 )
 from inngest_nb.api.calls._events import NewEvent
-from inngest_nb.api.reading._windows import runs_in
+from inngest_nb.api.reading._kept import Kept
+from inngest_nb.api.reading._windows import Cache, Reading, runs_in
 
 __all__ = [
     "App",
     "AsyncInngestAPI",
+    "Cache",
     "Event",
     "Found",
     "Function",
     "InngestAPI",
     "Job",
+    "Kept",
+    "Listed",
     "NewEvent",
     "Page",
+    "Reading",
     "Run",
     "RunError",
     "Step",
@@ -37,5 +44,7 @@ __all__ = [
     "Trace",
     "Trigger",
     "checks",
+    "keep_partial",
+    "quirks",
     "runs_in",
 ]

@@ -116,7 +116,7 @@ def span_counts(given: Iterable[timedelta | None]) -> Microseconds:
 
 def text(values: Iterable[str | None]) -> Any:
     """Return a column of text; the contract's empty text means "not set" and is missing here."""
-    return pd.array([value or None for value in values], dtype="str")
+    return pd.array(np.array([value or None for value in values], dtype=object), dtype="str")
 
 
 def counts(values: Sequence[int | None]) -> Any:

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
+from functools import partial
 
-from inngest_nb.api import InngestAPI
+from inngest_nb.api import InngestAPI, Kept
 from inngest_nb.errors import InngestNotFoundError
+from inngest_nb.frames.inngest._asking import at_once
 
 _PAGE = 50  # one more tells whether there are more, and 51 are what the server gives at once
 _TIME = 10  # so many letters of an id are its time
+_AT_ONCE = 2
+_MANY = 4 * _PAGE
 
 
-def names_of(api: InngestAPI, event_ids: Collection[str]) -> dict[str, str]:
+def names_of(api: InngestAPI, event_ids: Iterable[str], kept: Kept | None = None) -> dict[str, str]:
     """Look up the names of events; Inngest's own and unknown ones have none.
+
+    What is looked up is kept, for an event stays as it is; from there, Inngest's own have the
+    name "".
+    """
+    wanted = {*event_ids}
+    known = kept.names(wanted) if kept else {}
+    missing = sorted(wanted - known.keys(), reverse=True)
+    half = len(missing) // 2
+    parts = [missing[:half], missing[half:]] if len(missing) > _MANY else [missing]
+    found: dict[str, str] = {}
+    for _, names in at_once(partial(_looked_up, api), parts, _AT_ONCE):
+        found |= names
+    if kept and missing:
+        kept.keep_names({key: found.get(key, "") for key in missing})
+    return known | found
+
+
+def _looked_up(api: InngestAPI, event_ids: Sequence[str]) -> dict[str, str]:
+    """Look up names, those of the latest events first.
 
     An id holds the time of its event, and lists are in the order of ids. So each request shows the
     events from a wanted one back: as few requests as the list has pages, or as there are ids.
     """
     names: dict[str, str] = {}
     shown_after: str | None = None  # the time in an id
-    for key in sorted(event_ids, reverse=True):
+    for key in event_ids:
         time = key[:_TIME]
         if key in names or (shown_after is not None and time > shown_after):
             continue
