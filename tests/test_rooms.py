@@ -99,6 +99,7 @@ LIBRARIES = {
         "history/",
         "notebook/",
         "engine/basics/_typed.py",
+        "frames/inngest/_rows.py",
     ],
     "nbclient": ["cli/_export.py"],
     "nbconvert": ["cli/_export.py"],

@@ -1,26 +1,25 @@
 """Runs as the columns of a frame, collected page by page.
 
-The runs are taken as the server lists them, and columns are made of many at once: a value for each
-run costs more than all else.
+The runs are taken as the server lists them, and each page becomes columns at once: that is when its
+values are at hand, and few objects outlive it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from msgspec.structs import astuple
 
 from inngest_nb.api import Listed, quirks
 from inngest_nb.frames.basics import _columns as columns
 
-Word = TypeVar("Word", str, str | None)
-
-_A_MICROSECOND = 26  # so many characters of a time
-_GO_ZERO = columns.microseconds([datetime.fromisoformat("0001-01-02T00:00:00+00:00")])[0]
+_MISSING = "NaTZ"
+_YEAR_1 = columns.microseconds([datetime(1, 1, 2, tzinfo=UTC)])[0]  # Go's zero time is before it
 
 
 class Rows:
@@ -29,15 +28,11 @@ class Rows:
     def __init__(self, *, outputs: bool, errors: bool) -> None:
         self._outputs, self._errors = outputs, errors
         self._run_ids: list[str] = []
-        self._apps: list[str] = []
-        self._functions: list[str] = []
-        self._statuses: list[str] = []
-        self._queued: list[str | None] = []
-        self._started: list[str | None] = []
-        self._ended: list[str | None] = []
         self._event_ids: list[str | None] = []
+        self._apps, self._functions, self._statuses, self._crons = (_Words() for _ in range(4))
+        self._times: list[columns.Microseconds] = []  # of each page: queued, started, ended
+        self._is_over: list[bool] = []
         self._batches: list[bool] = []
-        self._crons: list[str | None] = []
         self._results: list[Any] = []
         self._error_texts: list[str] = []
 
@@ -46,17 +41,20 @@ class Rows:
 
     def add(self, runs: Sequence[Listed]) -> None:
         """Add runs."""
-        self._run_ids += [run.id for run in runs]
-        self._apps += [run.app.id for run in runs]
-        self._functions += [run.function.id for run in runs]
-        self._statuses += [run.status for run in runs]
-        self._queued += [run.queued_at for run in runs]
-        self._started += [run.started_at for run in runs]
-        self._ended += [run.ended_at for run in runs]
-        causes = [run.trigger for run in runs]
+        if not runs:
+            return
+        ids, statuses, apps, functions, causes, queued, started, ended, _, _ = zip(
+            *map(astuple, runs), strict=True
+        )
+        self._run_ids += ids
+        self._statuses.add(statuses)
+        self._apps.add([app.id for app in apps])
+        self._functions.add([function.id for function in functions])
+        self._times.append(_microseconds([*queued, *started, *ended]).reshape(3, -1))
+        self._is_over += [end is not None for end in ended] if None in ended else [True] * len(ids)
         self._event_ids += [cause.event_ids[0] if cause.event_ids else None for cause in causes]
         self._batches += [cause.is_batch for cause in causes]
-        self._crons += [cause.cron_schedule for cause in causes]
+        self._crons.add([cause.cron_schedule for cause in causes])
         if self._outputs:
             self._results += [run.result for run in runs]
         if self._errors:
@@ -64,84 +62,109 @@ class Rows:
 
     def causes(self, most: int | None) -> list[str]:
         """Return the events that are to be named; a schedule's is Inngest's own."""
-        pairs = zip(self._event_ids[:most], self._crons[:most], strict=True)
-        return [event_id for event_id, cron in pairs if event_id and not cron]
+        scheduled = self._crons.are_set(most)
+        pairs = zip(self._event_ids[:most], scheduled, strict=True)
+        return [event_id for event_id, is_scheduled in pairs if event_id and not is_scheduled]
 
-    def frame(self, names: Mapping[str, str], at: datetime, most: int | None) -> pd.DataFrame:
+    def frame(
+        self, names: Mapping[str, str], at: datetime, most: int | None = None
+    ) -> pd.DataFrame:
         """Return the columns as a frame, for `most` runs at most; a run that is open lasts to `at`.
 
         `names` are those of events.
         """
-        statuses, status_of = _few(self._statuses[:most])
-        queued, started, ended = (
-            _microseconds(texts[:most]) for texts in (self._queued, self._started, self._ended)
-        )
-        late = columns.span_counts(quirks.lateness(status) for status in statuses)
-        is_over = np.array([text is not None for text in self._ended[:most]], dtype=bool)
+        statuses, which = self._statuses.words, self._statuses.codes(most)
+        pages = self._times or [np.empty((3, 0), np.int64)]
+        queued, started, ended = np.concatenate(pages, axis=1)[:, :most]
+        is_over = np.array(self._is_over[:most], dtype=bool)
+        late = columns.span_counts(quirks.lateness(status or "") for status in statuses)
         has_end = ended != columns.NOT_SET
-        ended[has_end] -= late[status_of[has_end]]
+        ended[has_end] -= late[which[has_end]]
         began = np.where(started == columns.NOT_SET, queued, started)
         until = np.where(is_over, ended, columns.microseconds([at])[0])
-        words = [
-            quirks.true_status(status, is_over=over)
+        ours = [
+            quirks.true_status(status or "", is_over=over)
             for status in statuses
             for over in (False, True)
         ]
-        events = self._event_ids[:most]
-        crons = self._crons[:most]
-        named = [
-            None if cron else names.get(event or "")
-            for event, cron in zip(events, crons, strict=True)
-        ]
         series = {
             "run_id": columns.text(self._run_ids[:most]),
-            "app": _repeated(self._apps[:most]),
-            "function": _repeated(self._functions[:most]),
-            "status": columns.words(words, columns.RUN_WORDS).take(2 * status_of + is_over),
-            "inngest_status": columns.text(statuses).take(status_of),
+            "app": self._apps.column(most),
+            "function": self._functions.column(most),
+            "status": columns.words(ours, columns.RUN_WORDS).take(2 * which + is_over),
+            "inngest_status": self._statuses.column(most),
             "queued_at": columns.times(queued),
             "started_at": columns.times(started),
             "ended_at": columns.times(ended),
             "duration": columns.durations(columns.spans(began, until)),
-            "event_name": _repeated(named),
-            "event_id": columns.text(events),
+            "event_name": self._named(names, most),
+            "event_id": columns.text(self._event_ids[:most]),
             "is_batch": np.array(self._batches[:most], dtype=bool),
-            "cron": _repeated(crons),
+            "cron": self._crons.column(most),
         }
         if self._outputs:
             series["output"] = columns.payloads(self._results[:most])
         if self._errors:
             series["error"] = columns.text(self._error_texts[:most])
-        return pd.DataFrame(series)
+        return pd.DataFrame(series, copy=False)
+
+    def _named(self, names: Mapping[str, str], most: int | None) -> Any:
+        found = _Words()
+        if names:
+            pairs = zip(self._event_ids[:most], self._crons.are_set(most), strict=True)
+            found.add([None if scheduled else names.get(key or "") for key, scheduled in pairs])
+        else:
+            found.add([None] * len(self._event_ids[:most]))
+        return found.column(most)
 
 
-def _few(values: Sequence[Word]) -> tuple[list[Word], npt.NDArray[np.int64]]:
-    """Return the different values, of which there are few, and which of them each value is."""
-    place = {value: number for number, value in enumerate(dict.fromkeys(values))}
-    return [*place], np.fromiter(map(place.__getitem__, values), np.int64, len(values))
+class _Words:
+    """A column of text in which few values repeat."""
 
+    def __init__(self) -> None:
+        self._place: dict[str | None, int] = {}
+        self._codes: list[int] = []
 
-def _repeated(values: Sequence[str | None]) -> Any:
-    """Return a column of text in which few values repeat."""
-    different, which = _few(values)
-    return columns.text(different).take(which)
+    @property
+    def words(self) -> list[str | None]:
+        """The different values."""
+        return [*self._place]
+
+    def add(self, values: Sequence[str | None]) -> None:
+        """Add values."""
+        place, new = self._place, {*values}
+        for value in new - place.keys():
+            place[value] = len(place)
+        if len(new) == 1:
+            self._codes += [place[values[0]]] * len(values)
+        else:
+            self._codes += map(place.__getitem__, values)
+
+    def codes(self, most: int | None) -> npt.NDArray[np.intp]:
+        """Return which of the words each value is."""
+        return np.array(self._codes[:most], dtype=np.intp)
+
+    def are_set(self, most: int | None) -> list[bool]:
+        """Tell which values are there."""
+        nothing = self._place.get(None)
+        return [code != nothing for code in self._codes[:most]]
+
+    def column(self, most: int | None) -> Any:
+        """Return the values."""
+        return columns.text(self.words).take(self.codes(most))
 
 
 def _microseconds(texts: Sequence[str | None]) -> columns.Microseconds:
-    """Read times of the server's, all at once."""
+    """Read times of the server's; None is missing, and so is what is no time."""
+    given = [text or _MISSING for text in texts] if None in texts else texts
+    # All at once, the zone that all end with is taken off: numpy knows none. Nor does it take
+    # nanoseconds for microseconds.
+    bare = "".join(given).split("Z")  # type: ignore[arg-type]
     try:
-        read = np.array([_bare(text) for text in texts], dtype="datetime64[us]")
-    except ValueError:  # one that is no time
+        if len(bare) != len(texts) + 1 or bare.pop():
+            raise ValueError("a time of another zone")
+        counts = np.array(bare, dtype="S26").astype("datetime64[us]").view(np.int64)
+    except ValueError:
         return columns.microseconds(map(quirks.time, texts))
-    counts = read.view(np.int64)
-    return np.where(counts < _GO_ZERO, columns.NOT_SET, counts)
-
-
-def _bare(text: str | None) -> str:
-    """Return a time without its zone, which numpy does not know, and without nanoseconds."""
-    if not text:
-        return "NaT"
-    if text[-1] == "Z":
-        return text[:_A_MICROSECOND] if len(text) > _A_MICROSECOND else text[:-1]
-    moment = quirks.time(text)
-    return moment.replace(tzinfo=None).isoformat() if moment else "NaT"
+    counts[counts < _YEAR_1] = columns.NOT_SET
+    return counts
