@@ -188,5 +188,8 @@ def written(entry: Listed) -> bytes:
 
 
 def read_written(entries: list[bytes]) -> tuple[Listed, ...]:
-    """Read entries that were written as JSON."""
-    return _entries.decode(b"[" + b",".join(entries) + b"]")
+    """Read entries that were written as JSON. Raises `ValueError`."""
+    try:
+        return _entries.decode(b"[" + b",".join(entries) + b"]")
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error

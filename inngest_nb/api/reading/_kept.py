@@ -118,7 +118,7 @@ class Kept:
             if not found:
                 return
             latest, name = found[-1][:2]
-            yield read_written([body for _, _, body in found])
+            yield self._read([body for _, _, body in found])
 
     def ends(self, outputs: bool, span: Span) -> tuple[str, ...]:
         """Return the ids of the first and the last run of a span."""
@@ -131,7 +131,7 @@ class Kept:
     def unsettled(self, outputs: bool, span: Span) -> list[Listed]:
         """Return those runs of a span that had not ended, or had only just."""
         found = self._all(f"SELECT body {_BETWEEN} AND NOT settled", (outputs, *span))
-        return [*read_written([body for (body,) in found])]
+        return [*self._read([body for (body,) in found])]
 
     def has_more_than(self, count: int, outputs: bool, span: Span) -> bool:
         """Tell whether a span has more than so many runs."""
@@ -204,6 +204,10 @@ class Kept:
 
     # The database
 
+    def _read(self, bodies: list[bytes]) -> tuple[Listed, ...]:
+        with self._in_words():
+            return read_written(bodies)
+
     def _all(self, asked: str, values: tuple[object, ...]) -> list[Any]:
         with self._using() as database:
             return database.execute(asked, values).fetchall()
@@ -261,6 +265,8 @@ class Kept:
                 database.execute("INSERT INTO server VALUES (?)", (self._url,))
                 database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            elif (found := ask("PRAGMA quick_check(1)")) != "ok":
+                raise self._refused(f"is damaged ({found})")
             whose = str(ask("SELECT url FROM server"))
             if whose != self._url:
                 raise self._refused(f"has the runs of {whose}, not of {self._url}")
@@ -279,7 +285,7 @@ class Kept:
             yield
         except OSError as error:
             raise self._refused(f"cannot be opened ({error.strerror})") from error
-        except (sqlite3.Error, ValueError) as error:  # or what is in it is no JSON
+        except (sqlite3.Error, ValueError) as error:  # which includes what is no JSON
             raise self._refused(f"cannot be used ({error})") from error
 
     def _refused(self, why: str) -> StoreFileError:
