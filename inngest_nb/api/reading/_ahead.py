@@ -15,6 +15,8 @@ _PAGE = 100
 _AT_ONCE = 2
 _AHEAD = 4  # stretches, of which all but the first wait to be shown
 _STRETCH = 1_000  # runs in a stretch
+_WINDOW = 200  # and in the first window of it
+_LONGEST = timedelta(days=36_500)
 _FEW = 300  # for so few, nothing is read ahead
 _PATIENCE = 1.0  # seconds for what is under way when the reading is given up
 
@@ -81,8 +83,9 @@ class _Plan:
 
     def __init__(self, first: _Lane, low: datetime | None, span: timedelta, at_once: int) -> None:
         self.lanes = deque([first])
-        self._low, self._at_once = low, at_once
+        self._low, self.at_once = low, at_once
         self._span = span
+        self._was_empty = False
         self._floor = low  # down to where stretches are planned
         if at_once > 1 and span and first.next is not None and first.next.high is not None:
             self._floor = self._below(first.next.high)
@@ -98,31 +101,34 @@ class _Plan:
         """Return the stretches of which pages are wanted now."""
         reading = [lane for lane in self.lanes if lane.next is not None]
         while (
-            len(reading) < self._at_once
+            len(reading) < self.at_once
             and len(self.lanes) < _AHEAD
             and self._floor is not None
             and self._low is not None
             and self._floor > self._low
         ):
             low = self._below(self._floor)
-            lane = _Lane(low, self._floor + OVERLAP, self.lanes[0].width or self._span / 5)
+            # Where there was nothing, there may be nothing for long.
+            width = self._span * 2 if self._was_empty else self._span * _WINDOW / _STRETCH
+            lane = _Lane(low, self._floor + OVERLAP, width)
             self._floor = low
             self.lanes.append(lane)
             reading.append(lane)
-        return reading[: self._at_once]
+        return reading[: self.at_once]
 
     def close_first(self) -> None:
         """Let the next stretch be shown; later ones are as long as this one's density tells."""
         read = self.lanes.popleft()
-        wanted = self._span * _STRETCH / max(read.count, 1)
-        self._span = min(max(wanted, self._span / 8), self._span * (8 if read.count else 64))
+        self._was_empty = not read.count
+        growth = min(_STRETCH / read.count, 8) if read.count else 64
+        self._span = min(self._span * max(growth, 1 / 8), _LONGEST)
 
 
 def _in_order(plan: _Plan, pool: ThreadPoolExecutor, ask: Ask, keep: Keep) -> Iterator[Runs]:
     while plan.lanes:
         first = plan.lanes[0]
         reading = plan.open()
-        for lane in reading:
+        for lane in reading if plan.at_once > 1 or not first.pages else ():
             if lane.asked is None and lane.next is not None:
                 lane.asked = pool.submit(ask, lane.next, _PAGE)
         if first.pages:
