@@ -129,8 +129,9 @@ def fetching() -> None:
         again = server.requests()
         verdict("api: requests for 10,000 runs again", again, goal=5, at_most=True)
 
-        event = api.events(limit=COUNT // 2)[-1]
-        wanted = {"event": event.name, "data": event.data}
+        api.send("lab/tiny", {"user": {"id": "u7"}})
+        wanted = {"data": {"user.id": "u7"}}
+        assert len(new_search(server.url, **wanted)) == 1
         times = measure(
             {
                 "search_runs": lambda: new_search(server.url),

@@ -6,6 +6,7 @@ values are at hand, and few objects outlive it.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -31,8 +32,7 @@ class Rows:
         self._event_ids: list[str | None] = []
         self._apps, self._functions, self._statuses, self._crons = (_Words() for _ in range(4))
         self._times: list[columns.Microseconds] = []  # of each page: queued, started, ended
-        self._is_over: list[bool] = []
-        self._batches: list[bool] = []
+        self._is_over, self._batches = bytearray(), bytearray()
         self._results: list[Any] = []
         self._error_texts: list[str] = []
 
@@ -51,10 +51,11 @@ class Rows:
         self._apps.add([app.id for app in apps])
         self._functions.add([function.id for function in functions])
         self._times.append(_microseconds([*queued, *started, *ended]).reshape(3, -1))
-        self._is_over += [end is not None for end in ended] if None in ended else [True] * len(ids)
-        self._event_ids += [cause.event_ids[0] if cause.event_ids else None for cause in causes]
-        self._batches += [cause.is_batch for cause in causes]
-        self._crons.add([cause.cron_schedule for cause in causes])
+        self._is_over += bytes([end is not None for end in ended])
+        events, are_batches, _, crons = zip(*map(astuple, causes), strict=True)
+        self._event_ids += [ids[0] if ids else None for ids in events]
+        self._batches += bytes(are_batches)
+        self._crons.add(crons)
         if self._outputs:
             self._results += [run.result for run in runs]
         if self._errors:
@@ -76,7 +77,7 @@ class Rows:
         statuses, which = self._statuses.words, self._statuses.codes(most)
         pages = self._times or [np.empty((3, 0), np.int64)]
         queued, started, ended = np.concatenate(pages, axis=1)[:, :most]
-        is_over = np.array(self._is_over[:most], dtype=bool)
+        is_over = np.frombuffer(self._is_over, dtype=bool)[:most]
         late = columns.span_counts(quirks.lateness(status or "") for status in statuses)
         has_end = ended != columns.NOT_SET
         ended[has_end] -= late[which[has_end]]
@@ -99,7 +100,7 @@ class Rows:
             "duration": columns.durations(columns.spans(began, until)),
             "event_name": self._named(names, most),
             "event_id": columns.text(self._event_ids[:most]),
-            "is_batch": np.array(self._batches[:most], dtype=bool),
+            "is_batch": np.frombuffer(self._batches, dtype=bool)[:most].copy(),
             "cron": self._crons.column(most),
         }
         if self._outputs:
@@ -123,7 +124,7 @@ class _Words:
 
     def __init__(self) -> None:
         self._place: dict[str | None, int] = {}
-        self._codes: list[int] = []
+        self._codes = array("q")
 
     @property
     def words(self) -> list[str | None]:
@@ -136,13 +137,13 @@ class _Words:
         for value in new - place.keys():
             place[value] = len(place)
         if len(new) == 1:
-            self._codes += [place[values[0]]] * len(values)
+            self._codes.extend(array("q", [place[values[0]]]) * len(values))
         else:
-            self._codes += map(place.__getitem__, values)
+            self._codes.extend(map(place.__getitem__, values))
 
-    def codes(self, most: int | None) -> npt.NDArray[np.intp]:
+    def codes(self, most: int | None) -> npt.NDArray[np.int64]:
         """Return which of the words each value is."""
-        return np.array(self._codes[:most], dtype=np.intp)
+        return np.array(self._codes, dtype=np.int64)[:most]
 
     def are_set(self, most: int | None) -> list[bool]:
         """Tell which values are there."""
