@@ -108,7 +108,7 @@ LIBRARIES = {
     "numpy": ["frames/"],
     "opentelemetry": ["engine/_otel.py"],
     "pandas": ["frames/", "notebook/"],
-    "sqlite3": ["api/reading/_kept.py", "store/tables/_sqlite"],
+    "sqlite3": ["api/reading/_kept", "store/tables/_sqlite"],
     "starlette": ["server/"],
     "tqdm": ["progress.py"],
     "traitlets": ["notebook/explore/_table.py", "notebook/live/_asking.py"],

@@ -255,6 +255,31 @@ def test_open_runs_in_all_of_the_history_are_looked_at_again(clock: Clock) -> No
         check_as_new(client)
 
 
+def test_what_memory_has_no_room_for_is_fetched_again(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inngest_nb.api.reading._kept_file._MOST_PAGES", 40)
+    with StoryServer(runs=600, now=clock) as server, InngestAPI(server.url) as client:
+        for _ in range(2):
+            rows, requests = requests_of(
+                server, lambda: inb.search_runs(client, since=None, event_names=False)
+            )
+            assert list(rows["run_id"]) == [run.run_id for run in client.runs(limit=None)]
+    assert requests > 5
+
+
+def test_two_clients_share_a_file(server: StoryServer, tmp_path: Path, clock: Clock) -> None:
+    file = tmp_path / "runs.db"
+    with InngestAPI(server.url) as one, InngestAPI(server.url) as other:
+        inb.search_runs(one, since=None, limit=100, cache=file)
+        assert len(check_as_new(other, cache=file)) == RUNS
+        clock.forward(hours=1)
+        one.send("lab/tiny")
+        assert len(check_as_new(one, cache=file)) == RUNS + 1
+        clock.forward(hours=1)
+        assert len(check_as_new(other, cache=file)) == RUNS + 1
+
+
 # Another server
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -406,6 +407,24 @@ def test_when_the_server_stops_the_error_has_what_has_come() -> None:
     assert isinstance(rows, pd.DataFrame)
     assert 200 < len(rows) < 400
     assert "the server failed before all were read" in rows.wf._repr_html_()
+
+
+class Terminal(io.StringIO):
+    """A terminal, as far as a bar can tell."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_takes_long_shows_how_far_it_has_come(
+    api: InngestAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inngest_nb.progress._PATIENCE", 0)  # else a short one shows nothing
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    inb.search_runs(api, since=None)
+    inb.search_events(api, since=None)
+    assert "Reading runs: " in terminal.getvalue()
+    assert "Reading events: " in terminal.getvalue()
 
 
 # Arguments that make no sense

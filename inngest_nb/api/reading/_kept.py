@@ -11,12 +11,13 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from inngest_nb.api.basics._listed import Listed, Page, read_written, written
+from inngest_nb.api.reading._kept_file import in_words, open_database, refused
 from inngest_nb.api.reading._moments import (
     FIRST,
     Span,
@@ -26,38 +27,10 @@ from inngest_nb.api.reading._moments import (
 )
 from inngest_nb.errors import StoreFileError
 
-_APPLICATION_ID = 0x694E4E52  # "iNNR"
-_SCHEMA_VERSION = 1
-_BUSY_SECONDS = 30.0
 # A run may show in lists some time after its scheduling, and what has just ended may be told more
 # exactly a moment later: what is younger is looked at again. By the server's clock.
 _MARGIN = timedelta(minutes=2)
-_MOST_PAGES = 65_536  # of 4 KiB, in memory
 _ROWS = 1_000
-
-_SCHEMA = (
-    "CREATE TABLE server (url TEXT NOT NULL)",
-    # Runs that were read with and without their outputs are kept apart: neither takes the
-    # other's place.
-    """
-    CREATE TABLE runs (
-        outputs INTEGER NOT NULL,
-        run_id TEXT NOT NULL,
-        at INTEGER NOT NULL,
-        settled INTEGER NOT NULL,
-        body BLOB NOT NULL,
-        PRIMARY KEY (outputs, run_id)
-    )
-    """,
-    "CREATE INDEX runs_by_time ON runs (outputs, at DESC, run_id DESC)",
-    "CREATE INDEX runs_open ON runs (outputs, at) WHERE NOT settled",
-    """
-    CREATE TABLE spans (
-        outputs INTEGER NOT NULL, scope TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL
-    )
-    """,
-    "CREATE TABLE names (event_id TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
-)
 _PUT = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)"
 _BETWEEN = "FROM runs WHERE outputs = ? AND at BETWEEN ? AND ?"
 
@@ -78,8 +51,8 @@ class Kept:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._margin = FIRST  # what was before it can change no more
-        with self._in_words():
-            self._database = self._open()
+        with in_words(self.path):
+            self._database = open_database(self.path, url)
         self._finalizer = weakref.finalize(self, _close, self._database, self._pid)
 
     def close(self) -> None:
@@ -205,7 +178,7 @@ class Kept:
     # The database
 
     def _read(self, bodies: list[bytes]) -> tuple[Listed, ...]:
-        with self._in_words():
+        with in_words(self.path):
             return read_written(bodies)
 
     def _all(self, asked: str, values: tuple[object, ...]) -> list[Any]:
@@ -214,7 +187,7 @@ class Kept:
 
     @contextlib.contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._in_words():
+        with self._lock, in_words(self.path):
             yield self._database
 
     @contextlib.contextmanager
@@ -231,75 +204,12 @@ class Kept:
                 if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_FULL or self.path:
                     raise
 
-    def _open(self) -> sqlite3.Connection:
-        address = ":memory:"
-        if self.path is not None:
-            address = str(self.path)
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-        database = sqlite3.connect(
-            address, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._prepare(database)
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        """Look at what is there before anything is written; make what is missing."""
-        ask: Callable[[str], object] = lambda what: database.execute(what).fetchone()[0]  # noqa: E731
-        if self.path is None:
-            database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            has_tables = ask("SELECT count(*) FROM sqlite_master")
-            if has_tables and ask("PRAGMA application_id") != _APPLICATION_ID:
-                raise self._refused("is a database of something else, not of runs")
-            if has_tables and ask("PRAGMA user_version") != _SCHEMA_VERSION:
-                raise self._refused("was written by another version of inngest_nb")
-            if not has_tables:
-                for statement in _SCHEMA:
-                    database.execute(statement)
-                database.execute("INSERT INTO server VALUES (?)", (self._url,))
-                database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            elif (found := ask("PRAGMA quick_check(1)")) != "ok":
-                raise self._refused(f"is damaged ({found})")
-            whose = str(ask("SELECT url FROM server"))
-            if whose != self._url:
-                raise self._refused(f"has the runs of {whose}, not of {self._url}")
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
-        # What a power cut takes of it is fetched again.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-
-    @contextlib.contextmanager
-    def _in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise self._refused(f"cannot be opened ({error.strerror})") from error
-        except (sqlite3.Error, ValueError) as error:  # which includes what is no JSON
-            raise self._refused(f"cannot be used ({error})") from error
-
-    def _refused(self, why: str) -> StoreFileError:
-        return StoreFileError(
-            f"cache: {self.path or 'memory'} {why}; it was not changed",
-            target=str(self.path),
-            hint="pass the path of another file as cache=, or leave it out to keep runs in memory",
-        )
-
     def replaced(self) -> StoreFileError:
         """Make the error for a server that no longer has what is kept here."""
-        return self._refused(
+        return refused(
+            self.path,
             f"has runs that {self._url} does not know: it has started from nothing, or another "
-            "server is at that address"
+            "server is at that address",
         )
 
 
