@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -138,7 +139,7 @@ class Page(msgspec.Struct, frozen=True, dict=True):
     cursor: str | None = None
     fetched_at: datetime | None = None
 
-    @property
+    @cached_property
     def runs(self) -> tuple[Run, ...]:
         """The runs of the page."""
         return tuple(run_of(each, listed=True) for each in self.listed)

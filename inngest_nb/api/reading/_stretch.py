@@ -50,7 +50,7 @@ class Stretch:
             self.width *= 2 if page.listed else 8
             at_end = window.low is None or (self.low is not None and window.low <= self.low)
             self.next = None if at_end else self._below(window.low)
-            return window
+            return window if page.cursor is None else None
         edge = page.listed and edge_of(page.listed[-1])
         if not edge or (window.high is not None and edge >= window.high):
             # More runs of one moment than fit into a page.

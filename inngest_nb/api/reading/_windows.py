@@ -61,7 +61,7 @@ class Reading:
         output: bool,
         cache: Cache,
     ) -> None:
-        self._api, self._cache = api, cache
+        self._api = api
         self._statuses, self._apps = check_statuses(status), check_apps(app)
         self._function, self._output = function, output
         # What is read of some app or function is all of that; what is read of some status is not
