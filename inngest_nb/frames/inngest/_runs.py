@@ -68,8 +68,8 @@ def search_runs(
 
     `df.wf` is a readable table and answers questions. `attrs` has `source`, `fetched_at`, `filter`,
     `truncated` (runs are missing) and `truncated_because`. Interrupted, or when the server fails,
-    the error's `partial` is the frame of what was read (or the list of the events, if it came no
-    further).
+    the error's `partial` is the frame of what was read, which need not be without a gap (or the
+    list of the events, if it came no further).
 
     Raises `ValueError` for an argument that makes no sense, and `InngestError` as `api.runs` does.
     """
