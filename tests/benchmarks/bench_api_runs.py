@@ -29,6 +29,7 @@ from inngest_nb import InngestAPI
 
 TESTS = Path(__file__).parents[1]
 COUNT, MANY = 10_000, 100_000
+WORDS = ["running", "completed", "failed", "canceled", "queued"]
 NOW = datetime(2026, 12, 1, tzinfo=UTC)  # later than the story
 
 # Says its address, and for each line it reads, how many requests came since the last one.
@@ -75,17 +76,22 @@ def frame_of(items: list[Any]) -> pd.DataFrame:
     rows = pd.DataFrame(items)
     for column in ("queuedAt", "startedAt", "endedAt"):
         rows[column] = pd.to_datetime(rows[column], utc=True, format="ISO8601").dt.as_unit("us")
-    causes = rows["trigger"]
+    causes, statuses = rows["trigger"], rows["status"].astype("str")
+    canceled = statuses == "CANCELLED"  # which lists show as ended ten seconds too late
+    rows["endedAt"] -= pd.to_timedelta(canceled * 10, unit="s")
+    ours = statuses.str.lower().replace("cancelled", "canceled")
+    lasted = rows["endedAt"].fillna(NOW) - rows["startedAt"]
     return pd.DataFrame(
         {
             "run_id": rows["id"],
             "app": rows["app"].map(lambda app: app["id"]),
             "function": rows["function"].map(lambda function: function["id"]),
-            "status": rows["status"].astype("category"),
+            "status": pd.Categorical(ours, categories=WORDS),
+            "inngest_status": statuses,
             "queued_at": rows["queuedAt"],
             "started_at": rows["startedAt"],
             "ended_at": rows["endedAt"],
-            "duration": pd.to_timedelta(pd.to_numeric(rows["durationMs"]), unit="ms"),
+            "duration": lasted,
             "event_id": causes.map(lambda cause: cause["eventIds"][0]),
             "is_batch": causes.map(lambda cause: cause.get("isBatch", False)),
             "cron": causes.map(lambda cause: cause.get("cronSchedule")).astype("str"),
@@ -177,8 +183,7 @@ def framing() -> None:
             items += json.loads(body)["data"]
         return frame_of(items)
 
-    shared = [name for name in by_hand().columns if name not in ("status", "duration", "ended_at")]
-    pd.testing.assert_frame_equal(ours()[shared], by_hand()[shared], check_dtype=False)
+    pd.testing.assert_frame_equal(ours().drop(columns="event_name"), by_hand())
     compare(
         "api: JSON of 100,000 runs to frame",
         ours,

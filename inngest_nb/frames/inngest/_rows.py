@@ -20,6 +20,7 @@ from inngest_nb.api import Listed, quirks
 from inngest_nb.frames.basics import _columns as columns
 
 _MISSING = "NaTZ"
+_YES = b"\1"
 _YEAR_1 = columns.microseconds([datetime(1, 1, 2, tzinfo=UTC)])[0]  # Go's zero time is before it
 
 
@@ -51,7 +52,8 @@ class Rows:
         self._apps.add([app.id for app in apps])
         self._functions.add([function.id for function in functions])
         self._times.append(_microseconds([*queued, *started, *ended]).reshape(3, -1))
-        self._is_over += bytes([end is not None for end in ended])
+        open_too = None in ended
+        self._is_over += bytes([end is not None for end in ended]) if open_too else _YES * len(ids)
         events, are_batches, _, crons = zip(*map(astuple, causes), strict=True)
         self._event_ids += [ids[0] if ids else None for ids in events]
         self._batches += bytes(are_batches)
