@@ -24,7 +24,9 @@ def test_an_app_without_a_worker_is_told(server: TroubledServer, api: InngestAPI
     assert list(found["workers"]["workers"]) == [0]
 
 
-def test_a_worker_that_takes_no_runs_does_not_count(server: TroubledServer, api: InngestAPI) -> None:
+def test_a_worker_that_takes_no_runs_does_not_count(
+    server: TroubledServer, api: InngestAPI
+) -> None:
     server.graphql.workers[0] |= {"status": "DRAINING"}
     assert line(inb.checkup(api)).level is Level.TO_DO
 
