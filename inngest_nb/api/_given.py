@@ -11,4 +11,7 @@ def check_api(api: object) -> InngestAPI:
     if isinstance(api, InngestAPI):
         return api
     also = ", not the async client" * isinstance(api, AsyncInngestAPI)
-    raise TypeError(f"api must be an InngestAPI{also}; got {type(api).__name__}")
+    raise TypeError(
+        f"api must be an InngestAPI{also}, such as inb.InngestAPI('http://localhost:8288'), "
+        f"got {type(api).__name__}"
+    )

@@ -18,6 +18,7 @@ from inngest_nb.frames.insight._errors import error_groups
 from inngest_nb.state import EventType
 
 _FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))
+_STEPS_OF = "the steps of runs: use it on inb.trace_frame(df)"
 # What some frames answer beyond what all do.
 _MORE = {
     columns.WORKFLOWS: ('rate("1h")',),
@@ -218,7 +219,7 @@ class WorkflowAccessor:
         event are left out. `runs`, a frame of `search_runs`, supplies apps and functions, which
         are missing otherwise.
         """
-        self._only("slowest", "trace_frame()", columns.STEPS)
+        self._only("slowest", _STEPS_OF, columns.STEPS)
         return self._from_here(steps.slowest(self._rows, runs, n))
 
     def queue_delay(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -228,7 +229,7 @@ class WorkflowAccessor:
         `started_at`, or until `fetched_at` for a step that is still queued. Long delays call for
         more workers or a higher concurrency limit.
         """
-        self._only("queue_delay", "trace_frame(), search_runs() doesn't tell it", columns.STEPS)
+        self._only("queue_delay", _STEPS_OF, columns.STEPS)
         return self._from_here(steps.queue_delays(self._rows, runs))
 
     def saved_by_retry(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -244,7 +245,7 @@ class WorkflowAccessor:
         `runs`, a frame of `search_runs`, supplies apps, functions and how runs ended; without it,
         apps and functions are missing, and a run has ended the way its function did.
         """
-        self._only("saved_by_retry", "trace_frame()", columns.STEPS)
+        self._only("saved_by_retry", _STEPS_OF, columns.STEPS)
         return self._from_here(steps.saved_by_retry(self._rows, runs))
 
     def _words(self) -> pd.Series[Any]:

@@ -69,6 +69,20 @@ def test_a_state_server_is_recognized(connect: Any, state_server: StateServer, c
         connect(state_server.url).send("x/y")
 
 
+def test_an_address_for_events_where_something_else_answers_is_told_with_its_own_name(
+    connect: Any, state_server: StateServer
+) -> None:
+    with StoryServer() as inngest:
+        for wrong, named in (
+            (state_server.url, "as event_base_url or INNGEST_EVENT_API_BASE_URL"),
+            (f"{inngest.url}/app", f"inb.InngestAPI(event_base_url={inngest.url!r})"),
+        ):
+            with pytest.raises(NotInngestError) as elsewhere:
+                connect(inngest.url, event_base_url=wrong).send("x/y")
+            assert named in elsewhere.value.__notes__[0]
+            assert "came from event_base_url" in elsewhere.value.__notes__[0]
+
+
 @pytest.mark.parametrize(
     ("status", "media_type", "body"),
     [

@@ -144,6 +144,23 @@ def test_an_address_of_inngest_that_is_dead_is_told_with_its_variable(
     assert finding(inb.doctor(), "Inngest").words.startswith("INNGEST_API_BASE_URL must start with")
 
 
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [("signing key", "INNGEST_SIGNING_KEY"), ("event key", "INNGEST_EVENT_KEY")],
+)
+def test_a_key_that_cannot_be_one_is_told_once_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, subject: str, name: str
+) -> None:
+    monkeypatch.setenv(name, "two\nlines")
+    with StoryServer() as inngest:
+        checkup = inb.doctor(inngest.url)
+    assert checkup.to_do == 1
+    found = finding(checkup, subject)
+    assert name in found.cure
+    assert "https" not in found.cure
+    assert "two" not in str(checkup)
+
+
 @pytest.mark.parametrize("path", ["/runs", "/api"])
 def test_of_a_dashboard_it_says_which_address_is_right(path: str) -> None:
     with StoryServer() as inngest:

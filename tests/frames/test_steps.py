@@ -58,7 +58,7 @@ def test_it_gives_as_many_as_are_asked_for() -> None:
 
 @pytest.mark.parametrize("n", [0, -1, True, "3", None])
 def test_what_is_no_number_of_steps_is_refused(n: Any) -> None:
-    with pytest.raises(ValueError, match="n is how many steps, such as 10"):
+    with pytest.raises(ValueError, match="n must be a number of steps above 0, such as 10"):
         steps(*MANY).wf.slowest(n)
 
 
@@ -170,9 +170,9 @@ def test_hostile_text_is_only_text(text: str, question: str) -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_only_steps_answer(question: str) -> None:
-    with pytest.raises(AttributeError, match=rf"{question}\(\) needs trace_frame"):
+    with pytest.raises(AttributeError, match=rf"{question}\(\) needs the steps of runs: use it on"):
         getattr(runs().wf, question)()
-    with pytest.raises(AttributeError, match=rf"{question}\(\) needs trace_frame"):
+    with pytest.raises(AttributeError, match=rf"{question}\(\) needs the steps of runs: use it on"):
         getattr(inb.activity_frame([]).wf, question)()
     with pytest.raises(ValueError, match="runs must be a frame of runs"):
         getattr(steps().wf, question)(runs="r1")

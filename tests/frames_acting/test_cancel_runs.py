@@ -251,6 +251,25 @@ def test_a_cancel_that_arrives_after_one_has_looked_is_done_all_the_same() -> No
         assert results(plan.run()) == {"done": 1}
 
 
+def test_a_run_that_the_server_has_forgotten_meanwhile_does_not_hold_up_the_others() -> None:
+    lost: list[str] = []
+
+    def the_first(seen: Seen) -> bool:
+        """Lose the first answer, and have the server forget the run, as after a restart."""
+        if not is_cancel(seen) or lost:
+            return False
+        lost.append(seen.target.split("/")[-2])
+        del server.state.runs.rows[lost[0]]
+        return True
+
+    with losing(the_first) as (server, api):
+        plan = inb.cancel_runs(queue(server, 3), api).run()
+        assert results(plan) == {"done": 2, "unknown": 1}
+        assert results(plan.run()) == {"done": 2, "refused": 1}
+        refused = plan.results.set_index("run_id").loc[lost[0]]
+        assert refused["reason"] == "the server no longer has it"
+
+
 def test_over_a_line_that_is_cut_each_is_canceled_and_none_twice(inngest: StoryServer) -> None:
     run_ids = queue(inngest, 60)
     with InngestAPI(inngest.url) as api:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import story_events
 from acted_runs import losing, results
 from canned_server import Seen
 from story_records import story
@@ -112,7 +113,7 @@ def test_an_event_of_inngests_own_can_only_be_invoked_with(
 
 def test_an_event_that_the_server_does_not_have_is_left_out(api: InngestAPI) -> None:
     plan = inb.replay_events("01M82A54TCY12XB7AYZ9APCG5A", api)
-    assert list(plan.frame["left_out"]) == ["the server does not have it"]
+    assert list(plan.frame["left_out"]) == ["the server shows no such event"]
 
 
 @pytest.mark.parametrize("to", [None, "nb-lab/square"])
@@ -163,12 +164,25 @@ def test_many_events_go_in_a_few_requests(inngest: StoryServer, api: InngestAPI)
     assert plan.results["new_event_id"].nunique() == 250
 
 
+def test_only_the_event_that_the_server_refuses_is_refused(
+    api: InngestAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = (10, 2_000, 20, 30)
+    ids = api.send_many({"name": "lab/nothing", "data": {"text": "x" * size}} for size in sizes)
+    plan = inb.replay_events(ids, api)
+    monkeypatch.setattr(story_events, "MAX_EVENT_BYTES", 1_000)
+    assert results(plan.run()) == {"done": 1, "to do": 3}
+    assert results(plan.run()) == {"done": 1, "refused": 1, "to do": 2}
+    assert "over the max size" in plan.results["reason"][1]
+    assert results(plan.run()) == {"done": 3, "refused": 1}
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"events": 5}, "events must be an event's id, several, or a frame"),
         ({"events": "x"}, "events must be an id of 26 letters and digits"),
-        ({"events": pd.DataFrame({"x": [1]})}, "events needs the column event_id"),
+        ({"events": pd.DataFrame({"x": [1]})}, "events must have a column event_id"),
         ({"to": "square"}, "to must be the app and the short id .* got 'square'"),
         ({"to": "nb-lab/"}, "to must be the app and the short id"),
         ({"to": 5}, "to must be the app and the short id .* got 'int'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import re
 from typing import Any
 
 import pytest
@@ -137,6 +138,21 @@ def test_lost_answers_are_unknown_and_found_by_looking(
         assert plan.results["new_event_id"].notna().sum() == 1
         assert results(plan.run()) == {"done": 5}
         assert asked(server, "rerun").total() == 4
+
+
+def test_nothing_is_run_again_twice_where_v1_does_not_tell_what_a_run_repeats(
+    names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_rerun, "_VISIBLE", _rerun._VISIBLE * 0)
+    with losing(is_rerun) as (server, api):
+        plan = inb.rerun_runs(names["order1"], api).run()
+        broken = {"error": "could not load the run", "data": None, "status": 500}
+        path = re.compile("GET /v1/runs/([^/]+)")
+        server._routes.insert(0, (path, lambda *_: (200, "application/json", broken)))
+        assert results(plan.run()) == {"done": 1}
+        (again,) = inb.rerun_runs(names["order1"], api).frame["left_out"]
+        assert again.startswith("was run again before, as ")
+        assert asked(server, "rerun").total() == 1
 
 
 @pytest.mark.parametrize("kind", ["order1", "order2"])

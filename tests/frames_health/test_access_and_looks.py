@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hostile_strings import HOSTILE_STRINGS
 from story_records import story
-from story_server import EVENT_KEY, SIGNING_KEY
+from story_server import EVENT_KEY, SIGNING_KEY, StoryServer
 from story_troubles import TroubledServer
 
 import inngest_nb as inb
@@ -54,6 +54,15 @@ def test_a_self_hosted_server_whose_graphql_answers_everyone_is_told() -> None:
     asked = [seen for seen in open_.seen + closed.seen if seen.target in ("/v0/gql", "/metrics")]
     assert {seen.target for seen in asked} == {"/v0/gql", "/metrics"}
     assert not [seen for seen in asked if "authorization" in seen.headers]
+
+
+def test_a_graphql_that_refuses_the_question_is_not_called_closed() -> None:
+    with StoryServer("cloud") as server, InngestAPI(server.url, SIGNING_KEY) as api:
+        del server.graphql._fields["apps"]  # as a later server may have renamed it
+        found = inb.checkup(api)
+    assert line(found, "access").level is Level.NOTE
+    assert "cannot tell whether GraphQL" in line(found, "access").words
+    assert found["access"]["answers_without_key"].isna().all()
 
 
 def test_a_key_that_is_missing_is_asked_for() -> None:

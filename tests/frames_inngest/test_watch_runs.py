@@ -356,3 +356,17 @@ def test_arguments_that_make_no_sense_are_refused(lab: Lab, given: Any, message:
 def test_a_watch_says_what_it_watches(lab: Lab) -> None:
     watch = inb.watch_runs(lab.api, status="failed", every=timedelta(minutes=1))
     assert repr(watch) == f"<RunWatch of {lab.inngest.url}, every 60 s, status=['failed']>"
+
+
+def test_a_run_whose_duration_the_server_leaves_out_lasted_until_its_end(lab: Lab) -> None:
+    watch = inb.watch_runs(lab.api)
+    run_id = lab.queue()
+    lab.start(run_id)
+    lab.end(run_id)
+    row = lab.inngest.state.runs.rows[run_id]
+    item = {name: said for name, said in row.record.item.items() if name != "durationMs"}
+    lab.inngest.state.runs.put(row._replace(record=replace(row.record, item=item)))
+    lab.later(5)
+    (told,) = watch.poll().itertuples()
+    assert told.change == "ended"
+    assert told.duration == told.ended_at - told.started_at

@@ -169,6 +169,28 @@ def test_a_cancel_whose_answer_was_lost_is_looked_up() -> None:
         explorer.close()
 
 
+@pytest.mark.parametrize("lost", ["what it has become", "everything"])
+def test_what_was_done_is_told_also_where_the_run_cannot_be_read_again(lost: str) -> None:
+    away = threading.Event()
+    everything = lost == "everything"
+    with (
+        StoryServer(
+            lose=lambda seen: away.is_set() and (everything or seen.method == "GET")
+        ) as server,
+        InngestAPI(server.url) as api,
+    ):
+        explorer = make_explorer(api)
+        choose(explorer, NAMES["long_stays"])
+        press(explorer, explorer.editing.cancel)
+        away.set()
+        press(explorer, explorer.editing.confirm_cancel)
+        outcome, trouble = explorer.editing.outcome, explorer.editing.trouble
+        assert ("Canceled" in words(outcome)) == (not everything)
+        assert ("may or may not have done it" in words(trouble)) == everything
+        assert "inngest run:" not in words(trouble)
+        explorer.close()
+
+
 def test_a_question_is_about_the_run_it_named(explorer: Explore, api: InngestAPI) -> None:
     choose(explorer, NAMES["long_stays"])
     press(explorer, explorer.editing.cancel)

@@ -70,7 +70,7 @@ def test_it_begins_with_the_last_data_and_says_what_the_event_starts(api: Innges
     assert "Starts nb-lab/order-pipeline." in words(form.starts)
     assert "Begins with the data of the last one, received 2026-11-22" in words(form.starts)
     type_into(form, form.name, "lab/nobody.listens")
-    assert "No function of the server is triggered by this event" in words(form.starts)
+    assert "This event triggers no function on the server" in words(form.starts)
     type_into(form, form.name, "lab/never.sent")
     assert form.payload.text.value == ""
     assert "No event of this name has been sent yet" in words(form.starts)
@@ -308,7 +308,11 @@ def test_every_field_has_a_label_and_every_control_a_hook(api: InngestAPI) -> No
     [
         ({"data": [1]}, ValueError, "data must be an object such as {'order_id': 'A1'}"),
         ({"data": {"a": object()}}, TypeError, r"at \$\.a"),
-        ({"api": "http://127.0.0.1:9"}, TypeError, "api must be an InngestAPI; got str"),
+        (
+            {"api": "http://127.0.0.1:9"},
+            TypeError,
+            "api must be an InngestAPI, such as .*, got str",
+        ),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(

@@ -38,6 +38,11 @@ def is_ulid(text: str) -> bool:
     return _ULID.fullmatch(text) is not None
 
 
+def is_internal(event_name: str) -> bool:
+    """Tell whether an event is one that only Inngest itself sends, such as for an invocation."""
+    return event_name.startswith("inngest/")
+
+
 def check_name(value: str, name: str, example: str) -> str:
     """Return the name of an app or a function."""
     if isinstance(value, str) and value and value not in (".", ".."):

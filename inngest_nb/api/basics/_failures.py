@@ -168,13 +168,17 @@ def elsewhere(settings: Settings, request: Request, what: str) -> NotInngestErro
     url = settings.url_of(events=request.events)
     source = settings.event_url_source if request.events else settings.url_source
     origin = "/".join(url.split("/")[:3])
+    own = request.events and source != settings.url_source  # an address that only events go to
+    argument = "event_base_url" if own else "base_url"
+    named = f"{argument} or {'INNGEST_EVENT_API_BASE_URL' if own else 'INNGEST_API_BASE_URL'}"
     if what == STATE_SERVER:
         hint = f"use inb.InngestStore({url!r}) for it; InngestAPI needs the address of a real "
-        hint += "Inngest server, as base_url or INNGEST_API_BASE_URL"
+        hint += f"Inngest server, as {named}"
     elif what in (DASHBOARD, WRONG_PATH):
-        hint = f"pass the address without a path: inb.InngestAPI({origin!r})"
+        given = f"event_base_url={origin!r}" if own else repr(origin)
+        hint = f"pass the address without a path: inb.InngestAPI({given})"
     else:
-        hint = "pass the address of an Inngest server as base_url or INNGEST_API_BASE_URL; a dev "
+        hint = f"pass the address of an Inngest server as {named}; a dev "
         hint += "server usually is at http://localhost:8288"
     return NotInngestError(
         f"inngest {request.operation}: {url} is {what}",

@@ -101,7 +101,7 @@ def _signing_keys(given: str | None) -> tuple[NamedKey, ...]:
         names = ("INNGEST_SIGNING_KEY", "INNGEST_SIGNING_KEY_FALLBACK")
         texts = [(name, os.environ.get(name, "")) for name in names]
     return tuple(
-        NamedKey(Key(text, "signing key"), source, bool(_SIGNING_KEY.fullmatch(text)))
+        NamedKey(_key(text, "signing key", source), source, bool(_SIGNING_KEY.fullmatch(text)))
         for source, text in texts
         if text
     )
@@ -111,8 +111,17 @@ def _event_key(given: str | None) -> NamedKey | None:
     source = "INNGEST_EVENT_KEY" if given is None else "event_key"
     text = os.environ.get("INNGEST_EVENT_KEY", "") if given is None else given
     return (
-        NamedKey(Key(text, "event key"), source, not text.startswith("signkey-")) if text else None
+        NamedKey(_key(text, "event key", source), source, not text.startswith("signkey-"))
+        if text
+        else None
     )
+
+
+def _key(text: str, name: str, source: str) -> Key:
+    try:
+        return Key(text, name)
+    except ValueError as error:
+        raise ValueError(f"{source} cannot be used: {error}") from None
 
 
 class _NoEventKeys(logging.Filter):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from inngest_nb import wire, words
 from inngest_nb.api.basics import _failures, _quirks
-from inngest_nb.api.basics._checks import check_ulid, time_text
+from inngest_nb.api.basics._checks import check_ulid, is_internal, time_text
 from inngest_nb.api.basics._exchange import Operation, Query, Server
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._values import Event, Found, keep_partial
@@ -134,7 +134,7 @@ def _checked(event: object, number: int) -> Encoded:
     name = event.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"{where} has no name; add one, such as 'shop/order.placed'")
-    if name.startswith("inngest/"):
+    if is_internal(name):
         raise ValueError(
             f"{where} is called {words.short(name)!r}, but names that start with inngest/ are "
             "reserved for the server; use another one, such as 'shop/order.placed'"

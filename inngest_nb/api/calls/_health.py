@@ -23,5 +23,6 @@ def health(server: Server) -> Operation[ServerHealth]:
     is_open = None
     if kind != "dev":  # which asks for no key anywhere
         told = yield from _graphql.ask(server, "health", _graphql.APPS)
-        is_open = told.because is None
+        if told.because in (None, _graphql.OFF):  # else it said something against the question
+            is_open = told.because is None
     return ServerHealth(kind=kind, queue_depth=int(depth[1]) if depth else None, is_open=is_open)

@@ -77,8 +77,10 @@ def _look(api: InngestAPI, row: Row) -> None:
     with row.busy:
         if row.result != UNKNOWN:
             return
-        run = api.run(row.key, output=False)
-        if not run.is_over:
+        run = seen(api, row.key).run
+        if run is None:
+            row.settle(REFUSED, "the server no longer has it")
+        elif not run.is_over:
             row.settle(TO_DO, "no answer came, and it has not been canceled")
         elif run.status == "canceled":
             row.settle(DONE, "no answer came, but it has been canceled")

@@ -81,7 +81,7 @@ def _wanted(events: Any) -> list[tuple[str, bool]]:
 
 def _in_frame(events: pd.DataFrame) -> list[tuple[Any, bool]]:
     if "event_id" not in events.columns:
-        raise ValueError("events needs the column event_id, such as search_events() has")
+        raise ValueError("events must have a column event_id, as the frame of search_events() has")
     if not {"run_id", "is_batch"} <= {*events.columns}:
         return [(key, False) for key in events["event_id"].dropna()]
     rows = events[["event_id", "run_id", "is_batch"]].dropna().itertuples(index=False)
@@ -110,7 +110,7 @@ def _read(api: InngestAPI, wanted: tuple[str, bool]) -> list[Row]:
             return [Row(key, sources=(Source.of(api.event(key)),))]
         sources = sending.of_batch(api, api.run(key, output=False))
     except InngestNotFoundError:
-        return [Row(key, left_out="the server does not have it")]
+        return [Row(key, left_out="the server shows no such event")]
     if not sources:
         return [Row(key, left_out="a batch whose events the server does not show")]
     return [Row(source.key, sources=(source,)) for source in sources]
@@ -119,7 +119,7 @@ def _read(api: InngestAPI, wanted: tuple[str, bool]) -> list[Row]:
 def _plan_to_send(row: Row) -> None:
     if row.left_out:
         return
-    if row.name.startswith(sending.OWN):
+    if checks.is_internal(row.name):
         row.left_out = "Inngest's own event, which only to= can replay"
     else:
         row.action = "send again"

@@ -93,7 +93,7 @@ class _Rerun(Work):
             row.left_out = "a batch, of which a rerun would take the first event only"
             return
         row.sources = sending.of_batch(api, run)
-        if row.sources and not any(source.name.startswith(sending.OWN) for source in row.sources):
+        if row.sources and not any(checks.is_internal(source.name) for source in row.sources):
             row.action = f"send the batch's {count_text(len(row.sources), 'event')} again"
         else:
             row.sources = ()
@@ -158,12 +158,16 @@ def _later_runs(api: InngestAPI, run: Run) -> list[Run]:
 
 
 def _repeat(api: InngestAPI, run: Run, others: Sequence[Run]) -> str:
-    """Return the one of other runs that repeats a run, or what that repeats itself."""
+    """Return the one of later runs that repeats a run, or what that repeats itself.
+
+    Only v1 tells what a run repeats. Where it does not answer, a later run of the same event and
+    function counts: it repeats something, and nothing is to be done twice.
+    """
     if not others:
         return ""
-    originals = {run.run_id, api.run(run.run_id).original_run_id}
+    originals = {run.run_id, api.run(run.run_id).original_run_id, None}
     for other in others:
-        if api.run(other.run_id).original_run_id in originals - {None}:
+        if api.run(other.run_id).original_run_id in originals:
             return other.run_id
     return ""
 

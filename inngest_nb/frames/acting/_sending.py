@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from inngest_nb.api import Function, InngestAPI, NewEvent, Run, checks
-from inngest_nb.errors import InngestSendError
+from inngest_nb.errors import InngestSendError, InngestStatusError
 from inngest_nb.frames.acting._rows import DONE, TO_DO, UNKNOWN, Row, Source
 
-OWN = "inngest/"  # how the names of events begin that nobody but the server sends
 _SKEW = timedelta(minutes=10)  # by which the server's clock may differ from ours
 _KEY_LETTERS = 24
 
@@ -79,6 +78,11 @@ def send(api: InngestAPI, rows: Sequence[Row], keys: Keys) -> None:
         for row in rows:
             if row.result == UNKNOWN and id(row) not in lost:
                 row.settle(TO_DO, "the server did not accept it with those before it")
+        raise
+    except InngestStatusError:
+        # The server stops at the first bad event; it has not looked at those after that one.
+        for row in rows[1:]:
+            row.settle(TO_DO, "the server refused the one before it")
         raise
     _settle_accepted(whose, accepted)
 

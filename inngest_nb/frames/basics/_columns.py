@@ -14,7 +14,9 @@ import pandas as pd
 from inngest_nb.history import OPEN
 from inngest_nb.state import EventType
 
-STATUS_WORDS = ("running", "completed", "failed", "canceled")
+RESULT_WORDS = ("completed", "failed")  # what was canceled tells neither of success nor failure
+ENDED_WORDS = (*RESULT_WORDS, "canceled")
+STATUS_WORDS = ("running", *ENDED_WORDS)
 # Beyond a workflow's words: its run ended and nothing says what became of the activity.
 OUTCOME_WORDS = (*STATUS_WORDS, "abandoned")
 # A real Inngest's runs wait for a worker, its steps also for an event or a time.
@@ -210,7 +212,7 @@ def span_of(given: Span, name: str) -> timedelta:
         return timedelta(seconds=seconds)  # refuses NaT, as of ""
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(
-            f"{name} is seconds, a timedelta or text such as '2h', got {given!r}"
+            f"{name} must be seconds, a timedelta or text such as '2h', got {given!r}"
         ) from error
 
 

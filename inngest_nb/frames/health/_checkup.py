@@ -199,6 +199,14 @@ def _access(api: InngestAPI, health: ServerHealth) -> Finding:
         local = is_loopback(urlsplit(api.base_url).hostname)
         said = "a dev server asks for no key: whoever reaches this port can start and cancel runs"
         return Finding(Level.OK if local else Level.NOTE, "access", said)
+    if health.is_open is None:
+        return Finding(
+            Level.NOTE,
+            "access",
+            "cannot tell whether GraphQL (/v0/gql) answers without a key: it refused the question",
+            "try `inngest start --no-ui`, which switches it off, or let only trusted machines "
+            "reach the port",
+        )
     return Finding(Level.OK, "access", "GraphQL (/v0/gql) does not answer without a key")
 
 

@@ -34,8 +34,9 @@ def zombies(looked: Looked, client: Lines) -> Finding:
         "it is still needed:",
         (
             *client,
-            'for run_id in inb.checkup(api)["zombies"].run_id:',
-            "    api.cancel(run_id)",
+            'plan = inb.cancel_runs(inb.checkup(api)["zombies"], api)',
+            "print(plan)",
+            "plan.run()",
         ),
     )
 

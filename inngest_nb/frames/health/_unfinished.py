@@ -12,6 +12,7 @@ from inngest_nb import words
 from inngest_nb.api import InngestAPI, Job, Run
 from inngest_nb.errors import InngestNotFoundError
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._run_columns import run_columns
 from inngest_nb.frames.inngest._asking import at_once
 from inngest_nb.progress import progress
 
@@ -76,22 +77,9 @@ def _is_stuck(api: InngestAPI, run: Run, now: datetime) -> bool:
 def frame_of(found: Iterable[Unfinished], now: datetime) -> pd.DataFrame:
     """Return a row per run; `job` is what the server will do next, `due_at` when."""
     found = [*found]
-    runs = [each.run for each in found]
-    started = columns.microseconds(run.started_at or run.queued_at for run in runs)
-    until = columns.microseconds(now for _ in runs)
     return pd.DataFrame(
         {
-            "run_id": columns.text(run.run_id for run in runs),
-            "app": columns.text(run.app for run in runs),
-            "function": columns.text(run.function for run in runs),
-            "status": columns.words((run.status for run in runs), columns.RUN_WORDS),
-            "inngest_status": columns.text(run.inngest_status for run in runs),
-            "queued_at": columns.times(columns.microseconds(run.queued_at for run in runs)),
-            "started_at": columns.times(columns.microseconds(run.started_at for run in runs)),
-            "ended_at": columns.times(columns.microseconds(run.ended_at for run in runs)),
-            "duration": columns.durations(columns.spans(started, until)),
-            "event_id": columns.text(run.event_ids[0] if run.event_ids else None for run in runs),
-            "is_batch": pd.array([run.is_batch for run in runs], dtype=bool),
+            **run_columns([each.run for each in found], now),
             "job": columns.text(each.job.kind if each.job else None for each in found),
             "due_at": columns.times(
                 columns.microseconds(each.job.at if each.job else None for each in found)

@@ -17,7 +17,7 @@ def check_event(name: str | None, argument: str) -> str | None:
     if name is None:
         return None
     checks.check_name(name, argument, "shop/order.placed")
-    if name.startswith("inngest/"):
+    if checks.is_internal(name):
         raise ValueError(
             f"{argument} must be an event of yours, such as 'shop/order.placed': the server does "
             f"not list Inngest's own, got {words.short(name, 60)!r}"

@@ -87,10 +87,10 @@ def _window(given: Period, name: str, now: datetime) -> _Window | None:
     ends = given if isinstance(given, tuple) else (given, None)
     if len(ends) != 2:
         raise ValueError(_want(name, f"got {len(ends)} ends"))
-    try:
-        return checks.check_window(*ends, now)
-    except ValueError as error:
-        raise ValueError(_want(name, str(error))) from None
+    start, end = (checks.check_time(each, name, now) for each in ends)
+    if start is not None and end is not None and start >= end:
+        raise ValueError(f"{name} must begin before it ends, for example {name}=('7d', '1d')")
+    return start, end
 
 
 def _check_order(before: _Window | None, after: _Window | None) -> None:
@@ -117,7 +117,14 @@ def _runs(
     if window is not None:
         return search_runs(api, app=app, function=function, since=window[0], until=window[1])
     rows: pd.DataFrame = given
-    for name, wanted in (("app", app), ("function", function)):
-        if wanted is not None:
-            rows = rows[rows[name] == wanted]
+    if missing := {name for name, wanted in (("app", app), ("function", function)) if wanted} - {
+        *rows.columns
+    }:
+        raise ValueError(f"before and after must have the column {min(missing)} to be narrowed by")
+    if app is not None:
+        rows = rows[rows["app"] == app]
+    if function is not None:
+        # By its short id or, as a search finds it too, by the long one.
+        long = rows["app"] + "-" + rows["function"] if "app" in rows.columns else rows["function"]
+        rows = rows[(rows["function"] == function) | (long == function)]
     return rows

@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, Self
 
-import numpy as np
 import pandas as pd
 
 from inngest_nb.api import InngestAPI, Run, checks, runs_in
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._run_columns import run_columns
 from inngest_nb.frames.inngest._asking import attrs_of, opened
 from inngest_nb.progress import progress
 
@@ -161,7 +161,7 @@ class RunWatch(Iterator[pd.DataFrame]):
 
     def _change(self, run: Run) -> _Change | None:
         before = self._statuses.get(run.run_id)
-        if before == run.status or before in columns.STATUS_WORDS[1:]:
+        if before == run.status or before in columns.ENDED_WORDS:
             return None  # what is over stays over
         if run.is_over:
             return _Change(run, "ended", before)
@@ -169,7 +169,7 @@ class RunWatch(Iterator[pd.DataFrame]):
 
     def _note(self, runs: list[Run], at: datetime) -> None:
         """Keep the statuses of what may show again: what has not ended, and this look's runs."""
-        over = columns.STATUS_WORDS[1:]
+        over = columns.ENDED_WORDS
         kept = {key: status for key, status in self._statuses.items() if status not in over}
         for run in runs:
             before = self._statuses.get(run.run_id)
@@ -178,28 +178,15 @@ class RunWatch(Iterator[pd.DataFrame]):
         self._since = max(self._since, at - _LATE)
 
     def _made(self, changes: list[_Change], at: datetime) -> pd.DataFrame:
-        runs = [change.run for change in changes]
-        started = columns.microseconds(run.started_at or run.queued_at for run in runs)
-        so_far = columns.spans(started, columns.microseconds(at for run in runs))
-        took = columns.span_counts(run.duration if run.is_over else None for run in runs)
+        told = run_columns([change.run for change in changes], at)
         made = pd.DataFrame(
             {
-                "run_id": columns.text(run.run_id for run in runs),
-                "app": columns.text(run.app for run in runs),
-                "function": columns.text(run.function for run in runs),
+                **{name: told[name] for name in ("run_id", "app", "function")},
                 "change": columns.words((each.kind for each in changes), _CHANGES),
                 "previous_status": columns.words(
                     (each.before for each in changes), columns.RUN_WORDS
                 ),
-                "status": columns.words((run.status for run in runs), columns.RUN_WORDS),
-                "inngest_status": columns.text(run.inngest_status for run in runs),
-                "queued_at": columns.times(columns.microseconds(run.queued_at for run in runs)),
-                "started_at": columns.times(columns.microseconds(run.started_at for run in runs)),
-                "ended_at": columns.times(columns.microseconds(run.ended_at for run in runs)),
-                "duration": columns.durations(np.where(took == columns.NOT_SET, so_far, took)),
-                "event_id": columns.text(
-                    run.event_ids[0] if run.event_ids else None for run in runs
-                ),
+                **{name: column for name, column in told.items() if name != "is_batch"},
             }
         )
         made.attrs.update(attrs_of(self._api, self._said, None, at))

@@ -17,7 +17,7 @@ _MOST = 100_000  # rows
 def rates(began: pd.Series[Any], status: pd.Series[Any], every: timedelta) -> pd.DataFrame:
     """Return one row a span with what became of the runs that began in it."""
     if every <= timedelta():
-        raise ValueError(f"every is a duration above 0, such as '1h', got {every}")
+        raise ValueError(f"every must be a duration above 0, such as '1h', got {every}")
     words = status.reset_index(drop=True).astype("str").fillna("")
     starts = _starts(as_utc(began.reset_index(drop=True)), every)
     counts = pd.crosstab(starts, words).reindex(_spans(starts, every), fill_value=0)
@@ -43,7 +43,7 @@ def _spans(starts: pd.Series[Any], every: timedelta) -> pd.DatetimeIndex:
         return pd.DatetimeIndex([], dtype="datetime64[us, UTC]", name="start")
     if (last - first) / every >= _MOST:
         raise ValueError(
-            f"every must be longer, such as '1d': from {first:%Y-%m-%d} to {last:%Y-%m-%d} are "
-            f"more than {_MOST:,} times {every}"
+            f"every must be longer, such as '1d': {first:%Y-%m-%d} to {last:%Y-%m-%d} would be "
+            f"more than {_MOST:,} rows of {every}"
         )
     return pd.date_range(first, last, freq=pd.Timedelta(every), unit="us", name="start")

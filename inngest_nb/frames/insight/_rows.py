@@ -11,9 +11,7 @@ from inngest_nb.frames.basics import _columns as columns
 
 FUNCTION = ["app", "function"]
 STEP = [*FUNCTION, "step", "kind"]
-# A run that came to a result; what was canceled tells neither of success nor of failure.
-RESULTS = ("completed", "failed")
-ENDED = (*RESULTS, "canceled")
+RESULTS, ENDED = columns.RESULT_WORDS, columns.ENDED_WORDS
 _OPEN = ("queued", "running", "waiting")
 
 _TEXTS = ("run_id", *STEP, "error")

@@ -31,7 +31,7 @@ _PAUSES = ("sleep", "wait")
 def slowest(rows: pd.DataFrame, runs: pd.DataFrame | None, most: int) -> pd.DataFrame:
     """Return how long the steps took that ended, the slowest first."""
     if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-        raise ValueError(f"n is how many steps, such as 10, got {most!r}")
+        raise ValueError(f"n must be a number of steps above 0, such as 10, got {most!r}")
     steps = steps_of(rows, runs, "step", "kind", "duration")
     ended = steps[steps["status"].isin(RESULTS) & ~steps["kind"].isin(_PAUSES)]
     return _spread(ended, ended["duration"]).head(most)

@@ -53,7 +53,10 @@ def archive(
     now = datetime.now(UTC)
     end = checks.check_time(older_than, "older_than", now)
     if not place.parent.is_dir():
-        raise ValueError(f"path must be in a folder that is there, but {place.parent} is not")
+        raise ValueError(
+            f"path must be in an existing folder, but {place.parent} does not exist; "
+            "create it first"
+        )
     before = files.opened(place)
     with opened_api(api) as server:
         if before is not None and before.server != server.base_url:

@@ -76,6 +76,11 @@ def sql(
             truncated_because=None,
         )
         return answer
+    if not isinstance(source, InngestAPI | None):
+        raise TypeError(
+            "source must be an InngestAPI, an archive or the path of one, got "
+            f"{type(source).__name__}"
+        )
     with opened(source) as api, lock(connect()) as database:
         _read(Reading(api, database), wanted, start, end)
         answer = _answer(database, query, parameters)
@@ -95,8 +100,8 @@ def _tables_of(query: str, parameters: Parameters | None) -> set[str]:
         statements = empty.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise ValueError(
-                "query must be a single SELECT, such as 'select * from runs' "
-                "(a PIVOT with its values: ON status IN ('Failed', 'Completed'))"
+                "query must be a single SELECT, such as 'select * from runs'; "
+                "a PIVOT must list its values: ON status IN ('Failed', 'Completed')"
             )
         try:
             empty.sql(query, params=parameters)
@@ -128,7 +133,7 @@ def _archive(source: Archive | str | os.PathLike[str]) -> Archive:
     found = files.opened(path)
     if found is None:
         raise ValueError(
-            f"source must be an archive, but there is no {path}: write it by archive()"
+            f"source must be an archive, but {path} does not exist: write it with archive()"
         )
     return found
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from inngest_nb.api import RunStore
+from inngest_nb.api import RunStore, checks
 from inngest_nb.errors import InngestError
 from inngest_nb.history import times_of
 from inngest_nb.notebook.page import Area, filling, notice, row
@@ -180,8 +180,14 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._answers.children = ()
 
     def _reload(self, run_id: str) -> WorkflowState | None:
-        """Show a run as the server has it now."""
-        state = self._store.load(run_id)
+        """Show a run as the server has it now; None where it cannot be read.
+
+        That is no failure of what was done before: the next look shows the run, or says why not.
+        """
+        try:
+            state = self._store.load(run_id)
+        except InngestError:
+            return None
         if state is not None:
             self._written(run_id, state)
         return state
@@ -207,7 +213,7 @@ def _event_of(state: WorkflowState | None) -> dict[str, Any]:
     """Return the name and the data of the event to start from; Inngest's own cannot be sent."""
     given = None if state is None else state.input
     event = given[0] if isinstance(given, list) and given else given
-    if not isinstance(event, Mapping) or str(event.get("name", "")).startswith("inngest/"):
+    if not isinstance(event, Mapping) or checks.is_internal(str(event.get("name", ""))):
         return {}
     return {"name": event.get("name"), "data": event.get("data")}
 

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from inngest_nb import wire
-from inngest_nb.api import Function, InngestAPI, Trigger, check_api
+from inngest_nb.api import Function, InngestAPI, Trigger, check_api, checks
 from inngest_nb.errors import InngestError
 from inngest_nb.history import pretty
 from inngest_nb.notebook.forms import Form, PayloadField
@@ -24,7 +24,6 @@ from inngest_nb.words import visible
 __all__ = ["SendForm", "send_form"]
 
 _RECENT = 50  # events whose names are offered too
-_OWN = "inngest/"
 
 
 def send_form(
@@ -140,7 +139,7 @@ class SendForm(Form):
         ]
         lately = [event.name for event in self._api.events(limit=_RECENT)]
         names = dict.fromkeys([*sorted(waited), *lately])
-        self._names = [name for name in names if not name.startswith(_OWN)]
+        self._names = [name for name in names if not checks.is_internal(name)]
         self.name.options = [visible(name) for name in self._names]
         self._functions = functions
 
@@ -155,7 +154,7 @@ class SendForm(Form):
         if self._functions is None:
             self._read_functions()
         self._tell_starts()
-        if not name or name.startswith(_OWN):
+        if not name or checks.is_internal(name):
             return
         last = next(iter(self._api.events(name, limit=1)), None)
         if self._given is None and not self.payload.is_edited and name == self._typed_name:

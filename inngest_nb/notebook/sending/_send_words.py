@@ -34,7 +34,7 @@ def starts(name: str, triggers: Sequence[tuple[Function, Trigger]]) -> str:
     if not name:
         return ""
     if not triggers:
-        return "No function of the server is triggered by this event."
+        return "This event triggers no function on the server."
     return f"Starts {', '.join(_started(*each) for each in triggers)}."
 
 
