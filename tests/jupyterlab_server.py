@@ -29,9 +29,13 @@ _SETTINGS = {
 
 
 class LabServer:
-    """A JupyterLab process of its own: own settings, own kernels' folders, own random token."""
+    """A JupyterLab process of its own: own settings, own kernels' folders, own random token.
 
-    def __init__(self, python: str, folder: Path) -> None:
+    `inngest` is the address of the real Inngest that its notebooks are to find.
+    """
+
+    def __init__(self, python: str, folder: Path, inngest: str = "") -> None:
+        self._inngest = inngest
         self.root = folder / "root"
         self._own = folder / "jupyter"
         self._python = python
@@ -144,6 +148,7 @@ class LabServer:
             "JUPYTERLAB_WORKSPACES_DIR": str(self._own / "workspaces"),
             "IPYTHONDIR": str(self._own / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
+            "INNGEST_API_BASE_URL": self._inngest,
             "NO_PROXY": LOOPBACK,
             "no_proxy": LOOPBACK,
         }

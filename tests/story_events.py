@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -101,11 +102,12 @@ def listed(events: Sequence[Json], query: Query) -> list[Json]:
     after, before = (_time(query, which) for which in ("receivedAfter", "receivedBefore"))
     if cursor and not is_ulid(cursor):
         raise BadQueryError("Invalid cursor query parameter")
+    if cursor:
+        upwards = events[::-1]
+        events = events[len(events) - bisect_left(upwards, cursor, key=_place) :]
     found = []
     for event in events:
         if event["name"].startswith("inngest/") or (name and event["name"] != name):
-            continue
-        if cursor and event["internal_id"] >= cursor:
             continue
         received = nanoseconds(event["received_at"])
         if (after is not None and received < after) or (before is not None and received > before):
@@ -114,6 +116,11 @@ def listed(events: Sequence[Json], query: Query) -> list[Json]:
         if len(found) == limit:
             break
     return found
+
+
+def _place(event: Json) -> str:
+    key: str = event["internal_id"]
+    return key
 
 
 def _time(query: Query, name: str) -> int | None:

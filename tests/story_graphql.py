@@ -86,7 +86,7 @@ class GraphQL:
     def __init__(self, state: State) -> None:
         self.state = state
         self.workers: list[Json] = [
-            edge["node"]
+            dict(edge["node"])
             for asked in exchanges()
             if asked.name == "gql-worker-connections"
             for edge in asked.response["body"]["data"]["workerConnections"]["edges"]

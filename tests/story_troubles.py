@@ -11,13 +11,6 @@ from canned_server import Answer, Seen
 from inngest_replay import Kind
 from story_records import story
 from story_server import StoryServer
-from story_v2 import JSON
-
-# As `gql-apps` was recorded, of a server with a key as of one without.
-_APPS = [
-    {"externalID": "nb-lab", "method": "SERVE"},
-    {"externalID": "nb-lab-connect", "method": "CONNECT"},
-]
 
 
 class TroubledServer(StoryServer):
@@ -50,6 +43,4 @@ class TroubledServer(StoryServer):
             head = "# TYPE inngest_queue_depth gauge\n"  # as it was recorded
             said = f"{head}inngest_queue_depth {self._depth}\n"
             return self._made(200, "text/plain; version=0.0.4; charset=utf-8", said)
-        if seen.target == "/v0/gql" and self.ui and b"{apps{externalID method}}" in seen.body:
-            return self._made(200, JSON, {"data": {"apps": _APPS}})
         return super()._answer(seen)

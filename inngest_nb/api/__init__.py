@@ -4,13 +4,14 @@ from inngest_nb.api._async_client import AsyncInngestAPI
 from inngest_nb.api._client import InngestAPI
 from inngest_nb.api._given import check_api
 from inngest_nb.api.basics import _checks as checks
+from inngest_nb.api.basics import _quirks as quirks
+from inngest_nb.api.basics._listed import Listed, Page
 from inngest_nb.api.basics._values import (
     App,
     Event,
     Found,
     Function,
     Job,
-    Page,
     Run,
     RunError,
     ServerFeatures,
@@ -21,21 +22,27 @@ from inngest_nb.api.basics._values import (
     Trigger,
     Wait,
     Worker,
+    keep_partial,
 )
 from inngest_nb.api.calls._events import NewEvent
-from inngest_nb.api.reading._windows import runs_in
+from inngest_nb.api.reading._kept import Kept
+from inngest_nb.api.reading._windows import Cache, Reading, runs_in
 from inngest_nb.api.states._run_store import RunStore
 
 __all__ = [
     "App",
     "AsyncInngestAPI",
+    "Cache",
     "Event",
     "Found",
     "Function",
     "InngestAPI",
     "Job",
+    "Kept",
+    "Listed",
     "NewEvent",
     "Page",
+    "Reading",
     "Run",
     "RunError",
     "RunStore",
@@ -49,5 +56,7 @@ __all__ = [
     "Worker",
     "check_api",
     "checks",
+    "keep_partial",
+    "quirks",
     "runs_in",
 ]

@@ -13,6 +13,7 @@ from inngest_nb.api.basics._checks import (
     Order,
     TimeField,
     When,
+    check_apps,
     check_choice,
     check_limit,
     check_name,
@@ -22,8 +23,9 @@ from inngest_nb.api.basics._checks import (
 )
 from inngest_nb.api.basics._exchange import Operation, Server
 from inngest_nb.api.basics._failures import Request, unanswered
+from inngest_nb.api.basics._listed import Page
 from inngest_nb.api.basics._settings import Settings
-from inngest_nb.api.basics._values import Event, Found, Page, Run
+from inngest_nb.api.basics._values import Event, Found, Run
 from inngest_nb.api.calls import _events, _runs
 from inngest_nb.errors import InngestDecodeError, InngestError
 from inngest_nb.store.http import (
@@ -181,7 +183,7 @@ class HttpAPI:
         window = check_window(since, until, datetime.now(UTC))
         return _runs.wanted(
             check_statuses(status),
-            app if app is None else check_name(app, "app", "shop"),
+            check_apps(app),
             function if function is None else check_name(function, "function", "charge-card"),
             window,
             check_choice(by, "by", get_args(TimeField)),

@@ -15,13 +15,13 @@ from inngest_nb.api._api import HttpAPI, check_size
 from inngest_nb.api.basics._checks import Order, TimeField, When
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
+from inngest_nb.api.basics._listed import Page
 from inngest_nb.api.basics._values import (
     App,
     Event,
     Found,
     Function,
     Job,
-    Page,
     Run,
     ServerFeatures,
     ServerHealth,
@@ -125,6 +125,11 @@ class AsyncInngestAPI(HttpAPI):
 
     async def event_runs(self, event_id: str, *, output: bool = False) -> Found[Run]:
         """Return the runs that an event triggered, at most 40."""
+        page = await self.event_runs_page(event_id, output=output)
+        return Found(page.runs, truncated=page.cursor is not None)
+
+    async def event_runs_page(self, event_id: str, *, output: bool = False) -> Page:
+        """Return these runs as a page, which shows them as they are listed, too."""
         return await self._run(_runs.of_event(self._server, event_id, output=output))
 
     async def skipped_runs(self, event_id: str) -> Found[Run]:
@@ -137,7 +142,7 @@ class AsyncInngestAPI(HttpAPI):
         self,
         *,
         status: str | Iterable[str] | None = None,
-        app: str | None = None,
+        app: str | Iterable[str] | None = None,
         function: str | None = None,
         since: When | None = None,
         until: When | None = None,
@@ -154,7 +159,7 @@ class AsyncInngestAPI(HttpAPI):
         self,
         *,
         status: str | Iterable[str] | None = None,
-        app: str | None = None,
+        app: str | Iterable[str] | None = None,
         function: str | None = None,
         since: When | None = None,
         until: When | None = None,

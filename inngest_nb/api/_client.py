@@ -15,13 +15,13 @@ from inngest_nb.api._api import HttpAPI, check_size
 from inngest_nb.api.basics._checks import Order, TimeField, When
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
+from inngest_nb.api.basics._listed import Page
 from inngest_nb.api.basics._values import (
     App,
     Event,
     Found,
     Function,
     Job,
-    Page,
     Run,
     ServerFeatures,
     ServerHealth,
@@ -161,6 +161,11 @@ class InngestAPI(HttpAPI):
 
         An event that triggered nothing has none, and so has one that the server does not know.
         """
+        page = self.event_runs_page(event_id, output=output)
+        return Found(page.runs, truncated=page.cursor is not None)
+
+    def event_runs_page(self, event_id: str, *, output: bool = False) -> Page:
+        """Return these runs as a page, which shows them as they are listed, too."""
         return self._run(_runs.of_event(self._server, event_id, output=output))
 
     def skipped_runs(self, event_id: str) -> Found[Run]:
@@ -177,7 +182,7 @@ class InngestAPI(HttpAPI):
         self,
         *,
         status: str | Iterable[str] | None = None,
-        app: str | None = None,
+        app: str | Iterable[str] | None = None,
         function: str | None = None,
         since: When | None = None,
         until: When | None = None,
@@ -194,7 +199,8 @@ class InngestAPI(HttpAPI):
         are a time with its zone, or how long ago, such as "24h" or timedelta(hours=24); both ends
         belong to the window. `by` is the time that they and the order are about; by "ended_at" a
         run that has not ended counts with its last activity. `output` adds outputs and errors. The
-        list's `truncated` says whether there are more. An unknown app or function has no runs.
+        list's `truncated` says whether there are more. `app` is one or several; an unknown app or
+        function has no runs.
 
         Each request for 100 runs costs the server all runs between `since` and `until`.
         """
@@ -205,7 +211,7 @@ class InngestAPI(HttpAPI):
         self,
         *,
         status: str | Iterable[str] | None = None,
-        app: str | None = None,
+        app: str | Iterable[str] | None = None,
         function: str | None = None,
         since: When | None = None,
         until: When | None = None,

@@ -73,3 +73,22 @@ def test_where_there_are_no_apps_a_function_has_no_runs(connect: Any) -> None:
         assert api.runs(function="flaky") == []
         assert api.runs_page(function="flaky").runs == ()
         assert api.functions() == []
+
+
+def test_runs_of_several_apps_are_listed_together(api: Any) -> None:
+    assert len(api.runs(app=["nb-lab", "other"], limit=None)) == 47
+    assert len(api.runs(app=("other", "nb-lab"), function="nb-lab-flaky")) == 2
+    for none in ([], "", [""], 5):
+        with pytest.raises(ValueError, match="app must be a name such as 'shop'"):
+            api.runs(app=none)
+
+
+def test_the_runs_of_an_event_come_as_a_page_too(api: Any, names: dict[str, str]) -> None:
+    run = api.run(names["long_by-v2"], output=False)
+    page = api.event_runs_page(run.event_ids[0], output=True)
+    assert [*page.runs] == api.event_runs(run.event_ids[0], output=True)
+    (listed,) = page.listed
+    assert (listed.status, listed.our_status) == ("CANCELLED", "canceled")
+    # As the server wrote it, ten seconds late.
+    assert listed.true_end()[0] == page.runs[0].ended_at
+    assert listed.true_end(in_list=False)[0] == page.runs[0].ended_at + timedelta(seconds=10)

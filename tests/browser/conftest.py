@@ -16,6 +16,7 @@ import pytest
 from jupyterlab_driver import CHROMIUM_ARGS, LabPage, find_chromium
 from jupyterlab_server import LabServer
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from story_server import StoryServer
 
 _HERE = Path(__file__).parent
 # `expect` has a patience of its own, five seconds, whatever the page's is.
@@ -71,15 +72,16 @@ def lab_server(
 ) -> Iterator[LabServer]:
     """A running JupyterLab, asked for after the browser so that a skip doesn't start it."""
     python = os.environ.get("LAB_PYTHON", sys.executable)
-    server = LabServer(python, tmp_path_factory.mktemp("jupyterlab"))
     # What ends the tests ends them as Ctrl-C does: by way of the line that stops the server.
     terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        signal.signal(signal.SIGTERM, terminate)
+    with StoryServer() as inngest:
+        server = LabServer(python, tmp_path_factory.mktemp("jupyterlab"), inngest.url)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+            signal.signal(signal.SIGTERM, terminate)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_run_is_canceled_and_another_rerun(lab: LabPage, inngest: StoryServer)
     file = lab.save()
     saved = nbformat.read(file, as_version=4)
     data = saved.cells[0].outputs[0].data
-    assert "1-25 of 47 runs" in data["text/plain"]
+    assert "Runs in RunStore(" in data["text/plain"]
     del data["application/vnd.jupyter.widget-view+json"]  # as where no kernel and no widget is
     copy = file.with_name("again.ipynb")
     nbformat.write(saved, copy)

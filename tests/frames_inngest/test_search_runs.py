@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -66,15 +67,79 @@ def test_the_story_is_47_runs_each_with_its_true_status(
     assert rows["started_at"].is_monotonic_decreasing
 
 
-def test_a_canceled_run_ended_when_its_detail_says(api: InngestAPI) -> None:
-    rows = inb.search_runs(api, since=None, status="canceled")
-    assert len(rows) == 4
+def test_every_run_ended_when_its_detail_says_and_lasted_as_long(api: InngestAPI) -> None:
+    rows = inb.search_runs(api, since=None)
+    assert (rows["status"] == "canceled").sum() == 4
     for row in rows.itertuples():
         detail = api.run(row.run_id, output=False)
-        assert abs(row.ended_at - detail.ended_at) < timedelta(milliseconds=1)
+        if detail.ended_at is None:
+            assert pd.isna(row.ended_at)
+            continue
+        assert abs(row.ended_at - detail.ended_at) <= timedelta(milliseconds=1), row
         # Lists count from the scheduling, the detail from the first execution.
         waited = detail.started_at - row.started_at
-        assert abs(row.duration - waited - detail.duration) < timedelta(milliseconds=2)
+        assert abs(row.duration - waited - detail.duration) <= timedelta(milliseconds=2), row
+
+
+def test_the_columns_have_what_the_list_has(api: InngestAPI) -> None:
+    rows = inb.search_runs(api, since=None, outputs=True)
+    for row, run in zip(rows.itertuples(), api.runs(limit=None, output=True), strict=True):
+        assert (row.run_id, row.app, row.function) == (run.run_id, run.app, run.function)
+        assert (row.status, row.inngest_status) == (run.status, run.inngest_status)
+        assert (row.queued_at, row.started_at) == (run.queued_at, run.started_at)
+        assert row.ended_at == run.ended_at or (run.ended_at is None and pd.isna(row.ended_at))
+        assert run.duration is None or abs(row.duration - run.duration) < timedelta(milliseconds=1)
+        assert (row.event_id, row.is_batch) == (run.event_ids[0], run.is_batch)
+        assert row.output == run.output
+        assert row.error == str(run.error) if run.error else pd.isna(row.error)
+
+
+ODD = {
+    "no times": ({}, "NaT", "NaT", "running"),
+    "a time of another zone": (
+        {"startedAt": "2026-11-22T21:22:39.5+02:00", "endedAt": "2026-11-22T19:22:40Z"},
+        "2026-11-22 19:22:39.500000+00:00",
+        "2026-11-22 19:22:40+00:00",
+        "completed",
+    ),
+    "nanoseconds and a zone": (
+        {"startedAt": "2026-11-22T21:22:39.123456789+02:00"},
+        "2026-11-22 19:22:39.123456+00:00",
+        "NaT",
+        "running",
+    ),
+    "Go's zero time": ({"startedAt": "0001-01-01T00:00:00Z"}, "NaT", "NaT", "running"),
+    "far away": (
+        {"startedAt": "2026-11-22T19:22:39Z", "endedAt": "9999-12-31T23:59:59.999999999Z"},
+        "2026-11-22 19:22:39+00:00",
+        "9999-12-31 23:59:59.999999+00:00",
+        "completed",
+    ),
+    "no time at all": ({"startedAt": "soon", "endedAt": "laterZ"}, "NaT", "NaT", "completed"),
+    "null": ({"app": None, "trigger": None, "startedAt": None}, "NaT", "NaT", "running"),
+    "numbers": ({"function": {"id": 5}, "startedAt": 7}, "NaT", "NaT", "running"),
+}
+
+
+@pytest.mark.parametrize(("odd", "started", "ended", "status"), ODD.values(), ids=[*ODD])
+def test_odd_entries_are_rows_like_others(odd: Any, started: str, ended: str, status: str) -> None:
+    usual = {
+        "id": "01M82BBSDM2RWR71WM2EZVHP9E",
+        "status": "COMPLETED",
+        "startedAt": "2026-11-22T19:22:41Z",
+        "endedAt": "2026-11-22T19:22:42Z",
+        "trigger": {"eventIds": []},
+    }
+    entry = {"id": "01M82BBSDM2RWR71WM2EZVHP9D", "status": "COMPLETED"} | odd
+    body = json.dumps({"data": [usual, entry], "page": {"limit": 100}}).encode()
+    headers = ("content-type", "application/json"), ("x-inngest-server-kind", "dev")
+    with CannedServer(lambda seen: Answer(200, headers, body)) as inngest:
+        with InngestAPI(inngest.url) as api:
+            rows = inb.search_runs(api)
+    assert dtypes(rows) == RUNS
+    assert str(rows["ended_at"][0]) == "2026-11-22 19:22:42+00:00"
+    assert [str(rows["started_at"][1]), str(rows["ended_at"][1])] == [started, ended]
+    assert rows["status"][1] == status
 
 
 def test_what_has_not_ended_has_lasted_until_now(api: InngestAPI) -> None:
@@ -342,6 +407,24 @@ def test_when_the_server_stops_the_error_has_what_has_come() -> None:
     assert isinstance(rows, pd.DataFrame)
     assert 200 < len(rows) < 400
     assert "the server failed before all were read" in rows.wf._repr_html_()
+
+
+class Terminal(io.StringIO):
+    """A terminal, as far as a bar can tell."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_takes_long_shows_how_far_it_has_come(
+    api: InngestAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inngest_nb.progress._PATIENCE", 0)  # else a short one shows nothing
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    inb.search_runs(api, since=None)
+    inb.search_events(api, since=None)
+    assert "Reading runs: " in terminal.getvalue()
+    assert "Reading events: " in terminal.getvalue()
 
 
 # Arguments that make no sense

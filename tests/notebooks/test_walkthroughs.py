@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 from walkthroughs import FOLDER, WALKTHROUGHS, code_cells
 
-EXPECTED = {"01", "02", "03", "04", "05", "06"}
+EXPECTED = {"01", "02", "03", "04", "05", "06", "07"}
 PAGES = FOLDER.parent / ".pages"
 
 each_walkthrough = pytest.mark.parametrize("path", WALKTHROUGHS, ids=lambda path: path.stem)

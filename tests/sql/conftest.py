@@ -46,3 +46,9 @@ def source(request: pytest.FixtureRequest, api: InngestAPI, kept: Any) -> Any:
 def names() -> dict[str, str]:
     """The ids of the story's runs, by their names."""
     return dict(story().names)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where an archive is to be, in a folder of its own."""
+    return tmp_path / "runs.parquet"

@@ -1,53 +1,25 @@
-"""`archive`: what is kept, how it goes on, and what stops it."""
+"""`archive`: what is kept, and how it goes on."""
 
 from __future__ import annotations
 
-import _thread
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from canned_server import Seen
+from archived import FILES, MIDDLE, OLDER, WHOLE, ids, numbers
 from story_changes import end
 from story_records import story
 from story_server import StoryServer
 
 import inngest_nb as inb
 from inngest_nb import InngestAPI
-from inngest_nb.errors import InngestConnectionError
-
-FILES = ["runs.events.parquet", "runs.parquet", "runs.step_attempts.parquet"]
-STARTS = sorted(datetime.fromisoformat(row.record.item["startedAt"]) for row in story().rows)
-MIDDLE = STARTS[20] + timedelta(microseconds=1)
-OLDER = sum(start <= MIDDLE for start in STARTS)
-
-
-def numbers(kept: Any) -> tuple[int, int, int, int]:
-    return kept.runs, kept.steps, kept.step_attempts, kept.events
-
-
-def ids(source: Any, query: str = "select id from runs") -> list[str]:
-    return sorted(inb.sql(query, source, since=None)["id"])
-
-
-def story_row(run_id: str) -> dict[str, Any]:
-    return next(row.record.item for row in story().rows if row.id == run_id)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "runs.parquet"
 
 
 def test_all_is_kept_and_other_programs_read_the_files(kept: Any, api: InngestAPI) -> None:
-    assert numbers(kept) == (47, 117, 123, 63)
+    assert numbers(kept) == WHOLE
     assert kept.added == 47
     folder = kept.path.parent
     assert sorted(file.name for file in folder.iterdir()) == FILES
@@ -74,7 +46,7 @@ def test_only_what_is_older_is_kept_and_the_rest_is_added_later(
     open_before = inb.sql("select count(*) as n from runs where ended_at is null", path)["n"][0]
     before = len(inngest.seen)
     then = inb.archive(api, path, older_than=None)
-    assert numbers(then) == (47, 117, 123, 63)
+    assert numbers(then) == WHOLE
     assert then.added == 47 - OLDER
     # Those around the border are listed again, but what has ended is not read again.
     traces = [seen for seen in inngest.seen[before:] if "/trace" in seen.target]
@@ -91,7 +63,7 @@ def test_what_is_kept_and_has_ended_is_not_read_again(path: Path) -> None:
         before = len(inngest.seen)
         again = inb.archive(api, path, older_than=None)
         paths = [seen.target for seen in inngest.seen[before:]]
-    assert (again.added, numbers(again)) == (0, (47, 117, 123, 63))
+    assert (again.added, numbers(again)) == (0, WHOLE)
     assert len([target for target in paths if "/trace" in target]) == 5  # those that are open
     assert len(paths) < 20
 
@@ -138,7 +110,7 @@ def test_an_open_run_that_the_server_has_lost_stays_as_it_was(
         with inngest.state.lock:
             del inngest.state.runs.rows[names["wait_pending"]]
         again = inb.archive(api, path, older_than=MIDDLE)  # nothing is listed
-    assert numbers(again) == (47, 117, 123, 63)
+    assert numbers(again) == WHOLE
     assert again.until > MIDDLE
 
 
@@ -156,221 +128,6 @@ def test_a_file_may_have_any_name(api: InngestAPI, tmp_path: Path, name: str) ->
     inb.archive(api, path, older_than=MIDDLE)
     inb.archive(api, path, older_than=None)
     assert ids(path) == sorted(row.id for row in story().rows)
-
-
-# What stops it
-
-
-def test_when_the_server_fails_the_oldest_runs_are_kept_and_the_rest_is_added_later(
-    path: Path,
-) -> None:
-    oldest = [row.id for row in sorted(story().rows, key=lambda row: row.start_ns)]
-    broken = oldest[30]
-    down = [True]
-
-    def lose(seen: Seen) -> bool:
-        return down[0] and f"{broken}/trace" in seen.target
-
-    with StoryServer(lose=lose) as inngest, InngestAPI(inngest.url) as api:
-        with pytest.raises(InngestConnectionError) as stopped:
-            inb.archive(api, path, older_than=None)
-        assert "30 runs were added to" in stopped.value.__notes__[-1]
-        assert ids(path) == sorted(oldest[:30])
-        start = datetime.fromisoformat(story_row(broken)["startedAt"])
-        later = inb.sql("select * from events where received_at_dt > ?", path, parameters=[start])
-        assert len(later) == 0
-        with pytest.raises(InngestConnectionError):
-            inb.archive(api, path, older_than=None)
-        assert ids(path) == sorted(oldest[:30])
-        down[0] = False
-        then = inb.archive(api, path, older_than=None)
-    assert (then.added, numbers(then)) == (17, (47, 117, 123, 63))
-    assert sorted(file.name for file in path.parent.iterdir()) == FILES
-
-
-def test_interrupted_it_keeps_whole_runs_and_goes_on(path: Path) -> None:
-    seen_traces = []
-
-    def interrupt(seen: Seen) -> bool:
-        if "/trace" in seen.target:
-            seen_traces.append(seen.target)
-            if len(seen_traces) == 20:
-                _thread.interrupt_main()
-        return False
-
-    with StoryServer(lose=interrupt) as inngest, InngestAPI(inngest.url) as api:
-        with pytest.raises(KeyboardInterrupt):
-            inb.archive(api, path, older_than=None)
-        if path.exists():
-            some = inb.sql(
-                "select (select count(*) from runs) - count(distinct run_id) as n from steps", path
-            )
-            assert some["n"][0] <= 2  # the two that have not begun have no steps
-        assert sorted(file.name for file in path.parent.iterdir()) in ([], FILES)
-        assert numbers(inb.archive(api, path, older_than=None)) == (47, 117, 123, 63)
-
-
-def test_before_any_step_is_read_nothing_is_written(path: Path) -> None:
-    def lose(seen: Seen) -> bool:
-        return seen.target.startswith("/v1/events")
-
-    with StoryServer(lose=lose) as inngest, InngestAPI(inngest.url) as api:
-        with pytest.raises(InngestConnectionError) as stopped:
-            inb.archive(api, path, older_than=None)
-    assert "was not changed" in stopped.value.__notes__[-1]
-    assert [*path.parent.iterdir()] == []
-
-
-def test_two_writers_lose_nothing(path: Path) -> None:
-    other: list[Any] = []
-
-    def race(seen: Seen) -> bool:
-        if "/trace" in seen.target and not other:
-            other.append(None)
-            with InngestAPI(inngest.url) as api:
-                other[0] = inb.archive(api, path, older_than=None)
-        return False
-
-    with StoryServer(lose=race) as inngest, InngestAPI(inngest.url) as api:
-        with pytest.raises(FileExistsError, match="something else wrote it meanwhile"):
-            inb.archive(api, path, older_than=MIDDLE)
-    assert numbers(other[0]) == (47, 117, 123, 63)
-    assert len(ids(path)) == 47
-
-
-KILLED = """
-import os, signal, sys
-import inngest_nb as inb
-place, url, path = int(sys.argv[1]), *sys.argv[2:]
-calls, replace = [], os.replace
-def deadly(*args):
-    calls.append(args)
-    if len(calls) == place:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(*args)
-os.replace = deadly
-with inb.InngestAPI(url) as api:
-    inb.archive(api, path, older_than=None)
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such kill here")
-@pytest.mark.parametrize("place", [1, 2, 3])
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_writer_that_is_killed_leaves_what_was_there(
-    api: InngestAPI, path: Path, begun: bool, place: int
-) -> None:
-    before = None
-    if begun:
-        inb.archive(api, path, older_than=MIDDLE)
-        before = ids(path), ids(path, "select run_id as id from steps")
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(place), api.base_url, str(path)],
-        env=os.environ,
-        capture_output=True,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    if before is None:
-        with pytest.raises(ValueError, match="does not exist: write it with archive"):
-            inb.sql("from runs", path)
-    else:
-        assert (ids(path), ids(path, "select run_id as id from steps")) == before
-    assert numbers(inb.archive(api, path, older_than=None)) == (47, 117, 123, 63)
-    assert len(ids(path)) == 47
-
-
-# What is refused
-
-
-def test_an_archive_of_another_server_is_left_alone(api: InngestAPI, path: Path) -> None:
-    inb.archive(api, path, older_than=MIDDLE)
-    before = path.read_bytes()
-    with StoryServer() as another, InngestAPI(another.url) as other:
-        with pytest.raises(ValueError, match="is one of http.*choose another path"):
-            inb.archive(other, path, older_than=None)
-        assert another.seen == []
-    assert path.read_bytes() == before
-
-
-def test_other_files_are_left_alone(api: InngestAPI, inngest: StoryServer, path: Path) -> None:
-    asked = len(inngest.seen)
-    path.write_bytes(b"not Parquet")
-    with pytest.raises(ValueError, match="cannot be read as Parquet"):
-        inb.archive(api, path)
-    assert path.read_bytes() == b"not Parquet"
-    with duckdb.connect() as other:
-        other.execute(f"copy (select 1 as id) to '{path}'")
-    with pytest.raises(ValueError, match="is another Parquet file"):
-        inb.archive(api, path)
-    with pytest.raises(ValueError, match="is another Parquet file"):
-        inb.sql("from runs", path)
-    path.unlink()
-    events = path.with_suffix(".events.parquet")
-    events.write_bytes(b"somebody's own")
-    with pytest.raises(ValueError, match="cannot be read as Parquet"):
-        inb.archive(api, path)
-    assert events.read_bytes() == b"somebody's own"
-    assert len(inngest.seen) == asked
-
-
-def test_another_format_is_refused(api: InngestAPI, path: Path) -> None:
-    inb.archive(api, path, older_than=MIDDLE)
-    header = '{"format": 2}'
-    with duckdb.connect() as other:
-        other.execute(f"create table t as from '{path}'")
-        other.execute(
-            f"copy t to '{path}' (format parquet, kv_metadata {{inngest_nb: '{header}'}})"
-        )
-    for call in (lambda: inb.archive(api, path), lambda: inb.sql("from runs", path)):
-        with pytest.raises(ValueError, match="an archive of format 1, but .* has format 2"):
-            call()
-
-
-def test_an_archive_with_a_file_missing_is_refused(api: InngestAPI, path: Path) -> None:
-    kept = inb.archive(api, path, older_than=MIDDLE)
-    path.with_suffix(".events.parquet").unlink()
-    for call in (lambda: inb.archive(api, path), lambda: inb.sql("from runs", kept)):
-        with pytest.raises(ValueError, match=r"there is no runs\.events\.parquet: put it back"):
-            call()
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (None, "path must be that of a file, such as 'runs.parquet', got None"),
-        ("", "path must be that of a file"),
-        (3, "path must be that of a file"),
-        (".", "is a folder"),
-        ("runs.csv", "path must end with .parquet, such as 'runs.parquet', got 'runs.csv'"),
-        ("nowhere/runs.parquet", "path must be in an existing folder"),
-    ],
-)
-def test_a_path_that_makes_no_sense_is_refused(
-    api: InngestAPI,
-    inngest: StoryServer,
-    tmp_path: Path,
-    monkeypatch: Any,
-    given: Any,
-    message: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    asked = len(inngest.seen)
-    with pytest.raises(ValueError, match=message):
-        inb.archive(api, given)
-    assert (len(inngest.seen), [*tmp_path.iterdir()]) == (asked, [])
-
-
-def test_an_age_that_makes_no_sense_is_refused(api: InngestAPI, path: Path) -> None:
-    with pytest.raises(ValueError, match="older_than must be how long ago, such as '24h'"):
-        inb.archive(api, path, older_than="long ago")
-
-
-def test_a_path_without_an_archive_has_no_answer(path: Path) -> None:
-    with pytest.raises(
-        ValueError,
-        match=r"source must be an archive, but .* does not exist: write it with archive\(\)",
-    ):
-        inb.sql("from runs", path)
 
 
 def test_many_runs_and_events_come_in_pages_and_none_is_lost(path: Path) -> None:

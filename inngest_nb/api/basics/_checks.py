@@ -50,6 +50,16 @@ def check_name(value: str, name: str, example: str) -> str:
     raise ValueError(f"{name} must be a name such as {example!r}, got {value!r}")
 
 
+def check_apps(app: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names of apps, given as one or several; None is any app."""
+    if app is None:
+        return ()
+    given = [app] if isinstance(app, str) or not isinstance(app, Iterable) else [*app]
+    if not given:
+        raise ValueError("app must be a name such as 'shop', or several, or None for all, got none")
+    return tuple(check_name(each, "app", "shop") for each in given)
+
+
 def check_limit(limit: int | None) -> int | None:
     """Return how many are wanted; None is all."""
     if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit > 0):

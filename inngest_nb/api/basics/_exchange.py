@@ -13,6 +13,7 @@ import msgspec
 from inngest_nb import wire, words
 from inngest_nb.api.basics import _failures, _quirks
 from inngest_nb.api.basics._failures import Request
+from inngest_nb.api.basics._listed import Page, page_of
 from inngest_nb.api.basics._settings import Settings
 from inngest_nb.api.basics._values import ServerFeatures
 from inngest_nb.errors import InngestError
@@ -40,9 +41,23 @@ class Server:
         request = Request(operation, "GET", path, tuple(query or ()), again=True)
         return (yield from self.ask(request))
 
+    def page(self, operation: str, path: str, query: Query) -> Operation[Page]:
+        """Read a page of a run list, or raise."""
+        request = Request(operation, "GET", path, tuple(query), again=True)
+        response = yield from self.signed(request)
+        quickly = page_of(response.body) if response.status == 200 else None
+        if quickly is not None:
+            return quickly
+        said = yield from self._judge(request, response)
+        return page_of(said) or Page(())
+
     def ask(self, request: Request) -> Operation[Mapping[str, Any]]:
         """Send a request with a signing key; return the object that answers it, or raise."""
         response = yield from self.signed(request)
+        return (yield from self._judge(request, response))
+
+    def _judge(self, request: Request, response: Response) -> Operation[Mapping[str, Any]]:
+        """Return the object that answers a request, or raise for what is none, or an error."""
         said = yield from self.read(request, response)
         if (trouble := _quirks.trouble(response.status, said)) is not None:
             raise _failures.refused(self.settings, request, trouble)

@@ -21,7 +21,7 @@ STATUSES = {
 }
 _WORDS = {theirs: ours for ours, theirs in STATUSES.items()}
 _OVER = ("completed", "failed", "canceled")
-# A constant of the server: in lists a canceled run ends so much later than it did.
+# A constant of the server.
 _GRACE = timedelta(seconds=10)
 
 
@@ -57,26 +57,19 @@ def word(status: str) -> str:
     return _WORDS.get(status.upper(), status.lower())
 
 
-def true_status(item: Mapping[str, Any]) -> str:
-    """Return the status of a run in v2.
+def true_status(status: str, *, is_over: bool) -> str:
+    """Return the status of a run in v2, in our words.
 
     The detail of a run that sleeps, or waits for a retry, after a finished step says COMPLETED.
     Only what has an end is over.
     """
-    status = word(text(item.get("status")))
-    return "running" if status in _OVER and "endedAt" not in item else status
+    ours = word(status)
+    return "running" if ours in _OVER and not is_over else ours
 
 
-def true_end(item: Mapping[str, Any], *, listed: bool) -> tuple[datetime | None, timedelta | None]:
-    """Return when a run ended, and its duration.
-
-    A list shows a canceled run as ended ten seconds after it was, often in the future.
-    """
-    ended, took = time(item.get("endedAt")), duration(item.get("durationMs"))
-    if listed and item.get("status") == "CANCELLED":
-        ended = ended and ended - _GRACE
-        took = took and max(timedelta(), took - _GRACE)
-    return ended, took
+def lateness(status: str) -> timedelta:
+    """Return how much later than it was a list shows the end of a run, often in the future."""
+    return _GRACE if status == "CANCELLED" else timedelta()
 
 
 def unwrapped(output: Any) -> Any:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
-
-from inngest_nb.errors import InngestError
 
 Value = TypeVar("Value")
 
@@ -324,19 +322,9 @@ class Found(list[Value]):
         self.because = because
 
 
-def keep_partial(error: InngestError, values: Iterable[Any], what: str) -> None:
-    """Keep in an error what was read before it."""
-    if found := Found(values, truncated=True):
-        error.partial = found
-        error.add_note(f"{len(found):,} {what} were read before: see `partial` of this error")
-
-
-class Page(msgspec.Struct, frozen=True):
-    """One page of a run list; `cursor` is where the next one begins, None on the last.
-
-    `fetched_at` is when the server read it, by the server's clock.
-    """
-
-    runs: tuple[Run, ...]
-    cursor: str | None = None
-    fetched_at: datetime | None = None
+def keep_partial(error: BaseException, found: Sized, plural: str) -> None:
+    """Hang on an error, as its `partial`, what was read before it, if anything was."""
+    if len(found):
+        stopped: Any = error
+        stopped.partial = found
+        error.add_note(f"{len(found):,} {plural} were read before: see `partial` of this error")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -10,7 +9,8 @@ from msgspec.structs import replace
 from inngest_nb.api.basics import _quirks
 from inngest_nb.api.basics._checks import check_ulid, time_text
 from inngest_nb.api.basics._exchange import Operation, Query, Server
-from inngest_nb.api.basics._values import Found, Job, Page, Run, Trace, keep_partial
+from inngest_nb.api.basics._listed import Page, run_of
+from inngest_nb.api.basics._values import Found, Job, Run, Trace, keep_partial
 from inngest_nb.api.calls import _catalog
 from inngest_nb.api.calls._catalog import V2
 from inngest_nb.api.calls._traces import trace_of
@@ -24,13 +24,13 @@ class Wanted(NamedTuple):
     """Which runs are wanted, in the server's words, as pairs for a query."""
 
     query: tuple[tuple[str, str], ...]
-    app: str | None = None
+    apps: tuple[str, ...] = ()
     function: str | None = None
 
 
 def wanted(
     statuses: list[str],
-    app: str | None,
+    apps: tuple[str, ...],
     function: str | None,
     window: tuple[Any, Any],
     by: str,
@@ -47,7 +47,7 @@ def wanted(
     query += [("timeField", fields[by])] if by != "queued_at" else []
     query += [("order", "ASC")] if order == "oldest" else []
     query += [("includeOutput", "true")] if output else []
-    return Wanted(tuple(query), app, function)
+    return Wanted(tuple(query), apps, function)
 
 
 def _whose(server: Server, which: Wanted) -> Operation[Query | None]:
@@ -56,13 +56,12 @@ def _whose(server: Server, which: Wanted) -> Operation[Query | None]:
     It is found only together with its app, and by its short id, not by the long one that begins
     with the app's.
     """
+    apps = which.apps
     if which.function is None:
-        return [("appId", which.app)] if which.app else []
-    if which.app:
-        apps = [which.app]
-    else:
+        return [("appId", app) for app in apps]
+    if not apps:
         known = yield from _catalog.apps(server)
-        apps = [each.app_id for each in known]
+        apps = tuple(each.app_id for each in known)
     if not apps:
         return None
     names = {which.function: ""}
@@ -75,7 +74,7 @@ def page(server: Server, which: Wanted, limit: int, cursor: str | None) -> Opera
     """Read one page."""
     whose = yield from _whose(server, which)
     if whose is None:
-        return Page((), None)
+        return Page(())
     return (yield from _page(server, which, whose, limit, cursor))
 
 
@@ -85,12 +84,7 @@ def _page(
     query = [*which.query, *whose, ("limit", str(limit))]
     if cursor:
         query.append(("cursor", cursor))  # the filters go with it each time
-    said = yield from server.get("runs", f"{V2}/runs", query)
-    entry = _quirks.part(said, "page")
-    following = _quirks.text(entry.get("cursor")) if entry.get("hasMore") else ""
-    runs = tuple(run_of(item, listed=True) for item in _quirks.items(said))
-    fetched_at = _quirks.time(_quirks.part(said, "metadata").get("fetchedAt"))
-    return Page(runs, following or None, fetched_at)
+    return (yield from server.page("runs", f"{V2}/runs", query))
 
 
 def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found[Run]]:
@@ -106,7 +100,7 @@ def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found
         try:
             got = yield from _page(server, which, whose, min(left, MOST_A_PAGE), cursor)
         except InngestError as error:
-            keep_partial(error, found.values(), "runs")
+            keep_partial(error, Found(found.values(), truncated=True), "runs")
             raise
         found.update((run.run_id, run) for run in got.runs)
         if limit is not None and len(found) >= limit:
@@ -117,14 +111,12 @@ def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found
         cursor = got.cursor
 
 
-def of_event(server: Server, event_id: str, *, output: bool) -> Operation[Found[Run]]:
+def of_event(server: Server, event_id: str, *, output: bool) -> Operation[Page]:
     """Read the runs that an event triggered; none for an event that the server does not know."""
     query = [("limit", str(_MOST_OF_AN_EVENT))]
     query += [("includeOutput", "true")] if output else []
     path = f"{V2}/events/{check_ulid(event_id, 'event_id')}/runs"
-    said = yield from server.get("event_runs", path, query)
-    runs = [run_of(item, listed=True) for item in _quirks.items(said)]
-    return Found(runs, truncated=bool(_quirks.part(said, "page").get("hasMore")))
+    return (yield from server.page("event_runs", path, query))
 
 
 def run(server: Server, run_id: str, *, output: bool) -> Operation[Run]:
@@ -182,31 +174,3 @@ def unknown_run(server: Server, error: InngestStatusError, run_id: str) -> Excep
     if error.status != 404:
         return error
     return _catalog.unknown(server, error.operation or "", "run", run_id)
-
-
-def run_of(item: Mapping[str, Any], *, listed: bool) -> Run:
-    """Make a run of an entry of a list, or of the detail."""
-    trigger = _quirks.part(item, "trigger")
-    ids = trigger.get("eventIds")
-    ended, took = _quirks.true_end(item, listed=listed)
-    status = _quirks.true_status(item)
-    output, failed = item.get("output"), status == "failed"
-    return Run(
-        run_id=_quirks.text(item.get("id")),
-        app=_quirks.text(_quirks.part(item, "app").get("id")),
-        function=_quirks.text(_quirks.part(item, "function").get("id")),
-        function_name=_quirks.text(_quirks.part(item, "function").get("name")),
-        status=status,
-        inngest_status=_quirks.text(item.get("status")),
-        queued_at=_quirks.time(item.get("queuedAt")),
-        started_at=_quirks.time(item.get("startedAt")),
-        ended_at=ended,
-        duration=took,
-        event_ids=tuple(map(_quirks.text, ids)) if isinstance(ids, list) else (),
-        is_batch=bool(trigger.get("isBatch")),
-        batch_id=_quirks.text(trigger.get("batchId")) or None,
-        cron=_quirks.text(trigger.get("cronSchedule")) or None,
-        # Lists show of what is not over, or was canceled, the output of the last step.
-        output=_quirks.unwrapped(output) if status == "completed" else None,
-        error=_quirks.error_of(output) if failed else None,
-    )

@@ -13,6 +13,7 @@ from inngest_nb.errors import InngestError
 # A request costs the server all runs of its window: so the first window is narrow, and each next
 # one wider, until one holds enough.
 _NARROW, _WIDER, _WIDEST = timedelta(minutes=15), 8, timedelta(days=400)
+_PAGE = 100  # runs that one request brings
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -25,7 +26,8 @@ def newest(
     activity, which it tells nobody, and a canceled one with a later end. Both come too early, so
     reading some more is enough.
     """
-    latest, width, size = _latest(api), _NARROW, count
+    latest, width = _latest(api), _NARROW
+    size = max(count, min(2 * count, _PAGE))
     while True:
         start = latest - width if width < _WIDEST else None
         found = api.runs(status=status, since=start, by="ended_at", output=output, limit=size)

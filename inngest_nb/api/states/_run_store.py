@@ -113,12 +113,9 @@ class RunStore:
         found = self.api.runs(since=since, by="ended_at", output=True, limit=None)
         return [state_of(run) for run in found]
 
-    def pages(self, until: datetime | None = None) -> Iterator[list[WorkflowState]]:
-        """Yield all runs that were scheduled until then, the last first, page by page.
-
-        Their histories are as those of `newest`.
-        """
-        for page in runs_in(self.api, None, until, None, output=True):
+    def pages(self) -> Iterator[list[WorkflowState]]:
+        """Yield all runs page by page, the newest first, with histories as those of `newest`."""
+        for page in runs_in(self.api, None, None, None, output=True):
             yield [state_of(run) for run in page]
 
     # What a server does not let anybody do

@@ -125,7 +125,9 @@ def span_counts(given: Iterable[timedelta | None]) -> Microseconds:
 
 def text(values: Iterable[str | None]) -> Any:
     """Return a column of text; the contract's empty text means "not set" and is missing here."""
-    return pd.array([value or None for value in values], dtype="str")
+    if not isinstance(values, list) or "" in values:
+        values = [value or None for value in values]
+    return pd.array(np.array(values, dtype=object), dtype="str")
 
 
 def counts(values: Sequence[int | None]) -> Any:

@@ -25,6 +25,7 @@ _SAID_BY_OTHERS = {
     "started_at": {"queued_at", "duration", "inngest_status"},
     "ended_at": {"queued_at", "duration"},
     "step_id": {"step"},
+    "event_id": {"event_name"},
 }
 # A notebook's own style paints every other row, and would part an error from its row.
 # In a narrow pane, the last columns are the first to go.
@@ -166,6 +167,6 @@ def _text(name: str, value: Any, kind: columns.Kind) -> str:
         part = words.excerpt(str(value), _ERROR)
         more = f" … {words.count_text(part.more, 'more character')}" if part.more else ""
         return words.visible_lines(part.text) + more
-    if name == "retries" and value == 0:
+    if (name == "retries" and value == 0) or (name == "is_batch" and not value):
         return ""
     return words.short(str(value), _CELL)

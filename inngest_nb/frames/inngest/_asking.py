@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from inngest_nb import words
-from inngest_nb.api import InngestAPI, check_api
+from inngest_nb.api import InngestAPI, check_api, keep_partial
 from inngest_nb.errors import InngestError
 
 Item = TypeVar("Item")
@@ -62,11 +62,8 @@ def kept(made: Callable[[str], pd.DataFrame], plural: str) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, InngestError) as error:
-        rows = made(INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED)
-        if len(rows):
-            stopped: Any = error
-            stopped.partial = rows
-            error.add_note(f"{len(rows):,} {plural} were read before: see `partial` of this error")
+        why = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+        keep_partial(error, made(why), plural)
         raise
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
-from inngest_nb.api import Event, Found, InngestAPI, checks
+from inngest_nb.api import Event, Found, InngestAPI, checks, keep_partial
+from inngest_nb.errors import InngestError
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import LIMIT, attrs_of, opened
 from inngest_nb.frames.inngest._matching import EventData, check_event
+from inngest_nb.progress import progress
+
+_PAGE = 50  # one more tells whether there are more, and 51 are what the server gives at once
 
 
 def search_events(
@@ -41,12 +45,38 @@ def search_events(
     checks.check_limit(limit)
     said = {"name": name, "data": data, "since": start, "until": end, "limit": limit}
     with opened(api) as server:
-        # What is wanted of the data is known only when all are here.
-        most = limit if data is None else None
-        read: Found[Event] = server.events(name, since=start, until=end, limit=most)
-        found = [event for event in read if wanted.matches(event)]
-        is_cut = read.truncated or (limit is not None and len(found) > limit)
+        found: list[Event] = []
+        with progress("Reading events", "events") as advance:
+            for event in events_in(server, name, start, end, advance):
+                if wanted.matches(event):
+                    found.append(event)
+                if limit is not None and len(found) > limit:
+                    break
+        is_cut = limit is not None and len(found) > limit
         return _made(server, found[:limit], said, LIMIT if is_cut else None)
+
+
+def events_in(
+    api: InngestAPI,
+    name: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    advance: Callable[[int], object],
+) -> Iterator[Event]:
+    """Yield the events of a window, newest first; an error has those that came before it."""
+    read: list[Event] = []
+    try:
+        while True:
+            before = read[-1].event_id if read else None
+            page = api.events(name, since=start, until=end, limit=_PAGE, before=before)
+            read += page
+            advance(len(page))
+            yield from page
+            if not page.truncated:
+                return
+    except (KeyboardInterrupt, InngestError) as error:
+        keep_partial(error, Found(read, truncated=True), "events")
+        raise
 
 
 def _made(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inngest_nb import words
-from inngest_nb.api import Event, Run, checks
+from inngest_nb.api import Event, Listed, checks
 
 _MISSING = object()
 
@@ -104,8 +104,9 @@ class ErrorText:
         """Whether anything is asked of errors."""
         return self._pattern is not None
 
-    def matches(self, run: Run) -> bool:
+    def matches(self, run: Listed) -> bool:
         """Tell whether a run is wanted: by the error's name and message, not by its stack."""
         if self._pattern is None:
             return True
-        return run.error is not None and self._pattern.search(str(run.error)) is not None
+        error = run.error
+        return error is not None and self._pattern.search(str(error)) is not None

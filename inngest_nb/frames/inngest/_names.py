@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
+from functools import partial
 
-from inngest_nb.api import Event, InngestAPI
+from inngest_nb.api import Event, InngestAPI, Kept
 from inngest_nb.errors import InngestNotFoundError
+from inngest_nb.frames.inngest._asking import at_once
 
 _PAGE = 50  # one more tells whether there are more, and 51 are what the server gives at once
 _TIME = 10  # so many letters of an id are its time
+_AT_ONCE = 2
+_MANY = 4 * _PAGE
 
 
-def names_of(api: InngestAPI, event_ids: Collection[str]) -> dict[str, str]:
-    """Look up the names of events; Inngest's own and unknown ones have none."""
-    return {key: event.name for key, event in events_of(api, event_ids).items()}
+def names_of(api: InngestAPI, event_ids: Iterable[str], kept: Kept | None = None) -> dict[str, str]:
+    """Look up the names of events; Inngest's own and unknown ones have none.
+
+    What is looked up is kept, for an event stays as it is; from there, Inngest's own have the
+    name "".
+    """
+    wanted = {*event_ids}
+    known = kept.names(wanted) if kept else {}
+    missing = sorted(wanted - known.keys(), reverse=True)
+    half = len(missing) // 2
+    parts = [missing[:half], missing[half:]] if len(missing) > _MANY else [missing]
+    found: dict[str, str] = {}
+    for _, events in at_once(partial(events_of, api), parts, _AT_ONCE):
+        found |= {key: event.name for key, event in events.items()}
+    if kept and missing:
+        kept.keep_names({key: found.get(key, "") for key in missing})
+    return known | found
 
 
-def events_of(api: InngestAPI, event_ids: Collection[str]) -> dict[str, Event]:
+def events_of(api: InngestAPI, event_ids: Iterable[str]) -> dict[str, Event]:
     """Look up events by their ids, and some more; Inngest's own and unknown ones are left out.
 
     An id holds the time of its event, and lists are in the order of ids. So each request shows the

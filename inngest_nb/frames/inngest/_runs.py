@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from inngest_nb.api import Event, Found, InngestAPI, Run, checks, runs_in
-from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.api import Cache, InngestAPI, Listed, Page, Reading, checks, quirks
 from inngest_nb.frames.inngest._asking import LIMIT, at_once, attrs_of, kept, opened
+from inngest_nb.frames.inngest._events import events_in
 from inngest_nb.frames.inngest._matching import ErrorText, EventData, check_event
 from inngest_nb.frames.inngest._names import names_of
+from inngest_nb.frames.inngest._rows import Rows
+from inngest_nb.progress import progress
 
 _AT_ONCE = 2  # more is no faster
 _MANY_RUNS = "an event has more runs than the server shows"
@@ -33,6 +35,8 @@ def search_runs(
     until: checks.When | None = None,
     limit: int | None = None,
     outputs: bool = False,
+    event_names: bool = True,
+    cache: Cache = None,
 ) -> pd.DataFrame:
     """Return a DataFrame with one row per run of a real Inngest server, newest first.
 
@@ -45,7 +49,8 @@ def search_runs(
     is there too if errors are searched. `started_at` is when the run was scheduled, and `duration`
     counts from then, until `fetched_at` for a run that has not ended. Of a batch, `event_id` is the
     first event. `event_name` is missing where Inngest itself made the event: for invoked functions
-    and schedules.
+    and schedules. Run lists lack it, so it takes two to three more requests for 100 runs, which
+    `event_names=False` saves.
 
     `api` is an `InngestAPI`, by default one with the settings of the environment. `status` is
     queued, running, completed, failed or canceled, or several. `error` is text that the error of a
@@ -57,18 +62,35 @@ def search_runs(
     each path in an event's data its value, or a function that is called with the value. Events
     which Inngest made, such as that of an invocation, are not found.
 
+    Runs that have ended are kept and not fetched again by a later search with the same `api`: in
+    memory, in the file that `cache` names (which then serves later sessions, too), or with False
+    nowhere. What is open is looked at again each time.
+
     `df.wf` is a readable table and answers questions. `attrs` has `source`, `fetched_at`, `filter`,
     `truncated` (runs are missing) and `truncated_because`. Interrupted, or when the server fails,
-    the error's `partial` is the frame of what was read (or the list of the events, if it came no
-    further).
+    the error's `partial` is the frame of what was read, which need not be without a gap (or the
+    list of the events, if it came no further).
 
     Raises `ValueError` for an argument that makes no sense, and `InngestError` as `api.runs` does.
     """
-    question = _question(status, app, function, event, data, error, since, until, limit, outputs)
+    question = _question(
+        status,
+        app,
+        function,
+        event,
+        data,
+        error,
+        since,
+        until,
+        limit,
+        outputs,
+        event_names,
+        cache,
+    )
     with opened(api) as server:
         search = _Search(server, question)
-        with kept(search.frame, "runs"):
-            because = search.run()
+        with progress("Reading runs", "runs") as advance, kept(search.frame, "runs"):
+            because = search.run(advance)
         return search.frame(because)
 
 
@@ -85,12 +107,19 @@ class _Question(NamedTuple):
     end: datetime | None
     limit: int | None
     outputs: bool
+    event_names: bool
+    cache: Cache
     said: dict[str, Any]  # for `attrs`
+
+    @property
+    def with_outputs(self) -> bool:
+        """Whether outputs are to be read: errors are among them."""
+        return self.outputs or self.error.is_wanted
 
 
 def _question(
     status: Any, app: Any, function: Any, event: Any, data: Any, error: Any, since: Any, until: Any,
-    limit: Any, outputs: Any,
+    limit: Any, outputs: Any, event_names: Any, cache: Any,
 ) -> _Question:  # fmt: skip
     check_event(event, "event")
     for name, given, example in (("app", app, "shop"), ("function", function, "charge-card")):
@@ -120,8 +149,19 @@ def _question(
     wanted = EventData(data)
     return _Question(
         statuses, app, function, event, wanted if data or event else None, text, start, end, limit,
-        bool(outputs), said,
+        bool(outputs), bool(event_names), _checked_cache(cache), said,
     )  # fmt: skip
+
+
+def _checked_cache(cache: Any) -> Cache:
+    if cache is None or cache is False or isinstance(cache, os.PathLike):
+        return cache
+    if isinstance(cache, str) and cache:
+        return cache
+    raise ValueError(
+        "cache must be the path of a file, such as 'runs.db', None for memory, or False for none, "
+        f"got {cache!r}"
+    )
 
 
 def _once(status: Any) -> Any:
@@ -139,110 +179,88 @@ class _Search:
     def __init__(self, api: InngestAPI, question: _Question) -> None:
         self._api = api
         self._question = question
-        self._found: dict[str, Run] = {}
+        self._rows = Rows(
+            outputs=question.outputs, errors=question.outputs or question.error.is_wanted
+        )
         self._names: dict[str, str] = {}
-        self._cut: str | None = None
 
-    def run(self) -> str | None:
+    def run(self, advance: Callable[[int], object]) -> str | None:
         """Read what is wanted, and say why it is cut, if it is."""
-        limit = self._question.limit
-        data = self._question.data
-        for run in self._by_time() if data is None else self._by_events(data):
-            self._found[run.run_id] = run
-            if limit is not None and len(self._found) > limit:
-                self._cut = LIMIT
-                break
-        # A batch's run shows its first event only, which may be another than the one that was met.
-        shown = self._shown()
-        self._names |= names_of(self._api, {key for run in shown if (key := _cause(run))})
-        return self._cut
-
-    def _by_time(self) -> Iterator[Run]:
         asked = self._question
-        most = None if asked.limit is None or asked.error.is_wanted else asked.limit + 1
-        pages = runs_in(
+        if asked.data is not None:
+            return self._by_events(asked.data, advance)
+        with self._reading() as reading:
+            because = self._by_time(reading, advance)
+            if asked.event_names:
+                self._names = names_of(self._api, self._rows.causes(asked.limit), reading.kept)
+        return because
+
+    def _reading(self) -> Reading:
+        asked = self._question
+        return Reading(
             self._api,
-            asked.start,
-            asked.end,
-            most,
-            status=asked.statuses or None,
-            app=asked.app,
-            function=asked.function,
-            output=self._has_errors or asked.outputs,
+            asked.statuses,
+            asked.app,
+            asked.function,
+            output=asked.with_outputs,
+            cache=asked.cache,
         )
-        for page in pages:
-            yield from filter(asked.error.matches, page)
 
-    def _by_events(self, data: EventData) -> Iterator[Run]:
+    def _by_time(self, reading: Reading, advance: Callable[[int], object]) -> str | None:
         asked = self._question
-        events = self._api.events(asked.event, since=asked.start, until=asked.end, limit=None)
-        matching = [event for event in events if data.matches(event)]
-        self._names.update((event.event_id, event.name) for event in events)
-        for _, runs in at_once(self._runs_of, matching, _AT_ONCE):
-            if runs.truncated:
-                self._cut = _MANY_RUNS
-            yield from filter(self._is_wanted, runs)
+        # Of the runs of some time, it is not known how many have such an error.
+        most = None if asked.limit is None or asked.error.is_wanted else asked.limit + 1
+        for page in reading.listed(asked.start, asked.end, most):
+            self._rows.add([run for run in page if asked.error.matches(run)])
+            advance(len(page))
+            if asked.limit is not None and len(self._rows) > asked.limit:
+                return LIMIT
+        return None
 
-    def _runs_of(self, event: Event) -> Found[Run]:
-        return self._api.event_runs(
-            event.event_id, output=self._has_errors or self._question.outputs
-        )
+    def _by_events(self, data: EventData, advance: Callable[[int], object]) -> str | None:
+        """Read the events first, then the runs of those that match."""
+        asked = self._question
+        cut = None
+        events = [*events_in(self._api, asked.event, asked.start, asked.end, advance)]
+        matching = [event.event_id for event in events if data.matches(event)]
+        found: dict[str, Listed] = {}
+        try:
+            for _, page in at_once(self._runs_of, matching, _AT_ONCE):
+                cut = _MANY_RUNS if page.cursor else cut
+                found.update((run.id, run) for run in page.listed if self._is_wanted(run))
+                if asked.limit is not None and len(found) > asked.limit:
+                    cut = LIMIT
+                    break
+        finally:
+            self._rows.add(sorted(found.values(), key=_moment, reverse=True))
+        self._names = {event.event_id: event.name for event in events}
+        # A batch's run shows its first event only, which may be another than the one that was met.
+        if asked.event_names:
+            others = {*self._rows.causes(asked.limit)} - self._names.keys()
+            self._names |= names_of(self._api, others)
+        return cut
 
-    def _is_wanted(self, run: Run) -> bool:
+    def _runs_of(self, event_id: str) -> Page:
+        return self._api.event_runs_page(event_id, output=self._question.with_outputs)
+
+    def _is_wanted(self, run: Listed) -> bool:
         asked = self._question
         statuses = [checks.our_status(each) for each in asked.statuses]
         return (
-            (not statuses or run.status in statuses)
-            and asked.app in (None, run.app)
-            and asked.function in (None, run.function, f"{run.app}-{run.function}")
+            (not statuses or run.our_status in statuses)
+            and asked.app in (None, run.app.id)
+            and asked.function in (None, run.function.id, f"{run.app.id}-{run.function.id}")
             and asked.error.matches(run)
         )
-
-    @property
-    def _has_errors(self) -> bool:
-        return self._question.error.is_wanted
-
-    def _shown(self) -> Sequence[Run]:
-        """Return what is shown, newest first."""
-        runs = sorted(self._found.values(), key=_moment, reverse=True)
-        return runs[: self._question.limit]
 
     def frame(self, because: str | None) -> pd.DataFrame:
         """Return what was found as a frame."""
         at = datetime.now(UTC)
-        runs = self._shown()
-        started = columns.microseconds(run.started_at or run.queued_at for run in runs)
-        until = columns.microseconds(run.ended_at or at for run in runs)
-        spans = columns.spans(started, until)
-        told = columns.span_counts(run.duration if run.is_over else None for run in runs)
-        series = {
-            "run_id": columns.text(run.run_id for run in runs),
-            "app": columns.text(run.app for run in runs),
-            "function": columns.text(run.function for run in runs),
-            "status": columns.words((run.status for run in runs), columns.RUN_WORDS),
-            "inngest_status": columns.text(run.inngest_status for run in runs),
-            "queued_at": columns.times(columns.microseconds(run.queued_at for run in runs)),
-            "started_at": columns.times(columns.microseconds(run.started_at for run in runs)),
-            "ended_at": columns.times(columns.microseconds(run.ended_at for run in runs)),
-            "duration": columns.durations(np.where(told == columns.NOT_SET, spans, told)),
-            "event_name": columns.text(self._names.get(_cause(run)) for run in runs),
-            "event_id": columns.text(run.event_ids[0] if run.event_ids else None for run in runs),
-            "is_batch": np.array([run.is_batch for run in runs], dtype=bool),
-            "cron": columns.text(run.cron for run in runs),
-        }
-        if self._question.outputs:
-            series["output"] = columns.payloads(run.output for run in runs)
-        if self._question.outputs or self._has_errors:
-            series["error"] = columns.text(str(run.error or "") for run in runs)
-        made = pd.DataFrame(series)
+        made = self._rows.frame(self._names, at, self._question.limit)
         made.attrs.update(attrs_of(self._api, self._question.said, because, at))
         return made
 
 
-def _cause(run: Run) -> str:
-    """Return the event that is to be named; a schedule's is Inngest's own."""
-    return run.event_ids[0] if run.event_ids and not run.cron else ""
-
-
-def _moment(run: Run) -> tuple[datetime, str]:
-    return run.started_at or run.queued_at or datetime.min.replace(tzinfo=UTC), run.run_id
+def _moment(run: Listed) -> tuple[datetime, str]:
+    at = run.scheduled_at or quirks.time(run.queued_at)
+    return at or datetime.min.replace(tzinfo=UTC), run.id

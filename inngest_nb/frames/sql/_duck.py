@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from inngest_nb import wire, words
@@ -99,12 +99,42 @@ def _text(value: Any) -> str:
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn what DuckDB makes of an interrupt back into a `KeyboardInterrupt`."""
+    import duckdb
+
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" not in str(error).lower():
+            raise
+        raise KeyboardInterrupt from None
+
+
+@contextmanager
+def together(database: DuckDBPyConnection) -> Iterator[None]:
+    """Keep all rows of a block, or none of them."""
+    database.begin()
+    try:
+        with interruptible():
+            yield
+            database.commit()
+    except BaseException:
+        import duckdb
+
+        with suppress(duckdb.Error):  # perhaps all was kept just before
+            database.rollback()
+        raise
+
+
+@contextmanager
 def explained() -> Iterator[None]:
     """Turn what DuckDB says against a query into a `ValueError` with its words and the place."""
     import duckdb
 
     try:
-        yield
+        with interruptible():
+            yield
     except duckdb.Error as error:
         said = f"query cannot be run: {words.visible_lines(str(error))}"
         refused = ValueError(said)
@@ -112,4 +142,4 @@ def explained() -> Iterator[None]:
             refused.add_note(
                 f"a query can read the tables {', '.join(COLUMNS)}, but no files and no addresses"
             )
-        raise refused from error
+        raise refused from None  # whose text may play tricks in a terminal

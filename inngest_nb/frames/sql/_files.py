@@ -10,8 +10,8 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -46,7 +46,7 @@ class Archive:
     step_attempts: int
     events: int
     added: int = 0
-    version: str = ""  # another after each change
+    version: str = field(default="", repr=False)  # another after each change
 
 
 def file_of(path: Path, table: str) -> Path:
@@ -54,15 +54,17 @@ def file_of(path: Path, table: str) -> Path:
     return path if table == "runs" else path.with_suffix(f".{table}.parquet")
 
 
-def checked_path(given: Any) -> Path:
+def checked_path(given: Any, name: str) -> Path:
     """Return where an archive is, or is to be."""
     if not isinstance(given, str | os.PathLike) or not os.fspath(given):
-        raise ValueError(f"path must be that of a file, such as 'runs.parquet', got {given!r}")
+        raise ValueError(f"{name} must be a file, such as 'runs.parquet', got {given!r}")
     path = Path(os.path.abspath(os.fsdecode(given)))
     if path.is_dir():
-        raise ValueError(f"path must be a file such as 'runs.parquet', but {path} is a folder")
+        raise ValueError(f"{name} must be a file, such as 'runs.parquet', but {path} is a folder")
     if path.suffix != ".parquet":
-        raise ValueError(f"path must end with .parquet, such as 'runs.parquet', got {path.name!r}")
+        raise ValueError(
+            f"{name} must end with .parquet, such as 'runs.parquet', got {words.short(path.name)!r}"
+        )
     return path
 
 
@@ -82,17 +84,22 @@ def opened(path: Path) -> Archive | None:
             file_of(path, table).name for table in TABLES if not file_of(path, table).exists()
         )
         raise ValueError(
-            f"path must be a whole archive, but beside {path} there is no {lost}: put it back, or "
+            f"{path} must be a whole archive, but beside it there is no {lost}: put it back, or "
             "begin a new archive at another path"
         )
     header = said[path]
-    return Archive(
-        path=path,
-        server=str(header["server"]),
-        until=datetime.fromisoformat(str(header["until"])),
-        version=str(header["version"]),
-        **{name: int(header[name]) for name in ("runs", "steps", "step_attempts", "events")},
-    )
+    try:
+        return Archive(
+            path=path,
+            server=str(header["server"]),
+            until=datetime.fromisoformat(str(header["until"])).astimezone(UTC),
+            version=str(header["version"]),
+            **{name: int(header[name]) for name in ("runs", "steps", "step_attempts", "events")},
+        )
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{path} must be an archive, but what it says of itself is not whole"
+        ) from error
 
 
 def _said(file: Path) -> Mapping[str, Any]:
@@ -107,7 +114,7 @@ def _said(file: Path) -> Mapping[str, Any]:
             ).fetchone()
         except duckdb.Error as error:
             raise ValueError(
-                f"path must be a new file or an archive, but {file} cannot be read as Parquet: "
+                f"{file} must be an archive, or not be there yet, but cannot be read as Parquet: "
                 f"{words.short(str(error), 200)}"
             ) from error
     try:
@@ -116,12 +123,12 @@ def _said(file: Path) -> Mapping[str, Any]:
         header = None
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
         raise ValueError(
-            f"path must be a new file or an archive, but {file} is another Parquet file; "
+            f"{file} must be an archive, or not be there yet, but is another Parquet file; "
             "choose another path"
         )
     if header["format"] != FORMAT:
         raise ValueError(
-            f"path must be an archive of format {FORMAT}, but {file} has format "
+            f"{file} must be an archive of format {FORMAT}, but has format "
             f"{header['format']}: use the version of inngest-nb that wrote it"
         )
     return header
@@ -129,11 +136,19 @@ def _said(file: Path) -> Mapping[str, Any]:
 
 def load(database: DuckDBPyConnection, archive: Archive, wanted: set[str]) -> None:
     """Make tables of an archive, those that are wanted."""
+    import duckdb
+
     attempts = wanted & {"steps", "step_attempts"}
     for table in TABLES:
         if table in wanted or (table == "step_attempts" and attempts):
             create(database, table, tables.COLUMNS[table])
-            database.execute(f"INSERT INTO {table} {rows_of(archive, table)}")
+            try:
+                database.execute(f"INSERT INTO {table} {rows_of(archive, table)}")
+            except duckdb.Error as error:
+                raise ValueError(
+                    f"{file_of(archive.path, table)} cannot be read as a part of an archive: "
+                    f"{words.short(str(error), 200)}"
+                ) from error
     if attempts:
         database.execute(STEPS_VIEW)
 
@@ -186,7 +201,7 @@ def replaced(
     _check_unchanged(path, before)
     for table in TABLES:
         os.replace(file_of(new, table), file_of(path, table))
-    _sync(path.parent)
+        _sync(path.parent)
     return made
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from inngest_nb.api import Event, InngestAPI, Run, runs_in
-from inngest_nb.errors import InngestNotFoundError
+from inngest_nb.errors import InngestError, InngestNotFoundError
 from inngest_nb.frames.inngest._asking import at_once
 from inngest_nb.frames.inngest._names import events_of
 from inngest_nb.frames.sql import _tables as tables
-from inngest_nb.frames.sql._duck import Sink, create
+from inngest_nb.frames.sql._duck import Sink, create, together
 from inngest_nb.progress import progress
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 4  # more is no faster
 _EVENTS = 1_020  # twenty pages of the server's
 _CAUSES = 1_000
+_TRACES = 100  # runs that are kept together
 
 # What comes later than the run itself, or from it.
 _OF_CAUSE = ("triggering_event_name", "inputs", "input")
@@ -110,19 +111,28 @@ class Reading:
     def traces(self, where: str = "true") -> None:
         """Read the steps of the runs that were read, the oldest first, and what caused these.
 
-        When it stops, what has come is kept.
+        When it stops, runs are kept with all their steps or not at all.
         """
         run_ids = self._texts(f"SELECT id FROM read.runs WHERE {where} ORDER BY scheduled_at, id")
+        with progress("Reading steps", "runs", len(run_ids)) as advance:
+            for place in range(0, len(run_ids), _TRACES):
+                self._trace(run_ids[place : place + _TRACES], advance)
+
+    def _trace(self, run_ids: Sequence[str], advance: Callable[[int], object]) -> None:
         attempts, causes = self._into("read.attempts"), self._into("read.causes")
-        try:
-            with progress("Reading steps", "runs", len(run_ids)) as advance:
+        failed: InngestError | None = None
+        with together(self._database):
+            try:
                 for run_id, trace in at_once(self._api.trace, run_ids, _AT_ONCE):
                     attempts.add(tables.attempt_rows(trace))
                     causes.add([tables.cause_row(run_id, trace.events)])
                     advance(1)
-        finally:
+            except InngestError as error:  # between two runs
+                failed = error
             attempts.flush()
             causes.flush()
+        if failed is not None:
+            raise failed
 
     def causes(self) -> None:
         """Look up the events of those runs of which no trace has told them."""

@@ -129,7 +129,7 @@ def _does_without(
 
 
 def _archive(source: Archive | str | os.PathLike[str]) -> Archive:
-    path = files.checked_path(source.path if isinstance(source, Archive) else source)
+    path = files.checked_path(source.path if isinstance(source, Archive) else source, "source")
     found = files.opened(path)
     if found is None:
         raise ValueError(

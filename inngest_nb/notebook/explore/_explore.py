@@ -33,7 +33,9 @@ __all__ = ["Explore", "explore"]
 
 # Seconds between two looks at the store: after news, and at most, when nothing happens.
 _POLL_INTERVAL, _MAX_POLL_INTERVAL = 2.0, 10.0
-_REPR_TIMEOUT = 0.25  # seconds that a saved notebook's table waits for the number of workflows
+# Seconds that a saved notebook's table waits for the number of workflows; of runs, for which it
+# takes long where there are many.
+_REPR_TIMEOUT, _REPR_TIMEOUT_OF_RUNS = 0.25, 0.1
 
 
 def explore(store: WorkflowStore | InngestAPI) -> Explore:
@@ -319,7 +321,8 @@ class Explore(Form):
     # What a notebook keeps
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        if self._reading.acquire(timeout=_REPR_TIMEOUT):
+        timeout = _REPR_TIMEOUT_OF_RUNS if self._feed.grows else _REPR_TIMEOUT
+        if self._reading.acquire(timeout=timeout):
             self._reading.release()
         widget: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
         with self._drawing:

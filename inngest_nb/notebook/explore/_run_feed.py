@@ -34,7 +34,6 @@ class RunFeed(Feed):
         super().__init__(store)
         self._runs, self._grew = store, grew
         self._pause = _FIRST_PAUSE
-        self._reached: datetime | None = None  # what is older has not been read yet
 
     def close(self) -> None:
         """Let go of all entries, and of whoever is called."""
@@ -47,13 +46,8 @@ class RunFeed(Feed):
         self._add(states)
         self.whole = len(states) <= PAGE_SIZE
 
-    def read_all(self) -> None:
-        """Read every run, page by page."""
-        self._reached = None
-        self._read_all()
-
     def look(self) -> None:
-        """Read what has changed, or go on where reading all of them was cut short."""
+        """Read what has changed, or all again where that was cut short."""
         newest = next(iter(self.entries()), None)
         if not self.whole or newest is None or newest.updated is None:
             self._read_all()
@@ -63,7 +57,7 @@ class RunFeed(Feed):
         if newest.times.is_open or is_there:
             self._add(states)
         else:
-            self.read_all()
+            self._read_all()
 
     def states(self, query: Query) -> States:
         """Read what a query finds, in its order, each run with its trace."""
@@ -77,25 +71,20 @@ class RunFeed(Feed):
         return made._replace(events=0, words=f"{made.words}\n{made.function.casefold()}")
 
     def _read_all(self) -> None:
-        before = {entry.workflow_id for entry in self.entries()}
-        is_fresh = self._reached is None
+        gone = {entry.workflow_id for entry in self.entries()}
         pause, since = self._pause, time.monotonic()
         with self._lock:
             self._own.clear()
-        for page in self._runs.pages(self._reached):
+        for page in self._runs.pages():
             if self._closed:
                 return
             self._add(page)
-            before.difference_update(state.workflow_id for state in page)
-            self._reached = min(
-                (state.created_at for state in page if state.created_at), default=self._reached
-            )
+            gone.difference_update(state.workflow_id for state in page)
             if time.monotonic() - since > pause:
                 self._grew()
                 pause, since = min(pause * 1.5, _LONGEST_PAUSE), time.monotonic()
-        if is_fresh:
-            self._drop(before)
-        self.whole, self._reached = True, None
+        self._drop(gone)
+        self.whole = True
 
     def _add(self, states: Iterable[WorkflowState]) -> None:
         """Take in what was read, unless something newer came from elsewhere meanwhile."""

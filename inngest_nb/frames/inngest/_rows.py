@@ -1,0 +1,173 @@
+"""Runs as the columns of a frame, collected page by page.
+
+The runs are taken as the server lists them, and each page becomes columns at once: that is when its
+values are at hand, and few objects outlive it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from msgspec.structs import astuple
+
+from inngest_nb.api import Listed, quirks
+from inngest_nb.frames.basics import _columns as columns
+
+_MISSING = "NaTZ"
+_YES = b"\1"
+_YEAR_1 = columns.microseconds([datetime(1, 1, 2, tzinfo=UTC)])[0]  # Go's zero time is before it
+
+
+class Rows:
+    """The columns of runs, in the order in which they were added."""
+
+    def __init__(self, *, outputs: bool, errors: bool) -> None:
+        self._outputs, self._errors = outputs, errors
+        self._run_ids: list[str] = []
+        self._event_ids: list[str | None] = []
+        self._apps, self._functions, self._statuses, self._crons = (_Words() for _ in range(4))
+        self._times: list[columns.Microseconds] = []  # of each page: queued, started, ended
+        self._is_over, self._batches = bytearray(), bytearray()
+        self._results: list[Any] = []
+        self._error_texts: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._run_ids)
+
+    def add(self, runs: Sequence[Listed]) -> None:
+        """Add runs."""
+        if not runs:
+            return
+        ids, statuses, apps, functions, causes, queued, started, ended, _, _ = zip(
+            *map(astuple, runs), strict=True
+        )
+        self._run_ids += ids
+        self._statuses.add(statuses)
+        self._apps.add([app.id for app in apps])
+        self._functions.add([function.id for function in functions])
+        self._times.append(_microseconds([*queued, *started, *ended]).reshape(3, -1))
+        open_too = None in ended
+        self._is_over += bytes([end is not None for end in ended]) if open_too else _YES * len(ids)
+        events, are_batches, _, crons = zip(*map(astuple, causes), strict=True)
+        self._event_ids += [ids[0] if ids else None for ids in events]
+        self._batches += bytes(are_batches)
+        self._crons.add(crons)
+        if self._outputs:
+            self._results += [run.result for run in runs]
+        if self._errors:
+            self._error_texts += [str(run.error or "") for run in runs]
+
+    def causes(self, most: int | None) -> list[str]:
+        """Return the events that are to be named; a schedule's is Inngest's own."""
+        scheduled = self._crons.are_set(most)
+        pairs = zip(self._event_ids[:most], scheduled, strict=True)
+        return [event_id for event_id, is_scheduled in pairs if event_id and not is_scheduled]
+
+    def frame(
+        self, names: Mapping[str, str], at: datetime, most: int | None = None
+    ) -> pd.DataFrame:
+        """Return the columns as a frame, for `most` runs at most; a run that is open lasts to `at`.
+
+        `names` are those of events.
+        """
+        statuses, which = self._statuses.words, self._statuses.codes(most)
+        pages = self._times or [np.empty((3, 0), np.int64)]
+        queued, started, ended = np.concatenate(pages, axis=1)[:, :most]
+        is_over = np.frombuffer(self._is_over, dtype=bool)[:most]
+        late = columns.span_counts(quirks.lateness(status or "") for status in statuses)
+        has_end = ended != columns.NOT_SET
+        ended[has_end] -= late[which[has_end]]
+        began = np.where(started == columns.NOT_SET, queued, started)
+        until = np.where(is_over, ended, columns.microseconds([at])[0])
+        ours = [
+            quirks.true_status(status or "", is_over=over)
+            for status in statuses
+            for over in (False, True)
+        ]
+        series = {
+            "run_id": columns.text(self._run_ids[:most]),
+            "app": self._apps.column(most),
+            "function": self._functions.column(most),
+            "status": columns.words(ours, columns.RUN_WORDS).take(2 * which + is_over),
+            "inngest_status": self._statuses.column(most),
+            "queued_at": columns.times(queued),
+            "started_at": columns.times(started),
+            "ended_at": columns.times(ended),
+            "duration": columns.durations(columns.spans(began, until)),
+            "event_name": self._named(names, most),
+            "event_id": columns.text(self._event_ids[:most]),
+            "is_batch": np.frombuffer(self._batches, dtype=bool)[:most].copy(),
+            "cron": self._crons.column(most),
+        }
+        if self._outputs:
+            series["output"] = columns.payloads(self._results[:most])
+        if self._errors:
+            series["error"] = columns.text(self._error_texts[:most])
+        return pd.DataFrame(series, copy=False)
+
+    def _named(self, names: Mapping[str, str], most: int | None) -> Any:
+        found = _Words()
+        if names:
+            pairs = zip(self._event_ids[:most], self._crons.are_set(most), strict=True)
+            found.add([None if scheduled else names.get(key or "") for key, scheduled in pairs])
+        else:
+            found.add([None] * len(self._event_ids[:most]))
+        return found.column(most)
+
+
+class _Words:
+    """A column of text in which few values repeat."""
+
+    def __init__(self) -> None:
+        self._place: dict[str | None, int] = {}
+        self._codes = array("q")
+
+    @property
+    def words(self) -> list[str | None]:
+        """The different values."""
+        return [*self._place]
+
+    def add(self, values: Sequence[str | None]) -> None:
+        """Add values."""
+        place, new = self._place, {*values}
+        for value in new - place.keys():
+            place[value] = len(place)
+        if len(new) == 1:
+            self._codes.extend(array("q", [place[values[0]]]) * len(values))
+        else:
+            self._codes.extend(map(place.__getitem__, values))
+
+    def codes(self, most: int | None) -> npt.NDArray[np.int64]:
+        """Return which of the words each value is."""
+        return np.array(self._codes, dtype=np.int64)[:most]
+
+    def are_set(self, most: int | None) -> list[bool]:
+        """Tell which values are there."""
+        nothing = self._place.get(None)
+        return [code != nothing for code in self._codes[:most]]
+
+    def column(self, most: int | None) -> Any:
+        """Return the values."""
+        return columns.text(self.words).take(self.codes(most))
+
+
+def _microseconds(texts: Sequence[str | None]) -> columns.Microseconds:
+    """Read times of the server's; None is missing, and so is what is no time."""
+    given = [text or _MISSING for text in texts] if None in texts else texts
+    # All at once, the zone that all end with is taken off: numpy knows none. Nor does it take
+    # nanoseconds for microseconds.
+    bare = "".join(given).split("Z")  # type: ignore[arg-type]
+    try:
+        if len(bare) != len(texts) + 1 or bare.pop():
+            raise ValueError("a time of another zone")
+        counts = np.array(bare, dtype="S26").astype("datetime64[us]").view(np.int64)
+    except ValueError:
+        return columns.microseconds(map(quirks.time, texts))
+    counts[counts < _YEAR_1] = columns.NOT_SET
+    return counts
