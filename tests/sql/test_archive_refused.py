@@ -97,7 +97,7 @@ def test_an_archive_with_a_file_missing_is_refused(api: InngestAPI, path: Path) 
         (3, "path must be a file"),
         (".", "is a folder"),
         ("runs.csv", "path must end with .parquet, such as 'runs.parquet', got 'runs.csv'"),
-        ("nowhere/runs.parquet", "path must be in a folder that is there"),
+        ("nowhere/runs.parquet", "path must be in an existing folder"),
     ],
 )
 def test_a_path_that_makes_no_sense_is_refused(
@@ -121,5 +121,5 @@ def test_an_age_that_makes_no_sense_is_refused(api: InngestAPI, path: Path) -> N
 
 
 def test_a_path_without_an_archive_has_no_answer(path: Path) -> None:
-    with pytest.raises(ValueError, match="source must be an archive, but there is no .*archive()"):
+    with pytest.raises(ValueError, match=r"source must be an archive, but .* does not exist: write it with archive\(\)"):
         inb.sql("from runs", path)

@@ -148,7 +148,7 @@ def test_a_writer_that_is_killed_leaves_what_was_there(
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     if before is None:
-        with pytest.raises(ValueError, match="there is no"):
+        with pytest.raises(ValueError, match="does not exist: write it with archive"):
             inb.sql("from runs", path)
     else:
         assert (ids(path), ids(path, "select run_id as id from steps")) == before

@@ -110,7 +110,7 @@ def test_numbers_and_deep_payloads_stay_as_they_are() -> None:
         ("-- nothing", "query must be a single SELECT"),
         ("select 1; select 2", "query must be a single SELECT"),
         ("delete from runs", "query must be a single SELECT"),
-        ("pivot runs on status", r"a PIVOT with its values"),
+        ("pivot runs on status", r"a PIVOT must list its values"),
         ("selec * from runs", r"syntax error at or near(?s:.*)LINE 1: selec"),
         ("select nope\nfrom runs", r'"nope" not found(?s:.*)LINE 1: select nope'),
         ("select *\nfrom nope", "LINE 2: from nope"),
@@ -142,7 +142,7 @@ def test_an_unknown_table_is_answered_with_those_that_are_there(api: InngestAPI)
 
 
 def test_a_source_that_is_none_is_refused(api: InngestAPI) -> None:
-    with pytest.raises(TypeError, match="api must be an InngestAPI"):
+    with pytest.raises(TypeError, match="source must be an InngestAPI, an archive or the path"):
         asked("from runs", 3)
     with pytest.raises(ValueError, match="since must be how long ago"):
         asked("from runs", api, since="yesterday-ish")
