@@ -101,14 +101,14 @@ def test_workflows_have_a_rate_too() -> None:
 
 @pytest.mark.parametrize("every", ["soon", "", 0, -1, timedelta(), None])
 def test_what_is_no_span_is_refused_with_an_example(every: Any) -> None:
-    with pytest.raises(ValueError, match="every is .* such as '"):
+    with pytest.raises(ValueError, match="every must be .* such as '"):
         runs(*MANY).wf.rate(every)
 
 
 def test_more_spans_than_anybody_reads_are_refused() -> None:
     rows = runs(run("a"), run("b"))
     rows["queued_at"] = [MONDAY, datetime(2036, 1, 1, tzinfo=UTC)]
-    with pytest.raises(ValueError, match="every must be longer, .*from 2026-11-23 to 2036-01-01"):
+    with pytest.raises(ValueError, match="every must be longer, .*2026-11-23 to 2036-01-01 would be"):
         rows.wf.rate("1s")
 
 
