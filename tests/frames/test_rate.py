@@ -108,7 +108,9 @@ def test_what_is_no_span_is_refused_with_an_example(every: Any) -> None:
 def test_more_spans_than_anybody_reads_are_refused() -> None:
     rows = runs(run("a"), run("b"))
     rows["queued_at"] = [MONDAY, datetime(2036, 1, 1, tzinfo=UTC)]
-    with pytest.raises(ValueError, match="every must be longer, .*2026-11-23 to 2036-01-01 would be"):
+    with pytest.raises(
+        ValueError, match="every must be longer, .*2026-11-23 to 2036-01-01 would be"
+    ):
         rows.wf.rate("1s")
 
 
