@@ -1,7 +1,7 @@
 """Runs as the columns of a frame, collected page by page.
 
-The runs are taken as the server lists them, and each page becomes columns at once: that is when its
-values are at hand, and few objects outlive it.
+The runs are taken as the server lists them, and some pages at a time become columns: that is when
+their values are at hand, and few objects outlive them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from msgspec.structs import astuple
 from inngest_nb.api import Listed, quirks
 from inngest_nb.frames.basics import _columns as columns
 
-_MISSING = "NaTZ"
+_DIGITS = 26  # characters of a time that numpy reads exactly
 _YES = b"\1"
+_AT_ONCE = 500  # runs: more would only make the garbage collector walk through them
 _YEAR_1 = columns.microseconds([datetime(1, 1, 2, tzinfo=UTC)])[0]  # Go's zero time is before it
 
 
@@ -29,6 +30,7 @@ class Rows:
 
     def __init__(self, *, outputs: bool, errors: bool) -> None:
         self._outputs, self._errors = outputs, errors
+        self._fresh: list[Listed] = []  # that are no columns yet
         self._run_ids: list[str] = []
         self._event_ids: list[str | None] = []
         self._apps, self._functions, self._statuses, self._crons = (_Words() for _ in range(4))
@@ -38,10 +40,17 @@ class Rows:
         self._error_texts: list[str] = []
 
     def __len__(self) -> int:
-        return len(self._run_ids)
+        return len(self._run_ids) + len(self._fresh)
 
     def add(self, runs: Sequence[Listed]) -> None:
         """Add runs."""
+        self._fresh += runs
+        if len(self._fresh) >= _AT_ONCE:
+            self._take()
+
+    def _take(self) -> None:
+        """Make columns of the runs that were added last."""
+        runs, self._fresh = self._fresh, []
         if not runs:
             return
         ids, statuses, apps, functions, causes, queued, started, ended, _, _ = zip(
@@ -51,7 +60,7 @@ class Rows:
         self._statuses.add(statuses)
         self._apps.add([app.id for app in apps])
         self._functions.add([function.id for function in functions])
-        self._times.append(_microseconds([*queued, *started, *ended]).reshape(3, -1))
+        self._times.append(np.array([*map(_microseconds, (queued, started, ended))]))
         open_too = None in ended
         self._is_over += bytes([end is not None for end in ended]) if open_too else _YES * len(ids)
         events, are_batches, _, crons = zip(*map(astuple, causes), strict=True)
@@ -65,6 +74,7 @@ class Rows:
 
     def causes(self, most: int | None) -> list[str]:
         """Return the events that are to be named; a schedule's is Inngest's own."""
+        self._take()
         scheduled = self._crons.are_set(most)
         pairs = zip(self._event_ids[:most], scheduled, strict=True)
         return [event_id for event_id, is_scheduled in pairs if event_id and not is_scheduled]
@@ -76,6 +86,7 @@ class Rows:
 
         `names` are those of events.
         """
+        self._take()
         statuses, which = self._statuses.words, self._statuses.codes(most)
         pages = self._times or [np.empty((3, 0), np.int64)]
         queued, started, ended = np.concatenate(pages, axis=1)[:, :most]
@@ -159,15 +170,27 @@ class _Words:
 
 def _microseconds(texts: Sequence[str | None]) -> columns.Microseconds:
     """Read times of the server's; None is missing, and so is what is no time."""
-    given = [text or _MISSING for text in texts] if None in texts else texts
-    # All at once, the zone that all end with is taken off: numpy knows none. Nor does it take
-    # nanoseconds for microseconds.
-    bare = "".join(given).split("Z")  # type: ignore[arg-type]
+    usual = next(filter(None, texts), None)
+    if usual is None:
+        return np.full(len(texts), columns.NOT_SET)
+    gaps = [place for place, text in enumerate(texts) if text is None] if None in texts else []
     try:
-        if len(bare) != len(texts) + 1 or bare.pop():
-            raise ValueError("a time of another zone")
-        counts = np.array(bare, dtype="S26").astype("datetime64[us]").view(np.int64)
+        counts = _of_one_form([text or usual for text in texts] if gaps else texts, len(usual))
     except ValueError:
         return columns.microseconds(map(quirks.time, texts))
     counts[counts < _YEAR_1] = columns.NOT_SET
+    counts[gaps] = columns.NOT_SET
     return counts
+
+
+def _of_one_form(texts: Sequence[Any], width: int) -> columns.Microseconds:
+    """Read times in UTC that are written alike, all at once. Raises `ValueError` for others.
+
+    The sign of the zone is left out, and so are nanoseconds: numpy knows neither.
+    """
+    written = "".join(texts)
+    if not written[width - 1 :: width].count("Z") == written.count("Z") == len(texts):
+        raise ValueError("times of other lengths or zones")
+    signs = np.frombuffer(written.encode("ascii"), dtype="S1").reshape(len(texts), width)
+    digits = np.ascontiguousarray(signs[:, : min(width - 1, _DIGITS)])
+    return digits.view(f"S{digits.shape[1]}")[:, 0].astype("datetime64[us]").view(np.int64)
