@@ -214,7 +214,8 @@ class ServerHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is dev or self-hosted, None behind a proxy that hides it. `queue_depth` counts what waits
     in its queue, None where it does not tell. `is_open` says whether a self-hosted server's GraphQL
-    answers without a key; of a dev server, which asks for none, it is None.
+    answers without a key; it is None for a dev server, which asks for none, and where the question
+    was refused.
     """
 
     kind: str | None = None
