@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -217,8 +218,12 @@ def _connect(database: str, *, uri: bool = False) -> sqlite3.Connection:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    version = _checked_version(database, path)
-    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("BEGIN")  # what is read is of one moment: another process may be making it
+    try:
+        version = _checked_version(database, path)
+    finally:
+        database.execute("ROLLBACK")
+    _write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
     if version == _SCHEMA_VERSION:
         return
@@ -235,6 +240,20 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Turn on the write-ahead log; for that alone, SQLite does not wait while others write."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _checked_version(database: sqlite3.Connection, path: Path) -> int:
