@@ -85,7 +85,10 @@ function render({ model, el }) {
   };
 
   const turn = (number) => model.send({ kind: "page", number });
+  let turned = ""; // a button that is drawn anew while it is pressed is not clicked
   const drawPages = (number = 0, last = 0) => {
+    if (turned === `${number}/${last}`) return;
+    turned = `${number}/${last}`;
     const label = document.activeElement?.getAttribute("aria-label");
     const held = pages.contains(document.activeElement);
     pages.replaceChildren();
