@@ -26,6 +26,7 @@ from inngest_nb.history._steps import (
 from inngest_nb.history._times import (
     END_STATUS,
     OPEN,
+    OPEN_STEPS,
     Times,
     is_end,
     is_finished,
@@ -38,6 +39,7 @@ from inngest_nb.history._waits import signals_text, waiting_text
 __all__ = [
     "END_STATUS",
     "OPEN",
+    "OPEN_STEPS",
     "Activity",
     "Attempt",
     "Step",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from story_server import StoryServer
 
 import inngest_nb as inb
 from inngest_nb import InngestAPI
+from inngest_nb.api import Kept
 from inngest_nb.errors import StoreFileError
 
 RUNS = 300
@@ -118,6 +121,20 @@ def test_what_was_read_of_all_answers_for_a_part(
     _, requests = requests_of(server, lambda: inb.search_runs(client, **({"since": None} | given)))
     assert requests <= 6
     check_as_new(client, **given)
+
+
+def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    for attempt in range(60):
+        path = tmp_path / f"{attempt}.db"
+        together = threading.Barrier(6)
+
+        def opens(path: Path, together: threading.Barrier) -> None:
+            together.wait()
+            Kept("http://localhost:8288", path).close()
+
+        with ThreadPoolExecutor(6) as pool:
+            opened = [pool.submit(opens, path, together) for _ in range(6)]
+        assert [each.exception() for each in opened] == [None] * 6
 
 
 def test_what_was_read_of_a_function_is_kept_for_it(

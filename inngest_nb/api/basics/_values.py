@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-Value = TypeVar("Value")
+from inngest_nb.history import OPEN_STEPS
 
-_OPEN = ("queued", "running", "waiting")  # statuses of a step that has not ended
+Value = TypeVar("Value")
 
 
 class RunError(msgspec.Struct, frozen=True):
@@ -151,7 +151,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         The server leaves open what was open when the run ended: that was canceled with the run, or
         it is `abandoned`.
         """
-        if not self.is_over or status not in _OPEN:
+        if not self.is_over or status not in OPEN_STEPS:
             return status
         return "canceled" if self.status == "canceled" else "abandoned"
 
@@ -160,13 +160,13 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
         What is open lasts until `now`, or until its run ended.
         """
-        if step.ended_at is None and step.status in _OPEN:
+        if step.ended_at is None and step.status in OPEN_STEPS:
             return self.ended_at or now
         return step.ended_at
 
     def took(self, step: Step, now: datetime) -> timedelta | None:
         """Return how long a step took, or has taken until `now`; None where times are missing."""
-        if step.status not in _OPEN and step.duration is not None:
+        if step.status not in OPEN_STEPS and step.duration is not None:
             return step.duration
         return _between(step.started_at or step.queued_at, self.until(step, now))
 

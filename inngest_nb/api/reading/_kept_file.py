@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inngest_nb.errors import StoreFileError
+from inngest_nb.store.tables import write_ahead
 
 _APPLICATION_ID = 0x694E4E52  # "iNNR"
 _SCHEMA_VERSION = 1
@@ -81,7 +82,7 @@ def _prepare(database: sqlite3.Connection, path: Path | None, url: str) -> None:
             database.execute("ROLLBACK")
         raise
     # What a power cut takes of it is fetched again.
-    database.execute("PRAGMA journal_mode = WAL")
+    write_ahead(database)
     database.execute("PRAGMA synchronous = NORMAL")
 
 

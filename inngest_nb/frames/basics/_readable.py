@@ -11,7 +11,7 @@ from pandas.api.types import is_datetime64_any_dtype, is_scalar, is_timedelta64_
 
 from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
-from inngest_nb.history import OPEN
+from inngest_nb.history import OPEN_STEPS
 
 _ROWS = 20
 _ERROR = 400  # characters; of a longer one it is said how many are missing
@@ -145,7 +145,7 @@ def _texts(name: str, top: pd.DataFrame, kind: columns.Kind) -> list[str]:
     column = top[name]
     if is_timedelta64_dtype(column.dtype):
         # A queue is over once its step has begun.
-        grows = ["queued"] if name == "queue_delay" else [*OPEN, "waiting"]
+        grows = ["queued"] if name == "queue_delay" else OPEN_STEPS
         still = top[kind.word].isin(grows)
         return [
             "" if pd.isna(span) else words.duration_text(span) + (" so far" if going_on else "")

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.history import OPEN_STEPS
 
 FUNCTION = ["app", "function"]
 STEP = [*FUNCTION, "step", "kind"]
 RESULTS, ENDED = columns.RESULT_WORDS, columns.ENDED_WORDS
-_OPEN = ("queued", "running", "waiting")
 
 _TEXTS = ("run_id", *STEP, "error")
 _TIMES = ("queued_at", "started_at", "ended_at")
@@ -79,7 +79,7 @@ def steps_of(rows: pd.DataFrame, runs: pd.DataFrame | None, *needed: str) -> pd.
 
 def _statuses(steps: pd.DataFrame) -> pd.Series[Any]:
     """Return the status of each run that has ended, by its steps."""
-    going_on = steps["run_id"].isin(steps.loc[steps["status"].isin(_OPEN), "run_id"])
+    going_on = steps["run_id"].isin(steps.loc[steps["status"].isin(OPEN_STEPS), "run_id"])
     ends = ((steps["kind"] == "function") & steps["status"].isin(RESULTS)) | (
         steps["status"] == "canceled"
     )

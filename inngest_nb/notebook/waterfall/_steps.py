@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from inngest_nb import wire
 from inngest_nb.api import Job, Step, StepAttempt, Trace
-from inngest_nb.history import Attempt, Value, last_error
+from inngest_nb.history import OPEN_STEPS, Attempt, Value, last_error
 from inngest_nb.history import Step as Told
 from inngest_nb.notebook.timeline import Lane, Span, in_time
 from inngest_nb.notebook.waterfall._payloads import json_of
@@ -18,7 +18,6 @@ __all__ = ["lanes_of", "name_for_many"]
 
 # What a step does meanwhile that is not work of its own.
 _IDLE = {"sleep": "asleep", "wait": "waiting", "invoke": "invoking"}
-_OPEN = ("queued", "running", "waiting")
 _SHOWN_ALONE = 12
 _NONE = timedelta()
 
@@ -54,7 +53,7 @@ def name_for_many(lanes: list[Lane]) -> dict[Told, str]:
     A few that failed or are open keep a line of their own.
     """
     steps = [lane.steps[0] for lane in lanes]
-    apart = {step for step in steps if step.outcome == "failed" or step.outcome in _OPEN}
+    apart = {step for step in steps if step.outcome == "failed" or step.outcome in OPEN_STEPS}
     if len(apart) > _SHOWN_ALONE:
         apart = set()
     return {step: step.name if step in apart else re.sub(r"\d+", "#", step.name) for step in steps}

@@ -4,6 +4,7 @@ from inngest_nb.store.rows import Done, Position, Row, StateTable
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore, open_table, path_of
 from inngest_nb.store.tables._memory import MemoryTable
 from inngest_nb.store.tables._sqlite import SqliteTable
+from inngest_nb.store.tables._sqlite_file import write_ahead
 from inngest_nb.store.tables._sqlite_looker import examine
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "examine",
     "open_table",
     "path_of",
+    "write_ahead",
 ]

@@ -223,7 +223,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         version = _checked_version(database, path)
     finally:
         database.execute("ROLLBACK")
-    _write_ahead(database)
+    write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
     if version == _SCHEMA_VERSION:
         return
@@ -242,7 +242,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _write_ahead(database: sqlite3.Connection) -> None:
+def write_ahead(database: sqlite3.Connection) -> None:
     """Turn on the write-ahead log; for that alone, SQLite does not wait while others write."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
