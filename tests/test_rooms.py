@@ -87,7 +87,7 @@ LIBRARIES = {
     "httpx": ["api/", "store/http/"],
     "ipykernel": ["environment/"],
     "ipywidgets": ["notebook/"],
-    "jinja2": ["notebook/"],
+    "jinja2": ["notebook/", "frames/basics/_markup.py"],
     "jupyter_client": ["environment/"],
     "jupyter_core": ["cli/"],
     "markupsafe": ["notebook/"],

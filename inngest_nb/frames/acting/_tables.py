@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from inngest_nb.api import InngestAPI
 from inngest_nb.frames.acting._rows import RESULTS, TO_DO, UNKNOWN, Row
 from inngest_nb.frames.acting._work import Work
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._markup import markup
 from inngest_nb.frames.inngest._asking import attrs_of
 
 UNCONFIRMED = 100  # more rows than these want their number said
@@ -149,8 +149,4 @@ def counts(rows: Iterable[Row]) -> str:
 
 def html(summary: Told) -> str:
     """Write a summary as HTML."""
-    with pd.option_context("display.max_colwidth", None):
-        table = pd.DataFrame(summary.lines).to_html(index=False, header=False, border=0)
-    below = "<br>".join(map(escape, summary.after))
-    shown = table if summary.lines else ""
-    return f"<div><b>{escape(summary.headline)}</b></div>{shown}<div>{below}</div>"
+    return markup("plan", summary=summary)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -11,6 +9,7 @@ from pandas.api.types import is_datetime64_any_dtype, is_scalar, is_timedelta64_
 
 from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._markup import markup
 from inngest_nb.history import OPEN_STEPS
 
 _ROWS = 20
@@ -27,57 +26,14 @@ _SAID_BY_OTHERS = {
     "step_id": {"step"},
     "event_id": {"event_name"},
 }
-# A notebook's own style paints every other row, and would part an error from its row.
-# In a narrow pane, the last columns are the first to go.
-_STYLE = """<style>
-table.dataframe.inb-rows th, table.dataframe.inb-rows td {
-  text-align: left; vertical-align: top; white-space: nowrap; padding: 2px 8px;
-}
-table.dataframe.inb-rows tbody tr { background: none; }
-table.dataframe.inb-rows tbody tr.inb-error td {
-  white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 8px 4px 2.5em;
-}
-table.dataframe.inb-rows caption { text-align: left; caption-side: bottom; }
-div.inb-pane { container-type: inline-size; min-width: 100%; }
-@container (max-width: 680px) {
-  table.dataframe.inb-rows :is(th, td):not(:first-child) { white-space: normal; padding: 2px 5px; }
-}
-@container (max-width: 440px) {
-  table.dataframe.inb-rows tr :is(th, td):nth-child(n + 5) { display: none; }
-}
-@container (max-width: 330px) {
-  table.dataframe.inb-rows tr :is(th, td):nth-child(n + 4) { display: none; }
-}
-</style>
-<div class="inb-pane">"""
 
 
 def html(rows: pd.DataFrame, kind: columns.Kind) -> str:
     """Return the first rows as an HTML table, each error below its row; last how many there are."""
     shown = _table(rows, kind)
     errors = list(shown.pop("error")) if "error" in shown.columns else [""] * len(shown)
-    lines = []
-    for row, error in zip(shown.itertuples(index=False), errors, strict=True):
-        lines.append(_line("td", row, "inb-row"))
-        if error:
-            cell = f'<td colspan="{len(shown.columns)}">{escape(error)}</td>'
-            lines.append(f'<tr class="inb-error">{cell}</tr>')
-    return "\n".join(
-        [
-            _STYLE,
-            '<table class="dataframe inb-rows">',
-            f"<caption>{escape(caption(rows, kind))}</caption>",
-            f"<thead>{_line('th', shown.columns)}</thead>",
-            "<tbody>",
-            *lines,
-            "</tbody></table></div>",
-        ]
-    )
-
-
-def _line(tag: str, cells: Iterable[str], name: str = "inb-head") -> str:
-    written = "\n".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
-    return f'<tr class="{name}">{written}</tr>'
+    lines = zip(shown.itertuples(index=False), errors, strict=True)
+    return markup("readable", caption=caption(rows, kind), heads=shown.columns, lines=lines)
 
 
 def text(rows: pd.DataFrame, kind: columns.Kind) -> str:
