@@ -1,4 +1,4 @@
-"""Every kind of store that a form can stand on."""
+"""Every kind of store that a form can stand on; and no widget outlives its test."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from open_widgets import close_widgets
 from small_servers import plain_server
 
 from inngest_nb import InngestStore, MemoryStore, SqliteStore, StateServer, WorkflowStore
+
+
+@pytest.fixture(autouse=True)
+def _no_widget_outlives_its_test() -> Iterator[None]:
+    """A form that stays open follows its run: it takes time from the tests that come after."""
+    yield
+    close_widgets()
 
 
 @pytest.fixture(params=["memory", "sqlite", "state server", "plain server"])

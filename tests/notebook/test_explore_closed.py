@@ -8,15 +8,10 @@ import weakref
 from typing import Any
 
 from explore_driver import choose, ids, press, state_of
-from ipywidgets.widgets.widget import _instances
+from open_widgets import open_widgets
 
 from inngest_nb import MemoryStore, WorkflowState
 from inngest_nb import explore as make_explorer
-
-
-def open_widgets() -> set[str]:
-    """Return the ids of all widgets that ipywidgets holds."""
-    return set(_instances)
 
 
 def store_of(count: int) -> MemoryStore:

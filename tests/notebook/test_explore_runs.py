@@ -10,7 +10,7 @@ import pytest
 from explore_driver import NEWEST, ask, choose, ids, press, state_of, type_into
 from form_driver import words
 from hostile_strings import HOSTILE_STRINGS
-from ipywidgets.widgets.widget import _instances
+from open_widgets import open_widgets
 from story_records import story
 from story_server import StoryServer
 
@@ -376,7 +376,7 @@ def test_a_key_is_nowhere_in_what_a_notebook_keeps() -> None:
 
 
 def test_close_closes_every_widget_and_ends_the_reading() -> None:
-    before, held, go_on = set(_instances), threading.Event(), threading.Event()
+    before, held, go_on = open_widgets(), threading.Event(), threading.Event()
     pages = 0
 
     def slow(seconds: float) -> None:
@@ -392,7 +392,7 @@ def test_close_closes_every_widget_and_ends_the_reading() -> None:
         explorer.close()
         go_on.set()
         explorer.wait()
-        assert set(_instances) - before == set()
+        assert open_widgets() - before == set()
         assert explorer._feed.entries() == []
         assert explorer.selected is None
         asked = pages

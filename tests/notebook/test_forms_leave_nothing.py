@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ipywidgets.widgets import widget as registry
+from open_widgets import close_widgets, open_widgets
 
 import inngest_nb as inb
 from inngest_nb import MemoryStore, SqliteStore, WorkflowState
@@ -24,7 +24,7 @@ PATIENCE = 20
 @pytest.fixture(autouse=True)
 def forms_of_other_tests_are_closed() -> None:
     """Close what other tests left open: it may still follow a run."""
-    registry.Widget.close_all()
+    close_widgets()
     until_no_thread_is_left()
 
 
@@ -96,10 +96,10 @@ def test_forms_that_are_closed_leave_no_thread_no_widget_and_no_memory() -> None
         return forms
 
     kept = show_each()  # with what is loaded once
-    widgets, objects = len(registry._instances), len(gc.get_objects())
+    widgets, objects = len(open_widgets()), len(gc.get_objects())
     for _ in range(3):
         kept += show_each()  # as a kernel keeps what cells return
-    assert len(registry._instances) == widgets
+    assert len(open_widgets()) == widgets
     assert (len(gc.get_objects()) - objects) / len(kept) < 150
     live.cancel()
 

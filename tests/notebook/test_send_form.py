@@ -11,7 +11,7 @@ import pytest
 from canned_server import Answer, CannedServer, Seen
 from form_driver import Reading, all_html, click, every_widget, press, type_into, words
 from hostile_strings import HOSTILE_STRINGS
-from ipywidgets.widgets import widget as registry
+from open_widgets import open_widgets
 from story_server import EVENT_KEY, SIGNING_KEY, StoryServer
 
 import inngest_nb as inb
@@ -228,12 +228,12 @@ def test_runs_that_nobody_expects_are_not_waited_for_long(
 
 
 def test_a_closed_form_leaves_no_widget_and_looks_no_more(api: InngestAPI) -> None:
-    before = {*registry._instances}
+    before = open_widgets()
     form = opened(api)
     press(form, form.send)
     runs = form.runs
     form.close()
-    assert {*registry._instances} <= before
+    assert open_widgets() <= before
     assert runs._turn is None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from started_threads import left_since, threads
 
 from inngest_nb import HistoryEvent, InngestStore, StateServer, WorkflowState, Write, wire
 
@@ -122,9 +123,9 @@ def test_a_row_comes_without_a_document_that_is_longer_than_asked(table: StateTa
 
 
 def test_a_server_that_has_read_long_leaves_no_thread(tmp_path: Path) -> None:
-    before = threading.active_count()
+    before = threads()
     with StateServer(tmp_path / "s.db", port=0) as server, InngestStore(server.url) as store:
         store.save(WorkflowState(workflow_id="x", input="y" * 2**20))
         assert store.load("x") is not None
         assert store.refresh() == 1
-    assert threading.active_count() == before
+    assert left_since(before) == []

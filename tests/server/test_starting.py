@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from small_servers import plain_server
+from started_threads import left_since, threads
 
 from inngest_nb import (
     InngestStore,
@@ -24,11 +25,6 @@ from inngest_nb import (
 from inngest_nb.errors import ServerStartError, StoreFileError, StoreStatusError
 
 X = WorkflowState(workflow_id="x")
-
-
-def threads() -> set[threading.Thread]:
-    """Threads that run, but for those of forms that an earlier test left: they come and go."""
-    return {each for each in threading.enumerate() if each.name != "inngest-nb-form"}
 
 
 def test_a_taken_port_names_what_answers_there_and_what_to_do(tmp_path: Path) -> None:
@@ -103,7 +99,7 @@ def test_it_stops_with_its_block_and_leaves_no_thread(tmp_path: Path) -> None:
     before = threads()
     with StateServer(tmp_path / "s.db", port=0) as server, InngestStore(server.url) as store:
         store.save(X)
-    assert threads() <= before
+    assert left_since(before) == []
     server.close()
 
 
@@ -112,7 +108,7 @@ def test_a_server_that_was_started_can_be_entered_and_ends_with_the_block(tmp_pa
     with StateServer(tmp_path / "s.db", port=0).start() as server:
         with InngestStore(server.url) as store:
             store.save(X)
-    assert threads() <= before
+    assert left_since(before) == []
 
 
 def test_a_server_that_runs_is_not_started_again(tmp_path: Path) -> None:
@@ -123,7 +119,7 @@ def test_a_server_that_runs_is_not_started_again(tmp_path: Path) -> None:
                 again()
         with InngestStore(server.url) as store:
             store.save(X)
-    assert threads() <= before
+    assert left_since(before) == []
     with server, InngestStore(server.url) as store:  # once it is closed it may
         assert store.load("x") == X
 

@@ -161,11 +161,11 @@ def test_a_listing_store_knows_when_it_first_got_a_workflow(listing_store: Workf
 def test_more_than_a_page_is_fetched_whole_and_in_order(
     listing_store: WorkflowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_operations, "_PAGE", 100)
-    for number in range(220):
-        listing_store.save(state(f"{number:04}", number // 3))
+    monkeypatch.setattr(_operations, "_PAGE", 10)
+    for number in range(25):
+        listing_store.save(state(f"{number:02}", number // 3))
 
     fetched = listing_store.fetch()
 
     assert ids(fetched) == ids(listing_store.list())
-    assert len(set(ids(fetched))) == 220
+    assert len(set(ids(fetched))) == 25

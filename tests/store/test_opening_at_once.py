@@ -9,7 +9,7 @@ from inngest_nb import SqliteStore, WorkflowState
 
 
 def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
-    for attempt in range(60):
+    for attempt in range(20):
         path = tmp_path / f"{attempt}.db"
         together = threading.Barrier(6)
         errors: list[Exception] = []

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from started_threads import left_since, threads
 
 from inngest_nb import SqliteStore, WorkflowState
 from inngest_nb.errors import StoreFileError
@@ -116,13 +117,13 @@ def test_a_damaged_table_is_told_and_the_writer_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_closed_store_says_so_and_leaves_no_thread(tmp_path: Path) -> None:
-    before = threading.active_count()
+    before = threads()
     store = SqliteStore(tmp_path / "s.db")
     store.save(X)
     store.close()
     store.close()
 
-    assert threading.active_count() == before
+    assert left_since(before) == []
     for operation in (lambda: store.save(X), lambda: store.load("x"), store.list):
         with pytest.raises(StoreFileError, match="closed"):
             operation()

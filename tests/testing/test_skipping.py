@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from started_threads import left_since, threads
 
 import inngest_nb as inb
 from inngest_nb import AsyncWorkflowContext, RetryPolicy, Signal, WorkflowContext
@@ -169,8 +169,7 @@ def test_children_and_many_runs_sleep_beside_each_other(
 
 
 def test_it_leaves_no_thread_behind() -> None:
-    before = threading.active_count()
+    before = threads()
     with inb.testing.SkippingExecutor() as executor:
         executor.execute(month).result(10)
-    assert not [t.name for t in threading.enumerate() if "skipping" in t.name]
-    assert threading.active_count() <= before + 1
+    assert left_since(before) == []
