@@ -220,7 +220,10 @@ class PlainRun(Run):
                     self._go_live()
                 else:
                     self._claim()
-                    self.changed.wait_for(lambda: self.journal.owned or self.ended)
+                    # Not owned but unclaimed again: others had appended to what was read.
+                    self.changed.wait_for(
+                        lambda: self.journal.owned or not self._claimed or self.ended
+                    )
             if self.ended:
                 raise StopRun
 
