@@ -71,9 +71,9 @@ class Past:
             self._changed = range(state.forked_from.changed, state.forked_from.event_id + 1)
         self.take_in(state.history)
 
-    def take_in(self, history: Sequence[HistoryEvent]) -> None:
-        """Read a whole history; call it again when others have appended to it."""
-        for place, event in enumerate(history, 1):
+    def take_in(self, history: Sequence[HistoryEvent], known: int = 0) -> None:
+        """Read a history from its `known`-th event on; call it again when it has grown."""
+        for place, event in enumerate(history[known:], known + 1):
             if event.superseded is True:
                 if event.type is EventType.WORKFLOW_FAILED:
                     self._inputs.pop(event.seq or 0, None)  # retried with whatever the code passes
@@ -83,6 +83,14 @@ class Past:
                 self.length = place
                 self.last_seq = max(self.last_seq, event.seq or 0)
                 self.versions.update(event.versions or {})
+
+    def version_of(self, name: str) -> int | None:
+        """Return the version of a piece of code that the run has recorded, if it has."""
+        return self.versions.get(name)
+
+    def has_passed(self, calls: int) -> bool:
+        """Tell whether the run had come further than the code, which has made `calls` calls."""
+        return self.last_seq > calls
 
     def see(self, event: HistoryEvent) -> None:
         """Note that the code sees an event now."""
