@@ -201,8 +201,8 @@ class SmallInngest:
             connection_id=f"connection-{self.connected}",
             gateway_endpoint=f"ws://127.0.0.1:{self.port}/gateway",
             gateway_group="small",
-            session_token="session",
-            sync_token="sync",
+            session_token="session",  # noqa: S106
+            sync_token="sync",  # noqa: S106
         )
         return Response(answer.SerializeToString(), media_type="application/protobuf")
 
@@ -277,7 +277,7 @@ class _Moody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        while server.hangs:
+        while server.hangs:  # noqa: ASYNC110  # another thread sets it
             await asyncio.sleep(0.01)
         headers = dict(scope["headers"])
         given = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")

@@ -83,6 +83,8 @@ async def _stay_registered(
         await watch.pause(_LOOK_SECONDS)
         seen = await watch.look()
         forgotten = is_listed and not seen.known  # it may list them otherwise, or not at all
+        if seen.error is not None:
+            presence.away(seen.error)
         if seen.error is not None or forgotten:
             is_registered = False
         is_listed = is_listed or seen.known
