@@ -1,0 +1,1 @@
+"""Our workflows on the engine of a real Inngest, through its official SDK."""
