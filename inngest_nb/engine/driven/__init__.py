@@ -7,17 +7,21 @@ from inngest_nb.engine.driven._driven_run import (
     DrivenRun,
     Keeper,
     Shown,
+    Timer,
     Wanted,
     first_state,
 )
+from inngest_nb.engine.threads._loop import Clock
 
 __all__ = [
     "Activity",
     "Child",
+    "Clock",
     "DrivenEngine",
     "DrivenRun",
     "Keeper",
     "Shown",
+    "Timer",
     "Wanted",
     "first_state",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from inngest_nb.engine.basics._registry import definition_of
 from inngest_nb.engine.calls._activity import Activity
 from inngest_nb.engine.code._new_run import new_run
-from inngest_nb.engine.history._replay import Past
+from inngest_nb.engine.history._replay import Call, Past
 from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._loop import Clock
 from inngest_nb.engine.threads._services import Services
@@ -25,18 +26,25 @@ Shown = tuple[EventType, datetime, dict[str, Any]]
 _ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
 
 
+class Timer(NamedTuple):
+    """A timer of the code: when it is due, and the seconds that the code asked for."""
+
+    due: datetime
+    seconds: float
+
+
 class Wanted(NamedTuple):
     """What the code waits for, now that it has seen all events.
 
     `calls` are activities and child workflows without an outcome, in the order in which they were
-    made, also those that the code has dropped; `timers` maps the numbers of timers to when they are
-    due; `signals` are names; `versions` were chosen and are not known yet.
+    made, also those that the code has dropped; `timers` has timers by their numbers;
+    `signals` are names; `versions` were chosen and are not known yet.
     """
 
-    calls: tuple[Activity, ...]
-    timers: dict[int, datetime]
-    signals: tuple[str, ...]
-    versions: dict[str, int]
+    calls: tuple[Activity, ...] = ()
+    timers: Mapping[int, Timer] = MappingProxyType({})
+    signals: tuple[str, ...] = ()
+    versions: Mapping[str, int] = MappingProxyType({})
 
 
 class DrivenEngine(Services[Run]):
@@ -84,7 +92,7 @@ class DrivenRun:
         run = DrivenRun(engine, order, state, keeper)
         run.begin().result()
         if not run.has_ended:
-            event = run.perform(run.wanted.calls[0]).result()
+            *_, event = run.perform(run.wanted.calls[0]).result()
         run.close()
 
     `state` is that of `first_state`. Raises `PayloadTypeError` for an input that doesn't fit the
@@ -98,7 +106,8 @@ class DrivenRun:
         self._keeper = keeper
         self._performed: tuple[Activity, int] | None = None
         self._waits: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._outcome: concurrent.futures.Future[HistoryEvent] = concurrent.futures.Future()
+        self._outcome: concurrent.futures.Future[list[HistoryEvent]] = concurrent.futures.Future()
+        self.wanted = Wanted()  # what the code waited for last
         self._run = new_run(engine, fn, state)
         self._run.past = _DrivenPast(state, keeper, self)
         self._run.driver = self
@@ -115,13 +124,24 @@ class DrivenRun:
         self._engine.on_loop(self.paused)
         return self._waits
 
-    @property
-    def wanted(self) -> Wanted:
-        """What the code waits for."""
+    def look(self) -> Wanted:
+        """Return what the code waits for, or has open in the middle of a turn."""
         run = self._run
         with run.lock:
             calls = sorted(run.open_calls(), key=lambda call: call.seq)
-            return Wanted(tuple(calls), run.open_timers(), run.waiting_for, run.new_versions)
+            asked = run.past.given if run.past is not None else {}
+            timers = {seq: Timer(due, asked[seq]) for seq, due in run.open_timers().items()}
+            return Wanted(tuple(calls), timers, run.waiting_for, run.new_versions)
+
+    @property
+    def asked(self) -> list[Call]:
+        """All calls that the code has made so far, answered or not."""
+        return [] if self._run.past is None else self._run.past.calls
+
+    @property
+    def now(self) -> datetime:
+        """The time of the last event that the code has seen."""
+        return self._run.now
 
     @property
     def state(self) -> WorkflowState:
@@ -142,8 +162,8 @@ class DrivenRun:
         """Fail the run because its time is over."""
         self._run.time_out()
 
-    def perform(self, call: Activity) -> concurrent.futures.Future[HistoryEvent]:
-        """Make one attempt of a call, and return the event that records its outcome."""
+    def perform(self, call: Activity) -> concurrent.futures.Future[list[HistoryEvent]]:
+        """Make one attempt of a call, and return the events that record it, the outcome last."""
         self._performed = call, len(self._run.journal.events)
         self._engine.on_loop(lambda: self._run.perform(call.proceed))
         return self._outcome
@@ -161,6 +181,7 @@ class DrivenRun:
             if self._performed is not None:
                 self._tell_outcome(*self._performed)
             elif self._run.ended or not (events := self._keeper.next_events(self)):
+                self.wanted = self.look()
                 _resolve(self._waits, None)
             else:
                 self._run.show(events)
@@ -169,9 +190,9 @@ class DrivenRun:
             _resolve(self._outcome, error)
 
     def _tell_outcome(self, call: Activity, before: int) -> None:
-        for event in self._run.journal.events[before:]:
-            if event.type in _ENDS and event.seq == call.seq:
-                _resolve(self._outcome, None, event)
+        events = [event for event in self._run.journal.events[before:] if event.seq == call.seq]
+        if events and events[-1].type in _ENDS:
+            _resolve(self._outcome, None, events)
 
     def _over(self, done: concurrent.futures.Future[Any]) -> None:
         """Tell why the run was stopped, unless it has ended or was closed."""

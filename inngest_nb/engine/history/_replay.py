@@ -62,7 +62,7 @@ class Past:
         self.length = 0  # of the history, up to the last event that counts
         self._state = state
         self._asked: dict[int, Call] = {}
-        self._given: dict[int, Any] = {}  # the inputs of calls, until they are compared
+        self.given: dict[int, Any] = {}  # the inputs of calls, until they are compared
         self._changed = range(0)  # events whose inputs may depend on what a fork has changed
         self._inputs: dict[int, Any] = {}  # the recorded inputs, of the last attempt of each call
         self._started: set[int] = set()
@@ -104,7 +104,7 @@ class Past:
         self.calls.append(call)
         if seq:
             self._asked[seq] = call
-            self._given[seq] = given
+            self.given[seq] = given
 
     def match(self, event: HistoryEvent) -> int:
         """Return the number of the call that an event belongs to, 0 if there is none.
@@ -136,13 +136,13 @@ class Past:
         if event.type is EventType.ACTIVITY_STARTED:
             if seq not in self._inputs:
                 return
-            was, now = self._inputs.pop(seq), self._given.pop(seq)
+            was, now = self._inputs.pop(seq), self.given.pop(seq)
             if same(was, now) or event.id in self._changed:
                 return
             was, now = shown(was, now)
             was, now = f"with input {was}", f"with input {now}"
         elif event.type is EventType.TIMER_FIRED:
-            was, now = event.duration.total_seconds(), self._given.pop(seq, 0.0)
+            was, now = event.duration.total_seconds(), self.given.pop(seq, 0.0)
             alike = abs(was - now) < _ALIKE_SECONDS
             if not was or alike or event.id in self._changed:
                 return
