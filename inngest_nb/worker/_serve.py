@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from inngest_nb.engine.driven import Clock
 from inngest_nb.store import WorkflowStore
 from inngest_nb.worker._checks import check_functions, check_settings
 from inngest_nb.worker._worker import InngestWorker
@@ -37,6 +38,7 @@ def serve_on_inngest(
     port: int = 0,
     instance_id: str | None = None,
     allow_insecure: bool = False,
+    clock: Clock | None = None,
 ) -> InngestWorker:
     """Serve workflows to a real Inngest server, whose engine then runs them; returns the worker.
 
@@ -53,6 +55,7 @@ def serve_on_inngest(
     `InngestAPI` do. `concurrency` limits how many steps this worker runs at the same time.
     `retries` is how often the server repeats a step whose worker was lost; activities that fail are
     retried by their `RetryPolicy`. With a `store`, results and histories are saved there, too.
+    `clock` is for tests.
 
     If the server is away, the worker waits for it, says so in the log `inngest_nb.worker`, and
     serves as soon as it is there. Raises `InngestAuthError` if the server rejects the key,
@@ -82,6 +85,7 @@ def serve_on_inngest(
         if former is not None:
             former.close()
             settings = dataclasses.replace(settings, former_port=former.port)
+        settings = dataclasses.replace(settings, clock=clock)
         worker = _serving[key] = InngestWorker(settings, checked)
     try:
         worker.start()

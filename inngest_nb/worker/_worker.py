@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from inngest_nb import words
+from inngest_nb.api import AsyncInngestAPI
 from inngest_nb.engine.basics import name_of
+from inngest_nb.engine.driven import DrivenEngine
 from inngest_nb.errors import InngestError
 from inngest_nb.worker._presence import Presence, State
 from inngest_nb.worker._settings import WorkerSettings
@@ -153,8 +155,6 @@ class InngestWorker:
             if self._begun:
                 _log.exception("worker %r ended; please report this", self.app_id)
         finally:
-            for end in self._settings.endings:
-                end()
             with contextlib.suppress(RuntimeError):
                 self._loop.run_until_complete(self._loop.shutdown_asyncgens())
                 self._loop.run_until_complete(self._loop.shutdown_default_executor())
@@ -164,12 +164,19 @@ class InngestWorker:
     async def _serve(self) -> None:
         # Loaded only now: whoever does not serve does not need the SDK.
         from inngest_nb.worker._functions import functions_of
+        from inngest_nb.worker.steps import Served
         from inngest_nb.worker.transports import close_client, make_client, serve
 
-        client = make_client(self._settings)
+        settings, names = self._settings, frozenset(self.functions)
+        engine = DrivenEngine(settings.clock)
+        api = AsyncInngestAPI(**settings.api_arguments())
+        client = make_client(settings)
+        served = Served(engine, api, settings.app_id, names, running=settings.running)
         try:
-            functions = functions_of(client, self._functions, self._settings)
+            functions = functions_of(client, self._functions, served, retries=settings.retries)
             self._begun = True
-            await serve(client, functions, self._settings, self._presence, self._closing)
+            await serve(client, functions, settings, self._presence, self._closing)
         finally:
             await close_client(client)
+            await api.aclose()
+            engine.close()

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import inngest
 from inngest._internal import comm_lib, const, server_lib, transforms
 
-from inngest_nb.worker._settings import Running, WorkerSettings
+from inngest_nb.worker._running import Running
+from inngest_nb.worker._settings import WorkerSettings
 
 _log = logging.getLogger("inngest_nb.worker.sdk")
 
