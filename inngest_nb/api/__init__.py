@@ -26,6 +26,7 @@ from inngest_nb.api.basics._values import (
 )
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.api.reading._kept import Kept
+from inngest_nb.api.reading._moments import milliseconds_of
 from inngest_nb.api.reading._windows import Cache, Reading, runs_in
 from inngest_nb.api.states._run_store import RunStore
 
@@ -57,6 +58,7 @@ __all__ = [
     "check_api",
     "checks",
     "keep_partial",
+    "milliseconds_of",
     "quirks",
     "runs_in",
 ]

@@ -47,8 +47,10 @@ def rows(cell: Locator) -> Locator:
 def find(cell: Locator, name: str) -> None:
     """Filter by the id of a run of the story, and choose it."""
     cell.get_by_role("textbox", name="Filter").fill(NAMES[name])
+    found = rows(cell).filter(has_text=NAMES[name])  # not the one row of the filter before
+    expect(found).to_have_count(1)
     expect(rows(cell)).to_have_count(1)
-    rows(cell).first.click()
+    found.click()
     expect(cell.locator(".inb-summary")).to_contain_text(NAMES[name])
 
 

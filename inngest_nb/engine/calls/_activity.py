@@ -52,13 +52,13 @@ class Activity:
     ) -> None:
         self.name = shape.name
         self.last_event: int | None = None
+        self.given: Any = as_json(given, f"the input of activity {shape.name!r}")
         self._run = run
         self._fn = fn
         self._shape = shape
-        self._given = as_json(given, f"the input of activity {shape.name!r}")
-        self._takes_input = takes(shape, fn, self._given)  # raises early if it does not fit
+        self._takes_input = takes(shape, fn, self.given)  # raises early if it does not fit
         # Only now: calls that were rejected are not counted.
-        self.seq = run.call(self.kind, self.name, given=self._given)
+        self.seq = run.call(self.kind, self.name, given=self.given)
         # Context variables set by the workflow code and by whoever started the run.
         self.variables = contextvars.copy_context()
         self._retry = retry
@@ -202,7 +202,7 @@ class Activity:
                 EventType.ACTIVITY_STARTED,
                 save=False,
                 hook="on_activity_start",
-                input=self._given,
+                input=self.given,
             )
             if event is None:
                 return None
@@ -236,6 +236,21 @@ class Activity:
     def inside(self) -> contextlib.AbstractContextManager[object]:
         """Make the attempt's span the current one, if there is tracing."""
         return contextlib.nullcontext() if self._spans is None else self._spans.inside()
+
+    @property
+    def is_dropped(self) -> bool:
+        """Tell whether the code waits no more for the call."""
+        return self._dropped
+
+    @property
+    def next_attempt(self) -> int:
+        """The number of the attempt that is to be made, 1 for the first."""
+        return self._over + 1
+
+    @property
+    def again_at(self) -> datetime | None:
+        """When the next attempt is due, if an earlier one has failed."""
+        return self._again_at
 
     @property
     def is_waiting(self) -> bool:
@@ -296,7 +311,7 @@ class Activity:
     def _arguments(self) -> tuple[Any, ...]:
         given: tuple[Any, ...] = ()
         if self._takes_input:
-            given = (self._shape.types.decode_input(fresh(self._given)),)
+            given = (self._shape.types.decode_input(fresh(self.given)),)
         if not self._shape.takes_context:
             return given
         context = ActivityContext(

@@ -53,8 +53,8 @@ class Child(Activity):
         arguments(order.fn, "workflow", None, given=given)  # raises early if it does not fit
         self.order = order
         self.canceled = False
-        self.given = as_json(given, "the input of the workflow")
-        workflow_types(order.fn).decode_input(self.given)
+        given = as_json(given, "the input of the workflow")
+        workflow_types(order.fn).decode_input(given)
         shape = Shape(
             shown_name(order.fn),
             is_async=False,
@@ -63,7 +63,7 @@ class Child(Activity):
             takes_none=True,
             types=UNTYPED,
         )
-        super().__init__(run, order.fn, shape, self.given, ONCE, None)
+        super().__init__(run, order.fn, shape, given, ONCE, None)
 
     @property
     def parent(self) -> Run:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from inngest_nb.engine.basics._functions import arguments, as_json, fresh
-from inngest_nb.engine.basics._policy import RetryPolicy
+from inngest_nb.engine.basics._policy import RetryPolicy, later
 from inngest_nb.engine.basics._typed import workflow_types
 from inngest_nb.engine.calls._activity import Activity
 from inngest_nb.engine.calls._child import Child, Order
@@ -147,6 +147,19 @@ class AsyncRun(Run):
     def refuse(self, error: WorkflowCodeError) -> None:
         """Fail the run because of what its code did; called from any thread."""
         self.fail(error)
+
+    def open_calls(self) -> list[Activity]:
+        """Return the calls of activities and child workflows that have no outcome yet."""
+        return [call for call, _ in self._activities.values()]
+
+    def open_timers(self) -> dict[int, datetime]:
+        """Return when the timers are due that the code waits for, by the numbers of the calls."""
+        begun = self._begun
+        if begun is None:
+            return {}
+        return {
+            seq: later(begun, timedelta(seconds=handle.when())) for seq, handle in self._due.items()
+        }
 
     # Events
 

@@ -54,6 +54,7 @@ class PlainRun(Run):
         self._answers: dict[int, HistoryEvent] = {}
         self._answered: deque[int] | None = None  # in order, while the code waits for any of them
         self._timers: dict[int, Timer | None] = {}
+        self._due: dict[int, datetime] = {}
         self._received: dict[str, list[Any]] = {}
         self._taken: dict[str, int] = {}
 
@@ -199,6 +200,14 @@ class PlainRun(Run):
         if self.ended:
             raise StopRun
 
+    def open_calls(self) -> list[Activity]:
+        """Return the calls of activities and child workflows that have no outcome yet."""
+        return list(self._activities.values())
+
+    def open_timers(self) -> dict[int, datetime]:
+        """Return when the timers are due that the code waits for, by the numbers of the calls."""
+        return dict(self._due)
+
     # Waiting
 
     def _answer(self, seq: int) -> HistoryEvent:
@@ -220,7 +229,10 @@ class PlainRun(Run):
                     self._go_live()
                 else:
                     self._claim()
-                    self.changed.wait_for(lambda: self.journal.owned or self.ended)
+                    # Not owned but unclaimed again: others had appended to what was read.
+                    self.changed.wait_for(
+                        lambda: self.journal.owned or not self._claimed or self.ended
+                    )
             if self.ended:
                 raise StopRun
 
@@ -239,6 +251,7 @@ class PlainRun(Run):
             activity is not None and activity.last_event == event.id
         ):
             self._answers[seq] = event
+            self._due.pop(seq, None)
             if self._answered is not None:
                 self._answered.append(seq)
 
@@ -249,7 +262,7 @@ class PlainRun(Run):
         except OverflowError:  # too late for a datetime: it never fires
             return seq
         with self.lock:
-            self._timers[seq] = None
+            self._timers[seq], self._due[seq] = None, due
         # A live timer counts by its delay, one from before a restart by its due time.
         when = duration if self.past is None else due
         self.when_live(partial(self._arm, seq, when, duration))
@@ -264,6 +277,7 @@ class PlainRun(Run):
     def _stop_timer(self, seq: int) -> None:
         with self.lock:
             timer = self._timers.pop(seq, None)
+            self._due.pop(seq, None)
         if timer is not None:
             timer.cancel()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -56,6 +57,12 @@ class Journal:
         event = HistoryEvent(id=self._last_id, type=kind, timestamp=now, **fields)
         self.events.append(event)
         return event
+
+    def keep(self, events: Sequence[tuple[EventType, datetime, dict[str, Any]]]) -> None:
+        """Append events that somebody else keeps: nothing of them is left to be saved."""
+        for kind, when, fields in events:
+            self.add(kind, when, fields)
+        self.saved = len(self.events)
 
     def next(self, passing_over: EventType | None = None) -> HistoryEvent | None:
         """Return the next saved event that the code has not seen, skipping events of one type."""

@@ -18,9 +18,9 @@ class Versions:
     def of(self, name: str, latest: int, past: Past | None, calls: int) -> int:
         """Return the version of a code piece, 0 for the original; `calls` is the count so far."""
         if name not in self._known:
-            if past is not None and name in past.versions:
-                self._known[name] = past.versions[name]
-            elif past is not None and past.last_seq > calls:
+            if past is not None and (recorded := past.version_of(name)) is not None:
+                self._known[name] = recorded
+            elif past is not None and past.has_passed(calls):
                 self._known[name] = 0  # the run passed here before the call was added
             else:
                 self._known[name] = self.new[name] = latest

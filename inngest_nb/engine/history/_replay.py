@@ -62,7 +62,7 @@ class Past:
         self.length = 0  # of the history, up to the last event that counts
         self._state = state
         self._asked: dict[int, Call] = {}
-        self._given: dict[int, Any] = {}  # the inputs of calls, until they are compared
+        self.given: dict[int, Any] = {}  # the inputs of calls, until they are compared
         self._changed = range(0)  # events whose inputs may depend on what a fork has changed
         self._inputs: dict[int, Any] = {}  # the recorded inputs, of the last attempt of each call
         self._started: set[int] = set()
@@ -71,9 +71,9 @@ class Past:
             self._changed = range(state.forked_from.changed, state.forked_from.event_id + 1)
         self.take_in(state.history)
 
-    def take_in(self, history: Sequence[HistoryEvent]) -> None:
-        """Read a whole history; call it again when others have appended to it."""
-        for place, event in enumerate(history, 1):
+    def take_in(self, history: Sequence[HistoryEvent], known: int = 0) -> None:
+        """Read a history from its `known`-th event on; call it again when it has grown."""
+        for place, event in enumerate(history[known:], known + 1):
             if event.superseded is True:
                 if event.type is EventType.WORKFLOW_FAILED:
                     self._inputs.pop(event.seq or 0, None)  # retried with whatever the code passes
@@ -83,6 +83,14 @@ class Past:
                 self.length = place
                 self.last_seq = max(self.last_seq, event.seq or 0)
                 self.versions.update(event.versions or {})
+
+    def version_of(self, name: str) -> int | None:
+        """Return the version of a piece of code that the run has recorded, if it has."""
+        return self.versions.get(name)
+
+    def has_passed(self, calls: int) -> bool:
+        """Tell whether the run had come further than the code, which has made `calls` calls."""
+        return self.last_seq > calls
 
     def see(self, event: HistoryEvent) -> None:
         """Note that the code sees an event now."""
@@ -96,7 +104,7 @@ class Past:
         self.calls.append(call)
         if seq:
             self._asked[seq] = call
-            self._given[seq] = given
+            self.given[seq] = given
 
     def match(self, event: HistoryEvent) -> int:
         """Return the number of the call that an event belongs to, 0 if there is none.
@@ -128,13 +136,13 @@ class Past:
         if event.type is EventType.ACTIVITY_STARTED:
             if seq not in self._inputs:
                 return
-            was, now = self._inputs.pop(seq), self._given.pop(seq)
+            was, now = self._inputs.pop(seq), self.given.pop(seq)
             if same(was, now) or event.id in self._changed:
                 return
             was, now = shown(was, now)
             was, now = f"with input {was}", f"with input {now}"
         elif event.type is EventType.TIMER_FIRED:
-            was, now = event.duration.total_seconds(), self._given.pop(seq, 0.0)
+            was, now = event.duration.total_seconds(), self.given.pop(seq, 0.0)
             alike = abs(was - now) < _ALIKE_SECONDS
             if not was or alike or event.id in self._changed:
                 return

@@ -8,11 +8,11 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from inngest_nb.engine.basics._functions import describe, failed_activity
 from inngest_nb.engine.basics._policy import later
@@ -40,6 +40,13 @@ _log = logging.getLogger("inngest_nb.engine")
 
 # What ends a run here but not in the store.
 _STOPPED = (WorkflowNotSavedError, LeaseLostError)
+
+
+class Driver(Protocol):
+    """Who shows a run its events, in the place of a store."""
+
+    def paused(self) -> None:
+        """Go on after the run has seen all its events, or has recorded one."""
 
 
 class Run:
@@ -83,6 +90,7 @@ class Run:
         self.span: Any = None  # the run's tracing span in this process, if there is tracing
         self._listening: Counter[str] = Counter()
         self._claimed = False
+        self.driver: Driver | None = None
         self._parked: list[Callable[[], object]] = []
         self._decided: list[Callable[[], object]] = []
         # To be done once an event is saved: hooks to call, and work to start.
@@ -197,6 +205,44 @@ class Run:
         """The names of the signals that the code is waiting for now."""
         with self.lock:
             return tuple(sorted(self._listening))
+
+    # Called by who keeps the events in the place of a store
+
+    def show(self, events: Sequence[tuple[EventType, datetime, dict[str, Any]]]) -> None:
+        """Show the code events that somebody else keeps, in a replay that goes on with them."""
+        with self.lock:
+            known = len(self.journal.events)
+            self.journal.keep(events)
+            if self.past is not None:
+                self.past.take_in(self.journal.events, known)
+        self._look_again()
+        self.engine.loop.wake()
+
+    def perform(self, start: Callable[[], object]) -> None:
+        """Start one of the calls that the code waits for, which sees nothing of its outcome."""
+        with self.lock:
+            self.past = None
+            self._parked = []
+        start()
+
+    def time_out(self) -> None:
+        """Fail the run because its time is over."""
+        limit = (self.journal.events[0].timeout or timedelta()).total_seconds()
+        with self.breaking_off():
+            self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
+
+    @property
+    def new_versions(self) -> dict[str, int]:
+        """The versions that the code has chosen and that no event records yet."""
+        return dict(self._versions.new)
+
+    def open_calls(self) -> list[Any]:
+        """Return the calls of activities and child workflows that have no outcome yet."""
+        raise NotImplementedError
+
+    def open_timers(self) -> dict[int, datetime]:
+        """Return when the timers are due that the code waits for, by the numbers of the calls."""
+        raise NotImplementedError
 
     # Called by the context, always from the code
 
@@ -436,10 +482,15 @@ class Run:
             if not self.journal.take_in(stored):
                 return False
             self.past.take_in(stored.history)
+        self._look_again()
+        return True
+
+    def _look_again(self) -> None:
+        """Show the code what its history has got since it was read."""
+        with self.lock:
             self._claimed = False
             self.changed.notify_all()
         self._advance()
-        return True
 
     def _give_up(self, failure: EngineError) -> None:
         with self.lock:
@@ -521,12 +572,7 @@ class Run:
         begun = self.journal.events[0]
         if begun.timeout and begun.timestamp is not None:
             when = live or later(begun.timestamp, begun.timeout)
-            self._deadline = call_when(self.engine.clock, when, self._time_out)
-
-    def _time_out(self) -> None:
-        limit = (self.journal.events[0].timeout or timedelta()).total_seconds()
-        with self.breaking_off():
-            self.fail(TimeoutError(f"the workflow was not finished within {limit:g} s"))
+            self._deadline = call_when(self.engine.clock, when, self.time_out)
 
     def break_off(self, error: BaseException) -> None:
         """Stop the run after an error outside of its code, which must not affect other runs."""
