@@ -51,6 +51,9 @@ class Site:
         """The kinds of all frames, in order."""
         return [frame.kind for frame in list(self.gateway.frames)]
 
+    def unregister(self, transport: Any) -> None:
+        self.registered.clear()
+
     def note_sync(self, app: str, **about: Any) -> None:
         self.synced[app] = about
 
@@ -72,8 +75,12 @@ class Bench:
         self.begun = threading.Semaphore(0)
         self.stopped = threading.Event()
 
-    def functions(self, client: inngest.Inngest) -> Sequence[inngest.Function[Any]]:
-        @client.create_function(fn_id="slow", trigger=inngest.TriggerEvent(event="slow"))
+    def functions(
+        self, client: inngest.Inngest, retries: int = 4
+    ) -> Sequence[inngest.Function[Any]]:
+        trigger = inngest.TriggerEvent(event="slow")
+
+        @client.create_function(fn_id="slow", trigger=trigger, retries=retries)
         async def slow(ctx: inngest.Context) -> Any:
             return await ctx.step.run("work", self._work)
 

@@ -45,6 +45,7 @@ class Engine(Protocol):
     mounted: dict[str, Callable[[Seen], Said | None]]
 
     def register(self, app: str, functions: Iterable[dict[str, Any]], transport: Any) -> None: ...
+    def unregister(self, transport: Any) -> None: ...
     def note_sync(self, app: str, **about: Any) -> None: ...
 
 
@@ -74,6 +75,7 @@ class InngestGateway:
         self._lease = lease
         self._kind = kind
         self._workers: list[Worker] = []
+        self._served: set[str] = set()  # the apps that the engine knows us for
         self._announced: dict[str, pb.StartResponse] = {}
         self._is_refusing = False
         self._turn = self._opened = 0
@@ -192,16 +194,27 @@ class InngestGateway:
         )
 
     def is_ready(self, worker: Worker) -> None:
-        for app, functions in worker.apps.items():
-            self._engine.register(app, functions, self)
+        self._register(worker)
+        for app in worker.apps:
             self._engine.note_sync(app, **worker.sdk, url=f"ws://connect?app_name={app}")
         self.changed()
+
+    def _register(self, worker: Worker) -> None:
+        for app, functions in worker.apps.items():
+            self._served.add(app)
+            self._engine.register(app, functions, self)
 
     def seen(self, frame: Frame) -> None:
         self.frames.append(frame)
         self._notify()
 
     def changed(self) -> None:
+        there = {app for worker in self.workers for app in worker.apps}
+        if self._served - there:  # runs of an app without workers wait as QUEUED
+            self._served.clear()
+            self._engine.unregister(self)
+            for worker in self.workers:
+                self._register(worker)
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
