@@ -151,7 +151,8 @@ class DrivenRun:
     @property
     def has_ended(self) -> bool:
         """Tell whether the code has ended."""
-        return self._run.ended
+        with self._run.lock:  # `end` tells the keeper before it is through
+            return self._run.ended
 
     @property
     def raised(self) -> BaseException | None:
