@@ -35,9 +35,9 @@ class CannedServer:
     Where the function has no answer the connection is closed without one.
     """
 
-    def __init__(self, answer: Callable[[Seen], Answer | None]) -> None:
+    def __init__(self, answer: Callable[[Seen], Answer | None], port: int = 0) -> None:
         self.seen: list[Seen] = []
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.seen, self._server.answer = self.seen, answer
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

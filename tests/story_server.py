@@ -89,7 +89,7 @@ class StoryServer(CannedServer):
         parts = urlsplit(seen.target)
         path = re.sub(r"^/v2/", "/api/v2/", parts.path)
         keyed = path.startswith(("/v1/", "/api/v2/")) or path == "/dev"
-        if keyed and self.kind == "cloud" and not _welcome(seen):
+        if keyed and self.kind == "cloud" and not welcome(seen):
             return self._made(401, TEXT, "Authentication failed\n")
         query = parse_qsl(parts.query, keep_blank_values=True)
         if RETRYING in path:
@@ -138,7 +138,8 @@ class StoryServer(CannedServer):
         return self._made(200, "text/html; charset=utf-8", (FOLDER / "ui.html").read_text())
 
 
-def _welcome(seen: Seen) -> bool:
+def welcome(seen: Seen) -> bool:
+    """Tell whether a request has the signing key, in one of the forms that the server takes."""
     word, _, key = seen.headers.get("authorization", "").partition(" ")
     return word == "Bearer" and key in _KEYS
 
