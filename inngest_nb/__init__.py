@@ -122,6 +122,7 @@ if TYPE_CHECKING:
         WorkflowStore,
         Write,
     )
+    from inngest_nb.worker import InngestWorker, serve_on_inngest
 
 # Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
@@ -170,6 +171,7 @@ _ROOMS = {
         "AppendingStore AsyncInngestStore AsyncWorkflowStore InngestStore MemoryStore SqliteStore "
         "WorkflowStore Write"
     ),
+    "inngest_nb.worker": "InngestWorker serve_on_inngest",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
@@ -200,6 +202,7 @@ __all__ = [
     "InngestStatusError",
     "InngestStore",
     "InngestUnavailableError",
+    "InngestWorker",
     "LeaseLostError",
     "ListingUnsupportedError",
     "MemoryStore",
@@ -276,6 +279,7 @@ __all__ = [
     "search_events",
     "search_runs",
     "send_form",
+    "serve_on_inngest",
     "signal_form",
     "sql",
     "start",

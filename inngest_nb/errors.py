@@ -43,7 +43,7 @@
     ├── NonRetryableError           raise it in an activity that must not be retried
     │   └── PayloadTypeError        an input or a result does not match the type annotation
     ├── RetryAfter                  raise it in an activity to choose when to retry
-    ├── ServerStartError            the state server cannot start
+    ├── ServerStartError            the state server, or a worker's port, cannot be opened
     └── NestedAsyncioError          the event loop is patched by a package that loses messages
 
 Invalid arguments raise plain `ValueError` or `TypeError`; `load` returns `None` for an unknown id.
@@ -336,7 +336,7 @@ class NotInngestError(InngestError):
 
 
 class ServerStartError(InngestNbError):
-    """The state server cannot start."""
+    """The state server cannot start, or a worker cannot listen on its port."""
 
 
 class NestedAsyncioError(InngestNbError):

@@ -62,6 +62,7 @@ class InngestEngine:
         seed = random.Random(0) if virtual else random.Random()
         self.executor = Executor(self.clock, seed, retry_interval)
         self.face = Face(self.executor, kind, caches=not virtual)
+        self.mounted: dict[str, Callable[[Seen], Said | None]] = {}  # by how paths begin
         self._server = CannedServer(self._answer, port)
         self.url = self._server.url
         self._thread = threading.Thread(target=self._run, name="inngest-engine", daemon=True)
@@ -83,7 +84,10 @@ class InngestEngine:
         self.loop.run_forever()
         asyncio.set_event_loop(None)
 
-    def _answer(self, seen: Seen) -> Said:
+    def _answer(self, seen: Seen) -> Said | None:
+        for prefix, answer in list(self.mounted.items()):
+            if seen.target.startswith(prefix):
+                return answer(seen)
         return self.do(lambda: self.face.answer(seen))
 
     def do(self, call: Callable[[], T]) -> T:
@@ -106,6 +110,10 @@ class InngestEngine:
     def register(self, app: str, functions: Iterable[Json], transport: Transport) -> None:
         """Take the functions of an app, whose workers `transport` calls."""
         self.do(lambda: self.executor.register(app, functions, transport))
+
+    def note_sync(self, app: str, **about: Any) -> None:
+        """Note how the app was registered last, for who asks about it."""
+        self.do(lambda: self.face.note_sync(app, **about))
 
     def unregister(self, transport: Transport) -> None:
         """Forget a transport. Runs of an app that has none wait as QUEUED."""

@@ -31,6 +31,7 @@ FLOORS = {
     "frames": 4,
     "samples": 4,
     "testing": 4,
+    "worker": 4,
     "notebook": 5,
     "cli": 6,
     "__init__": 7,
@@ -86,6 +87,7 @@ LIBRARIES = {
     "duckdb": ["frames/sql/"],
     "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
     "httpx": ["api/", "store/http/"],
+    "inngest": ["worker/"],
     "ipykernel": ["environment/"],
     "ipywidgets": ["notebook/"],
     "jinja2": ["notebook/", "frames/basics/_markup.py"],
@@ -113,10 +115,10 @@ LIBRARIES = {
     "opentelemetry": ["engine/_otel.py"],
     "pandas": ["frames/", "notebook/"],
     "sqlite3": ["api/reading/_kept", "store/tables/_sqlite"],
-    "starlette": ["server/"],
+    "starlette": ["server/", "worker/transports/_http.py"],
     "tqdm": ["progress.py"],
     "traitlets": ["notebook/explore/_table.py", "notebook/page/_moving.py"],
-    "uvicorn": ["server/"],
+    "uvicorn": ["server/", "worker/transports/_http.py"],
     "uvloop": ["server/"],
 }
 

@@ -104,34 +104,74 @@ def serve(path: Path, host: str, port: int, event_key_file: TextIO | None) -> No
 @main.command()
 @click.argument("functions", nargs=-1, required=True, metavar="MODULE[:FUNCTION]...")
 @click.option(
+    "--on",
     "--store",
-    help="URL of a state server, or a database file. Default: the server of INNGEST_NB_URL.",
+    "place",
+    metavar="inngest|URL|FILE",
+    help="A real Inngest server, or the URL of a state server, or a database file. Default: the "
+    "state server of INNGEST_NB_URL.",
 )
 @click.option(
     "--lease",
     type=click.FloatRange(min=1),
-    default=60,
-    show_default=True,
-    help="Seconds until other workers take over if this process dies.",
+    help="Seconds until other workers on a store take over if this process dies.  [default: 60]",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Threads for plain (not async) activities of async workflows.",
+    help="Threads for plain (not async) activities of async workflows on a store.  [default: 64]",
 )
-def worker(functions: tuple[str, ...], store: str | None, lease: float, workers: int) -> None:
-    """Run workflows that have no live owner, until Ctrl-C or SIGTERM.
+@click.option(
+    "--via",
+    type=click.Choice(["connect", "http"]),
+    help="With --on inngest: how the server reaches this process.  [default: connect]",
+)
+@click.option("--app-id", help="With --on inngest: the id of the app.  [default: inngest-nb]")
+@click.option(
+    "--url", help="With --on inngest: the server's address. Default: as for InngestAPI, a variable."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="With --via http: port to listen on; several workers can share it.  [default: any]",
+)
+@click.option(
+    "--retries",
+    type=int,
+    help="With --on inngest: how often a step whose worker was lost is repeated.  [default: 4]",
+)
+def worker(
+    functions: tuple[str, ...],
+    place: str | None,
+    lease: float | None,
+    workers: int | None,
+    **on_inngest: str | int | None,
+) -> None:
+    """Run workflows of a store that have no live owner, until Ctrl-C or SIGTERM.
 
     Each MODULE is imported to register its workflows; MODULE:FUNCTION registers that function.
     Workers can share a store, on one machine or many; when one dies, the others take over its
     workflows. The event key is read from INNGEST_EVENT_KEY.
-    """
-    from inngest_nb.cli._worker import run_worker
 
+    With --on inngest, a real Inngest server's engine runs the workflows, in workers such as this
+    one. Its address and keys are read from INNGEST_API_BASE_URL, INNGEST_SIGNING_KEY and
+    INNGEST_EVENT_KEY.
+    """
+    from inngest_nb.cli._worker import run_on_inngest, run_worker
+
+    given = {name: value for name, value in on_inngest.items() if value is not None}
+    of_a_store = {"lease": lease, "workers": workers}
+    astray = [name for name in of_a_store if of_a_store[name] is not None]
+    if place != "inngest":
+        astray = [name.replace("_", "-") for name in given]
+    if astray:
+        which = "a store" if place == "inngest" else "--on inngest"
+        raise click.UsageError(f"--{astray[0]} is for a worker on {which} only")
     with _plain_errors():
-        run_worker(functions, store, lease, workers)
+        if place == "inngest":
+            run_on_inngest(functions, given)
+        else:
+            run_worker(functions, place, lease or 60, workers or 64)
 
 
 @main.command()

@@ -46,6 +46,10 @@ class Key:
         """Return the key as a segment of a path."""
         return quote(self._text, safe="")
 
+    def revealed(self) -> str:
+        """Return the key itself, for another client that the program makes; never to be shown."""
+        return self._text
+
     def hidden(self, text: str) -> str:
         """Replace the key in a text that came from a server."""
         for form in {self._text, self.in_path()} if self else ():

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 import inngest
 
 from inngest_nb.api import AsyncInngestAPI, checks, milliseconds_of
+from inngest_nb.engine.basics import name_of
 from inngest_nb.engine.driven import (
     Activity,
     Child,
@@ -19,6 +20,7 @@ from inngest_nb.engine.driven import (
 )
 from inngest_nb.errors import EngineError, NonDeterminismError, PayloadTooLargeError
 from inngest_nb.state import UNSET, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.worker._running import Running
 from inngest_nb.worker.steps import _sdk
 from inngest_nb.worker.steps._answers import Answers
 from inngest_nb.worker.steps._exact import sealed, text_of, unsealed
@@ -41,7 +43,7 @@ class Served(NamedTuple):
     """What the functions of a worker share.
 
     `names` are those of the workflow functions that it serves. `saw` is told the state after each
-    request, to mirror it.
+    request, to mirror it. `running` is told which activities run.
     """
 
     engine: DrivenEngine
@@ -49,6 +51,7 @@ class Served(NamedTuple):
     app_id: str
     names: frozenset[str]
     saw: Callable[[WorkflowState], None] | None = None
+    running: Running = Running()
 
 
 async def drive(served: Served, fn: Callable[..., Any], ctx: inngest.Context) -> Any:
@@ -61,6 +64,7 @@ class _Drive:
 
     def __init__(self, served: Served, fn: Callable[..., Any], ctx: inngest.Context) -> None:
         self._served = served
+        self._name = name_of(fn)
         self._request = _sdk.request_of(ctx)
         self._data = data = cast(dict[str, Any], dict(ctx.event.data))
         self._clock = served.engine.clock
@@ -157,7 +161,8 @@ class _Drive:
 
     async def _make(self, step: Step) -> Report:
         if isinstance(step, AttemptStep):
-            events = await asyncio.wrap_future(self._run.perform(step.call))
+            with self._served.running.noted(f"{self._name}: {step.call.name}"):
+                events = await asyncio.wrap_future(self._run.perform(step.call))
             return _attempted(step, events)
         if isinstance(step, LookStep):
             found = await look_for_signals(

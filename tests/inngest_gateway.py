@@ -1,0 +1,306 @@
+"""The connect gateway of a stand-in for Inngest: workers of the official SDK connect to it.
+
+    with InngestEngine() as inngest, InngestGateway(inngest) as gateway:
+        ...                     # inngest.connect.connect(...) with `inngest.url` as its base URL
+        gateway.wait_until(lambda: gateway.workers)
+        gateway.drop()          # cut every connection in the middle
+        gateway.refuse(30)      # and take no new one for so many seconds
+
+It asks connected workers what the engine wants to know (`call`), each the next that is free. A
+worker that is lost is noticed when its lease runs out, after `lease` seconds, as by the real
+server, whose lease is of two minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, Self
+
+from canned_server import Answer as Said
+from canned_server import Seen
+from google.protobuf.message import Message
+from inngest.connect._internal import connect_pb2 as pb
+from inngest_engine_transport import Answer, WorkerLostError
+from inngest_gateway_frames import Frame, new_ulid
+from inngest_gateway_requests import OpenRequests
+from inngest_gateway_worker import Worker
+from inngest_replay import Kind
+from story_server import welcome
+from websockets.asyncio.server import Request as Upgrade
+from websockets.asyncio.server import Response, Server, ServerConnection, serve
+
+from inngest_nb.engine.threads._loop import Clock, Timer
+
+PROTOCOL = "v0.connect.inngest.com"
+PATIENCE_S = 20.0
+
+
+class Engine(Protocol):
+    """Who keeps the runs. `mounted` are the answers of its HTTP server, by how paths begin."""
+
+    mounted: dict[str, Callable[[Seen], Said | None]]
+
+    def register(self, app: str, functions: Iterable[dict[str, Any]], transport: Any) -> None: ...
+    def unregister(self, transport: Any) -> None: ...
+    def note_sync(self, app: str, **about: Any) -> None: ...
+
+
+class InngestGateway:
+    """The gateway, on a free port while the `with` block lasts.
+
+    `lease`, `heartbeat` and `extend` are seconds, the latter two what workers are told. With
+    `kind="cloud"` only workers that show the key may connect. `frames` are all that went over
+    sockets.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        kind: Kind = "dev",
+        *,
+        lease: float = 120,
+        heartbeat: int = 10,
+        extend: int = 30,
+        clock: Clock | None = None,
+    ) -> None:
+        self.frames: list[Frame] = []
+        self.heartbeat_interval, self.extend_lease_interval = f"{heartbeat}s", f"{extend}s"
+        self.loses_replies = False  # while True, replies over sockets are neither taken nor acked
+        self.url = ""
+        self._engine = engine
+        self._lease = lease
+        self._kind = kind
+        self._workers: list[Worker] = []
+        self._served: set[str] = set()  # the apps that the engine knows us for
+        self._announced: dict[str, pb.StartResponse] = {}
+        self._is_refusing = False
+        self._turn = self._opened = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._noticed = threading.Condition()
+        self._loop = asyncio.new_event_loop()
+        self._clock = clock or _LoopClock(self._loop)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="inngest-gateway", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._engine.mounted["/v0/connect/"] = self.answer
+        self._do(self._open())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cut every connection and lose every call. Calling it again does nothing."""
+        if not self._loop.is_closed():
+            self._do(self._close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    # What tests ask.
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The workers that take requests, in the order in which they connected."""
+        return [worker for worker in list(self._workers) if worker.state == "ready"]
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a worker."""
+        return len(self._waiting)
+
+    def wait_until(self, condition: Callable[[], object], patience: float = PATIENCE_S) -> None:
+        """Wait until something is so; it is asked after each frame and change."""
+        with self._noticed:
+            assert self._noticed.wait_for(condition, patience), f"not within {patience:g} s"
+
+    def kinds(self, request_id: str) -> list[str]:
+        """The kinds of the frames of a request, in order."""
+        return [frame.kind for frame in list(self.frames) if frame.request_id == request_id]
+
+    def drop(self) -> None:
+        """Cut every connection, and return when the gateway knows it."""
+        gone = list(self._workers)
+        self._loop.call_soon_threadsafe(lambda: [worker.abort() for worker in gone])
+        self.wait_until(lambda: all(worker.state == "gone" for worker in gone))
+
+    def drain(self) -> None:
+        """Tell all workers to connect anew, as a gateway that is shut down does."""
+        self._do(self._drain())
+
+    def refuse(self, seconds: float | None = None) -> None:
+        """Take no new connection, for so many seconds or until `accept`; open ones stay."""
+        self._is_refusing = True
+        if seconds is not None:
+            end = self._clock.now() + timedelta(seconds=seconds)
+            self._loop.call_soon_threadsafe(self._clock.call_at, end, self.accept)
+
+    def accept(self) -> None:
+        """Take new connections again."""
+        self._is_refusing = False
+
+    # What the engine asks.
+
+    async def call(self, function: str, step: str, body: dict[str, Any]) -> Answer:
+        """Return what a worker answers.
+
+        `WorkerLostError` is raised when its lease has run out, or if no worker is connected.
+        """
+        if self._loop.is_closed():
+            raise WorkerLostError("the gateway was shut down", unassigned=True)
+        asked = asyncio.run_coroutine_threadsafe(self._ask(function, step, body), self._loop)
+        return await asyncio.wrap_future(asked)
+
+    def answer(self, seen: Seen) -> Said | None:
+        """Answer a request to /v0/connect/…, in any thread; None while it refuses."""
+        if self._is_refusing:
+            return None
+        if self._kind == "cloud" and not welcome(seen):
+            return Said(401)
+        match seen.method, seen.target:
+            case "POST", "/v0/connect/start":
+                return _said(self._start())
+            case "POST", "/v0/connect/flush":
+                reply = pb.SDKResponse.FromString(seen.body)
+                self._loop.call_soon_threadsafe(self.requests.close, reply)
+                return _said(pb.FlushResponse(request_id=reply.request_id))
+        return Said(404)
+
+    def _start(self) -> pb.StartResponse:
+        start = pb.StartResponse(
+            connection_id=new_ulid(self._clock.now()),
+            gateway_endpoint=self.url,
+            gateway_group="stand-in",
+            session_token=secrets.token_hex(),
+            sync_token=secrets.token_hex(),
+        )
+        self._announced[start.connection_id] = start
+        return start
+
+    # What connections ask.
+
+    def knows(self, connect: pb.WorkerConnectRequestData) -> bool:
+        start, shown = self._announced.pop(connect.connection_id, None), connect.auth_data
+        return start is not None and (start.session_token, start.sync_token) == (
+            shown.session_token,
+            shown.sync_token,
+        )
+
+    def is_ready(self, worker: Worker) -> None:
+        self._register(worker)
+        for app in worker.apps:
+            self._engine.note_sync(app, **worker.sdk, url=f"ws://connect?app_name={app}")
+        self.changed()
+
+    def _register(self, worker: Worker) -> None:
+        for app, functions in worker.apps.items():
+            self._served.add(app)
+            self._engine.register(app, functions, self)
+
+    def seen(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self._notify()
+
+    def changed(self) -> None:
+        there = {app for worker in self.workers for app in worker.apps}
+        if self._served - there:  # runs of an app without workers wait as QUEUED
+            self._served.clear()
+            self._engine.unregister(self)
+            for worker in self.workers:
+                self._register(worker)
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._noticed:
+            self._noticed.notify_all()
+
+    def _do(self, what: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(PATIENCE_S)
+
+    async def _open(self) -> None:
+        self.requests = OpenRequests(self._clock, self._lease, self.changed)
+        self._server: Server = await serve(
+            self._talk, "127.0.0.1", 0, subprotocols=[PROTOCOL], process_request=self._admit
+        )
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"ws://127.0.0.1:{port}/v0/connect"
+
+    async def _close(self) -> None:
+        self.refuse()
+        for worker in self._workers:
+            worker.abort()
+        self._server.close()
+        await self._server.wait_closed()
+        self.requests.lose_all()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)  # callers, who know it by then
+
+    async def _drain(self) -> None:
+        for worker in self.workers:
+            await worker.drain()
+
+    def _admit(self, socket: ServerConnection, _: Upgrade) -> Response | None:
+        return socket.respond(503, "") if self._is_refusing else None
+
+    async def _talk(self, socket: ServerConnection) -> None:
+        self._opened += 1
+        worker = Worker(socket, self._opened, self)
+        self._workers.append(worker)
+        try:
+            await worker.talk()
+        finally:
+            self._workers.remove(worker)
+
+    async def _ask(self, function: str, step: str, body: dict[str, Any]) -> Answer:
+        while True:
+            worker = await self._next_free(function)
+            self._turn += 1
+            worker.last_used = self._turn
+            request = self.requests.open(worker.functions[function], function, step, body)
+            if await worker.send(request):
+                return await asyncio.shield(request.answer)
+            self.requests.forget(request)
+
+    async def _next_free(self, function: str) -> Worker:
+        """Return the worker that was idle longest; where all are busy, wait for one."""
+        while True:
+            able = [worker for worker in self.workers if function in worker.functions]
+            if not able:
+                raise WorkerLostError(f"no worker of {function} is connected", unassigned=True)
+            if free := [worker for worker in able if worker.is_free]:
+                return min(free, key=lambda worker: worker.last_used)
+            waiting = self._loop.create_future()
+            self._waiting.add(waiting)
+            self._notify()
+            try:
+                await waiting
+            finally:
+                self._waiting.discard(waiting)
+
+
+def _said(message: Message) -> Said:
+    body = message.SerializeToString()
+    return Said(200, (("content-type", "application/protobuf"),), body)
+
+
+class _LoopClock:
+    """The system's time; its timers are the loop's, and set there."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        return self._loop.call_later((when - self.now()).total_seconds(), callback)

@@ -1,0 +1,108 @@
+"""Runs of the executor stand-in whose workers connect: lost ones, late ones, several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from connected_worker import ConnectedWorker, hurry
+from gateway_site import Bench
+from inngest_engine import InngestEngine
+from inngest_gateway import InngestGateway
+from inngest_gateway_requests import STOPPED
+from inngest_replay import SIGNING_KEY
+from recorded_flows import recorded_flows
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.go.set()
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
+
+
+def test_runs_of_a_connected_worker_end_as_recorded() -> None:
+    with InngestEngine() as inngest, InngestGateway(inngest) as gateway:
+        with ConnectedWorker(inngest.url, recorded_flows):
+            gateway.wait_until(lambda: gateway.workers)
+            names = ("sequence", "gathers", "catches", "fails")
+            runs = {name: inngest.invoke(f"lab-{name}") for name in names}
+            ended = {name: inngest.ended(run) for name, run in runs.items()}
+        app = httpx.get(f"{inngest.url}/api/v2/apps/lab").json()["data"]
+    assert ended["sequence"].output == [{"x": 1}, [2, 1152921504606847000, 1], {"x": 3}]
+    assert ended["gathers"].output == [0, 1, 2, 3]
+    assert ended["catches"].status == "COMPLETED"
+    assert ended["fails"].status == "FAILED"
+    assert (app["method"], app["functionCount"]) == ("CONNECT", 6)
+
+
+def test_a_run_waits_as_queued_until_a_worker_connects(bench: Bench) -> None:
+    bench.go.set()
+    with InngestEngine() as inngest, InngestGateway(inngest) as gateway:
+        with ConnectedWorker(inngest.url, bench.functions):
+            gateway.wait_until(lambda: gateway.workers)
+        run = inngest.invoke("lab-slow")
+        assert inngest.do(lambda: run.status) == "QUEUED"
+        with ConnectedWorker(inngest.url, bench.functions):
+            assert inngest.ended(run).status == "COMPLETED"
+    assert len(inngest.requests) == 2, "the attempt without a worker was none"
+
+
+def test_a_step_is_done_by_another_worker_when_its_lease_has_run_out(bench: Bench) -> None:
+    with (
+        InngestEngine(retry_interval=0) as inngest,
+        InngestGateway(inngest, lease=1) as gateway,
+        ConnectedWorker(inngest.url, bench.functions, instance="w1"),
+    ):
+        gateway.wait_until(lambda: gateway.workers)
+        run = inngest.invoke("lab-slow")
+        assert bench.begun.acquire(timeout=20)
+        with ConnectedWorker(inngest.url, bench.functions, instance="w2"):
+            assert bench.begun.acquire(timeout=20)
+            bench.go.set()
+            assert inngest.ended(run).output == "worked"
+    attempts = [(each.body["ctx"]["attempt"], each.is_lost) for each in inngest.requests]
+    assert attempts == [(0, True), (1, False), (0, False)]
+
+
+def test_a_run_fails_when_its_worker_is_lost_in_its_last_attempt(bench: Bench) -> None:
+    with (
+        InngestEngine() as inngest,
+        InngestGateway(inngest, lease=1) as gateway,
+        ConnectedWorker(inngest.url, lambda client: bench.functions(client, retries=0)),
+    ):
+        gateway.wait_until(lambda: gateway.workers)
+        run = inngest.ended(inngest.invoke("lab-slow"))
+        bench.go.set()
+    assert run.status == "FAILED"
+    assert run.output["error"]["name"] == STOPPED
+
+
+def test_a_step_that_goes_on_while_the_gateway_is_away_is_begun_once(bench: Bench) -> None:
+    with (
+        InngestEngine() as inngest,
+        InngestGateway(inngest) as gateway,
+        ConnectedWorker(inngest.url, bench.functions),
+    ):
+        gateway.wait_until(lambda: gateway.workers)
+        run = inngest.invoke("lab-slow")
+        assert bench.begun.acquire(timeout=20)
+        gateway.drop()
+        gateway.wait_until(lambda: gateway.workers)
+        bench.go.set()
+        assert inngest.ended(run).output == "worked"
+        assert not bench.begun.acquire(blocking=False)
+
+
+def test_a_server_with_keys_takes_workers_that_show_them() -> None:
+    with InngestEngine("cloud") as inngest, InngestGateway(inngest, "cloud") as gateway:
+        keyed = {"is_production": True, "signing_key": SIGNING_KEY}
+        with ConnectedWorker(inngest.url, recorded_flows, **keyed):
+            gateway.wait_until(lambda: gateway.workers)
+            assert inngest.ended(inngest.invoke("lab-gathers")).output == [0, 1, 2, 3]
