@@ -78,7 +78,8 @@ class InngestGateway:
         self._served: set[str] = set()  # the apps that the engine knows us for
         self._announced: dict[str, pb.StartResponse] = {}
         self._is_refusing = False
-        self._turn = self._opened = 0
+        self._turn = 0
+        self.opened = 0  # connections so far
         self._waiting: set[asyncio.Future[None]] = set()
         self._noticed = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -253,8 +254,8 @@ class InngestGateway:
         return socket.respond(503, "") if self._is_refusing else None
 
     async def _talk(self, socket: ServerConnection) -> None:
-        self._opened += 1
-        worker = Worker(socket, self._opened, self)
+        self.opened += 1
+        worker = Worker(socket, self.opened, self)
         self._workers.append(worker)
         try:
             await worker.talk()
