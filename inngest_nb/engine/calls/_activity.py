@@ -515,4 +515,5 @@ class Activity:
             timer.cancel()
         if task is not None:
             self._run.engine.on_loop(task.cancel)
-        self._release_worker()
+        if self._over != self._attempt:  # else its thread is about to return
+            self._release_worker()

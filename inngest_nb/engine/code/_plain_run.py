@@ -202,7 +202,7 @@ class PlainRun(Run):
 
     def open_calls(self) -> list[Activity]:
         """Return the calls of activities and child workflows that have no outcome yet."""
-        return list(self._activities.values())
+        return [call for call in self._activities.values() if call.seq not in self._answers]
 
     def open_timers(self) -> dict[int, datetime]:
         """Return when the timers are due that the code waits for, by the numbers of the calls."""

@@ -23,6 +23,7 @@ from inngest_nb.store import MemoryStore
 # An event as it is shown: its type, when it happened, and its fields.
 Shown = tuple[EventType, datetime, dict[str, Any]]
 
+_OVER = (EventType.WORKFLOW_COMPLETED, EventType.WORKFLOW_FAILED, EventType.WORKFLOW_CANCELED)
 _ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
 
 
@@ -151,7 +152,8 @@ class DrivenRun:
     @property
     def has_ended(self) -> bool:
         """Tell whether the code has ended."""
-        return self._run.ended
+        with self._run.lock:
+            return self._run.ended
 
     @property
     def raised(self) -> BaseException | None:
@@ -180,7 +182,7 @@ class DrivenRun:
         try:
             if self._performed is not None:
                 self._tell_outcome(*self._performed)
-            elif self._run.ended or not (events := self._keeper.next_events(self)):
+            elif self._is_over() or not (events := self._keeper.next_events(self)):
                 self.wanted = self.look()
                 _resolve(self._waits, None)
             else:
@@ -188,6 +190,10 @@ class DrivenRun:
         except BaseException as error:  # noqa: BLE001  # raised where the future is waited for
             _resolve(self._waits, error)
             _resolve(self._outcome, error)
+
+    def _is_over(self) -> bool:
+        """Tell whether the run has ended, or is about to, as its last event says."""
+        return self._run.ended or self._run.journal.events[-1].type in _OVER
 
     def _tell_outcome(self, call: Activity, before: int) -> None:
         events = [event for event in self._run.journal.events[before:] if event.seq == call.seq]

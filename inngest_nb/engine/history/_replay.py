@@ -78,7 +78,7 @@ class Past:
                 if event.type is EventType.WORKFLOW_FAILED:
                     self._inputs.pop(event.seq or 0, None)  # retried with whatever the code passes
             else:
-                if event.type is EventType.ACTIVITY_STARTED:
+                if event.type is EventType.ACTIVITY_STARTED and event.seq not in self._started:
                     self._inputs[event.seq or 0] = event.input
                 self.length = place
                 self.last_seq = max(self.last_seq, event.seq or 0)
