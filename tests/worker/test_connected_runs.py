@@ -12,7 +12,7 @@ from inngest_engine import InngestEngine
 from inngest_gateway import InngestGateway
 from inngest_gateway_requests import STOPPED
 from inngest_replay import SIGNING_KEY
-from recorded_flows import recorded_flows
+from connected_flows import connected_flows
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_runs_of_a_connected_worker_end_as_recorded() -> None:
     with InngestEngine() as inngest, InngestGateway(inngest) as gateway:
-        with ConnectedWorker(inngest.url, recorded_flows):
+        with ConnectedWorker(inngest.url, connected_flows):
             gateway.wait_until(lambda: gateway.workers)
             names = ("sequence", "gathers", "catches", "fails")
             runs = {name: inngest.invoke(f"lab-{name}") for name in names}
@@ -103,6 +103,6 @@ def test_a_step_that_goes_on_while_the_gateway_is_away_is_begun_once(bench: Benc
 def test_a_server_with_keys_takes_workers_that_show_them() -> None:
     with InngestEngine("cloud") as inngest, InngestGateway(inngest, "cloud") as gateway:
         keyed = {"is_production": True, "signing_key": SIGNING_KEY}
-        with ConnectedWorker(inngest.url, recorded_flows, **keyed):
+        with ConnectedWorker(inngest.url, connected_flows, **keyed):
             gateway.wait_until(lambda: gateway.workers)
             assert inngest.ended(inngest.invoke("lab-gathers")).output == [0, 1, 2, 3]

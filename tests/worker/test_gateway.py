@@ -16,7 +16,7 @@ from inngest_gateway_frames import Frame, written
 from inngest_gateway_requests import STOPPED
 from inngest_replay import SIGNING_KEY
 from manual_clock import ManualClock
-from recorded_flows import recorded_flows
+from connected_flows import connected_flows
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as open_socket
 
@@ -107,7 +107,7 @@ def test_a_worker_waits_while_it_is_refused_and_then_connects() -> None:
     clock = ManualClock()
     with Site(clock=clock) as site:
         site.gateway.refuse(30)
-        with ConnectedWorker(site.url, recorded_flows) as worker:
+        with ConnectedWorker(site.url, connected_flows) as worker:
             clock.advance(29)
             assert site.gateway.frames == []
             assert worker.state is ConnectionState.CONNECTING
@@ -116,7 +116,7 @@ def test_a_worker_waits_while_it_is_refused_and_then_connects() -> None:
 
 
 def test_the_sdk_gives_up_when_it_is_refused_for_long() -> None:
-    with Site() as site, ConnectedWorker(site.url, recorded_flows) as worker:
+    with Site() as site, ConnectedWorker(site.url, connected_flows) as worker:
         site.gateway.wait_until(lambda: site.gateway.workers)
         site.gateway.refuse()
         site.gateway.drop()
@@ -149,8 +149,8 @@ def test_workers_of_a_gateway_that_is_shut_down_connect_anew(bench: Bench) -> No
 def test_workers_of_an_app_are_asked_in_turn() -> None:
     with (
         Site() as site,
-        ConnectedWorker(site.url, recorded_flows, instance="w1"),
-        ConnectedWorker(site.url, recorded_flows, instance="w2"),
+        ConnectedWorker(site.url, connected_flows, instance="w1"),
+        ConnectedWorker(site.url, connected_flows, instance="w2"),
     ):
         site.gateway.wait_until(lambda: len(site.gateway.workers) == 2)
         for _ in range(4):
@@ -188,7 +188,7 @@ def test_a_worker_that_closes_ends_its_step_and_is_asked_no_more(bench: Bench) -
 
 
 def test_a_call_is_unassigned_where_no_worker_has_the_function() -> None:
-    with Site() as site, ConnectedWorker(site.url, recorded_flows, app_id="other"):
+    with Site() as site, ConnectedWorker(site.url, connected_flows, app_id="other"):
         with pytest.raises(WorkerLostError, match="no worker of lab-sleeps") as lost:
             site.ask("lab-sleeps").result(20)
         assert lost.value.unassigned
@@ -212,7 +212,7 @@ def test_calls_are_lost_with_the_server(bench: Bench) -> None:
 
 def test_a_worker_that_shows_the_key_connects() -> None:
     with Site(kind="cloud") as site:
-        with ConnectedWorker(site.url, recorded_flows, is_production=True, signing_key=SIGNING_KEY):
+        with ConnectedWorker(site.url, connected_flows, is_production=True, signing_key=SIGNING_KEY):
             site.gateway.wait_until(lambda: site.gateway.workers)
 
 
@@ -223,7 +223,7 @@ def test_a_worker_that_shows_the_key_connects() -> None:
 )
 def test_a_worker_without_the_key_is_refused_for_good(settings: dict[str, Any]) -> None:
     with Site(kind="cloud") as site:
-        with ConnectedWorker(site.url, recorded_flows, **settings) as worker:
+        with ConnectedWorker(site.url, connected_flows, **settings) as worker:
             worker.join()
             assert "unauthorized" in str(worker.failure)
 

@@ -11,7 +11,7 @@ from gateway_site import Site
 from inngest_engine_transport import Answer
 from inngest_gateway_frames import PAYLOADS
 from manual_clock import ManualClock
-from recorded_flows import APP, FRAMES, recorded_flows
+from connected_flows import APP, FRAMES, connected_flows
 
 from inngest_nb.api.reading._moments import milliseconds_of
 
@@ -25,7 +25,7 @@ def replayed() -> Iterator[Replayed]:
     """Each recorded request, put to a connected worker; the connection is closed by then."""
     with pytest.MonkeyPatch.context() as monkeypatch, Site() as site:
         hurry(monkeypatch)
-        with ConnectedWorker(site.url, recorded_flows, app_id=APP, heartbeat=1):
+        with ConnectedWorker(site.url, connected_flows, app_id=APP, heartbeat=1):
             asked = [frame["payload"] for frame in recorded("GATEWAY_EXECUTOR_REQUEST")]
             answers = [
                 site.ask(each["function_slug"], each["step_id"], each["request_payload"]).result(20)
@@ -95,7 +95,7 @@ def test_a_lease_is_as_long_as_the_recorded_ones() -> None:
         leased = milliseconds_of(data["lease_id"]) - milliseconds_of(data["request_id"])
         assert leased // 1000 == 120
     clock = ManualClock()
-    with Site(clock=clock) as site, ConnectedWorker(site.url, recorded_flows):
+    with Site(clock=clock) as site, ConnectedWorker(site.url, connected_flows):
         site.ask("lab-sleeps").result(20)
         lease_id = site.sent()[0].payload.lease_id
     assert milliseconds_of(lease_id) // 1000 == clock.now().timestamp() // 1 + 120

@@ -21,7 +21,7 @@ FRAMES: list[dict[str, Any]] = [
 ]
 
 
-def recorded_flows(client: inngest.Inngest) -> list[inngest.Function[Any]]:
+def connected_flows(client: inngest.Inngest) -> list[inngest.Function[Any]]:
     """Return the functions; their steps have the recorded names and results."""
 
     def flow(handler: Callable[[inngest.Context], Awaitable[Any]]) -> inngest.Function[Any]:
