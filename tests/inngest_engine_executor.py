@@ -41,6 +41,8 @@ class Executor:
         self._transports: dict[str, list[Transport]] = defaultdict(list)
         self._kept: list[Job] = []  # until a worker of their app registers
         self._calls: set[asyncio.Task[None]] = set()
+        self.answers = 0
+        self.changed: Callable[[], None] = lambda: None
 
     # Workers
 
@@ -141,6 +143,7 @@ class Executor:
         self.time.began()
         task = asyncio.get_running_loop().create_task(self._call(job, transport, exchange))
         self._calls.add(task)
+        self.changed()
         task.add_done_callback(self._calls.discard)
 
     async def _call(self, job: Job, transport: Transport, exchange: Exchange) -> None:
@@ -154,7 +157,10 @@ class Executor:
         else:
             exchange.answer = answer
             take = lambda: self._take(job, answer)  # noqa: E731
+        self.answers += 1
+        exchange.answered = self.answers
         self.time.answered(take)
+        self.changed()
 
     async def close(self) -> None:
         """Give up the requests that are in flight."""
@@ -237,3 +243,4 @@ class Executor:
             self.drop(job)
         run.ended.set_result(run)
         self.events.tell_end(run)
+        self.changed()
