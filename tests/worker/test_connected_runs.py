@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from connect_recordings import functions
 from connected_worker import ConnectedWorker, hurry
 from gateway_site import Bench
 from inngest_engine import InngestEngine
 from inngest_gateway import InngestGateway
 from inngest_gateway_requests import STOPPED
 from inngest_replay import SIGNING_KEY
-from connected_flows import connected_flows
+from recorded_flows import FLOWS
 
 
 @pytest.fixture
@@ -29,17 +30,17 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_runs_of_a_connected_worker_end_as_recorded() -> None:
     with InngestEngine() as inngest, InngestGateway(inngest) as gateway:
-        with ConnectedWorker(inngest.url, connected_flows):
+        with ConnectedWorker(inngest.url, functions):
             gateway.wait_until(lambda: gateway.workers)
             names = ("sequence", "gathers", "catches", "fails")
-            runs = {name: inngest.invoke(f"lab-{name}") for name in names}
+            runs = {name: inngest.invoke(f"lab-{name}", {"workflow_id": name}) for name in names}
             ended = {name: inngest.ended(run) for name, run in runs.items()}
         app = httpx.get(f"{inngest.url}/api/v2/apps/lab").json()["data"]
     assert ended["sequence"].output == [{"x": 1}, [2, 1152921504606847000, 1], {"x": 3}]
     assert ended["gathers"].output == [0, 1, 2, 3]
     assert ended["catches"].status == "COMPLETED"
     assert ended["fails"].status == "FAILED"
-    assert (app["method"], app["functionCount"]) == ("CONNECT", 6)
+    assert (app["method"], app["functionCount"]) == ("CONNECT", len(FLOWS))
 
 
 def test_a_run_waits_as_queued_until_a_worker_connects(bench: Bench) -> None:
@@ -103,6 +104,11 @@ def test_a_step_that_goes_on_while_the_gateway_is_away_is_begun_once(bench: Benc
 def test_a_server_with_keys_takes_workers_that_show_them() -> None:
     with InngestEngine("cloud") as inngest, InngestGateway(inngest, "cloud") as gateway:
         keyed = {"is_production": True, "signing_key": SIGNING_KEY}
-        with ConnectedWorker(inngest.url, connected_flows, **keyed):
+        with ConnectedWorker(inngest.url, functions, **keyed):
             gateway.wait_until(lambda: gateway.workers)
-            assert inngest.ended(inngest.invoke("lab-gathers")).output == [0, 1, 2, 3]
+            assert inngest.ended(inngest.invoke("lab-gathers", {"workflow_id": "g"})).output == [
+                0,
+                1,
+                2,
+                3,
+            ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from connect_recordings import functions
 from connected_worker import ConnectedWorker, hurry
 from gateway_site import Bench, Site
 from inngest.connect import ConnectionState
@@ -16,11 +17,9 @@ from inngest_gateway_frames import Frame, written
 from inngest_gateway_requests import STOPPED
 from inngest_replay import SIGNING_KEY
 from manual_clock import ManualClock
-from connected_flows import connected_flows
+from recorded_flows import FLOWS
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as open_socket
-
-NAMES = ["sequence", "gathers", "catches", "fails", "sleeps", "waits_in_vain"]
 
 
 @pytest.fixture
@@ -107,7 +106,7 @@ def test_a_worker_waits_while_it_is_refused_and_then_connects() -> None:
     clock = ManualClock()
     with Site(clock=clock) as site:
         site.gateway.refuse(30)
-        with ConnectedWorker(site.url, connected_flows) as worker:
+        with ConnectedWorker(site.url, functions) as worker:
             clock.advance(29)
             assert site.gateway.frames == []
             assert worker.state is ConnectionState.CONNECTING
@@ -116,7 +115,7 @@ def test_a_worker_waits_while_it_is_refused_and_then_connects() -> None:
 
 
 def test_the_sdk_gives_up_when_it_is_refused_for_long() -> None:
-    with Site() as site, ConnectedWorker(site.url, connected_flows) as worker:
+    with Site() as site, ConnectedWorker(site.url, functions) as worker:
         site.gateway.wait_until(lambda: site.gateway.workers)
         site.gateway.refuse()
         site.gateway.drop()
@@ -149,14 +148,14 @@ def test_workers_of_a_gateway_that_is_shut_down_connect_anew(bench: Bench) -> No
 def test_workers_of_an_app_are_asked_in_turn() -> None:
     with (
         Site() as site,
-        ConnectedWorker(site.url, connected_flows, instance="w1"),
-        ConnectedWorker(site.url, connected_flows, instance="w2"),
+        ConnectedWorker(site.url, functions, instance="w1"),
+        ConnectedWorker(site.url, functions, instance="w2"),
     ):
         site.gateway.wait_until(lambda: len(site.gateway.workers) == 2)
         for _ in range(4):
             site.ask("lab-sleeps").result(20)
         assert [frame.connection for frame in site.sent()] in ([1, 2] * 2, [2, 1] * 2)
-        assert site.registered == {"lab": [f"lab-{name}" for name in NAMES]}
+        assert site.registered == {"lab": [f"lab-{flow.__name__}" for flow in FLOWS]}
         assert site.synced["lab"]["url"] == "ws://connect?app_name=lab"  # as v2 shows it
 
 
@@ -188,7 +187,7 @@ def test_a_worker_that_closes_ends_its_step_and_is_asked_no_more(bench: Bench) -
 
 
 def test_a_call_is_unassigned_where_no_worker_has_the_function() -> None:
-    with Site() as site, ConnectedWorker(site.url, connected_flows, app_id="other"):
+    with Site() as site, ConnectedWorker(site.url, functions, app_id="other"):
         with pytest.raises(WorkerLostError, match="no worker of lab-sleeps") as lost:
             site.ask("lab-sleeps").result(20)
         assert lost.value.unassigned
@@ -212,7 +211,7 @@ def test_calls_are_lost_with_the_server(bench: Bench) -> None:
 
 def test_a_worker_that_shows_the_key_connects() -> None:
     with Site(kind="cloud") as site:
-        with ConnectedWorker(site.url, connected_flows, is_production=True, signing_key=SIGNING_KEY):
+        with ConnectedWorker(site.url, functions, is_production=True, signing_key=SIGNING_KEY):
             site.gateway.wait_until(lambda: site.gateway.workers)
 
 
@@ -223,7 +222,7 @@ def test_a_worker_that_shows_the_key_connects() -> None:
 )
 def test_a_worker_without_the_key_is_refused_for_good(settings: dict[str, Any]) -> None:
     with Site(kind="cloud") as site:
-        with ConnectedWorker(site.url, connected_flows, **settings) as worker:
+        with ConnectedWorker(site.url, functions, **settings) as worker:
             worker.join()
             assert "unauthorized" in str(worker.failure)
 
