@@ -1,17 +1,16 @@
-"""A small server, and workers on it that are closed at the end."""
+"""A server, and workers on it that are closed at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from connected_worker import hurry
+from inngest_site import InngestSite, Serve
 from served_workflows import go_on
-from small_inngest import SmallInngest
 
-from inngest_nb import InngestWorker, serve_on_inngest
+from inngest_nb import serve_on_inngest
 from inngest_nb.worker import _serve
-
-Serve = Callable[..., InngestWorker]
 
 
 @pytest.fixture(params=["connect", "http"])
@@ -20,14 +19,15 @@ def via(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[SmallInngest]:
-    with SmallInngest() as server:
-        yield server
+def site() -> Iterator[InngestSite]:
+    with InngestSite() as site:
+        yield site
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """`serve_on_inngest`, whose workers end with the test."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """`serve_on_inngest`, whose workers end with the test, and whose SDK pauses shortly only."""
+    hurry(monkeypatch)
     go_on.clear()
     yield serve_on_inngest
     go_on.set()

@@ -7,50 +7,48 @@ import logging
 import threading
 import time
 
+import httpx
 import pytest
-from served_workflows import double, go_on, held, twice
-from small_inngest import SmallInngest, until
+from inngest_site import InngestSite, Serve, until
+from served_workflows import double, endless, go_on, held, twice
 
 import inngest_nb as inb
 
 
-def test_the_server_calls_what_is_served(serve, server: SmallInngest, via: str) -> None:
-    worker = serve([double, twice], app_id="shop", url=server.url, via=via)
+def test_the_server_runs_what_is_served(serve: Serve, site: InngestSite, via: str) -> None:
+    worker = serve([double, twice], app_id="shop", url=site.url, via=via)
     assert worker.state == "active"
     assert worker.functions == ("double", "twice")
-    assert server.functions("shop") == {"shop-double", "shop-twice"}
-    assert server.call("shop", "double", input=21) == (200, 42)
-    status, (step,) = server.call("shop", "twice", input=1)
-    assert (status, step["op"], step["name"]) == (206, "StepRun", "1:charge")
-    assert step["data"]["result"] == 2
+    assert site.functions() == {"shop-double", "shop-twice"}
+    assert site.run("shop-double", 21) == 42
+    assert site.run("shop-twice", 1) == [2, 0]
 
 
-def test_it_says_in_one_line_what_it_is(serve, server: SmallInngest, via: str) -> None:
-    worker = serve([double, twice], url=server.url, via=via)
-    shown = f"InngestWorker('inngest-nb', '{server.url}', via='{via}', functions='double, twice', "
+def test_it_says_in_one_line_what_it_is(serve: Serve, site: InngestSite, via: str) -> None:
+    worker = serve([double, twice], url=site.url, via=via)
+    shown = f"InngestWorker('inngest-nb', '{site.url}', via='{via}', functions='double, twice', "
     assert repr(worker) == f"{shown}state='active')"
     worker.close()
     assert repr(worker) == f"{shown}state='closed')"
 
 
-def test_with_ends_it_and_all_its_threads(server: SmallInngest, via: str) -> None:
+def test_with_ends_it_and_its_threads(serve: Serve, site: InngestSite, via: str) -> None:
     before = {*threading.enumerate()}
-    with inb.serve_on_inngest([double], url=server.url, via=via) as worker:
+    with serve([double], url=site.url, via=via) as worker:
         assert not worker.wait(0)
-        assert server.call("inngest-nb", "double", input=1) == (200, 2)
+        assert site.run("inngest-nb-double", 1) == 2
     assert worker.wait(30)
     assert worker.state == "closed"
-    until(lambda: server.functions("inngest-nb") == set() or via == "http")
     ours = [each for each in threading.enumerate() if each not in before]
-    until(lambda: not any(each.is_alive() and "inngest" in each.name for each in ours))
+    until(lambda: not [each for each in ours if each.is_alive() and "inngest-nb" in each.name])
     assert worker.close() == ()  # once more does nothing
 
 
 def test_closing_says_after_two_seconds_what_still_runs_and_lets_it_end(
-    serve, server: SmallInngest, via: str, caplog: pytest.LogCaptureFixture
+    serve: Serve, site: InngestSite, via: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    worker = serve([held, double], url=server.url, via=via)
-    answer = server.begin("inngest-nb", "held")
+    worker = serve([held, double], url=site.url, via=via)
+    run = site.begin("inngest-nb-held")
     until(lambda: worker.running == ("held: hold",))
     begun = time.monotonic()
     assert worker.close() == ("held: hold",)
@@ -58,37 +56,48 @@ def test_closing_says_after_two_seconds_what_still_runs_and_lets_it_end(
     assert "is closed, but this still runs: held: hold" in caplog.text
     assert (worker.state, worker.wait(0)) == ("closed", False)
     go_on.set()
-    status, (step,) = answer.result(30)
-    assert (status, step["data"]["result"]) == (206, "held")
     assert worker.wait(30)
     assert worker.running == ()
+    until(lambda: [*run.steps.values()][:1] and "held" in str(run.steps))  # the answer came
 
 
-def test_a_closed_worker_gets_no_more_work(serve, server: SmallInngest) -> None:
-    worker = serve([held], url=server.url)
-    answer = server.begin("inngest-nb", "held")
+def test_a_worker_that_closes_gets_no_more_work(serve: Serve, site: InngestSite) -> None:
+    worker = serve([held, double], url=site.url)
+    site.begin("inngest-nb-held")
     until(lambda: worker.running)
+    assert len(site.gateway.workers) == 1
     worker.close()
-    assert server.functions("inngest-nb") == set()  # although it is still connected
-    assert [each.paused for each in server.workers] == [True]
-    go_on.set()
-    assert answer.result(30)[0] == 206
+    site.gateway.wait_until(lambda: not site.gateway.workers)  # although it is still connected
+    run = site.begin("inngest-nb-double", 1)
+    assert run.status == "QUEUED"
+    serve([double], url=site.url)
+    assert site.ended(run).output == 2
 
 
-def test_steps_beyond_the_concurrency_wait(serve, server: SmallInngest) -> None:
-    worker = serve([held, double], url=server.url, via="http", concurrency=1)
-    first = server.begin("inngest-nb", "held")
+def test_steps_beyond_the_concurrency_wait(serve: Serve, site: InngestSite, via: str) -> None:
+    worker = serve([held, double], url=site.url, via=via, concurrency=1)
+    first = site.begin("inngest-nb-held")
     until(lambda: worker.running)
-    second = server.begin("inngest-nb", "double", input=1)
-    assert not second.done()
+    second = site.begin("inngest-nb-double", 1)
+    until(lambda: second.in_flight == 1)
+    assert worker.running == ("held: hold",)
     go_on.set()
-    assert [first.result(30)[0], second.result(30)] == [206, (200, 2)]
+    assert [site.ended(each).output for each in (first, second)] == ["held", 2]
 
 
-def test_web_pages_cannot_use_a_worker_that_listens(serve, server: SmallInngest) -> None:
-    import httpx
+def test_an_endless_workflow_leaves_the_others_going(
+    serve: Serve, site: InngestSite, via: str
+) -> None:
+    worker = serve([endless, twice], url=site.url, via=via)
+    site.begin("inngest-nb-endless")
+    until(lambda: worker.running == ("endless",))
+    assert [site.run("inngest-nb-twice", n) for n in range(3)] == [[1, 1], [2, 0], [3, -1]]
+    assert worker.running == ("endless",)
+    assert worker.close() == ("endless",)
 
-    worker = serve([double], url=server.url, via="http")
+
+def test_web_pages_cannot_use_a_worker_that_listens(serve: Serve, site: InngestSite) -> None:
+    worker = serve([double], url=site.url, via="http")
     address = f"http://127.0.0.1:{worker.port}/api/inngest"
     answer = httpx.post(address, headers={"Origin": "http://evil.example"})
     assert (answer.status_code, answer.text) == (403, "web pages must not use this worker")
@@ -96,13 +105,26 @@ def test_web_pages_cannot_use_a_worker_that_listens(serve, server: SmallInngest)
     assert httpx.delete(address).status_code == 405
 
 
-def test_the_sdk_says_nothing_unless_asked(
-    serve, server: SmallInngest, via: str, caplog: pytest.LogCaptureFixture
+def test_nothing_is_logged_while_all_is_well(
+    serve: Serve, site: InngestSite, via: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO):
-        serve([double], url=server.url, via=via).close()
-    said = [record for record in caplog.records if not record.name.startswith("httpx")]
-    assert [record for record in said if "uvicorn" not in record.name] == []
+    with caplog.at_level(logging.WARNING):
+        serve([double], url=site.url, via=via)
+        assert site.run("inngest-nb-double", 1) == 2
+        serve([double], url=site.url, via=via).close()
+    assert caplog.messages == []
+
+
+def test_the_sdk_is_loaded_only_by_serving() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, inngest_nb as inb; inb.serve_on_inngest, inb.InngestWorker; "
+        "print({'inngest', 'starlette', 'uvicorn', 'websockets'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_its_arguments_are_those_that_were_agreed() -> None:
