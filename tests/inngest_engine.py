@@ -74,12 +74,14 @@ class InngestEngine:
         self._server.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._server.__exit__()
         asyncio.run_coroutine_threadsafe(self.executor.close(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+        if kind is None and self.executor.errors:
+            raise self.executor.errors[0]
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
