@@ -152,7 +152,7 @@ class DrivenRun:
     @property
     def has_ended(self) -> bool:
         """Tell whether the code has ended."""
-        with self._run.lock:
+        with self._run.lock:  # `end` tells the keeper before it is through
             return self._run.ended
 
     @property

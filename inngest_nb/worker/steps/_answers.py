@@ -59,6 +59,7 @@ class Answers:
         deadline: datetime | None = None,
     ) -> None:
         self.due: datetime | None = None
+        self.is_parallel = False  # whether steps have ever waited together
         self._answers = answers
         known = [hashed for hashed in order if hashed in answers]
         self._left = dict.fromkeys([*known, *answers])
@@ -109,7 +110,9 @@ class Answers:
         """Return what the code is shown next."""
         self.due = None
         while True:
-            taken = self._next_steps({hash_of(step.name): step for step in self.steps(run)})
+            steps = {hash_of(step.name): step for step in self.steps(run)}
+            self.is_parallel = self.is_parallel or len(steps) > 1
+            taken = self._next_steps(steps)
             events = [event for hashed, step in taken for event in self._take(hashed, step, run)]
             if events or not taken or run.has_ended:
                 return events

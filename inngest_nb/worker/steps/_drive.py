@@ -100,14 +100,14 @@ class _Drive:
                 await self._until(answers.due)
                 await asyncio.wrap_future(run.go_on())
             if (target := self._request.target) is not None:
-                raise _sdk.reported([await self._make_target(target)])
+                raise _sdk.reported([await self._make_target(target)], race=True)
             if answers.has_more(run):
                 raise self._changed_code()
             if run.has_ended:
                 return await self._end()
             reports = await self._reports(answers.steps(run))
             self._tell()
-            raise _sdk.reported(reports)
+            raise _sdk.reported(reports, race=answers.is_parallel)
         except (NonDeterminismError, asyncio.CancelledError):
             raise  # with other code, or a worker that stays, the run may go on
         except (EngineError, PayloadTooLargeError) as error:
@@ -141,7 +141,10 @@ class _Drive:
                 "workflow, so nothing would ever wake it"
             )
         check_run(len(self._answers) + len(wanted), self._request.answers)
-        if len(wanted) == 1 and wanted[0].made and not self._request.planned:
+        # After steps that waited together, several requests may come to the same place: a step that
+        # is planned by each of them is made once.
+        alone = len(wanted) == 1 and not self._answers.is_parallel and not self._request.planned
+        if alone and wanted[0].made:
             return [await self._make(wanted[0])]
         return [step.report() for step in wanted]
 

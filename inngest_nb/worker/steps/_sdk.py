@@ -124,11 +124,15 @@ def invoke(name: str, function_id: str, data: dict[str, Any]) -> Report:
     return Report(name, Opcode.INVOKE, options=options)
 
 
-def reported(reports: Sequence[Report]) -> BaseException:
-    """Return what the handler raises to report steps."""
+def reported(reports: Sequence[Report], *, race: bool) -> BaseException:
+    """Return what the handler raises to report steps.
+
+    In a `race` Inngest calls the code after each answer, else after all that it waits for. Both the
+    plan and the answer of a step have to say so.
+    """
     responses = [report.response for report in reports]
-    if len(responses) > 1:
-        for response in responses:  # else the code is called after all answers, not after each
+    if race:
+        for response in responses:
             response.step.set_parallel_mode(server_lib.ParallelMode.RACE)
     return base.ResponseInterrupt(responses)
 
