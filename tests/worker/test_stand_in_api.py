@@ -182,6 +182,24 @@ def test_a_worker_that_registers_again_takes_its_new_functions(
     assert [each.function_id for each in api.functions("lab")] == ["two", "three"]
 
 
+def test_an_app_is_called_at_the_address_that_it_registered_last(inngest: InngestEngine) -> None:
+    client = client_of("lab", inngest.url)
+    trigger = sdk.TriggerEvent(event="lab/where")
+
+    def where(place: str) -> sdk.Function[Any]:
+        @client.create_function(fn_id="where", trigger=trigger, retries=0)
+        async def function(ctx: sdk.Context) -> str:
+            return place
+
+        return function
+
+    found = []
+    for place in ("here", "there"):
+        with SdkApp(client_of("lab", inngest.url), [where(place)]):
+            found += [inngest.ended(inngest.invoke("lab-where")).output for _ in range(2)]
+    assert found == ["here", "here", "there", "there"]
+
+
 # Keys
 
 
