@@ -60,8 +60,8 @@ def test_a_run_may_have_almost_a_thousand_steps(inngest: InngestEngine) -> None:
     assert inngest.ended(inngest.invoke("lab-many")).output == 999
 
 
-@pytest.mark.parametrize(("together", "after"), [(998, 3), (1_001, 0)])
-def test_a_run_with_more_fails_as_recorded(
+@pytest.mark.parametrize(("together", "after"), [(997, 3), (1_001, 0)])
+def test_a_run_with_more_fails_as_recorded(  # after the thousandth it is not called again
     inngest: InngestEngine, together: int, after: int
 ) -> None:
     steps(together, after).register(inngest)

@@ -117,7 +117,7 @@ def test_a_run_can_be_canceled_while_a_step_is_in_flight(inngest: InngestEngine)
 
     async def one(step: str, body: dict[str, Any]) -> Answer:
         await gate.passed()
-        return opcodes(ran("one"))
+        return returned("late")
 
     ScriptedWorker(one=one).register(inngest)
     with InngestAPI(inngest.url) as api:
