@@ -40,8 +40,9 @@ class InngestEngine:
     """The stand-in, while the `with` block lasts.
 
     `kind="cloud"` asks for the keys of `story_server`. `retry_interval` is the real server's flag,
-    in seconds; without it the second attempt comes after 15 to 45 s. `start` is when virtual time
-    begins, by default now. `shuffle` draws which answer is taken next, in virtual time only.
+    in seconds; without it the second attempt comes after 15 to 45 s. `lag` is after how many seconds
+    v1 lists an event, 0.2 on the real one; runs get it at once. `start` is when virtual time begins,
+    by default now. `shuffle` draws which answer is taken next, in virtual time only.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class InngestEngine:
         start: datetime | None = None,
         shuffle: random.Random | None = None,
         retry_interval: float | None = None,
+        lag: float = 0,
         port: int = 0,
     ) -> None:
         if shuffle is not None and not virtual:
@@ -61,7 +63,7 @@ class InngestEngine:
         self.clock = VirtualTime(self.loop, begin, shuffle) if virtual else RealTime(self.loop)
         self._changed = threading.Condition()
         seed = random.Random(0) if virtual else random.Random()
-        self.executor = Executor(self.clock, seed, retry_interval)
+        self.executor = Executor(self.clock, seed, retry_interval, timedelta(seconds=lag))
         self.executor.changed = self._notice
         self.face = Face(self.executor, kind, caches=not virtual)
         self.mounted: dict[str, Callable[[Seen], Said | None]] = {}  # by how paths begin

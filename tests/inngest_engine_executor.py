@@ -31,13 +31,17 @@ class Executor:
     """Keeps runs and does their jobs. All of it happens on one thread."""
 
     def __init__(
-        self, time: RealTime | VirtualTime, seed: random.Random, retry_interval: float | None
+        self,
+        time: RealTime | VirtualTime,
+        seed: random.Random,
+        retry_interval: float | None,
+        lag: timedelta,
     ) -> None:
         self.time, self.ids = time, Ids(time.now, seed)
         self._random, self._retry_interval = seed, retry_interval
         self.functions: dict[str, Function] = {}
         self.runs: dict[str, Run] = {}
-        self.events = Events(self)
+        self.events = Events(self, lag)
         self.exchanges: list[Exchange] = []
         self._transports: dict[str, list[Transport]] = defaultdict(list)
         self._left: list[HttpServe] = []  # addresses that apps have no more

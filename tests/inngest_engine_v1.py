@@ -41,7 +41,7 @@ class V1:
 
     def _events(self, query: Query, body: bytes) -> Any:
         try:
-            found = listed(self._executor.events.kept[::-1], query)
+            found = listed(self._executor.events.visible()[::-1], query)
         except BadQueryError as error:
             return _error(str(error), 400)
         return self._said(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -93,6 +94,19 @@ def test_a_run_is_repeated_with_its_event(inngest: InngestEngine, api: InngestAP
     run_id = inngest.ended(api.invoke("lab", "one", {"n": 7})).id
     again = inngest.ended(api.rerun(run_id))
     assert (again.output, api.run(again.id).original_run_id) == (7, run_id)
+
+
+def test_an_event_is_listed_a_little_later_than_runs_get_it() -> None:
+    with InngestEngine(virtual=True, lag=0.2) as inngest, InngestAPI(inngest.url) as api:
+        ScriptedWorker(one=one).register(inngest)
+        with inngest.clock.hold():
+            event_id = api.send("lab/one")
+            inngest.ended(inngest.run_of(event_id))
+            assert [*api.events()] == []
+            later = threading.Event()
+            inngest.later(0.2, later.set)
+        assert later.wait(10)
+        assert [event.event_id for event in api.events()] == [event_id]
 
 
 # Reading

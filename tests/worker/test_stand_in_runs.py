@@ -87,6 +87,30 @@ def test_else_it_waits_until_all_of_them_are_done(inngest: InngestEngine) -> Non
     assert inngest.ended(run).output == [hashed("quick"), hashed("slow")]
 
 
+@pytest.mark.parametrize("race", [True, False])
+def test_for_a_failed_step_the_mode_of_the_plan_counts(inngest: InngestEngine, race: bool) -> None:
+    """Its answer says no mode; that of a step that has run would have to."""
+    gate = Gate(inngest)
+
+    async def both(step: str, body: dict[str, Any]) -> Answer:
+        if step == hashed("bad"):
+            return opcodes(failed("bad", "no good"))
+        if step == hashed("slow"):
+            await gate.passed()
+            return opcodes(ran("slow"))
+        done = body["ctx"]["stack"]["stack"]
+        plan = opcodes(planned("bad", race=race), planned("slow", race=race))
+        return returned(len(done)) if done else plan
+
+    ScriptedWorker(both=both).register(inngest)
+    run = inngest.invoke("lab-both")
+    if not race:
+        inngest.until(lambda: len([each for each in inngest.requests if each.answer]) == 2)
+        gate.open()
+    assert inngest.ended(run).output == (1 if race else 2)
+    gate.open()
+
+
 def test_a_step_that_is_planned_again_runs_once(inngest: InngestEngine) -> None:
     gate = Gate(inngest)
 
