@@ -17,7 +17,6 @@ from scripted_worker import (
     config_of,
     failed,
     hashed,
-    invoked,
     opcodes,
     planned,
     raised,
@@ -291,39 +290,3 @@ def test_a_request_that_nobody_took_is_no_attempt(inngest: InngestEngine) -> Non
     inngest.unregister(gone)
     ScriptedWorker(one=one).register(inngest)
     assert inngest.ended(run).output == 0
-
-
-# Runs of runs
-
-
-def test_a_step_gets_the_error_of_the_function_that_it_invoked(inngest: InngestEngine) -> None:
-    async def inner(step: str, body: dict[str, Any]) -> Answer:
-        return raised("inner is broken", retry=False)
-
-    async def outer(step: str, body: dict[str, Any]) -> Answer:
-        if body["steps"]:
-            return returned(body["steps"][hashed("call")]["error"]["message"])
-        return opcodes(invoked("call", body["event"]["data"]["function"]))
-
-    ScriptedWorker(inner=inner, outer=outer).register(inngest)
-    runs = [inngest.invoke("lab-outer", {"function": name}) for name in ("inner", "nobody")]
-    assert [inngest.ended(run).output for run in runs] == [
-        "inner is broken",
-        "could not find function with ID: lab-nobody",
-    ]
-
-
-def test_an_invoked_function_can_take_too_long(inngest: InngestEngine) -> None:
-    async def inner(step: str, body: dict[str, Any]) -> Answer:
-        return returned(1) if body["steps"] else opcodes(waited("w", "lab/never", "1h"))
-
-    async def outer(step: str, body: dict[str, Any]) -> Answer:
-        if body["steps"]:
-            return returned(body["steps"][hashed("call")]["error"]["name"])
-        return opcodes(invoked("call", "inner", timeout="1m"))
-
-    ScriptedWorker(inner=inner, outer=outer).register(inngest)
-    run = inngest.ended(inngest.invoke("lab-outer"))
-    assert run.output == "InngestInvokeTimeout"
-    assert run.ended_at is not None
-    assert run.ended_at - run.queued_at == timedelta(minutes=1)
