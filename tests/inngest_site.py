@@ -35,7 +35,7 @@ class InngestSite:
     def __exit__(self, *_: object) -> None:
         self._heard.set()
         self.gateway.close()
-        self.engine.__exit__()
+        self.engine.__exit__(None, None, None)
 
     # Its moods
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from connect_recordings import functions
 from connected_worker import ConnectedWorker, hurry
-from gateway_site import Bench, Site
+from gateway_site import Bench, Site, request_of
 from inngest.connect import ConnectionState
 from inngest.connect._internal import connect_pb2 as pb
 from inngest_engine_transport import WorkerLostError
 from inngest_gateway import PROTOCOL
 from inngest_gateway_frames import Frame, written
-from inngest_gateway_requests import STOPPED
+from inngest_gateway_requests import STOPPED, OpenRequests
 from inngest_replay import SIGNING_KEY
 from manual_clock import ManualClock
 from recorded_flows import FLOWS
@@ -100,6 +101,20 @@ def test_a_worker_that_asks_too_late_is_told_that_its_lease_is_lost(bench: Bench
         assert bench.stopped.wait(20), "the SDK cancels such a step"
         bench.go.set()
     assert "WORKER_REPLY" not in site.kinds()
+
+
+def test_only_the_newest_lease_can_be_extended() -> None:
+    async def extend_twice() -> list[str | None]:
+        requests = OpenRequests(ManualClock(), 60, lambda: None)
+        request = requests.open("lab", "lab-slow", "step", request_of("lab-slow"))
+        asked = pb.WorkerRequestExtendLeaseData(
+            request_id=request.data.request_id, lease_id=request.data.lease_id
+        )
+        return [requests.extend(asked), requests.extend(asked)]
+
+    first, second = asyncio.run(extend_twice())
+    assert first is not None
+    assert second is None
 
 
 def test_a_worker_waits_while_it_is_refused_and_then_connects() -> None:
