@@ -18,7 +18,7 @@ from inngest_nb.worker._presence import Presence, State
 from inngest_nb.worker._settings import WorkerSettings
 
 _CLOSE_SECONDS = 2.0
-_FIRST_SECONDS = 10.0
+_FIRST_SECONDS = 5.0
 
 _log = logging.getLogger("inngest_nb.worker")
 
