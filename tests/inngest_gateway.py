@@ -165,16 +165,11 @@ class InngestGateway:
     def knows(self, connect: pb.WorkerConnectRequestData) -> bool:
         return self._door.knows(connect)
 
-    def is_ready(self, worker: Worker) -> None:
-        self._register(worker)
-        for app in worker.apps:
-            self._engine.note_sync(app, **worker.sdk, url=f"ws://connect?app_name={app}")
-        self.changed()
-
-    def _register(self, worker: Worker) -> None:
+    def register(self, worker: Worker) -> None:
         for app, functions in worker.apps.items():
             self._served.add(app)
             self._engine.register(app, functions, self)
+            self._engine.note_sync(app, **worker.sdk, url=f"ws://connect?app_name={app}")
 
     def seen(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -186,7 +181,7 @@ class InngestGateway:
             self._served.clear()
             self._engine.unregister(self)
             for worker in self.workers:
-                self._register(worker)
+                self.register(worker)
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
