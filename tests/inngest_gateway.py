@@ -128,11 +128,6 @@ class InngestGateway:
         self._loop.call_soon_threadsafe(lambda: [worker.abort() for worker in gone])
         self.wait_until(lambda: all(worker.state == "gone" for worker in gone))
 
-    def run_out(self) -> None:
-        """Let the leases of what was sent over connections that are gone run out now."""
-        here = {worker.number for worker in self._workers}
-        self._loop.call_soon_threadsafe(self.requests.lose_all_but, here)
-
     def drain(self) -> None:
         """Tell all workers to connect anew, as a gateway that is shut down does."""
         self._do(self._drain())
@@ -212,7 +207,7 @@ class InngestGateway:
             worker.abort()
         self._server.close()
         await self._server.wait_closed()
-        self.requests.lose_all_but(())
+        self.requests.lose_all()
         self.changed()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)  # callers, who know it by then
@@ -236,7 +231,6 @@ class InngestGateway:
             self._turn += 1
             worker.last_used = self._turn
             request = self.requests.open(worker.functions[function], function, step, body)
-            request.connection = worker.number
             if await worker.send(request):
                 return await asyncio.shield(request.answer)
             self.requests.forget(request)

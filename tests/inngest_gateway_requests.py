@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +26,6 @@ class Request:
     def __init__(self, data: pb.GatewayExecutorRequestData) -> None:
         self.data = data
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.connection = 0  # over which it was sent
         self.lease: Timer | None = None
         # The caller may be gone by then, as with a run that was canceled.
         self.answer.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
@@ -90,11 +89,10 @@ class OpenRequests:
         self._stop_lease(request)
         self._open.pop(request.data.request_id, None)
 
-    def lose_all_but(self, connections: Collection[int]) -> None:
-        """Lose the requests that were sent over other connections, as if their leases ran out."""
+    def lose_all(self) -> None:
+        """Lose every request, as when the server ends."""
         for request_id, request in list(self._open.items()):
-            if request.connection not in connections:
-                self._lose(request_id, request.data.lease_id)
+            self._lose(request_id, request.data.lease_id)
 
     def _start_lease(self, request: Request) -> None:
         end = self._clock.now() + self._lease
