@@ -88,7 +88,7 @@ def serve_on_inngest(
         settings = dataclasses.replace(settings, clock=clock)
         worker = _serving[key] = InngestWorker(settings, checked)
     try:
-        worker.start()
+        worker.begin()
     except BaseException:
         with _lock:
             if _serving.get(key) is worker:
