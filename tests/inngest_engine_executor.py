@@ -6,6 +6,7 @@ What each opcode does is in `inngest_engine_opcodes`.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import itertools
 import random
 from collections import defaultdict
@@ -164,7 +165,9 @@ class Executor:
         run.in_flight += 1
         job.sent_at = self.time.now()
         self.time.began()
-        task = asyncio.get_running_loop().create_task(self._call(job, transport, exchange))
+        # A worker of this loop may have planned this: what it has in its context is not ours.
+        context, call = contextvars.Context(), self._call(job, transport, exchange)
+        task = asyncio.get_running_loop().create_task(call, context=context)
         self._calls.add(task)
         self.changed()
         task.add_done_callback(self._calls.discard)
