@@ -41,6 +41,9 @@ class Executor:
         self._transports: dict[str, list[Transport]] = defaultdict(list)
         self._kept: list[Job] = []  # until a worker of their app registers
         self._calls: set[asyncio.Task[None]] = set()
+        self.answers = 0
+        self.errors: list[Exception] = []  # of the stand-in itself, or of a transport
+        self.changed: Callable[[], None] = lambda: None
 
     # Workers
 
@@ -86,7 +89,16 @@ class Executor:
 
     def _plan(self, job: Job) -> None:
         job.run.planned[job.key] = job
-        job.entry = self.time.add(job.at, lambda: self.begin(job))
+        job.entry = self.time.add(job.at, lambda: self._safely(job.run, lambda: self.begin(job)))
+
+    def _safely(self, run: Run, do: Callable[[], None]) -> None:
+        """Do something for a run. What is wrong with the stand-in is told to who waits for it."""
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001
+            self.errors.append(error)
+            if not run.ended.done():
+                run.ended.set_exception(error)
 
     def drop(self, job: Job) -> None:
         """Take back a job."""
@@ -141,6 +153,7 @@ class Executor:
         self.time.began()
         task = asyncio.get_running_loop().create_task(self._call(job, transport, exchange))
         self._calls.add(task)
+        self.changed()
         task.add_done_callback(self._calls.discard)
 
     async def _call(self, job: Job, transport: Transport, exchange: Exchange) -> None:
@@ -151,10 +164,16 @@ class Executor:
             exchange.is_lost = True
             lost = error
             take = lambda: self._lost(job, lost)  # noqa: E731
+        except Exception as error:  # noqa: BLE001  # of the transport, or a test's own worker
+            wrong = error
+            take = lambda: _raise(wrong)  # noqa: E731
         else:
             exchange.answer = answer
             take = lambda: self._take(job, answer)  # noqa: E731
-        self.time.answered(take)
+        self.answers += 1
+        exchange.answered = self.answers
+        self.time.answered(lambda: self._safely(job.run, take))
+        self.changed()
 
     async def close(self) -> None:
         """Give up the requests that are in flight."""
@@ -235,5 +254,11 @@ class Executor:
         run.waits.clear()
         for job in [*run.planned.values()]:
             self.drop(job)
-        run.ended.set_result(run)
+        if not run.ended.done():
+            run.ended.set_result(run)
         self.events.tell_end(run)
+        self.changed()
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -41,14 +41,14 @@ class RealTime:
             delay = max(0.0, (when - self.now()).total_seconds())
             timer.handle = self._loop.call_later(delay, callback)
 
-    def add(self, when: datetime, do: Callable[[], None]) -> Entry:
+    def add(self, when: datetime, do: Callable[[], object]) -> Entry:
         """Do something of the executor's own at a time; only its thread may ask for it."""
         return self._loop.call_later(max(0.0, (when - self.now()).total_seconds()), do)
 
     def began(self) -> None:
         """Note that a worker has a request."""
 
-    def answered(self, do: Callable[[], None]) -> None:
+    def answered(self, do: Callable[[], object]) -> None:
         """Take a worker's answer."""
         do()
 
@@ -78,7 +78,7 @@ class _Later:
 class _Entry:
     when: datetime
     number: int
-    do: Callable[[], None] = field(compare=False)
+    do: Callable[[], object] = field(compare=False)
     is_timer: bool = field(compare=False)  # of a worker, else of the executor itself
     canceled: bool = field(default=False, compare=False)
     time: VirtualTime | None = field(default=None, compare=False)
@@ -104,7 +104,7 @@ class VirtualTime:
         self._loop, self._now, self._shuffle = loop, start, shuffle
         self._entries: list[_Entry] = []
         self._numbers = itertools.count()
-        self._answers: list[Callable[[], None]] = []
+        self._answers: list[Callable[[], object]] = []
         self._requests = self._timers = self._holds = 0
         self._is_turning = False
         self._lock = threading.RLock()  # timers come from any thread
@@ -117,11 +117,11 @@ class VirtualTime:
         """Call a function at a time, on the stand-in's thread; any thread can ask for it."""
         return self._push(when, callback, is_timer=True)
 
-    def add(self, when: datetime, do: Callable[[], None]) -> Entry:
+    def add(self, when: datetime, do: Callable[[], object]) -> Entry:
         """Do something of the executor's own at a time."""
         return self._push(when, do, is_timer=False)
 
-    def _push(self, when: datetime, do: Callable[[], None], *, is_timer: bool) -> _Entry:
+    def _push(self, when: datetime, do: Callable[[], object], *, is_timer: bool) -> _Entry:
         with self._lock:
             entry = _Entry(when, next(self._numbers), do, is_timer, time=self)
             heapq.heappush(self._entries, entry)
@@ -144,7 +144,7 @@ class VirtualTime:
         with self._lock:
             self._requests += 1
 
-    def answered(self, do: Callable[[], None]) -> None:
+    def answered(self, do: Callable[[], object]) -> None:
         """Take a worker's answer, at once or when it is drawn."""
         with self._lock:
             self._requests -= 1
@@ -180,7 +180,7 @@ class VirtualTime:
         while (do := self._next()) is not None:
             do()
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> Callable[[], object] | None:
         """Return what is to be done now, after a skip of the time if need be."""
         with self._lock:
             everybody_waits = self._requests <= self._timers
@@ -200,7 +200,7 @@ class VirtualTime:
                     return None
                 self._now = first.when
 
-    def _drawn(self) -> Callable[[], None]:
+    def _drawn(self) -> Callable[[], object]:
         """Draw one of the answers and of the executor's own entries that are due."""
         assert self._shuffle is not None
         due = [each for each in sorted(self._entries) if each.when <= self._now]

@@ -70,6 +70,7 @@ class InngestGateway:
         self.frames: list[Frame] = []
         self.heartbeat_interval, self.extend_lease_interval = f"{heartbeat}s", f"{extend}s"
         self.loses_replies = False  # while True, replies over sockets are neither taken nor acked
+        self.opened = 0  # connections so far
         self.url = ""
         self._engine = engine
         self._lease = lease
@@ -77,8 +78,8 @@ class InngestGateway:
         self._workers: list[Worker] = []
         self._served: set[str] = set()  # the apps that the engine knows us for
         self._announced: dict[str, pb.StartResponse] = {}
-        self._is_refusing = False
-        self._turn = self._opened = 0
+        self._is_refusing = self._is_closing = False
+        self._turn = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._noticed = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -149,12 +150,12 @@ class InngestGateway:
     # What the engine asks.
 
     async def call(self, function: str, step: str, body: dict[str, Any]) -> Answer:
-        """Return what a worker answers.
+        """Return what a worker answers, once one is there and free.
 
-        `WorkerLostError` is raised when its lease has run out, or if no worker is connected.
+        `WorkerLostError` is raised when its lease has run out, or the gateway is closed.
         """
         if self._loop.is_closed():
-            raise WorkerLostError("the gateway was shut down", unassigned=True)
+            raise _closed()
         asked = asyncio.run_coroutine_threadsafe(self._ask(function, step, body), self._loop)
         return await asyncio.wrap_future(asked)
 
@@ -237,11 +238,13 @@ class InngestGateway:
 
     async def _close(self) -> None:
         self.refuse()
+        self._is_closing = True
         for worker in self._workers:
             worker.abort()
         self._server.close()
         await self._server.wait_closed()
         self.requests.lose_all()
+        self.changed()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)  # callers, who know it by then
 
@@ -253,8 +256,8 @@ class InngestGateway:
         return socket.respond(503, "") if self._is_refusing else None
 
     async def _talk(self, socket: ServerConnection) -> None:
-        self._opened += 1
-        worker = Worker(socket, self._opened, self)
+        self.opened += 1
+        worker = Worker(socket, self.opened, self)
         self._workers.append(worker)
         try:
             await worker.talk()
@@ -272,12 +275,10 @@ class InngestGateway:
             self.requests.forget(request)
 
     async def _next_free(self, function: str) -> Worker:
-        """Return the worker that was idle longest; where all are busy, wait for one."""
-        while True:
-            able = [worker for worker in self.workers if function in worker.functions]
-            if not able:
-                raise WorkerLostError(f"no worker of {function} is connected", unassigned=True)
-            if free := [worker for worker in able if worker.is_free]:
+        """Wait for a worker that has the function and is free: the one that was idle longest."""
+        while not self._is_closing:
+            free = [each for each in self.workers if each.is_free and function in each.functions]
+            if free:
                 return min(free, key=lambda worker: worker.last_used)
             waiting = self._loop.create_future()
             self._waiting.add(waiting)
@@ -286,6 +287,11 @@ class InngestGateway:
                 await waiting
             finally:
                 self._waiting.discard(waiting)
+        raise _closed()
+
+
+def _closed() -> WorkerLostError:
+    return WorkerLostError("the gateway was shut down", unassigned=True)
 
 
 def _said(message: Message) -> Said:

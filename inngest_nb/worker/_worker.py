@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from inngest_nb.worker._handle import InngestHandle
 
 _CLOSE_SECONDS = 2.0
-_FIRST_SECONDS = 10.0
+_FIRST_SECONDS = 5.0
 
 _log = logging.getLogger("inngest_nb.worker")
 
