@@ -136,7 +136,7 @@ def test_no_socket_is_opened_while_workers_are_refused() -> None:
             open_socket(site.gateway.url, subprotocols=[PROTOCOL])
         site.gateway.accept()
         with open_socket(site.gateway.url, subprotocols=[PROTOCOL]) as socket:
-            assert socket.recv()
+            assert socket.recv() == written(Frame(1, "gateway", "GATEWAY_HELLO"))
 
 
 def test_the_sdk_gives_up_when_it_is_refused_for_long() -> None:
