@@ -19,7 +19,7 @@ from inngest_gateway_requests import STOPPED, OpenRequests
 from inngest_replay import SIGNING_KEY
 from manual_clock import ManualClock
 from recorded_flows import FLOWS
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as open_socket
 
 
@@ -127,6 +127,16 @@ def test_a_worker_waits_while_it_is_refused_and_then_connects() -> None:
             assert worker.state is ConnectionState.CONNECTING
             clock.advance(1)
             site.gateway.wait_until(lambda: site.gateway.workers)
+
+
+def test_no_socket_is_opened_while_workers_are_refused() -> None:
+    with Site() as site:
+        site.gateway.refuse()
+        with pytest.raises(InvalidStatus, match="503"):
+            open_socket(site.gateway.url, subprotocols=[PROTOCOL])
+        site.gateway.accept()
+        with open_socket(site.gateway.url, subprotocols=[PROTOCOL]) as socket:
+            assert socket.recv() == written(Frame(1, "gateway", "GATEWAY_HELLO"))
 
 
 def test_the_sdk_gives_up_when_it_is_refused_for_long() -> None:
