@@ -111,7 +111,7 @@ async def lost_failing(ctx: AsyncWorkflowContext, given: int) -> Any:
 
 @workflow
 async def lost_parent(ctx: AsyncWorkflowContext, given: int) -> Any:
-    child = ctx.execute_workflow(lost_row, given)
+    child = ctx.execute_workflow(lost_row, given, id=f"{ctx.workflow_id} child")
     seen = await asyncio.gather(child, ctx.execute_activity(cube, given))
     return [*seen, await ctx.receive_signal("go"), await ctx.execute_activity(square, given)]
 
