@@ -11,7 +11,6 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import httpx
 from inngest._internal import transforms
-
 from inngest_engine_transport import Answer, WorkerLostError
 
 
