@@ -60,5 +60,5 @@ def _nothing_left_behind() -> Iterator[None]:
     yield
     for thread in set(threading.enumerate()) - before:
         if thread.name != "inngest-nb-writer":  # which goes when its store is collected
-            thread.join(5)  # a test's own small server lets go of its connections when it can
+            thread.join(20)  # a test's own small server lets go of its connections when it can
             assert not thread.is_alive(), f"{thread.name} was left behind"
