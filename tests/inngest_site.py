@@ -52,7 +52,9 @@ class InngestSite:
 
     def fail(self) -> None:
         """Answer every request with status 503, until `work`."""
-        self._turn(lambda seen: Answer(503, (("x-inngest-server-kind", "dev"),), b"<b>overloaded</b>"))
+        self._turn(
+            lambda seen: Answer(503, (("x-inngest-server-kind", "dev"),), b"<b>overloaded</b>")
+        )
 
     def hang(self) -> None:
         """Answer nothing, and keep connections open, until `work`."""

@@ -10,6 +10,7 @@ from inngest_site import InngestSite, Serve, until
 from served_workflows import double, go_on, held, twice
 
 import inngest_nb as inb
+from inngest_nb.worker._presence import Presence
 from inngest_nb.worker.transports import _connect
 
 TROUBLES = ("go_away", "fail", "hang")
@@ -127,6 +128,16 @@ def test_a_server_that_wants_another_key_meanwhile_is_waited_for(
     site.engine.face._kind = "dev"
     site.gateway.accept()
     until(lambda: worker.state == "active")
+
+
+def test_a_refusal_that_comes_late_is_said_instead_of_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    presence = Presence("shop", "http://127.0.0.1:8288")
+    presence.wait_settled(0)
+    presence.away(inb.InngestAuthError("it rejected the key", status=401))
+    assert (presence.refusal, presence.state) == (None, "away")
+    assert caplog.messages == ["worker 'shop' waits for its server: it rejected the key"]
 
 
 def test_closing_does_not_wait_for_a_server_that_is_away(
