@@ -34,6 +34,7 @@ from inngest_nb.engine.threads._loop import Clock, Timer
 
 PROTOCOL = "v0.connect.inngest.com"
 PATIENCE_S = 60.0
+_MOST_BYTES = 8 * 2**20  # of a frame; a connection with a bigger one is closed
 
 
 class Engine(Protocol):
@@ -195,7 +196,12 @@ class InngestGateway:
     async def _open(self) -> None:
         self.requests = OpenRequests(self._clock, self._lease, self.changed)
         self._server: Server = await serve(
-            self._talk, "127.0.0.1", 0, subprotocols=[PROTOCOL], process_request=self._door.admit
+            self._talk,
+            "127.0.0.1",
+            0,
+            subprotocols=[PROTOCOL],
+            process_request=self._door.admit,
+            max_size=_MOST_BYTES,
         )
         port = self._server.sockets[0].getsockname()[1]
         self.url = self._door.url = f"ws://127.0.0.1:{port}/v0/connect"
