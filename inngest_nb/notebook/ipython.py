@@ -19,6 +19,7 @@ __all__ = ["attach", "detach"]
 _SHOWN_AS_TIMELINE = (
     ("inngest_nb.state", "WorkflowState"),
     ("inngest_nb.engine._handle", "WorkflowHandle"),
+    ("inngest_nb.worker._handle", "InngestHandle"),
 )
 _SHOWN_AS_FINDINGS = ("inngest_nb.findings", "Checkup")
 # Frames between a cell and an error that tell its reader nothing.

@@ -159,22 +159,20 @@ class InngestHandle:
 
     def _cancel_copy(self, store: WorkflowStore) -> None:
         state = self.state
-        if state.status is not WorkflowStatus.RUNNING:
-            return
-        now = datetime.now(UTC)
-        last = max((event.id for event in state.history), default=0)
-        end = HistoryEvent(
-            id=last + 1, type=EventType.WORKFLOW_CANCELED, timestamp=now, error="canceled"
-        )
-        save_copy(
-            store,
-            state.replace(
+        if state.status is WorkflowStatus.RUNNING:
+            now = datetime.now(UTC)
+            last = max((event.id for event in state.history), default=0)
+            end = HistoryEvent(
+                id=last + 1, type=EventType.WORKFLOW_CANCELED, timestamp=now, error="canceled"
+            )
+            state = state.replace(
                 status=WorkflowStatus.CANCELED,
                 error="canceled",
                 history=(*state.history, end),
                 updated_at=now,
-            ),
-        )
+            )
+        if state.status is WorkflowStatus.CANCELED:  # also what the server shows of a young run
+            save_copy(store, state)
 
     def _ended(self) -> Run | None:
         """Return the run with its result if it has ended."""

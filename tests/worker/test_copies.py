@@ -1,0 +1,48 @@
+"""Copies of runs on Inngest in a store, and what views say of them."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+from inngest_site import InngestSite, Serve, until
+from served_workflows import double
+
+import inngest_nb as inb
+
+
+async def pause(seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+async def together(ctx: inb.AsyncWorkflowContext, input: list[float]) -> list[Any]:
+    return await asyncio.gather(*(ctx.execute_activity(pause, each) for each in input))
+
+
+def test_a_copy_whose_steps_overlap_does_not_blame_the_clock(
+    serve: Serve, site: InngestSite
+) -> None:
+    store = inb.MemoryStore()
+    worker = serve([together], url=site.url, store=store)
+    handle = worker.start(together, [0.05, 0.04])
+    assert handle.result(30) == [0.05, 0.04]
+    until(lambda: store.load(handle.id).status == "completed")
+    times = [event.timestamp for event in handle.state.history]
+    assert any(later < earlier for earlier, later in pairwise(times))  # a start after another's end
+    assert "clock" not in repr(inb.timeline(handle))
+
+
+def test_a_run_that_no_worker_had_is_canceled_in_the_store_too(
+    serve: Serve, site: InngestSite
+) -> None:
+    store = inb.MemoryStore()
+    worker = serve([double], url=site.url, store=store)
+    worker.close()
+    site.gateway.wait_until(lambda: not site.gateway.workers)
+    handle = worker.start(double, 1)
+    assert store.load(handle.id) is None
+    assert handle.cancel()
+    assert store.load(handle.id).status == "canceled"
+    assert list(inb.frame(store)["status"]) == ["canceled"]
