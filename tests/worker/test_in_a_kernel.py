@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from queue import Empty
 
 import pytest
-from inngest_site import InngestSite
+from inngest_site import InngestSite, Serve, until
+from IPython.core.interactiveshell import InteractiveShell
 from live_kernel import LiveKernel, live_kernel
+from served_workflows import double
+
+from inngest_nb.notebook.ipython import attach, detach
 
 SERVE = """
 import asyncio, time
@@ -104,6 +108,24 @@ def test_a_cell_shows_that_the_server_went_and_came(kernel: LiveKernel, site: In
     site.come_back()
     back = kernel.run("while worker.state != 'active': time.sleep(0.01)\nprint('so')")
     assert "is back, the worker serves again" in back
+
+
+def test_a_worker_is_a_notice_and_what_its_server_says_is_escaped(
+    serve: Serve, site: InngestSite
+) -> None:
+    shell = InteractiveShell()
+    attach(shell)
+    worker = serve([double], app_id="shop", url=site.url, via="http")
+    shown, _ = shell.display_formatter.format(worker)
+    assert "<b>Worker &#39;shop&#39; is active</b>" in shown["text/html"]
+    assert f"It serves double on {site.url} via http" in shown["text/html"]
+    assert shown["text/plain"] == repr(worker)
+    site.fail()
+    until(lambda: worker.state == "away")
+    shown, _ = shell.display_formatter.format(worker)
+    assert "&lt;b&gt;overloaded&lt;/b&gt;" in shown["text/html"]
+    detach(shell)
+    assert [*shell.display_formatter.format(worker)[0]] == ["text/plain"]
 
 
 def _told(kernel: LiveKernel, text: str) -> None:

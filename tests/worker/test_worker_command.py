@@ -59,8 +59,8 @@ def test_a_whole_module_is_served(tmp_path: Path, site: InngestSite) -> None:
     )
     with worker(tmp_path, "shop", "--on", "inngest", INNGEST_API_BASE_URL=site.url) as command:
         command.shown("state='active'")
-        assert site.functions() == {"inngest-nb-ship", "inngest-nb-bill"}
         assert site.run("inngest-nb-ship") == "shipped"
+        assert site.functions() == {"inngest-nb-ship", "inngest-nb-bill"}
 
 
 def test_it_waits_for_its_server_and_says_so_on_the_terminal(
