@@ -6,10 +6,13 @@ import asyncio
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from inngest_site import InngestSite, Serve, until
+from IPython.core.interactiveshell import InteractiveShell
 from served_workflows import double
 
 import inngest_nb as inb
+from inngest_nb.notebook.ipython import attach
 
 
 async def pause(seconds: float) -> float:
@@ -46,3 +49,19 @@ def test_a_run_that_no_worker_had_is_canceled_in_the_store_too(
     assert handle.cancel()
     assert store.load(handle.id).status == "canceled"
     assert list(inb.frame(store)["status"]) == ["canceled"]
+
+
+def test_a_handle_is_a_timeline_in_a_cell_and_a_line_while_the_server_is_away(
+    serve: Serve, site: InngestSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = InteractiveShell()
+    attach(shell)
+    handle = serve([together], url=site.url).start(together, [0.01])
+    assert handle.result(30) == [0.01]
+    shown, _ = shell.display_formatter.format(handle)
+    assert f"{handle.id}" in shown["text/html"]
+    assert "1:pause" in shown["text/html"]  # without a store, the server's names of steps
+    site.go_away()
+    shown, _ = shell.display_formatter.format(handle)
+    assert shown == {"text/plain": repr(handle)}
+    assert capsys.readouterr().err == ""
