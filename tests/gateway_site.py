@@ -89,7 +89,7 @@ class Bench:
     async def _work(self) -> str:
         self.begun.release()
         try:
-            await asyncio.to_thread(self.go.wait, 30)
+            await asyncio.to_thread(self.go.wait, 120)
         except asyncio.CancelledError:
             self.stopped.set()
             raise

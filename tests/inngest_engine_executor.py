@@ -6,6 +6,8 @@ What each opcode does is in `inngest_engine_opcodes`.
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -30,15 +32,20 @@ class Executor:
     """Keeps runs and does their jobs. All of it happens on one thread."""
 
     def __init__(
-        self, time: RealTime | VirtualTime, seed: random.Random, retry_interval: float | None
+        self,
+        time: RealTime | VirtualTime,
+        seed: random.Random,
+        retry_interval: float | None,
+        lag: timedelta,
     ) -> None:
         self.time, self.ids = time, Ids(time.now, seed)
         self._random, self._retry_interval = seed, retry_interval
         self.functions: dict[str, Function] = {}
         self.runs: dict[str, Run] = {}
-        self.events = Events(self)
+        self.events = Events(self, lag)
         self.exchanges: list[Exchange] = []
         self._transports: dict[str, list[Transport]] = defaultdict(list)
+        self._left: list[HttpServe] = []  # addresses that apps have no more
         self._kept: list[Job] = []  # until a worker of their app registers
         self._calls: set[asyncio.Task[None]] = set()
         self.answers = 0
@@ -48,11 +55,18 @@ class Executor:
     # Workers
 
     def register(self, app: str, functions: Iterable[Json], transport: Transport) -> None:
-        """Take a worker's functions; those that the app had and has no more are gone."""
+        """Take a worker's functions; those that the app had and has no more are gone.
+
+        An app has one address: with HTTP serve, the one that was registered last.
+        """
         self.functions = {k: f for k, f in self.functions.items() if f.app != app}
         self.functions |= {config["id"]: Function(app, config) for config in functions}
-        if transport not in self._transports[app]:  # which an address is that registers again
-            self._transports[app].append(transport)
+        known = self._transports[app]
+        if isinstance(transport, HttpServe):
+            self._left += [old for old in known if isinstance(old, HttpServe) and old != transport]
+            known[:] = [each for each in known if each not in self._left]
+        if transport not in known:  # which an address is that registers again
+            known.append(transport)
         kept, self._kept = self._kept, []
         for job in kept:
             self._plan(job)
@@ -151,7 +165,9 @@ class Executor:
         run.in_flight += 1
         job.sent_at = self.time.now()
         self.time.began()
-        task = asyncio.get_running_loop().create_task(self._call(job, transport, exchange))
+        # A worker of this loop may have planned this: what it has in its context is not ours.
+        context, call = contextvars.Context(), self._call(job, transport, exchange)
+        task = asyncio.get_running_loop().create_task(call, context=context)
         self._calls.add(task)
         self.changed()
         task.add_done_callback(self._calls.discard)
@@ -180,10 +196,9 @@ class Executor:
         for task in self._calls:
             task.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
-        for transports in self._transports.values():
-            for transport in transports:
-                if isinstance(transport, HttpServe):
-                    await transport.close()
+        for transport in [*self._left, *itertools.chain(*self._transports.values())]:
+            if isinstance(transport, HttpServe):
+                await transport.close()
 
     # Answers
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any
 
-from inngest_nb.api import InngestAPI, Run, RunStore
+from inngest_nb.api import InngestAPI, Run, RunError, RunStore
 from inngest_nb.engine.basics import (
     Duration,
     arguments,
@@ -34,6 +34,8 @@ from inngest_nb.worker.steps import SIGNAL, sealed
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _AWAY = (InngestConnectionError, InngestUnavailableError)
+# What the server says of workers that it called, and of those that were connected.
+_LOST = ("Unable to reach SDK", "connect_worker_stopped_responding")
 
 
 def start_run(
@@ -190,5 +192,16 @@ class InngestHandle:
         where = {"workflow_id": self.id, "run_id": self.run_id}
         if run.status == "canceled":
             raise WorkflowCanceledError(f"workflow {self.id!r} was canceled", **where)
-        why = run.error.message if run.error is not None else run.inngest_status
+        why = run.inngest_status if run.error is None else _reason(run.error)
         raise WorkflowFailedError(f"workflow {self.id!r} failed: {why}", **where)
+
+
+def _reason(error: RunError) -> str:
+    """Return why a run has failed: what its code raised, or what the server says without it."""
+    said = f"{error.name} {error.code} {error.message}"
+    if not any(words in said for words in _LOST):
+        return error.message
+    return (
+        f"a step's worker was lost in every attempt ({error.message}); of these there is one more "
+        "than the `retries` of serve_on_inngest"
+    )

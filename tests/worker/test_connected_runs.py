@@ -67,13 +67,13 @@ def test_a_step_is_done_by_another_worker_when_its_lease_has_run_out(bench: Benc
     ):
         gateway.wait_until(lambda: gateway.workers)
         run = inngest.invoke("lab-slow")
-        assert bench.begun.acquire(timeout=20)
+        assert bench.begun.acquire(timeout=60)
         with ConnectedWorker(inngest.url, bench.functions, instance="w2"):
             gateway.wait_until(lambda: len(gateway.workers) == 2)
             clock.advance(119)
             assert not bench.begun.acquire(blocking=False)
             clock.advance(1)
-            assert bench.begun.acquire(timeout=20)
+            assert bench.begun.acquire(timeout=60)
             bench.go.set()
             assert inngest.ended(run).output == "worked"
     attempts = [(each.body["ctx"]["attempt"], each.is_lost) for each in inngest.requests]
@@ -103,7 +103,7 @@ def test_a_step_that_goes_on_while_the_gateway_is_away_is_begun_once(bench: Benc
     ):
         gateway.wait_until(lambda: gateway.workers)
         run = inngest.invoke("lab-slow")
-        assert bench.begun.acquire(timeout=20)
+        assert bench.begun.acquire(timeout=60)
         gateway.drop()
         gateway.wait_until(lambda: gateway.workers)
         bench.go.set()
@@ -134,7 +134,7 @@ def test_the_pause_before_another_attempt_takes_no_time_where_time_is_virtual(
     ):
         gateway.wait_until(lambda: gateway.workers)
         run = inngest.invoke("lab-slow")
-        assert bench.begun.acquire(timeout=20)
+        assert bench.begun.acquire(timeout=60)
         gateway.loses_replies = True
         bench.go.set()  # which is too late for the lease
         gateway.wait_until(lambda: "WORKER_REPLY" in [each.kind for each in gateway.frames])

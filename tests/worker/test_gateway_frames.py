@@ -29,7 +29,7 @@ def replayed() -> Iterator[Replayed]:
         hurry(monkeypatch)
         with ConnectedWorker(site.url, functions, app_id=APP, heartbeat=1):
             answers = [
-                site.ask(each["function_slug"], each["step_id"], each["request_payload"]).result(20)
+                site.ask(each["function_slug"], each["step_id"], each["request_payload"]).result(60)
                 for each in ASKED
             ]
             site.gateway.wait_until(lambda: site.kinds().count("GATEWAY_HEARTBEAT") >= 2)
@@ -81,7 +81,7 @@ def test_a_lease_is_as_long_as_the_recorded_ones() -> None:
         assert leased // 1000 == 120
     clock = ManualClock()
     with Site(clock=clock) as site, ConnectedWorker(site.url, functions):
-        site.ask("lab-sleeps").result(20)
+        site.ask("lab-sleeps").result(60)
         lease_id = site.sent()[0].payload.lease_id
     assert milliseconds_of(lease_id) // 1000 == clock.now().timestamp() // 1 + 120
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,7 +17,6 @@ from scripted_worker import (
     config_of,
     failed,
     hashed,
-    invoked,
     opcodes,
     planned,
     raised,
@@ -86,6 +86,30 @@ def test_else_it_waits_until_all_of_them_are_done(inngest: InngestEngine) -> Non
     assert inngest.ended(run).output == [hashed("quick"), hashed("slow")]
 
 
+@pytest.mark.parametrize("race", [True, False])
+def test_for_a_failed_step_the_mode_of_the_plan_counts(inngest: InngestEngine, race: bool) -> None:
+    """Its answer says no mode; that of a step that has run would have to."""
+    gate = Gate(inngest)
+
+    async def both(step: str, body: dict[str, Any]) -> Answer:
+        if step == hashed("bad"):
+            return opcodes(failed("bad", "no good"))
+        if step == hashed("slow"):
+            await gate.passed()
+            return opcodes(ran("slow"))
+        done = body["ctx"]["stack"]["stack"]
+        plan = opcodes(planned("bad", race=race), planned("slow", race=race))
+        return returned(len(done)) if done else plan
+
+    ScriptedWorker(both=both).register(inngest)
+    run = inngest.invoke("lab-both")
+    if not race:
+        inngest.until(lambda: len([each for each in inngest.requests if each.answer]) == 2)
+        gate.open()
+    assert inngest.ended(run).output == (1 if race else 2)
+    gate.open()
+
+
 def test_a_step_that_is_planned_again_runs_once(inngest: InngestEngine) -> None:
     gate = Gate(inngest)
 
@@ -116,7 +140,7 @@ def test_a_run_can_be_canceled_while_a_step_is_in_flight(inngest: InngestEngine)
 
     async def one(step: str, body: dict[str, Any]) -> Answer:
         await gate.passed()
-        return opcodes(ran("one"))
+        return returned("late")
 
     ScriptedWorker(one=one).register(inngest)
     with InngestAPI(inngest.url) as api:
@@ -175,7 +199,7 @@ def test_another_attempt_comes_after_the_backoff(
 ) -> None:
     times = counting(inngest, first, first, returned(1))
     assert inngest.ended(inngest.invoke("lab-one")).output == 1
-    waits = [(b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)]
+    waits = [(b - a).total_seconds() for a, b in itertools.pairwise(times)]
     assert 15 <= waits[0] <= 45
     assert 30 <= waits[1] <= 60
 
@@ -266,39 +290,3 @@ def test_a_request_that_nobody_took_is_no_attempt(inngest: InngestEngine) -> Non
     inngest.unregister(gone)
     ScriptedWorker(one=one).register(inngest)
     assert inngest.ended(run).output == 0
-
-
-# Runs of runs
-
-
-def test_a_step_gets_the_error_of_the_function_that_it_invoked(inngest: InngestEngine) -> None:
-    async def inner(step: str, body: dict[str, Any]) -> Answer:
-        return raised("inner is broken", retry=False)
-
-    async def outer(step: str, body: dict[str, Any]) -> Answer:
-        if body["steps"]:
-            return returned(body["steps"][hashed("call")]["error"]["message"])
-        return opcodes(invoked("call", body["event"]["data"]["function"]))
-
-    ScriptedWorker(inner=inner, outer=outer).register(inngest)
-    runs = [inngest.invoke("lab-outer", {"function": name}) for name in ("inner", "nobody")]
-    assert [inngest.ended(run).output for run in runs] == [
-        "inner is broken",
-        "could not find function with ID: lab-nobody",
-    ]
-
-
-def test_an_invoked_function_can_take_too_long(inngest: InngestEngine) -> None:
-    async def inner(step: str, body: dict[str, Any]) -> Answer:
-        return returned(1) if body["steps"] else opcodes(waited("w", "lab/never", "1h"))
-
-    async def outer(step: str, body: dict[str, Any]) -> Answer:
-        if body["steps"]:
-            return returned(body["steps"][hashed("call")]["error"]["name"])
-        return opcodes(invoked("call", "inner", timeout="1m"))
-
-    ScriptedWorker(inner=inner, outer=outer).register(inngest)
-    run = inngest.ended(inngest.invoke("lab-outer"))
-    assert run.output == "InngestInvokeTimeout"
-    assert run.ended_at is not None
-    assert run.ended_at - run.queued_at == timedelta(minutes=1)

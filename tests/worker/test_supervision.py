@@ -78,10 +78,9 @@ def test_it_is_back_within_ten_seconds_with_the_pauses_that_the_sdk_makes(
 def test_it_comes_back_while_a_step_of_before_still_runs(serve: Serve, site: InngestSite) -> None:
     worker = serve([held, double], url=site.url)
     site.begin("inngest-nb-held")
-    until(lambda: worker.running)
-    site.go_away()
-    until(lambda: worker.state == "away")
-    site.come_back()
+    until(lambda: worker.running == ("held: hold",))
+    _refuse_until_given_up(site)
+    site.gateway.accept()
     until(lambda: worker.state == "active")
     assert worker.running == ("held: hold",)
     assert site.run("inngest-nb-double", 4) == 8

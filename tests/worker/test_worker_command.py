@@ -42,12 +42,15 @@ def test_it_serves_until_a_signal(
 
 
 def test_it_ends_while_something_runs_and_says_what(tmp_path: Path, site: InngestSite) -> None:
-    with worker(tmp_path, "served_workflows:held", "--on", "inngest", "--url", site.url) as command:
-        command.shown("functions='held'")
-        site.begin("inngest-nb-held")
+    given = ("served_workflows:pooled", "--on", "inngest", "--url", site.url)
+    with worker(tmp_path, *given) as command:
+        command.shown("functions='pooled'")
+        site.begin("inngest-nb-pooled")
         command.shown("it holds")
+        begun = time.monotonic()
         assert command.end(signal.SIGTERM) == 0
-    assert "is closed, but this still runs: held: hold" in command.output
+        assert time.monotonic() - begun < 15  # Python alone would wait for the pool: for a minute
+    assert "is closed, but this still runs: pooled: hold_in_pool" in command.output
 
 
 def test_a_whole_module_is_served(tmp_path: Path, site: InngestSite) -> None:

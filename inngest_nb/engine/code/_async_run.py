@@ -321,6 +321,8 @@ class AsyncRun(Run):
         if self._turns is not None:
             if self._turns.is_busy():
                 return  # done later, when its code releases the thread that the loop has left
+            # A driven run is begun again for each step: only its last request has the last word.
+            self._turns.is_quiet = self.driver is not None and self.status is WorkflowStatus.RUNNING
             self.engine.loop.take_turn(self.workflow_id, self._turns.end)
         # The traceback of a failed task would keep the run and everything in it alive.
         self._main = self._turns = None

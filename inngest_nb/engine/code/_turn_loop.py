@@ -66,6 +66,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] | None = None
         self._ending = False
         self._thread = 0
+        self.is_quiet = False  # whether errors that the code never looked at are not logged
 
     def turn(self, now: float) -> None:
         """Run callbacks until none is ready, with the loop's time (in seconds) set to `now`.
@@ -222,7 +223,8 @@ class TurnLoop(asyncio.AbstractEventLoop):
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        _log.error("error in workflow code: %s", context.get("message"), exc_info=error)
+        if not self.is_quiet:
+            _log.error("error in workflow code: %s", context.get("message"), exc_info=error)
 
 
 async def _close(generator: AsyncGenerator[Any, Any]) -> None:

@@ -11,10 +11,12 @@ from inngest_nb.engine.driven._driven_run import (
     Wanted,
     first_state,
 )
+from inngest_nb.engine.history._replay import Call
 from inngest_nb.engine.threads._loop import Clock
 
 __all__ = [
     "Activity",
+    "Call",
     "Child",
     "Clock",
     "DrivenEngine",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any
 
-from inngest_nb.engine.driven import Activity, Child, DrivenRun, Shown
+from inngest_nb.engine.driven import Activity, Call, Child, DrivenRun, Shown
 from inngest_nb.worker.steps._sdk import hash_of
 from inngest_nb.worker.steps._steps import (
     DEADLINE,
@@ -21,8 +22,11 @@ from inngest_nb.worker.steps._steps import (
     Step,
     TimerStep,
     WaitStep,
+    attempt_name,
+    cancel_name,
     look_name,
     marker_name,
+    pause_name,
     timer_name,
     wait_name,
 )
@@ -176,10 +180,23 @@ class Answers:
         for call in run.asked:
             if call.kind == "timer":
                 yield timer_name(call.seq)
+            elif call.kind == "activity":
+                yield from self._attempts(call)
+            elif call.kind == "workflow":
+                yield attempt_name(call.seq, call.name, 1)
+                yield cancel_name(call.seq, call.name)
             elif call.kind == "signal":
                 mail = self._mail.setdefault(call.name, _Mailbox())
                 yield from (wait_name(call.name, n + 1) for n in range(mail.wait))
                 yield from (look_name(call.name, n + 1) for n in range(mail.wait))
+
+    def _attempts(self, call: Call) -> Iterable[str]:
+        """Yield the names of a call's attempts and pauses, up to the first without an answer."""
+        for number in count(1):
+            yield (name := attempt_name(call.seq, call.name, number))
+            if hash_of(name) not in self._answers:
+                return
+            yield pause_name(call.seq, call.name, number)
 
     def version_of(self, name: str) -> int | None:
         """Return the version of a piece of code that the run keeps, if it has one."""

@@ -30,10 +30,10 @@ def check_result(whose: str, value: Any) -> None:
 
 def check_run(steps: int, answers: dict[str, Any]) -> None:
     """Raise `PayloadTooLargeError` for a run with more steps or results than Inngest keeps."""
-    if steps > MOST_STEPS:
+    if steps >= MOST_STEPS:
         raise PayloadTooLargeError(
-            f"the workflow needs more than {MOST_STEPS:,} steps, which is all that Inngest takes "
-            f"of one run: {_INSTEAD}"
+            f"the workflow needs {MOST_STEPS:,} steps or more, and Inngest calls a run no more "
+            f"after that many: {_INSTEAD}"
         )
     size = len(wire.encode_json(answers))
     if size > MOST_RUN_BYTES:

@@ -15,6 +15,7 @@ from inngest_nb.worker.steps._exact import sealed, time_of, unsealed
 from inngest_nb.worker.steps._sdk import Failure, Report
 
 _FACTS = "inngest_nb: "
+_CANCELED = "function cancelled"  # what Inngest says of a canceled run to who waits for it
 _LONGEST_WAIT = timedelta(days=30)
 DEADLINE = "deadline"
 
@@ -96,13 +97,18 @@ class PauseStep(Step):
     def __init__(self, call: Activity) -> None:
         self.call = call
         self.due = call.again_at
-        super().__init__(f"{call.seq}:{call.name} pause {call.next_attempt - 1}")
+        super().__init__(pause_name(call.seq, call.name, call.next_attempt - 1))
 
     def shown(self, answer: Any, now: datetime) -> list[Shown]:
         return []
 
     def report(self) -> Report:
         return _sdk.sleep(self.name, self.due or datetime.now(UTC))
+
+
+def pause_name(seq: int, name: str, number: int) -> str:
+    """Return the name of the pause after an attempt."""
+    return f"{seq}:{name} pause {number}"
 
 
 class TimerStep(Step):
@@ -218,7 +224,7 @@ class ChildStep(Step):
         self.child = child
         self._function_id = function_id
         self._parent = parent
-        super().__init__(f"{child.seq}:{child.name}")
+        super().__init__(attempt_name(child.seq, child.name, 1))
 
     def shown(self, answer: Any, now: datetime) -> list[Shown]:
         facts = facts_of(answer) if isinstance(answer, Failure) else _dict(answer)
@@ -236,6 +242,8 @@ class ChildStep(Step):
         about["duration"] = ended - began
         if isinstance(answer, Failure):
             why = _failure(answer, facts) | {"error_type": ChildWorkflowError.__name__}
+            if not facts and answer.message == _CANCELED:
+                why["error"] = "it was canceled"
             end = EventType.ACTIVITY_FAILED, ended, about | why
         else:
             result = unsealed("result", facts)
@@ -258,10 +266,15 @@ class CancelStep(Step):
 
     def __init__(self, child: Child) -> None:
         self.child = child
-        super().__init__(f"{child.seq}:{child.name} cancel")
+        super().__init__(cancel_name(child.seq, child.name))
 
     def shown(self, answer: Any, now: datetime) -> list[Shown]:
         return []
+
+
+def cancel_name(seq: int, name: str) -> str:
+    """Return the name of a cancellation's step."""
+    return f"{seq}:{name} cancel"
 
 
 def _failure(failure: Failure, facts: Mapping[str, Any]) -> dict[str, Any]:
