@@ -24,6 +24,11 @@ async def together(ctx: inb.AsyncWorkflowContext, input: list[float]) -> list[An
     return await asyncio.gather(*(ctx.execute_activity(pause, each) for each in input))
 
 
+async def waits(ctx: inb.AsyncWorkflowContext, input: float) -> Any:
+    await ctx.execute_activity(pause, input)
+    return await ctx.receive_signal("go")
+
+
 def test_a_copy_whose_steps_overlap_does_not_blame_the_clock(
     serve: Serve, site: InngestSite
 ) -> None:
@@ -49,6 +54,18 @@ def test_a_run_that_no_worker_had_is_canceled_in_the_store_too(
     assert handle.cancel()
     assert store.load(handle.id).status == "canceled"
     assert list(inb.frame(store)["status"]) == ["canceled"]
+
+
+def test_a_handle_shows_an_end_that_no_worker_saw(serve: Serve, site: InngestSite) -> None:
+    store = inb.MemoryStore()
+    worker = serve([waits], url=site.url, store=store)
+    handle = worker.start(waits, 0.01)
+    until(lambda: (copy := store.load(handle.id)) and len(copy.history) == 3)
+    assert handle.state.status == "running"
+    with inb.InngestAPI(site.url) as api:
+        api.cancel(handle.run_id)  # as in the server's UI
+    assert (handle.state.status, handle.status) == ("canceled", "canceled")
+    assert "⊘ canceled" in repr(inb.timeline(handle))
 
 
 def test_a_handle_is_a_timeline_in_a_cell_and_a_line_while_the_server_is_away(
