@@ -73,6 +73,12 @@ class DrivenEngine(Services[Run]):
     def release(self, workflow_id: str) -> None:
         """Leave the run to the engine that keeps its events."""
 
+    def _at_exit(self) -> None:
+        """Say nothing of runs that are open: nothing is lost with them, others do their steps."""
+        with self._lock:
+            self._runs.clear()
+        super()._at_exit()
+
 
 class Keeper(Protocol):
     """Who keeps the events of a driven run; called in the engine's threads."""
