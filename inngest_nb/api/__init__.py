@@ -26,6 +26,7 @@ from inngest_nb.api.basics._values import (
 )
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.api.reading._kept import Kept
+from inngest_nb.api.reading._starts import begun, halves, starts_of
 from inngest_nb.api.reading._windows import Cache, Reading, runs_in
 from inngest_nb.api.states._run_store import RunStore
 
@@ -54,9 +55,12 @@ __all__ = [
     "Trigger",
     "Wait",
     "Worker",
+    "begun",
     "check_api",
     "checks",
+    "halves",
     "keep_partial",
     "quirks",
     "runs_in",
+    "starts_of",
 ]

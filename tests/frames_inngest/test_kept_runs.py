@@ -323,6 +323,34 @@ def test_an_empty_history_that_fills_from_elsewhere_is_read(clock: Clock) -> Non
 # Files
 
 
+@pytest.mark.parametrize("is_old", [False, True])
+def test_names_and_beginnings_are_kept_too(
+    server: StoryServer, tmp_path: Path, is_old: bool
+) -> None:
+    def questions() -> list[str]:
+        seen = [each.target for each in server.seen]
+        server.seen.clear()
+        return [target for target in seen if target.startswith(("/v0/gql", "/v1/events"))]
+
+    def search() -> tuple[pd.DataFrame, pd.DataFrame]:
+        with InngestAPI(server.url) as client:
+            canceled = inb.search_runs(client, since=None, status="canceled", cache=file)
+            return canceled, inb.search_runs(client, since=None, cache=file)
+
+    file = tmp_path / "runs.db"
+    canceled, all_of_them = search()
+    assert questions() == ["/v0/gql"] * 3  # the names of both, and the beginnings
+    if is_old:  # as files were when no beginnings were kept
+        with sqlite3.connect(file) as database:
+            database.execute("DROP TABLE starts")
+        database.close()
+    canceled_again, again = search()
+    assert questions() == ["/v0/gql"] * is_old
+    pd.testing.assert_frame_equal(canceled_again, canceled)
+    changing = ["duration"]  # of what is open
+    pd.testing.assert_frame_equal(again.drop(columns=changing), all_of_them.drop(columns=changing))
+
+
 def test_a_file_serves_later_sessions(server: StoryServer, tmp_path: Path) -> None:
     file = tmp_path / "runs.db"
     with InngestAPI(server.url) as client:
