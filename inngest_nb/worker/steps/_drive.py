@@ -69,7 +69,7 @@ async def drive(served: Served, fn: Callable[..., Any], ctx: inngest.Context) ->
     try:
         request = _Drive(served, fn, ctx)
     except (PayloadTypeError, ValueError, TypeError, OverflowError) as error:  # as it always will
-        raise _sdk.run_failed(Failure(type(error).__name__, describe(error), "")) from None
+        raise _sdk.run_failed(Failure(type(error).__name__, str(error), "")) from None
     return await request.answer()
 
 
