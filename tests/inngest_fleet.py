@@ -48,10 +48,12 @@ class WorkerProcess:
 class InngestFleet:
     """So many workers of one module; with `via="http"` they share a port."""
 
-    def __init__(self, url: str, module: str, via: str, folder: Path, **variables: str) -> None:
+    def __init__(
+        self, url: str, module: str, via: str, folder: Path, *, app: str = "nb", **variables: str
+    ) -> None:
         self._url, self._module = url, module
         self._log, self._variables = folder / "workers.log", variables
-        self._options = ["--via", via, "--app-id", "nb"]
+        self._options = ["--via", via, "--app-id", app]
         # It is bound, and never listens: nobody else is given the port that the workers share.
         self._port = socket.socket()
         if via == "http":
@@ -92,9 +94,9 @@ class InngestFleet:
 
 @contextlib.contextmanager
 def inngest_fleet(
-    url: str, module: str, via: str, folder: Path, **variables: str
+    url: str, module: str, via: str, folder: Path, **settings: str
 ) -> Iterator[InngestFleet]:
-    fleet = InngestFleet(url, module, via, folder, **variables)
+    fleet = InngestFleet(url, module, via, folder, **settings)
     try:
         yield fleet
     finally:

@@ -96,12 +96,12 @@ async def same(ctx: AsyncWorkflowContext, given: Any) -> Any:
 
 
 async def naps(ctx: AsyncWorkflowContext, seconds: list[float]) -> list[float]:
-    slept = []
-    for each in seconds:
+    async def nap(each: float) -> float:
         before = await ctx.execute_activity(clock)
         await ctx.sleep(each)
-        slept.append(await ctx.execute_activity(clock) - before)
-    return slept
+        return await ctx.execute_activity(clock) - before
+
+    return await asyncio.gather(*map(nap, seconds))
 
 
 def clock() -> float:
@@ -151,7 +151,7 @@ async def stuck(ctx: AsyncWorkflowContext) -> None:
         await ctx.execute_activity(at_gate)
         await ctx.execute_activity(echo, "after the gate")
     finally:
-        noted[ctx.workflow_id].append("finally")
+        await ctx.execute_activity(echo, "finally")
 
 
 async def family(ctx: AsyncWorkflowContext) -> list[Any]:

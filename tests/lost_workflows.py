@@ -11,6 +11,8 @@ import contextlib
 import json
 import os
 import time
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ MOST = 9  # how far ahead an attempt can be chosen
 _SECONDS = 0.05
 _HELD_SECONDS = 60.0
 _QUICK = RetryPolicy(max_attempts=3, initial_interval=0.1)
+
+Attempt = tuple[str, int, int]  # workflow, number of the call, number of the attempt
 
 
 def note(what: str, ctx: ActivityContext) -> None:
@@ -119,3 +123,39 @@ async def lost_parent(ctx: AsyncWorkflowContext, given: int) -> Any:
 WORKFLOWS = (lost_row, lost_plain_row, lost_beside, lost_retried, lost_failing, lost_parent)
 SIGNALED = "lost_parent"
 ACTIVITIES = [fn.__name__ for fn in (square, cube, third_time, never)]
+
+
+@dataclass(frozen=True)
+class Begin:
+    """That an attempt began: in which process, and when."""
+
+    pid: int
+    when: float
+
+
+class Log:
+    """What attempts did, as they noted it themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self.file = folder, folder / "effects.log"
+
+    def choose(self, ahead: int) -> None:
+        """Let the attempt that begins as the `ahead`-th from now be held until it is killed."""
+        (self.folder / f"hold-in-{ahead}").touch()
+
+    def held(self) -> set[int]:
+        """Return the processes that have ever held an attempt."""
+        return {pid for what, *_, pid, _ in self._entries() if what == "held"}
+
+    def begun(self, prefix: str) -> dict[Attempt, list[Begin]]:
+        """Return when each attempt of some workflows began; the prefix of their ids is cut off."""
+        found: dict[Attempt, list[Begin]] = defaultdict(list)
+        for what, workflow_id, seq, attempt, pid, when in self._entries():
+            if what == "began" and workflow_id.startswith(prefix):
+                found[workflow_id.removeprefix(prefix), seq, attempt].append(Begin(pid, when))
+        return found
+
+    def _entries(self) -> list[list[Any]]:
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        return [json.loads(line) for line in lines]

@@ -37,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def url() -> str:
+    """The server's address."""
+    assert URL is not None
+    return URL
+
+
+@pytest.fixture
 def api() -> Iterator[InngestAPI]:
     """A client of the server."""
     with InngestAPI(URL, KEY) as api:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from inngest_engine import InngestEngine, Run
 from inngest_fleet import InngestFleet, inngest_fleet
 from inngest_gateway import InngestGateway
 from inngest_site import until
-from lost_workflows import ACTIVITIES, LOG, MOST, SIGNALED, WORKFLOWS
+from lost_workflows import ACTIVITIES, LOG, MOST, SIGNALED, WORKFLOWS, Attempt, Begin, Log
 from replayed_workflows import outcome
 
 from inngest_nb import Executor, InngestAPI, Signal
@@ -35,44 +33,6 @@ GIVEN = 2
 GO = Signal("go", {"now": True})
 # Seconds. In its lease a worker has to end a step that takes the twentieth part of it.
 LEASE, RETRY_INTERVAL = 1, 1
-
-Attempt = tuple[str, int, int]  # workflow, number of the call, number of the attempt
-
-
-@dataclass(frozen=True)
-class Begin:
-    """That an attempt began: in which process, and when."""
-
-    pid: int
-    when: float
-
-
-class Log:
-    """What attempts did, as they noted it themselves."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self.folder, self.file = folder, folder / "effects.log"
-
-    def choose(self, ahead: int) -> None:
-        """Let the attempt that begins as the `ahead`-th from now be held until it is killed."""
-        (self.folder / f"hold-in-{ahead}").touch()
-
-    def held(self) -> set[int]:
-        """Return the processes that have ever held an attempt."""
-        return {pid for what, *_, pid, _ in self._entries() if what == "held"}
-
-    def begun(self, prefix: str) -> dict[Attempt, list[Begin]]:
-        """Return when each attempt of some workflows began; the prefix of their ids is cut off."""
-        found: dict[Attempt, list[Begin]] = defaultdict(list)
-        for what, workflow_id, seq, attempt, pid, when in self._entries():
-            if what == "began" and workflow_id.startswith(prefix):
-                found[workflow_id.removeprefix(prefix), seq, attempt].append(Begin(pid, when))
-        return found
-
-    def _entries(self) -> list[list[Any]]:
-        lines = self.file.read_text().splitlines() if self.file.exists() else []
-        return [json.loads(line) for line in lines]
 
 
 @dataclass(frozen=True)
