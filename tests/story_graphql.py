@@ -135,6 +135,7 @@ class GraphQL:
         row = self._found(given["runID"])
         item, detail = row.shown(row.record.item), row.shown(row.record.detail)
         trigger = item["trigger"]
+        has_begun = detail["startedAt"] != item["startedAt"]  # which is when it was scheduled
         batch = trigger.get("batchId")
         made = time_text(_EPOCH + timedelta(milliseconds=milliseconds_of(batch))) if batch else None
         function = item["function"]
@@ -144,7 +145,7 @@ class GraphQL:
             "id": row.id,
             "status": row.status,
             "queuedAt": _short(item["queuedAt"]),
-            "startedAt": None if row.status == "QUEUED" else _short(detail["startedAt"]),
+            "startedAt": _short(detail["startedAt"]) if has_begun else None,
             "endedAt": _short(item.get("endedAt")),
             "eventName": None,
             "isBatch": bool(trigger.get("isBatch")),

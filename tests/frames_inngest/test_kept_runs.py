@@ -229,6 +229,18 @@ def test_a_canceled_run_is_shown_so(
         clock.forward(minutes=2)
 
 
+def test_a_run_that_was_canceled_before_it_began_lasts_from_its_scheduling(
+    server: StoryServer, client: InngestAPI, names: dict[str, str]
+) -> None:
+    client.cancel(names["limited2"])
+    listed = next(run for run in client.runs(status="canceled") if run.run_id == names["limited2"])
+    for asked in (1, 0):  # that it never began is kept, too
+        server.seen.clear()
+        rows = inb.search_runs(client, since=None, event_names=False).set_index("run_id")
+        assert rows["started_at"][names["limited2"]] == listed.started_at
+        assert sum(seen.target == "/v0/gql" for seen in server.seen) == asked
+
+
 def test_new_runs_and_reruns_appear(
     server: StoryServer, client: InngestAPI, names: dict[str, str], clock: Clock
 ) -> None:

@@ -82,7 +82,7 @@ def test_all_views_of_a_canceled_run_begin_with_its_first_execution(
         try:
             explorer.wait()
             explorer.search.text.value = run_id
-            (row,) = explorer.table.page["rows"]
+            (row,) = explorer.table.rows
             assert told in row["cells"]
         finally:
             explorer.close()
