@@ -114,9 +114,10 @@ class RunWatch(Iterator[pd.DataFrame]):
         """Look now, and return what has changed since the last look."""
         runs, at = self._read(self._since)
         changes = [change for run in runs if (change := self._change(run)) is not None]
-        self._note(runs, at)
         wanted = self._said["status"]
-        return self._made([each for each in changes if not wanted or each.run.status in wanted], at)
+        made = self._made([each for each in changes if not wanted or each.run.status in wanted], at)
+        self._note(runs, at)  # last: what fails before is told by the next look
+        return made
 
     def close(self) -> None:
         """End the loop, and close a client that was not handed over."""
