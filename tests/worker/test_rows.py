@@ -364,6 +364,23 @@ def test_a_receiver_that_gave_up_loses_no_signal(seed: int) -> None:
         on.check_replays()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_look_that_comes_after_the_receiver_gave_up_loses_no_signal(seed: int) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        got: list[Any] = []
+        while len(got) < 3:
+            try:
+                got.append(await ctx.receive_signal("go", timeout=0.05))
+            except TimeoutError:
+                await ctx.sleep(3)
+        return got
+
+    with OnInngest(workflow, shuffle=random.Random(seed)) as on:
+        run = on.run(workflow, None, [Signal("go", n) for n in range(3)])
+        assert run.output == [0, 1, 2]
+        on.check_replays()
+
+
 def test_a_signal_to_another_workflow_wakes_nobody() -> None:
     with OnInngest(waits_and_returns) as on:
         with on.inngest.clock.hold():
