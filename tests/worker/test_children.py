@@ -54,9 +54,13 @@ async def leaves(ctx: AsyncWorkflowContext, how: str) -> Any:
 @pytest.mark.parametrize("how", ["drops", "fails", "ends"])
 def test_a_child_is_canceled_with_the_call_or_the_parent(how: str) -> None:
     with OnInngest(leaves, waits_for_ever) as on:
-        on.run(leaves, how)
+        run = on.run(leaves, how)
         (child,) = runs_of(on.inngest, "waits_for_ever")
         assert on.inngest.ended(child).status == "CANCELLED"
+        assert run.ended_at is not None
+        assert child.ended_at is not None
+        if how == "drops":  # and its parent sleeps before it ends
+            assert run.ended_at - child.ended_at > timedelta(seconds=5)
         on.check_replays()
 
 
