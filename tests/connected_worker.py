@@ -16,7 +16,7 @@ from inngest.connect._internal.connect import connect_test_overrides
 from inngest.connect._internal.connection import WorkerConnection
 
 Functions = Callable[[inngest.Inngest], Sequence[inngest.Function[Any]]]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def hurry(monkeypatch: Any) -> None:

@@ -89,7 +89,7 @@ class Bench:
     async def _work(self) -> str:
         self.begun.release()
         try:
-            await asyncio.to_thread(self.go.wait, 30)
+            await asyncio.to_thread(self.go.wait, 120)
         except asyncio.CancelledError:
             self.stopped.set()
             raise
@@ -98,7 +98,7 @@ class Bench:
 
 def request_of(function: str) -> dict[str, Any]:
     """An executor's first request about a new run."""
-    event = {"data": {}, "id": "e", "name": function, "ts": 0, "user": {}}
+    event = {"data": {"workflow_id": "w"}, "id": "e", "name": function, "ts": 0, "user": {}}
     ctx = {
         "attempt": 0,
         "disable_immediate_execution": False,

@@ -95,6 +95,8 @@ class _Reader:
         if text in _WORDS:
             return _WORDS[text]
         first, *rest = text.split(".")
+        if first not in self.names:
+            raise ValueError(f"the stand-in cannot read {text!r} in a condition")
         value = self.names[first]
         for word in rest:
             if not isinstance(value, dict) or word not in value:

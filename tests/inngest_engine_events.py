@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from inngest_engine_conditions import holds
@@ -24,8 +25,8 @@ _TIMED_OUT = {
 class Events:
     """The events that were sent, and the steps that wait for one."""
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self, executor: Executor, lag: timedelta) -> None:
+        self._executor, self._lag = executor, lag
         self.kept: list[Json] = []  # as v1 shows them, oldest first
         self.by_id: dict[str, Json] = {}
         self.runs_of: dict[str, list[Run]] = defaultdict(list)
@@ -60,6 +61,13 @@ class Events:
         self.kept.append(kept)
         self.by_id[key] = kept
         return key
+
+    def visible(self) -> list[Json]:
+        """Return the events that v1 lists, oldest first: not yet those that have just come."""
+        if not self._lag:
+            return self.kept
+        latest = int((self._executor.time.now() - self._lag).timestamp() * 1000)
+        return [event for event in self.kept if milliseconds_of(event["internal_id"]) <= latest]
 
     def _handle(self, key: str, *, starts: bool) -> None:
         event = carried(self.by_id[key])

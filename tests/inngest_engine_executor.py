@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -31,26 +32,41 @@ class Executor:
     """Keeps runs and does their jobs. All of it happens on one thread."""
 
     def __init__(
-        self, time: RealTime | VirtualTime, seed: random.Random, retry_interval: float | None
+        self,
+        time: RealTime | VirtualTime,
+        seed: random.Random,
+        retry_interval: float | None,
+        lag: timedelta,
     ) -> None:
         self.time, self.ids = time, Ids(time.now, seed)
         self._random, self._retry_interval = seed, retry_interval
         self.functions: dict[str, Function] = {}
         self.runs: dict[str, Run] = {}
-        self.events = Events(self)
+        self.events = Events(self, lag)
         self.exchanges: list[Exchange] = []
         self._transports: dict[str, list[Transport]] = defaultdict(list)
+        self._left: list[HttpServe] = []  # addresses that apps have no more
         self._kept: list[Job] = []  # until a worker of their app registers
         self._calls: set[asyncio.Task[None]] = set()
+        self.answers = 0
+        self.errors: list[Exception] = []  # of the stand-in itself, or of a transport
+        self.changed: Callable[[], None] = lambda: None
 
     # Workers
 
     def register(self, app: str, functions: Iterable[Json], transport: Transport) -> None:
-        """Take a worker's functions; those that the app had and has no more are gone."""
+        """Take a worker's functions; those that the app had and has no more are gone.
+
+        An app has one address: with HTTP serve, the one that was registered last.
+        """
         self.functions = {k: f for k, f in self.functions.items() if f.app != app}
         self.functions |= {config["id"]: Function(app, config) for config in functions}
-        if transport not in self._transports[app]:  # which an address is that registers again
-            self._transports[app].append(transport)
+        known = self._transports[app]
+        if isinstance(transport, HttpServe):
+            self._left += [old for old in known if isinstance(old, HttpServe) and old != transport]
+            known[:] = [each for each in known if each not in self._left]
+        if transport not in known:  # which an address is that registers again
+            known.append(transport)
         kept, self._kept = self._kept, []
         for job in kept:
             self._plan(job)
@@ -87,7 +103,16 @@ class Executor:
 
     def _plan(self, job: Job) -> None:
         job.run.planned[job.key] = job
-        job.entry = self.time.add(job.at, lambda: self.begin(job))
+        job.entry = self.time.add(job.at, lambda: self._safely(job.run, lambda: self.begin(job)))
+
+    def _safely(self, run: Run, do: Callable[[], None]) -> None:
+        """Do something for a run. What is wrong with the stand-in is told to who waits for it."""
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001
+            self.errors.append(error)
+            if not run.ended.done():
+                run.ended.set_exception(error)
 
     def drop(self, job: Job) -> None:
         """Take back a job."""
@@ -144,6 +169,7 @@ class Executor:
         context, call = contextvars.Context(), self._call(job, transport, exchange)
         task = asyncio.get_running_loop().create_task(call, context=context)
         self._calls.add(task)
+        self.changed()
         task.add_done_callback(self._calls.discard)
 
     async def _call(self, job: Job, transport: Transport, exchange: Exchange) -> None:
@@ -154,20 +180,25 @@ class Executor:
             exchange.is_lost = True
             lost = error
             take = lambda: self._lost(job, lost)  # noqa: E731
+        except Exception as error:  # noqa: BLE001  # of the transport, or a test's own worker
+            wrong = error
+            take = lambda: _raise(wrong)  # noqa: E731
         else:
             exchange.answer = answer
             take = lambda: self._take(job, answer)  # noqa: E731
-        self.time.answered(take)
+        self.answers += 1
+        exchange.answered = self.answers
+        self.time.answered(lambda: self._safely(job.run, take))
+        self.changed()
 
     async def close(self) -> None:
         """Give up the requests that are in flight."""
         for task in self._calls:
             task.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
-        for transports in self._transports.values():
-            for transport in transports:
-                if isinstance(transport, HttpServe):
-                    await transport.close()
+        for transport in [*self._left, *itertools.chain(*self._transports.values())]:
+            if isinstance(transport, HttpServe):
+                await transport.close()
 
     # Answers
 
@@ -238,5 +269,11 @@ class Executor:
         run.waits.clear()
         for job in [*run.planned.values()]:
             self.drop(job)
-        run.ended.set_result(run)
+        if not run.ended.done():
+            run.ended.set_result(run)
         self.events.tell_end(run)
+        self.changed()
+
+
+def _raise(error: Exception) -> None:
+    raise error

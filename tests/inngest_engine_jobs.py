@@ -48,7 +48,10 @@ class Job:
 
 @dataclass
 class Exchange:
-    """An executor request and its answer, None while there is none or if the worker was lost."""
+    """An executor request and its answer, None while there is none or if the worker was lost.
+
+    `answered` counts the answers of the stand-in: it tells their order.
+    """
 
     run_id: str
     function: str
@@ -56,6 +59,7 @@ class Exchange:
     body: Json
     answer: Answer | None = None
     is_lost: bool = False
+    answered: int | None = None
 
 
 def request_of(job: Job, request_id: str, *, plans_all: bool) -> Json:

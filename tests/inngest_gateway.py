@@ -14,7 +14,6 @@ server, whose lease is of two minutes.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -22,21 +21,20 @@ from typing import Any, Protocol, Self
 
 from canned_server import Answer as Said
 from canned_server import Seen
-from google.protobuf.message import Message
 from inngest.connect._internal import connect_pb2 as pb
 from inngest_engine_transport import Answer, WorkerLostError
-from inngest_gateway_frames import Frame, new_ulid
+from inngest_gateway_door import Door
+from inngest_gateway_frames import Frame
 from inngest_gateway_requests import OpenRequests
 from inngest_gateway_worker import Worker
 from inngest_replay import Kind
-from story_server import welcome
-from websockets.asyncio.server import Request as Upgrade
-from websockets.asyncio.server import Response, Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 
 from inngest_nb.engine.threads._loop import Clock, Timer
 
 PROTOCOL = "v0.connect.inngest.com"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+_MOST_BYTES = 8 * 2**20  # of a frame; a connection with a bigger one is closed
 
 
 class Engine(Protocol):
@@ -70,26 +68,26 @@ class InngestGateway:
         self.frames: list[Frame] = []
         self.heartbeat_interval, self.extend_lease_interval = f"{heartbeat}s", f"{extend}s"
         self.loses_replies = False  # while True, replies over sockets are neither taken nor acked
+        self.opened = 0  # connections so far
         self.url = ""
         self._engine = engine
         self._lease = lease
-        self._kind = kind
         self._workers: list[Worker] = []
         self._served: set[str] = set()  # the apps that the engine knows us for
-        self._announced: dict[str, pb.StartResponse] = {}
-        self._is_refusing = False
-        self._turn = self._opened = 0
+        self._is_closing = False
+        self._turn = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._noticed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._clock = clock or _LoopClock(self._loop)
+        self._door = Door(kind, self._clock.now, self._flushed)
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="inngest-gateway", daemon=True
         )
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._engine.mounted["/v0/connect/"] = self.answer
+        self._engine.mounted["/v0/connect/"] = self._door.answer
         self._do(self._open())
         return self
 
@@ -137,72 +135,37 @@ class InngestGateway:
 
     def refuse(self, seconds: float | None = None) -> None:
         """Take no new connection, for so many seconds or until `accept`; open ones stay."""
-        self._is_refusing = True
+        self._door.is_open = False
         if seconds is not None:
             end = self._clock.now() + timedelta(seconds=seconds)
             self._loop.call_soon_threadsafe(self._clock.call_at, end, self.accept)
 
     def accept(self) -> None:
         """Take new connections again."""
-        self._is_refusing = False
+        self._door.is_open = True
 
     # What the engine asks.
 
     async def call(self, function: str, step: str, body: dict[str, Any]) -> Answer:
-        """Return what a worker answers.
+        """Return what a worker answers, once one is there and free.
 
-        `WorkerLostError` is raised when its lease has run out, or if no worker is connected.
+        `WorkerLostError` is raised when its lease has run out, or the gateway is closed.
         """
         if self._loop.is_closed():
-            raise WorkerLostError("the gateway was shut down", unassigned=True)
+            raise _closed()
         asked = asyncio.run_coroutine_threadsafe(self._ask(function, step, body), self._loop)
         return await asyncio.wrap_future(asked)
-
-    def answer(self, seen: Seen) -> Said | None:
-        """Answer a request to /v0/connect/…, in any thread; None while it refuses."""
-        if self._is_refusing:
-            return None
-        if self._kind == "cloud" and not welcome(seen):
-            return Said(401)
-        match seen.method, seen.target:
-            case "POST", "/v0/connect/start":
-                return _said(self._start())
-            case "POST", "/v0/connect/flush":
-                reply = pb.SDKResponse.FromString(seen.body)
-                self._loop.call_soon_threadsafe(self.requests.close, reply)
-                return _said(pb.FlushResponse(request_id=reply.request_id))
-        return Said(404)
-
-    def _start(self) -> pb.StartResponse:
-        start = pb.StartResponse(
-            connection_id=new_ulid(self._clock.now()),
-            gateway_endpoint=self.url,
-            gateway_group="stand-in",
-            session_token=secrets.token_hex(),
-            sync_token=secrets.token_hex(),
-        )
-        self._announced[start.connection_id] = start
-        return start
 
     # What connections ask.
 
     def knows(self, connect: pb.WorkerConnectRequestData) -> bool:
-        start, shown = self._announced.pop(connect.connection_id, None), connect.auth_data
-        return start is not None and (start.session_token, start.sync_token) == (
-            shown.session_token,
-            shown.sync_token,
-        )
+        return self._door.knows(connect)
 
-    def is_ready(self, worker: Worker) -> None:
-        self._register(worker)
-        for app in worker.apps:
-            self._engine.note_sync(app, **worker.sdk, url=f"ws://connect?app_name={app}")
-        self.changed()
-
-    def _register(self, worker: Worker) -> None:
+    def register(self, worker: Worker) -> None:
         for app, functions in worker.apps.items():
             self._served.add(app)
             self._engine.register(app, functions, self)
+            self._engine.note_sync(app, **worker.sdk, url=f"ws://connect?app_name={app}")
 
     def seen(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -214,11 +177,14 @@ class InngestGateway:
             self._served.clear()
             self._engine.unregister(self)
             for worker in self.workers:
-                self._register(worker)
+                self.register(worker)
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
         self._notify()
+
+    def _flushed(self, reply: pb.SDKResponse) -> None:
+        self._loop.call_soon_threadsafe(self.requests.close, reply)
 
     def _notify(self) -> None:
         with self._noticed:
@@ -230,18 +196,25 @@ class InngestGateway:
     async def _open(self) -> None:
         self.requests = OpenRequests(self._clock, self._lease, self.changed)
         self._server: Server = await serve(
-            self._talk, "127.0.0.1", 0, subprotocols=[PROTOCOL], process_request=self._admit
+            self._talk,
+            "127.0.0.1",
+            0,
+            subprotocols=[PROTOCOL],
+            process_request=self._door.admit,
+            max_size=_MOST_BYTES,
         )
         port = self._server.sockets[0].getsockname()[1]
-        self.url = f"ws://127.0.0.1:{port}/v0/connect"
+        self.url = self._door.url = f"ws://127.0.0.1:{port}/v0/connect"
 
     async def _close(self) -> None:
         self.refuse()
+        self._is_closing = True
         for worker in self._workers:
             worker.abort()
         self._server.close()
         await self._server.wait_closed()
         self.requests.lose_all()
+        self.changed()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*others, return_exceptions=True)  # callers, who know it by then
 
@@ -249,12 +222,9 @@ class InngestGateway:
         for worker in self.workers:
             await worker.drain()
 
-    def _admit(self, socket: ServerConnection, _: Upgrade) -> Response | None:
-        return socket.respond(503, "") if self._is_refusing else None
-
     async def _talk(self, socket: ServerConnection) -> None:
-        self._opened += 1
-        worker = Worker(socket, self._opened, self)
+        self.opened += 1
+        worker = Worker(socket, self.opened, self)
         self._workers.append(worker)
         try:
             await worker.talk()
@@ -272,12 +242,10 @@ class InngestGateway:
             self.requests.forget(request)
 
     async def _next_free(self, function: str) -> Worker:
-        """Return the worker that was idle longest; where all are busy, wait for one."""
-        while True:
-            able = [worker for worker in self.workers if function in worker.functions]
-            if not able:
-                raise WorkerLostError(f"no worker of {function} is connected", unassigned=True)
-            if free := [worker for worker in able if worker.is_free]:
+        """Wait for a worker that has the function and is free: the one that was idle longest."""
+        while not self._is_closing:
+            free = [each for each in self.workers if each.is_free and function in each.functions]
+            if free:
                 return min(free, key=lambda worker: worker.last_used)
             waiting = self._loop.create_future()
             self._waiting.add(waiting)
@@ -286,11 +254,11 @@ class InngestGateway:
                 await waiting
             finally:
                 self._waiting.discard(waiting)
+        raise _closed()
 
 
-def _said(message: Message) -> Said:
-    body = message.SerializeToString()
-    return Said(200, (("content-type", "application/protobuf"),), body)
+def _closed() -> WorkerLostError:
+    return WorkerLostError("the gateway was shut down", unassigned=True)
 
 
 class _LoopClock:

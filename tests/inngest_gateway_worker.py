@@ -30,8 +30,8 @@ class Desk(Protocol):
     def knows(self, connect: pb.WorkerConnectRequestData) -> bool:
         """Return whether the connection was announced with the tokens that it shows."""
 
-    def is_ready(self, worker: Worker) -> None:
-        """Take the worker's functions, and ask it what waits for it."""
+    def register(self, worker: Worker) -> None:
+        """Take the worker's functions."""
 
     def seen(self, frame: Frame) -> None:
         """Note a frame that went over the socket."""
@@ -125,8 +125,9 @@ class Worker:
                 extend_lease_interval=self._desk.extend_lease_interval,
             ),
         )
-        self.state = "ready"
-        self._desk.is_ready(self)
+        self._desk.register(self)
+        self.state = "ready"  # the engine knows its functions by now
+        self._desk.changed()
 
     async def _take(self, frame: Frame) -> None:
         match frame.kind:

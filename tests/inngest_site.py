@@ -32,10 +32,10 @@ class InngestSite:
         self.gateway.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._heard.set()
         self.gateway.close()
-        self.engine.__exit__()
+        self.engine.__exit__(*error)
 
     # Its moods
 
@@ -52,7 +52,9 @@ class InngestSite:
 
     def fail(self) -> None:
         """Answer every request with status 503, until `work`."""
-        self._turn(lambda seen: Answer(503, (("x-inngest-server-kind", "dev"),), b"overloaded"))
+        self._turn(
+            lambda seen: Answer(503, (("x-inngest-server-kind", "dev"),), b"<b>overloaded</b>")
+        )
 
     def hang(self) -> None:
         """Answer nothing, and keep connections open, until `work`."""
@@ -85,7 +87,8 @@ class InngestSite:
         return self.engine.do(lambda: {*self.engine.executor.functions})
 
     def begin(self, slug: str, given: Any = None) -> Run:
-        """Start a run of the function `<app>-<name>`."""
+        """Start a run of the function `<app>-<name>`, once that has registered."""
+        until(lambda: slug in self.functions())
         return self.engine.invoke(slug, {"workflow_id": f"w-{time.monotonic_ns()}", "input": given})
 
     def run(self, slug: str, given: Any = None) -> Any:

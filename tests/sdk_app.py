@@ -34,6 +34,7 @@ class SdkApp:
     """Serves the functions while the `with` block lasts, and registers them when it begins."""
 
     def __init__(self, client: inngest.Inngest, functions: list[inngest.Function[Any]]) -> None:
+        self._client = client
         self.handler = comm_lib.CommHandler(
             client=client,
             enable_unauthed_sync=None,
@@ -63,6 +64,9 @@ class SdkApp:
     def _run(self) -> None:
         loop = asyncio.SelectorEventLoop()
         loop.run_until_complete(self._server.serve([self._listener]))
+        own = self._client._http_client
+        own._http_client_sync.close()
+        loop.run_until_complete(own._http_client.aclose())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 

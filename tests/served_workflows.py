@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import Any
@@ -25,8 +26,17 @@ async def charge(amount: int) -> int:
 
 
 def hold() -> str:
+    print("it holds", flush=True)  # noqa: T201  # for whoever waits for that
     go_on.wait(60)
     return "held"
+
+
+async def hold_in_pool() -> str:
+    return await asyncio.to_thread(hold)
+
+
+async def pooled(ctx: inb.AsyncWorkflowContext) -> Any:
+    return await ctx.execute_activity(hold_in_pool)
 
 
 async def held(ctx: inb.AsyncWorkflowContext) -> Any:

@@ -81,7 +81,7 @@ ONE_DOOR = ("api/", "engine/", "frames/")
 
 # The files that may import a library, by how their paths begin.
 LIBRARIES = {
-    "IPython": ["notebook/", "frames/charts/_figure.py"],
+    "IPython": ["notebook/", "frames/charts/_figure.py", "progress.py"],
     "anywidget": ["notebook/explore/_table.py", "notebook/page/_moving.py"],
     "click": ["cli/"],
     "duckdb": ["frames/sql/"],

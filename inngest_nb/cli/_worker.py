@@ -78,7 +78,10 @@ def _register(given: str) -> Callable[..., Any] | None:
     if fn is None:
         raise ValueError(f"module {module_name!r} has no function {name!r}")
     if not is_registered(fn):
-        workflow(fn)
+        try:
+            workflow(fn)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
     function: Callable[..., Any] = fn
     return function
 

@@ -8,6 +8,7 @@ from inngest_nb.engine.basics._policy import RetryPolicy
 from inngest_nb.engine.basics._registry import Workflows, workflow
 from inngest_nb.engine.calls._activity_context import ActivityContext
 from inngest_nb.engine.code._context import AsyncWorkflowContext, WorkflowContext
+from inngest_nb.engine.code._new_run import refuse_in_code
 from inngest_nb.engine.history._fork import fork
 from inngest_nb.engine.history._replay import Call
 from inngest_nb.engine.threads._hooks import Hooks
@@ -27,6 +28,7 @@ __all__ = [
     "check_history",
     "fork",
     "otel_hooks",
+    "refuse_in_code",
     "replay_steps",
     "workflow",
 ]

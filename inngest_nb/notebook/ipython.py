@@ -1,4 +1,4 @@
-"""How states, handles, checkups and errors look in IPython's cells.
+"""How states, handles, checkups, workers and errors look in IPython's cells.
 
 Also where only the door was imported.
 """
@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from inngest_nb.errors import InngestNbError
+from inngest_nb import words
+from inngest_nb.errors import InngestError, InngestNbError
 
 __all__ = ["attach", "detach"]
 
@@ -19,14 +20,17 @@ __all__ = ["attach", "detach"]
 _SHOWN_AS_TIMELINE = (
     ("inngest_nb.state", "WorkflowState"),
     ("inngest_nb.engine._handle", "WorkflowHandle"),
+    ("inngest_nb.worker._handle", "InngestHandle"),
 )
 _SHOWN_AS_FINDINGS = ("inngest_nb.findings", "Checkup")
+_SHOWN_AS_NOTICE = ("inngest_nb.worker._worker", "InngestWorker")
 # Frames between a cell and an error that tell its reader nothing.
 _HIDDEN = frozenset(
     {"inngest_nb", "IPython", "ipykernel", "asyncio", "concurrent", "contextlib", "threading"}
     | {"httpx", "httpcore", "h11", "anyio", "sniffio"}
 )
 _SHOWN = "inngest_nb.samples"
+_MOST_NAMES = 200  # characters
 
 
 def attach(shell: Any) -> None:
@@ -35,6 +39,7 @@ def attach(shell: Any) -> None:
     for module, name in _SHOWN_AS_TIMELINE:
         html.for_type_by_name(module, name, _timeline_html)
     html.for_type_by_name(*_SHOWN_AS_FINDINGS, _findings_html)
+    html.for_type_by_name(*_SHOWN_AS_NOTICE, _worker_html)
     kind: Any = InngestNbError
     kind._render_traceback_ = _rendered  # IPython's hook
 
@@ -42,7 +47,7 @@ def attach(shell: Any) -> None:
 def detach(shell: Any) -> None:
     """Undo `attach`, and take the magics away."""
     html = shell.display_formatter.formatters["text/html"]
-    for module, name in (*_SHOWN_AS_TIMELINE, _SHOWN_AS_FINDINGS):
+    for module, name in (*_SHOWN_AS_TIMELINE, _SHOWN_AS_FINDINGS, _SHOWN_AS_NOTICE):
         html.pop(f"{module}.{name}", None)
     for kind, names in {"line": ("workflow", "workflows"), "cell": ("workflow",)}.items():
         for name in names:
@@ -51,16 +56,34 @@ def detach(shell: Any) -> None:
         del InngestNbError._render_traceback_  # type: ignore[attr-defined]
 
 
-def _timeline_html(workflow: Any) -> str:
+def _timeline_html(workflow: Any) -> str | None:
     from inngest_nb.notebook.timeline import timeline
 
-    return timeline(workflow)._repr_mimebundle_()["text/html"]
+    try:
+        return timeline(workflow)._repr_mimebundle_()["text/html"]
+    except InngestError:
+        return None  # the server of a handle's run is away: the repr is left
 
 
 def _findings_html(checkup: Any) -> str:
     from inngest_nb.notebook.page import output
 
     return str(output("findings", checkup=checkup))
+
+
+def _worker_html(worker: Any) -> str:
+    from inngest_nb.notebook.page import output
+
+    names = words.short(", ".join(worker.functions), _MOST_NAMES)
+    error = "" if worker.error is None else words.short(str(worker.error), _MOST_NAMES)
+    notice = {
+        "kind": {"active": "done", "away": "warn"}.get(worker.state, "note"),
+        "headline": f"Worker {worker.app_id!r} is {worker.state}",
+        "lines": [f"It serves {names} on {worker.url} via {worker.via}", *filter(None, [error])],
+        "changes": None,
+        "hints": [],
+    }
+    return str(output("notice", **notice))
 
 
 def _rendered(error: BaseException) -> list[str]:

@@ -62,8 +62,9 @@ class Presence:
         self._ended.set()
 
     def wait_settled(self, seconds: float) -> None:
-        """Wait until it is known whether the server can be used."""
+        """Wait until it is known whether the server can be used; later refusals are waited for."""
         self._settled.wait(seconds)
+        self._settled.set()
 
     def wait_ended(self, seconds: float | None = None) -> bool:
         """Wait until nothing runs any more; False if something still does after so many seconds."""

@@ -7,18 +7,23 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from inngest_nb import words
-from inngest_nb.api import AsyncInngestAPI
-from inngest_nb.engine.basics import name_of
+from inngest_nb.api import AsyncInngestAPI, InngestAPI
+from inngest_nb.engine import refuse_in_code
+from inngest_nb.engine.basics import Duration, name_of
 from inngest_nb.engine.driven import DrivenEngine
 from inngest_nb.errors import InngestError
+from inngest_nb.worker._mirror import Mirror
 from inngest_nb.worker._presence import Presence, State
 from inngest_nb.worker._settings import WorkerSettings
 
+if TYPE_CHECKING:
+    from inngest_nb.worker._handle import InngestHandle
+
 _CLOSE_SECONDS = 2.0
-_FIRST_SECONDS = 10.0
+_FIRST_SECONDS = 5.0
 
 _log = logging.getLogger("inngest_nb.worker")
 
@@ -39,6 +44,7 @@ class InngestWorker:
         self._functions = tuple(functions)
         self._presence = Presence(settings.app_id, settings.server.url)
         self._begun = False
+        self._api: InngestAPI | None = None  # for handles
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
         self._thread = threading.Thread(
@@ -126,7 +132,38 @@ class InngestWorker:
             f"functions={names!r}, state={self.state!r})"
         )
 
-    def start(self) -> None:
+    def start(
+        self,
+        fn: Callable[..., Any],
+        input: Any = None,
+        *,
+        id: str | None = None,
+        timeout: Duration | None = None,
+    ) -> InngestHandle:
+        """Start a run of a workflow that this worker serves, and return a handle at once.
+
+        `id` defaults to a new unique id. If the workflow was started under this id within the last
+        day, that run's handle is returned, and nothing is started. `timeout` (a timedelta or
+        seconds) limits the whole run: it then fails.
+
+        The run is the server's: any worker of the app runs its steps, this one or another. Raises
+        `InngestConnectionError` if the server is away, and `ValueError` for a function that this
+        worker does not serve.
+        """
+        from inngest_nb.worker._handle import InngestHandle, start_run
+
+        refuse_in_code("starting a run")
+        if name_of(fn) not in self.functions:
+            raise ValueError(
+                f"fn must be one of the workflows that this worker serves "
+                f"({', '.join(self.functions)}), got {name_of(fn)!r}"
+            )
+        if self._api is None:
+            self._api = InngestAPI(**self._settings.api_arguments())
+        workflow_id, run_id = start_run(self._api, self.app_id, fn, input, id, timeout)
+        return InngestHandle(self._api, fn, workflow_id, run_id, self._settings.store)
+
+    def begin(self) -> None:
         """Start the thread, and return when the server has the functions, or can't be used.
 
         Raises what the worker ended with, if it could not begin. Called by `serve_on_inngest`.
@@ -171,7 +208,9 @@ class InngestWorker:
         engine = DrivenEngine(settings.clock)
         api = AsyncInngestAPI(**settings.api_arguments())
         client = make_client(settings)
-        served = Served(engine, api, settings.app_id, names, running=settings.running)
+        mirror = None if settings.store is None else Mirror(settings.store)
+        saw = None if mirror is None else mirror.saw
+        served = Served(engine, api, settings.app_id, names, saw, settings.running)
         try:
             functions = functions_of(client, self._functions, served, retries=settings.retries)
             self._begun = True
@@ -180,3 +219,5 @@ class InngestWorker:
             await close_client(client)
             await api.aclose()
             engine.close()
+            if mirror is not None:
+                mirror.close(_CLOSE_SECONDS)

@@ -121,12 +121,11 @@ def test_closing_does_not_wait_for_what_would_be_repeated_later() -> None:
     store = Troubled(lambda _: True)
     executor = Executor(store)
     handle = executor.execute(many, input=1)
-    assert store.failed.acquire(timeout=10)
-    assert store.failed.acquire(timeout=10)
-    assert store.failed.acquire(timeout=10)
+    for _ in range(4):
+        assert store.failed.acquire(timeout=10)
     begun = time.monotonic()
     executor.close()
-    assert time.monotonic() - begun < 0.7
+    assert time.monotonic() - begun < 2  # the next pause takes more than 2.5 s
     with pytest.raises(Exception, match="closed"):
         handle.result(10)
 

@@ -238,6 +238,23 @@ def test_an_edit_withdraws_the_review() -> None:
     assert "review the changes again" in words(form.question)
 
 
+def test_an_edit_while_the_changes_are_collected_withdraws_the_review() -> None:
+    form = loaded(store := MemoryStore())
+    edit(form, result="[1,")
+    edit(form, result="[1]")
+    (_, flaw) = form.fields.areas()  # whose room is taken away once it is known what was edited
+
+    def edit_meanwhile(_: object) -> None:
+        form.fields.error.set_state({"value": "one thing more"})
+
+    flaw.layout.observe(edit_meanwhile, "display")
+    press(form, form.review)
+    assert "review the changes again" in words(form.question)
+    assert form.choices.children == ()
+    press(form, form.save)
+    assert store.load("order-7") is None
+
+
 def test_another_id_is_not_saved_under_before_it_is_loaded() -> None:
     store = MemoryStore()
     store.save(STUCK)

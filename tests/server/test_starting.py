@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -160,8 +159,9 @@ def test_a_local_store_is_closed_to_others_and_takes_a_key(tmp_path: Path) -> No
 
 
 def test_a_forgotten_local_store_ends_its_server(tmp_path: Path) -> None:
+    before = threads()
     store = local(tmp_path / "s.db")
-    (thread,) = [t for t in threading.enumerate() if t.name == "inngest-nb-server"]
+    (thread,) = [t for t in threads() - before if t.name == "inngest-nb-server"]
     store.save(X)
     del store
     gc.collect()

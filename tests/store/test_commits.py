@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from appended_parts import done, part, whole
+from started_threads import threads
 
 from inngest_nb import SqliteStore, WorkflowState, Write
 from inngest_nb.errors import StoreFileError
@@ -207,11 +208,12 @@ def test_a_row_that_the_database_refuses_takes_no_other_along(tmp_path: Path) ->
 
 
 def test_a_thread_that_waits_commits_itself(tmp_path: Path) -> None:
+    before = threads()
     with SqliteStore(tmp_path / "s.db") as store:
         store.save(WorkflowState(workflow_id="x"))
         store.append_history([part("x", [1])])
         store.delete("x")
-        assert not [t for t in threading.enumerate() if t.name == "inngest-nb-writer"]
+        assert not [t for t in threads() - before if t.name == "inngest-nb-writer"]
 
 
 def test_a_reader_sees_a_document_and_its_parts_of_one_version(tmp_path: Path) -> None:

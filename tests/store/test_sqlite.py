@@ -10,7 +10,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -140,11 +139,13 @@ def test_an_unclosed_store_lets_go_of_its_file_with_the_last_reference(tmp_path:
 
 
 def test_an_unclosed_table_ends_its_thread_with_the_last_reference(tmp_path: Path) -> None:
+    before = threads()
     table = SqliteTable(tmp_path / "s.db")
     written: queue.SimpleQueue[Sequence[object]] = queue.SimpleQueue()
     table.apply_soon([write_of(X)], written.put)
     assert written.get(timeout=10) == [None]
-    (writer,) = [t for t in threading.enumerate() if t.name == "inngest-nb-writer"]
+    (writer,) = threads() - before
+    assert writer.name == "inngest-nb-writer"
     del table
     gc.collect()
     writer.join(10)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from inngest_replay import SIGNING_KEY
-from inngest_site import InngestSite, Serve
+from inngest_site import InngestSite, Serve, until
 from served_workflows import double
 from story_server import EVENT_KEY
 
@@ -109,7 +109,7 @@ def test_what_has_a_name_and_takes_a_context_is_served(
     serve: Serve, site: InngestSite, fn: Any, name: str
 ) -> None:
     assert serve([fn], url=site.url).functions == (name,)
-    assert site.functions() == {f"inngest-nb-{name}"}
+    until(lambda: site.functions() == {f"inngest-nb-{name}"})
 
 
 # What the server refuses

@@ -24,7 +24,7 @@ def test_a_worker_takes_the_place_of_the_former_one(
     assert (first.state, second.state) == ("closed", "active")
     assert [site.run("inngest-nb-order") for _ in range(5)] == ["new"] * 5
     assert site.functions() == {"inngest-nb-order", "inngest-nb-double"}
-    assert len(site.gateway.workers) == (via == "connect")
+    site.gateway.wait_until(lambda: len(site.gateway.workers) == (via == "connect"))
 
 
 def test_it_listens_where_the_former_one_did(serve: Serve, site: InngestSite) -> None:
@@ -55,7 +55,7 @@ def test_other_apps_and_instances_stay(serve: Serve, site: InngestSite) -> None:
         serve([double], app_id="b", url=site.url, instance_id="b-2"),
     ]
     assert [each.state for each in workers] == ["active"] * 4
-    assert len(site.gateway.workers) == 4
+    site.gateway.wait_until(lambda: len(site.gateway.workers) == 4)
     assert [site.run(f"{app}-double", 1) for app in "ab"] == [2, 2]
 
 

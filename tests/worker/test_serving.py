@@ -19,8 +19,8 @@ def test_the_server_runs_what_is_served(serve: Serve, site: InngestSite, via: st
     worker = serve([double, twice], app_id="shop", url=site.url, via=via)
     assert worker.state == "active"
     assert worker.functions == ("double", "twice")
-    assert site.functions() == {"shop-double", "shop-twice"}
     assert site.run("shop-double", 21) == 42
+    assert site.functions() == {"shop-double", "shop-twice"}
     assert site.run("shop-twice", 1) == [2, 0]
 
 
@@ -65,7 +65,7 @@ def test_a_worker_that_closes_gets_no_more_work(serve: Serve, site: InngestSite)
     worker = serve([held, double], url=site.url)
     site.begin("inngest-nb-held")
     until(lambda: worker.running)
-    assert len(site.gateway.workers) == 1
+    site.gateway.wait_until(lambda: len(site.gateway.workers) == 1)
     worker.close()
     site.gateway.wait_until(lambda: not site.gateway.workers)  # although it is still connected
     run = site.begin("inngest-nb-double", 1)
@@ -77,7 +77,7 @@ def test_a_worker_that_closes_gets_no_more_work(serve: Serve, site: InngestSite)
 def test_steps_beyond_the_concurrency_wait(serve: Serve, site: InngestSite, via: str) -> None:
     worker = serve([held, double], url=site.url, via=via, concurrency=1)
     first = site.begin("inngest-nb-held")
-    until(lambda: worker.running)
+    until(lambda: worker.running == ("held: hold",))
     second = site.begin("inngest-nb-double", 1)
     until(lambda: second.in_flight == 1)
     assert worker.running == ("held: hold",)

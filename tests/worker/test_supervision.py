@@ -10,6 +10,7 @@ from inngest_site import InngestSite, Serve, until
 from served_workflows import double, go_on, held, twice
 
 import inngest_nb as inb
+from inngest_nb.worker._presence import Presence
 from inngest_nb.worker.transports import _connect
 
 TROUBLES = ("go_away", "fail", "hang")
@@ -78,10 +79,9 @@ def test_it_is_back_within_ten_seconds_with_the_pauses_that_the_sdk_makes(
 def test_it_comes_back_while_a_step_of_before_still_runs(serve: Serve, site: InngestSite) -> None:
     worker = serve([held, double], url=site.url)
     site.begin("inngest-nb-held")
-    until(lambda: worker.running)
-    site.go_away()
-    until(lambda: worker.state == "away")
-    site.come_back()
+    until(lambda: worker.running == ("held: hold",))
+    _refuse_until_given_up(site)
+    site.gateway.accept()
     until(lambda: worker.state == "active")
     assert worker.running == ("held: hold",)
     assert site.run("inngest-nb-double", 4) == 8
@@ -128,6 +128,16 @@ def test_a_server_that_wants_another_key_meanwhile_is_waited_for(
     site.engine.face._kind = "dev"
     site.gateway.accept()
     until(lambda: worker.state == "active")
+
+
+def test_a_refusal_that_comes_late_is_said_instead_of_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    presence = Presence("shop", "http://127.0.0.1:8288")
+    presence.wait_settled(0)
+    presence.away(inb.InngestAuthError("it rejected the key", status=401))
+    assert (presence.refusal, presence.state) == (None, "away")
+    assert caplog.messages == ["worker 'shop' waits for its server: it rejected the key"]
 
 
 def test_closing_does_not_wait_for_a_server_that_is_away(

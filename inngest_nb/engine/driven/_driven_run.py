@@ -73,6 +73,9 @@ class DrivenEngine(Services[Run]):
     def release(self, workflow_id: str) -> None:
         """Leave the run to the engine that keeps its events."""
 
+    def _at_exit(self) -> None:
+        """Say nothing of open runs, which are that engine's."""
+
 
 class Keeper(Protocol):
     """Who keeps the events of a driven run; called in the engine's threads."""
@@ -172,7 +175,9 @@ class DrivenRun:
 
     def close(self) -> None:
         """Stop the code where it is."""
-        self._run.suspend(EngineError("the request is over", workflow_id=self._run.workflow_id))
+        error = EngineError("the request is over", workflow_id=self._run.workflow_id)
+        if not self._run.suspend(error):
+            self._engine.forget(self._run)  # it has ended, and nobody saves that
         self._engine.loop.wake()
 
     # Called in the engine's threads

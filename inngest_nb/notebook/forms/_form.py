@@ -19,6 +19,7 @@ from inngest_nb.notebook.page import (
     bundle,
     close_widgets,
     confirm_changes,
+    hear_in_order,
     notice,
     output,
     shared_style,
@@ -109,6 +110,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
         above = (Area("inb-heading", title),) if heading else ()
         self.children = (*above, *children, self._listener_trouble, self._progress)
         for field in _fields_in(self):
+            hear_in_order(field)
             confirm_changes(field, "chosen" if "chosen" in field.keys else "value")
 
     def _button(
@@ -128,10 +130,16 @@ class Form(widgets.VBox):  # type: ignore[misc]
         # A layout that replaced another would leave that one in the kernel's memory.
         layout = widgets.Layout(width="auto", flex="0 0 auto")
         alike = shared_style(widgets.Button)
-        button = widgets.Button(description=text, button_style=style, layout=layout, style=alike)
-        button.add_class(f"inb-{text.lower().replace(' ', '-')}")
+        button = widgets.Button(
+            description=text,
+            button_style=style,
+            layout=layout,
+            style=alike,
+            _dom_classes=(f"inb-{text.lower().replace(' ', '-')}",),
+        )
         clicked, again = None if self.queues else button, waits or self.queues
         button.on_click(lambda _: self._start(doing, work, area, clicked=clicked, again=again))
+        hear_in_order(button)
         self._buttons.append(button)
         return button
 

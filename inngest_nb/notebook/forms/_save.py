@@ -60,6 +60,7 @@ class SaveForm(Form):
         wanted = id_in(workflow)
         self._draft = Draft.begin("")
         self._asked: Review | _Other | None = None
+        self._about: object = None  # what the form showed when that was asked
         self._attempt: WorkflowState | None = None  # a save of which nobody knows what came
         self._picker = Picker(store)
         self.workflow_id, self.remark = self._picker.field, self._picker.remark
@@ -146,7 +147,7 @@ class SaveForm(Form):
         elif self.edited:
             words = notice("ask", f"Apply your unsaved edits to {short(workflow_id)}?")
             other = _Other(workflow_id, stored)
-            self._ask(other, words, self.reapply, self.discard, self.cancel)
+            self._ask(other, self._facts(), words, self.reapply, self.discard, self.cancel)
         else:
             self._fill(_Other(workflow_id, stored))
 
@@ -180,10 +181,13 @@ class SaveForm(Form):
 
     # Asking before anything is written
 
-    def _ask(self, asked: Review | _Other, words: Markup, *choices: Any) -> None:
-        self._asked = asked
+    def _ask(self, asked: Review | _Other, about: object, words: Markup, *choices: Any) -> None:
+        """Ask something `about` what the form showed, unless it was edited since then."""
+        self._asked = None
         self.question.show(words)
         self.choices.children = choices
+        self._about, self._asked = about, asked
+        self._withdraw()
 
     def _ask_nothing(self) -> None:
         if self._asked is not None:
@@ -195,13 +199,13 @@ class SaveForm(Form):
 
     def _withdraw(self) -> None:
         """Take a question back once the form says something else than it was asked about."""
-        if self._asked is not None:
+        if self._asked is not None and self._facts() != self._about:
             self._ask_nothing()
             self.question.show(notice("note", "The form was edited: review the changes again"))
 
     def _review(self) -> None:
         self._ask_nothing()
-        held, typed = self._draft.root.workflow_id, self._typed_id()
+        about, held, typed = self._facts(), self._draft.root.workflow_id, self._typed_id()
         if not held and typed:
             self._draft = Draft.begin(typed)  # what the store has of it, saving will see
         elif held != typed or not typed:
@@ -218,7 +222,7 @@ class SaveForm(Form):
         verb = "Save" if review.over else "Create"
         line = "updated_at will be set to now."
         words = notice("ask", f"{verb} {short(typed)}?", line, changes=review.changes)
-        self._ask(review, words, self.save, self.cancel)
+        self._ask(review, about, words, self.save, self.cancel)
 
     # Writing
 
@@ -272,7 +276,8 @@ class SaveForm(Form):
         if other.state and over is None:
             headline = f"{name} was created by someone else; nothing was saved"
         found = difference(over, other.state) if other.state else []
-        self._ask(other, notice("warn", headline, *filter(None, [line]), changes=found), *choices)
+        words = notice("warn", headline, *filter(None, [line]), changes=found)
+        self._ask(other, self._facts(), words, *choices)
 
     def _reapply(self) -> None:
         """Show what the store has, with the edits applied to it."""

@@ -6,7 +6,7 @@ import typing
 from inngest_nb.notebook.page._diff import Change, Line, change_of, changes
 from inngest_nb.notebook.page._errands import Errands
 from inngest_nb.notebook.page._finding import having, words_of
-from inngest_nb.notebook.page._hearing import as_running_cell, confirm_changes
+from inngest_nb.notebook.page._hearing import as_running_cell, confirm_changes, hear_in_order
 from inngest_nb.notebook.page._html import bundle, fragment, output
 
 if typing.TYPE_CHECKING:
@@ -44,6 +44,7 @@ __all__ = [
     "filling",
     "fragment",
     "having",
+    "hear_in_order",
     "notice",
     "output",
     "row",

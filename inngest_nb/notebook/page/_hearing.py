@@ -1,4 +1,4 @@
-"""Being heard: fields while a cell awaits, and messages from threads."""
+"""Being heard: widgets in their order, fields while a cell awaits, and messages from threads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["as_running_cell", "confirm_changes"]
+__all__ = ["as_running_cell", "confirm_changes", "hear_in_order"]
+
+
+def hear_in_order(widget: Any) -> None:
+    """Handle what a page says to a widget where the page asked for it, as all it says to others.
+
+    ipykernel 7.4 takes the thread (a subshell) that last wrote to the widget instead: a click then
+    overtakes what was typed into a field before it, and is lost where that subshell has ended.
+    """
+    if hasattr(widget.comm, "_reply_subshell_for"):  # which has no public name
+        widget.comm._reply_subshell_for = lambda data, asked_for: asked_for  # noqa: SLF001
 
 
 def confirm_changes(field: Any, trait: str) -> None:

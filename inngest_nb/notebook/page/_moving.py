@@ -9,6 +9,8 @@ import anywidget
 import traitlets
 from markupsafe import Markup
 
+from inngest_nb.notebook.page._hearing import hear_in_order
+
 __all__ = ["MovingPicture"]
 
 
@@ -31,6 +33,7 @@ class MovingPicture(anywidget.AnyWidget):
         super().__init__(asks=asks)
         self.look()
         self.on_msg(lambda *_: self.look())
+        hear_in_order(self)
 
     def look(self) -> None:
         """Show the picture as it is now."""

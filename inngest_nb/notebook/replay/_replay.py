@@ -18,7 +18,16 @@ from inngest_nb.frames import activity_frame, default_store, state_of
 from inngest_nb.history import is_end, steps_of
 from inngest_nb.notebook.forms import Form, PayloadField, complaint
 from inngest_nb.notebook.live import resume_text
-from inngest_nb.notebook.page import Area, bundle, filling, fragment, notice, output, row
+from inngest_nb.notebook.page import (
+    Area,
+    bundle,
+    filling,
+    fragment,
+    hear_in_order,
+    notice,
+    output,
+    row,
+)
 from inngest_nb.notebook.replay._moments import Moment, moments_of, plain_moments, state_at
 from inngest_nb.state import UNSET, EventType, WorkflowState
 from inngest_nb.store import MemoryStore, WorkflowStore
@@ -141,6 +150,7 @@ class Replay(Form):
         button = widgets.Button(description=text, layout=widgets.Layout(width="auto"))
         button.add_class(f"inb-{text.lower()}")
         button.on_click(lambda _: self._step(by))
+        hear_in_order(button)
         return button
 
     def _step(self, by: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import inngest
 
 from inngest_nb.api import AsyncInngestAPI, checks, milliseconds_of
-from inngest_nb.engine.basics import name_of
+from inngest_nb.engine.basics import describe, name_of
 from inngest_nb.engine.driven import (
     Activity,
     Child,
@@ -23,6 +23,7 @@ from inngest_nb.errors import (
     NonDeterminismError,
     PayloadTooLargeError,
     PayloadTypeError,
+    WorkflowCodeError,
 )
 from inngest_nb.state import UNSET, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.worker._running import Running
@@ -44,6 +45,9 @@ from inngest_nb.worker.steps._steps import (
 
 CANCELED = "nb/workflow.canceled"
 
+# What no other attempt of the request would make good.
+_FOR_GOOD = (WorkflowCodeError, PayloadTooLargeError)
+
 
 class Served(NamedTuple):
     """What the functions of a worker share.
@@ -63,10 +67,10 @@ class Served(NamedTuple):
 async def drive(served: Served, fn: Callable[..., Any], ctx: inngest.Context) -> Any:
     """Return the result of a workflow's run, or raise what the SDK reports instead."""
     try:
-        driven = _Drive(served, fn, ctx)
+        request = _Drive(served, fn, ctx)
     except (PayloadTypeError, ValueError, TypeError, OverflowError) as error:  # as it always will
         raise _sdk.run_failed(Failure(type(error).__name__, str(error), "")) from None
-    return await driven.answer()
+    return await request.answer()
 
 
 class _Drive:
@@ -116,12 +120,12 @@ class _Drive:
             if run.has_ended:
                 return await self._end()
             reports = await self._reports(answers.steps(run))
-            self._tell()
+            self._tell(run.state)
             raise _sdk.reported(reports, race=answers.is_parallel)
-        except (NonDeterminismError, asyncio.CancelledError):
-            raise  # with other code, or a worker that stays, the run may go on
-        except (EngineError, PayloadTooLargeError) as error:
-            raise _sdk.run_failed(Failure(type(error).__name__, str(error), "")) from None
+        except _FOR_GOOD as error:  # after others, such as a worker that is closed, it may go on
+            text = describe(error)
+            self._tell(run.state.replace(status=WorkflowStatus.FAILED, result=None, error=text))
+            raise _sdk.run_failed(Failure(type(error).__name__, text, "")) from None
         finally:
             run.close()
 
@@ -146,7 +150,7 @@ class _Drive:
             return [_sdk.done(step.name, step.version) for step in markers[:1]]
         wanted = [step for step in steps if not _is_dropped(step)]
         if not wanted:
-            raise EngineError(
+            raise WorkflowCodeError(
                 "the workflow waits for something that is no activity, signal, timer or child "
                 "workflow, so nothing would ever wake it"
             )
@@ -200,11 +204,11 @@ class _Drive:
         for call in run.wanted.calls:
             if isinstance(call, Child) and not call.order.detached:
                 await self._cancel(call)
-        self._tell()
         state = run.state
+        check_result("the workflow's result", state.result)
+        self._tell(state)
         if state.status is not WorkflowStatus.COMPLETED:
             raise _sdk.run_failed(self._failure(state))
-        check_result("the workflow's result", state.result)
         if "parent" in self._data:
             return sealed("result", state.result) | self._times()
         return state.result
@@ -222,13 +226,13 @@ class _Drive:
         name = child.child_id()
         await self._served.api.send(CANCELED, {"workflow_id": name}, id=f"{name} canceled")
 
-    def _tell(self) -> None:
+    def _tell(self, state: WorkflowState) -> None:
         if self._served.saw is not None:
-            self._served.saw(self._run.state)
+            self._served.saw(state)
 
     def _function_id(self, child: Child) -> str:
         if child.name not in self._served.names:
-            raise EngineError(
+            raise WorkflowCodeError(
                 f"{child.name!r} is called as a child workflow, but this worker does not serve "
                 f"it: pass it to serve_on_inngest, too"
             )

@@ -34,10 +34,10 @@ def check_run(steps: int, answers: dict[str, Any], result: Any = None) -> None:
 
     `result` is about to join the others.
     """
-    if steps > MOST_STEPS:
+    if steps >= MOST_STEPS:
         raise PayloadTooLargeError(
-            f"the workflow needs more than {MOST_STEPS:,} steps, which is all that Inngest takes "
-            f"of one run: {_INSTEAD}"
+            f"the workflow needs {MOST_STEPS:,} steps or more, and Inngest calls a run no more "
+            f"after that many: {_INSTEAD}"
         )
     size = len(wire.encode_json(answers)) + len(wire.encode_json(result))
     if size > MOST_RUN_BYTES - _MORE * (len(answers) + 1):
