@@ -110,6 +110,10 @@ class OnInngest:
         ops = [op for op in self.ops(run) if op["op"] in ("StepRun", "StepFailed")]
         return Counter(op["displayName"] for op in ops if not is_dropped(op))
 
+    def names(self, run: Run, op: str) -> list[str]:
+        """Return the names of the steps that were reported with an opcode, each once."""
+        return [*dict.fromkeys(each["displayName"] for each in self.ops(run) if each["op"] == op)]
+
     def exchanges(self, run: Run) -> list[Exchange]:
         """Return the requests of one run."""
         return [each for each in self.inngest.requests if each.run_id == run.id]
@@ -137,6 +141,19 @@ class OnInngest:
             later = self.ask(last, steps=run.steps)  # with those that came meanwhile
             assert _lasting(later.body) == _lasting(last.answer.body), (later, last.answer)
             check_history(self.functions[run.function.short], self.states[run.id])
+
+
+def same_as_executor(fn: Code, given: Any = None) -> tuple[Any, str]:
+    """Run a workflow on both engines, and return the result and the error that both have.
+
+    In real time: in the other, the end of a limit comes at once, whatever runs within it.
+    """
+    expected = on_executor(fn, given)
+    with OnInngest(fn, virtual=False) as on:
+        ended = on.ended(on.run(fn, given))
+        on.check_replays()
+    assert ended == expected
+    return ended.result, ended.error
 
 
 def is_dropped(op: dict[str, Any]) -> bool:

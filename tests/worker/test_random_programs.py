@@ -132,7 +132,7 @@ def _like(one: Any, other: Any) -> bool:
 @pytest.mark.parametrize("plain", [False, True], ids=["async", "plain"])
 def test_random_programs_end_as_their_model_says(plain: bool) -> None:
     @settings(
-        max_examples=MANY or 20,
+        max_examples=MANY or 15,
         derandomize=not MANY,
         database=None,
         deadline=None,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from driven_workflows import types_plainly
 from inngest_engine import InngestEngine, Run
 from inngest_engine_runs import MOST_RUN_BYTES
 from small_workflows import add_one, double, refuse, waits_and_returns, waits_for_ever
-from two_engines import OnInngest, error_of, on_executor
+from two_engines import OnInngest, error_of, on_executor, same_as_executor
 from worker_runs import signal, start
 
 from inngest_nb import (
@@ -31,24 +31,6 @@ from inngest_nb.errors import NonRetryableError, PayloadTypeError
 from inngest_nb.worker.steps import _limits
 
 FAST = RetryPolicy(max_attempts=3, initial_interval=0.01)
-
-
-def names_of(on: OnInngest, run: Run, op: str) -> list[str]:
-    """Return the names of the steps that were reported with an opcode, each once."""
-    return [*dict.fromkeys(each["displayName"] for each in on.ops(run) if each["op"] == op)]
-
-
-def same_as_executor(fn: Callable[..., Any], given: Any = None) -> tuple[Any, str]:
-    """Run a workflow on both engines, and return the result and the error that both have.
-
-    In real time: in the other, the end of a limit comes at once, whatever runs within it.
-    """
-    expected = on_executor(fn, given)
-    with OnInngest(fn, virtual=False) as on:
-        ended = on.ended(on.run(fn, given))
-        on.check_replays()
-    assert ended == expected
-    return ended.result, ended.error
 
 
 # Row: activity attempt
@@ -93,8 +75,8 @@ def test_an_attempt_is_a_step_of_its_name_and_number_that_says_when_it_ended() -
 
     with OnInngest(workflow) as on:
         run = on.run(workflow)
-        assert names_of(on, run, "StepRun") == ["1:add_one", "2:fails_once #2"]
-        assert names_of(on, run, "StepFailed") == ["2:fails_once"]
+        assert on.names(run, "StepRun") == ["1:add_one", "2:fails_once #2"]
+        assert on.names(run, "StepFailed") == ["2:fails_once"]
         ends = {e.seq: e for e in on.states[run.id].history if e.type == "activity_completed"}
         (data,) = [op["data"] for op in on.ops(run) if op["displayName"] == "1:add_one"]
         assert datetime.fromisoformat(data["at"]) == ends[1].timestamp
@@ -115,12 +97,12 @@ def test_the_pauses_of_a_policy_are_sleep_steps_and_its_jitter_is_drawn_once() -
         run = on.run(workflow)
         assert error_of(run) == "activity 'refuse' failed after 4 attempts: ValueError: no"
         pauses = [f"1:refuse pause {n}" for n in (1, 2, 3)]
-        assert names_of(on, run, "Sleep") == pauses
-        assert names_of(on, run, "StepFailed") == [
+        assert on.names(run, "Sleep") == pauses
+        assert on.names(run, "StepFailed") == [
             "1:refuse",
             *(f"1:refuse #{n}" for n in (2, 3, 4)),
         ]
-        assert not names_of(on, run, "StepError")
+        assert not on.names(run, "StepError")
         # Each pause is that of the failure before it, in the history, too, and is not cut short.
         fails = [e for e in on.states[run.id].history if e.type == "activity_failed"]
         starts = [e for e in on.states[run.id].history if e.type == "activity_started"]
@@ -364,6 +346,23 @@ def test_a_receiver_that_gave_up_loses_no_signal(seed: int) -> None:
         on.check_replays()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_look_that_comes_after_the_receiver_gave_up_loses_no_signal(seed: int) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        got: list[Any] = []
+        while len(got) < 3:
+            try:
+                got.append(await ctx.receive_signal("go", timeout=0.05))
+            except TimeoutError:
+                await ctx.sleep(3)
+        return got
+
+    with OnInngest(workflow, shuffle=random.Random(seed)) as on:
+        run = on.run(workflow, None, [Signal("go", n) for n in range(3)])
+        assert run.output == [0, 1, 2]
+        on.check_replays()
+
+
 def test_a_signal_to_another_workflow_wakes_nobody() -> None:
     with OnInngest(waits_and_returns) as on:
         with on.inngest.clock.hold():
@@ -429,8 +428,9 @@ def test_a_version_is_a_step_that_the_run_keeps() -> None:
     with OnInngest(workflow) as on:
         run = on.run(workflow)
         assert run.output == [1, 1, 2]
+        assert on.states[run.id].history[1].versions == {"weigh": 1}
         # The last one would be one, too, if anything came after it.
-        steps = [name for name in names_of(on, run, "StepRun") if "version" in name]
+        steps = [name for name in on.names(run, "StepRun") if "version" in name]
         assert steps == ["version:weigh"]
         on.check_replays()
 
@@ -653,6 +653,48 @@ def test_nobody_waits_for_an_attempt_that_lost_its_race() -> None:
         assert ended.wait(20)
 
 
+@pytest.mark.parametrize("first", ["failure", "timer", "signal"])
+def test_what_comes_first_counts_at_once_while_an_attempt_goes_on(first: str) -> None:
+    go_on = threading.Event()
+
+    def goes_on() -> None:
+        assert go_on.wait(60)
+
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        others = {
+            "failure": lambda: ctx.execute_activity(refuse, "no"),
+            "timer": lambda: ctx.sleep(0.01),
+            "signal": lambda: ctx.receive_signal("go"),
+        }
+        tasks = [asyncio.ensure_future(ctx.execute_activity(goes_on))]
+        tasks.append(asyncio.ensure_future(others[first]()))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return [task.done() for task in tasks]
+
+    with OnInngest(workflow, virtual=False) as on:
+        try:
+            run = on.run(workflow, None, [Signal("go")])
+            assert run.output == [False, True]
+        finally:
+            go_on.set()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_attempt_that_nobody_waited_for_has_no_end_in_the_history(seed: int) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        race = [asyncio.ensure_future(ctx.execute_activity(double, n)) for n in range(4)]
+        await asyncio.wait(race, return_when=asyncio.FIRST_COMPLETED)
+        for task in race:
+            task.cancel()
+        await ctx.sleep(5)
+
+    with OnInngest(workflow, shuffle=random.Random(seed)) as on:
+        run = on.run(workflow)
+        ends = [e for e in on.states[run.id].history if e.type == "activity_completed"]
+        assert ends
+        assert None not in [event.result for event in ends]
+
+
 # Row: limits
 
 
@@ -679,7 +721,7 @@ def test_a_result_of_more_than_4_mb_fails_its_activity_with_what_to_do() -> None
         run = on.run(workflow)
         assert "PayloadTooLargeError: the result of activity 'much' has 4,194," in error_of(run)
         assert "with an Executor" in error_of(run)
-        assert names_of(on, run, "StepFailed") == ["1:much"]
+        assert on.names(run, "StepFailed") == ["1:much"]
 
 
 def test_a_run_with_more_results_than_inngest_takes_fails_with_what_to_do(
@@ -737,6 +779,24 @@ def test_code_that_never_yields_holds_up_its_own_run_only() -> None:
         finally:
             go_on.set()
         assert on.inngest.ended(held_up).output == "in the end"
+
+
+def test_a_request_says_nothing_of_what_the_code_has_not_looked_at_yet(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        pairs = [asyncio.gather(*map(naps, (n, n))) for n in range(3)]
+        await asyncio.wait(pairs)
+        return [pair.result() for pair in pairs]
+
+    async def naps(number: int) -> int:
+        await asyncio.sleep(number)
+        return number
+
+    with OnInngest(workflow) as on:
+        assert on.run(workflow).output == [[0, 0], [1, 1], [2, 2]]
+    gc.collect()
+    assert [record for record in caplog.records if "retrieved" in record.getMessage()] == []
 
 
 # Cost
