@@ -10,7 +10,7 @@ import pytest
 from driven_workflows import TRIES
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from replayed_workflows import alike
+from replayed_workflows import WORKFLOWS, alike
 from two_engines import Ended, OnInngest, on_executor
 
 # How many orders of answers are tried of all workflows: some, always the same ones, or as many new
@@ -37,6 +37,19 @@ def check(name: str, shuffle: random.Random | None) -> None:
 @pytest.mark.parametrize("name", TRIES)
 def test_it_ends_as_with_the_executor(name: str) -> None:
     check(name, None)
+
+
+def test_calls_that_never_end_hold_up_nothing() -> None:
+    fn, given, signals = WORKFLOWS["everything"]
+    expects = on_executor(fn, given, signals)
+    with OnInngest(
+        fn, virtual=False
+    ) as on:  # its losers go on: in the other time that stands still
+        run = on.run(fn, given, signals)
+        assert run.status == "COMPLETED"
+        assert alike(run.output, expects.result), (run.output, expects.result)
+        assert on.ended(run).made == expects.made
+        on.check_replays()
 
 
 @pytest.mark.timeout(0)  # a long time, if many are asked for

@@ -224,7 +224,8 @@ class _Drive:
     async def _cancel(self, child: Child) -> None:
         """Cancel a child's run, if there is one."""
         name = child.child_id()
-        await self._served.api.send(CANCELED, {"workflow_id": name}, id=f"{name} canceled")
+        once = f"{self._run.state.run_id} {name} canceled"  # another run may name one alike
+        await self._served.api.send(CANCELED, {"workflow_id": name}, id=once)
 
     def _tell(self, state: WorkflowState) -> None:
         if self._served.saw is not None:
