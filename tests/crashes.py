@@ -44,7 +44,7 @@ class Lives:
 
 def wait_until_saved(store: CheckedStore, handle: WorkflowHandle) -> None:
     """Wait for all events but starts of activities, which are saved with the next of the others."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         stored = store.load(handle.id)
         saved = len(stored.history) if stored else 0

@@ -47,7 +47,7 @@ def save_all(store: AppendingStore, states: Iterable[WorkflowState]) -> None:
 
 def ids(explorer: Any) -> list[str]:
     """Return the ids of the rows that are shown."""
-    return [row["id"] for row in explorer.table.page["rows"]]
+    return [row["id"] for row in explorer.table.rows]
 
 
 def ask(explorer: Any, **content: Any) -> None:

@@ -44,7 +44,9 @@ def read(text: str, variables: Json) -> list[Field]:
 
 
 def shown(value: Any, asked: Field, kind: str) -> Any:
-    """Return of a value what is asked for."""
+    """Return of a value what is asked for; a part that takes work may be a function."""
+    if callable(value):
+        value = value()
     if isinstance(value, list):
         return [shown(each, asked, kind) for each in value]
     if not asked.parts or value is None:

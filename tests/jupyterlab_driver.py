@@ -53,6 +53,10 @@ _START_RUN_ALL = """() => {
     window.jupyterapp.commands.execute('notebook:run-all-cells')
         .finally(() => { window.everyCellRan = true; });
 }"""
+_EXECUTE_UNSEEN = """code => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    return kernel.requestExecute({code, silent: true, store_history: false}).done.then(() => null);
+}"""
 _OPEN = """path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(opened => {
     for (const other of [...window.jupyterapp.shell.widgets('main')])
         if (other !== opened) other.dispose();
@@ -135,6 +139,11 @@ class LabPage:
     def wait_run_all(self, within: float = 60) -> None:
         """Return when the cells that `start_run_all` started are done."""
         self.page.wait_for_function("() => window.everyCellRan", timeout=within * 1000)
+
+    def set_in_kernel(self, name: str, value: str) -> None:
+        """Set an environment variable in the kernel, unseen by the notebook."""
+        code = f"import os; os.environ[{name!r}] = {value!r}; del os"
+        self.page.evaluate(_EXECUTE_UNSEEN, code)
 
     @property
     def is_running(self) -> bool:

@@ -44,7 +44,7 @@ class ManualClock:
 
     def wait_for_timers(self, count: int) -> list[float]:
         """Return, once so many timers are armed, in how many seconds each is due."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         with self._changed:
             while len(self._timers) < count:
                 left = deadline - time.monotonic()

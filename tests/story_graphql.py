@@ -31,6 +31,8 @@ from story_state import State
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 
+# What the schema says always to be there: where it is not, nothing else is told either.
+_NEVER_NULL = ("eventV2",)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _APP = "0ed9ab0f-8bdc-536d-8d7a-4b4e36215c7d"
 # The only skipped run that was recorded, under the only question that shows it.
@@ -105,19 +107,21 @@ class GraphQL:
             given = json.loads(body)
         except ValueError:
             return 400, TEXT, {"errors": [{"message": "transport not supported"}], "data": None}
-        data: Json = {}
+        data: Json | None = {}
         errors = []
         try:
             for field in read(given["query"], given.get("variables") or {}):
                 if field.name not in self._fields:
                     raise UnknownFieldError(field, "Query")
+                found = None
                 try:
-                    data[field.shown_as] = shown(
-                        self._fields[field.name](field.given), field, field.name
-                    )
+                    found = shown(self._fields[field.name](field.given), field, field.name)
                 except RefusedError as refused:
-                    data[field.shown_as] = None
                     errors.append({"message": str(refused), "path": [field.shown_as]})
+                    if field.name in _NEVER_NULL:
+                        data = None
+                if data is not None:
+                    data[field.shown_as] = found
         except UnknownFieldError as error:
             return 422, JSON, {"errors": [error.said], "data": None}
         return 200, JSON, ({"errors": errors} if errors else {}) | {"data": data}
@@ -131,6 +135,7 @@ class GraphQL:
         row = self._found(given["runID"])
         item, detail = row.shown(row.record.item), row.shown(row.record.detail)
         trigger = item["trigger"]
+        has_begun = detail["startedAt"] != item["startedAt"]  # which is when it was scheduled
         batch = trigger.get("batchId")
         made = time_text(_EPOCH + timedelta(milliseconds=milliseconds_of(batch))) if batch else None
         function = item["function"]
@@ -140,7 +145,7 @@ class GraphQL:
             "id": row.id,
             "status": row.status,
             "queuedAt": _short(item["queuedAt"]),
-            "startedAt": None if row.status == "QUEUED" else _short(detail["startedAt"]),
+            "startedAt": _short(detail["startedAt"]) if has_begun else None,
             "endedAt": _short(item.get("endedAt")),
             "eventName": None,
             "isBatch": bool(trigger.get("isBatch")),
@@ -168,19 +173,9 @@ class GraphQL:
         return found
 
     def _event(self, given: Json) -> Json:
-        event = self.state.event.get(given["id"])
+        event = self.state.event.get(given["id"]) or self.state.internal(given["id"])
         if event is None:
             raise RefusedError("event not found")
-        runs = [
-            {
-                "id": row.id,
-                "status": row.status,
-                "function": self._run({"runID": row.id})["function"],
-            }
-            for row in self.state.runs_of(given["id"])
-        ]
-        if given["id"] == _SKIPPED[0]:
-            runs += _SKIPPED[1]
         raw = {name: event[name] for name in ("data", "id", "name", "ts")}
         sent = _EPOCH + timedelta(milliseconds=event["ts"])
         return {
@@ -189,8 +184,19 @@ class GraphQL:
             "raw": json.dumps(raw | {"v": event.get("v")}, separators=(",", ":")),
             "occurredAt": _short(time_text(sent)),
             "receivedAt": event["received_at"],
-            "runs": runs,
+            "runs": lambda: self._runs_of(event["internal_id"]),
         }
+
+    def _runs_of(self, event_id: str) -> list[Json]:
+        runs = [
+            {
+                "id": row.id,
+                "status": row.status,
+                "function": self._run({"runID": row.id})["function"],
+            }
+            for row in self.state.runs_of(event_id)
+        ]
+        return runs + (_SKIPPED[1] if event_id == _SKIPPED[0] else [])
 
     def _workers(self, given: Json) -> Json:
         nodes = self.workers[: given["first"]]

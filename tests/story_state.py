@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from story_lists import RefusedError, RunList
@@ -24,6 +24,7 @@ from story_records import (
     time_text,
 )
 
+_INVOKED = "inngest/function.invoked"
 _ENV = "00000000-0000-4000-b000-000000000000"
 _NO_ENV = "00000000-0000-0000-0000-000000000000"
 # A cancelled run's end is so much later in lists than it was.
@@ -63,6 +64,18 @@ class State:
         """Return the runs of an event, the last one first."""
         rows = [self.runs.rows[run_id] for run_id in self._of_event.get(event_id, ())]
         return sorted(rows, key=lambda row: (row.start_ns, row.id), reverse=True)
+
+    def internal(self, event_id: str) -> Json | None:
+        """Return an event that Inngest made, of which only the runs are known."""
+        for row in self.runs_of(event_id):
+            function = self.function(row.record.item["function"]["id"])
+            names = [each["value"] for each in function["triggers"] if each["type"] == "EVENT"]
+            name = next((name for name in names if name.startswith("inngest/")), _INVOKED)
+            at = milliseconds_of(event_id)
+            sent = datetime.fromtimestamp(at / 1000, UTC)
+            known = {"internal_id": event_id, "id": event_id, "received_at": time_text(sent)}
+            return known | {"name": name, "data": {}, "ts": at}
+        return None
 
     def function(self, name: str) -> Json:
         """Find a function by its short id."""
@@ -118,7 +131,7 @@ class State:
             raise RefusedError("Input data is required", "missing_field")
         if idempotency_key in self._keys:
             return self._keys[idempotency_key], True
-        event = self._keep({"name": "inngest/function.invoked", "data": data})
+        event = self._keep({"name": _INVOKED, "data": data})
         run_id = self._queue(known["id"], known["name"], event)
         if idempotency_key:
             self._keys[idempotency_key] = run_id

@@ -65,8 +65,12 @@ class DirectWorker:
 
     def close(self) -> None:
         self._inngest.unregister(self)
-        asyncio.run_coroutine_threadsafe(self._api.aclose(), self._inngest.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self._inngest.loop).result(10)
         self.engine.close()
+
+    async def _close(self) -> None:
+        await self._inngest.executor.close()  # requests of runs that have ended without them
+        await self._api.aclose()
 
 
 @contextmanager

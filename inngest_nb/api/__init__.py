@@ -27,6 +27,7 @@ from inngest_nb.api.basics._values import (
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.api.reading._kept import Kept
 from inngest_nb.api.reading._moments import milliseconds_of
+from inngest_nb.api.reading._starts import begun, halves, starts_of
 from inngest_nb.api.reading._windows import Cache, Reading, runs_in
 from inngest_nb.api.states._run_store import RunStore
 
@@ -55,10 +56,13 @@ __all__ = [
     "Trigger",
     "Wait",
     "Worker",
+    "begun",
     "check_api",
     "checks",
+    "halves",
     "keep_partial",
     "milliseconds_of",
     "quirks",
     "runs_in",
+    "starts_of",
 ]

@@ -29,7 +29,16 @@ from inngest_nb.api.basics._values import (
     Wait,
     Worker,
 )
-from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _health, _runs
+from inngest_nb.api.calls import (
+    _acting,
+    _at_once,
+    _catalog,
+    _events,
+    _features,
+    _graphql,
+    _health,
+    _runs,
+)
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.errors import InngestError
 from inngest_nb.store.http import (
@@ -123,6 +132,10 @@ class AsyncInngestAPI(HttpAPI):
         """Return one event by the server's id."""
         return await self._run(_events.event(self._server, event_id))
 
+    async def event_names(self, event_ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of events by their event_ids, as far as GraphQL tells them."""
+        return await self._run(_at_once.event_names(self._server, event_ids))
+
     async def event_runs(self, event_id: str, *, output: bool = False) -> Found[Run]:
         """Return the runs that an event triggered, at most 40."""
         page = await self.event_runs_page(event_id, output=output)
@@ -176,6 +189,10 @@ class AsyncInngestAPI(HttpAPI):
     async def run(self, run_id: str, *, output: bool = True) -> Run:
         """Return one run."""
         return await self._run(_runs.run(self._server, run_id, output=output))
+
+    async def first_executions(self, run_ids: Iterable[str]) -> dict[str, datetime | None]:
+        """Return when runs were first executed, as far as GraphQL tells it."""
+        return await self._run(_at_once.first_executions(self._server, run_ids))
 
     async def trace(self, run_id: str, *, output: bool = True) -> Trace:
         """Return what a run did, step by step."""

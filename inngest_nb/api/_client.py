@@ -29,7 +29,16 @@ from inngest_nb.api.basics._values import (
     Wait,
     Worker,
 )
-from inngest_nb.api.calls import _acting, _catalog, _events, _features, _graphql, _health, _runs
+from inngest_nb.api.calls import (
+    _acting,
+    _at_once,
+    _catalog,
+    _events,
+    _features,
+    _graphql,
+    _health,
+    _runs,
+)
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.store.http import LIMITS, NoCookies, Response, drive, in_time, keep_open, receive
 
@@ -156,6 +165,14 @@ class InngestAPI(HttpAPI):
         """Return one event by its `event_id`. The server caches it for 5 seconds."""
         return self._run(_events.event(self._server, event_id))
 
+    def event_names(self, event_ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of events by their event_ids, 400 in a request.
+
+        Only GraphQL tells them without the events' data: where that is off, the dict is empty, and
+        events that it does not tell are not in it.
+        """
+        return self._run(_at_once.event_names(self._server, event_ids))
+
     def event_runs(self, event_id: str, *, output: bool = False) -> Found[Run]:
         """Return the runs that an event triggered, also as part of a batch, at most 40.
 
@@ -236,6 +253,14 @@ class InngestAPI(HttpAPI):
         `original_run_id` are None.
         """
         return self._run(_runs.run(self._server, run_id, output=output))
+
+    def first_executions(self, run_ids: Iterable[str]) -> dict[str, datetime | None]:
+        """Return when runs were first executed, which lists lack, 200 in a request.
+
+        It is None for a run that never was. Only GraphQL tells it for many at once: where that is
+        off, the dict is empty, and runs that it does not tell are not in it.
+        """
+        return self._run(_at_once.first_executions(self._server, run_ids))
 
     def trace(self, run_id: str, *, output: bool = True) -> Trace:
         """Return what a run did, step by step; without `output` there are no inputs and outputs."""

@@ -154,8 +154,8 @@ def worker(
     workflows. The event key is read from INNGEST_EVENT_KEY.
 
     With --on inngest, a real Inngest server's engine runs the workflows, in workers such as this
-    one. Its address and keys are read from INNGEST_API_BASE_URL, INNGEST_SIGNING_KEY and
-    INNGEST_EVENT_KEY.
+    one. Its address and keys are read from INNGEST_BASE_URL (or INNGEST_DEV), INNGEST_SIGNING_KEY
+    and INNGEST_EVENT_KEY.
     """
     from inngest_nb.cli._worker import run_on_inngest, run_worker
 

@@ -25,6 +25,7 @@ from inngest_nb.history._steps import (
 )
 from inngest_nb.history._times import (
     END_STATUS,
+    ON_INNGEST,
     OPEN,
     OPEN_STEPS,
     Times,
@@ -33,11 +34,13 @@ from inngest_nb.history._times import (
     moment,
     recorded,
     times_of,
+    went_back,
 )
 from inngest_nb.history._waits import signals_text, waiting_text
 
 __all__ = [
     "END_STATUS",
+    "ON_INNGEST",
     "OPEN",
     "OPEN_STEPS",
     "Activity",
@@ -65,4 +68,5 @@ __all__ = [
     "steps_of",
     "times_of",
     "waiting_text",
+    "went_back",
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 
 __all__ = [
     "END_STATUS",
+    "ON_INNGEST",
     "OPEN",
     "Times",
     "is_end",
@@ -17,7 +19,11 @@ __all__ = [
     "moment",
     "recorded",
     "times_of",
+    "went_back",
 ]
+
+# How the name of a workflow begins in the copy of a run that Inngest's engine keeps.
+ON_INNGEST = "inngest/"
 
 # What a run has become with the event that ended it.
 END_STATUS = {
@@ -78,6 +84,18 @@ def times_of(state: WorkflowState) -> Times:
 def is_end(event: HistoryEvent) -> bool:
     """Tell whether an event ended its run."""
     return event.type in END_STATUS
+
+
+def went_back(history: Sequence[HistoryEvent]) -> bool:
+    """Tell whether the clock went backwards between two events.
+
+    It cannot be told of the copy of a run on Inngest: its events have the order in which the code
+    learned of them, and the times of several workers.
+    """
+    if history and str(history[0].workflow).startswith(ON_INNGEST):
+        return False
+    times = [event.timestamp for event in history if event.timestamp]
+    return any(later < earlier for earlier, later in pairwise(times))
 
 
 def is_finished(status: str) -> bool:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from inngest_nb import words
-from inngest_nb.errors import InngestNbError
+from inngest_nb.errors import InngestError, InngestNbError
 
 __all__ = ["attach", "detach"]
 
@@ -20,6 +20,7 @@ __all__ = ["attach", "detach"]
 _SHOWN_AS_TIMELINE = (
     ("inngest_nb.state", "WorkflowState"),
     ("inngest_nb.engine._handle", "WorkflowHandle"),
+    ("inngest_nb.worker._handle", "InngestHandle"),
 )
 _SHOWN_AS_FINDINGS = ("inngest_nb.findings", "Checkup")
 _SHOWN_AS_NOTICE = ("inngest_nb.worker._worker", "InngestWorker")
@@ -55,10 +56,13 @@ def detach(shell: Any) -> None:
         del InngestNbError._render_traceback_  # type: ignore[attr-defined]
 
 
-def _timeline_html(workflow: Any) -> str:
+def _timeline_html(workflow: Any) -> str | None:
     from inngest_nb.notebook.timeline import timeline
 
-    return timeline(workflow)._repr_mimebundle_()["text/html"]
+    try:
+        return timeline(workflow)._repr_mimebundle_()["text/html"]
+    except InngestError:
+        return None  # the server of a handle's run is away: the repr is left
 
 
 def _findings_html(checkup: Any) -> str:

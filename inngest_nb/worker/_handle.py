@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any
 
-from inngest_nb.api import InngestAPI, Run, RunError, RunStore
+from inngest_nb.api import InngestAPI, Run, RunStore
 from inngest_nb.engine.basics import (
     Duration,
     arguments,
@@ -26,6 +26,7 @@ from inngest_nb.errors import (
     WorkflowCanceledError,
     WorkflowFailedError,
 )
+from inngest_nb.history import END_STATUS, OPEN
 from inngest_nb.state import EventType, HistoryEvent, Signal, WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore
 from inngest_nb.store.ids import check_id
@@ -65,8 +66,8 @@ class InngestHandle:
         handle = worker.start(order, input={"amount": 42})
         result = await handle
 
-    It asks the server, also while that has no worker. Neither a timeout nor canceling the task that
-    awaits the handle cancels the run.
+    It asks the server, so it also works while no worker is there. Neither a timeout nor canceling
+    the task that awaits the handle cancels the run. In a cell it is shown as a timeline.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class InngestHandle:
         """The state now: the copy in the worker's store, else what the server shows of the run."""
         copy = None if self._store is None else self._store.load(self.id)
         if copy is not None and copy.run_id == self.run_id:
-            return copy
+            return self._with_unseen_end(copy) if copy.status in OPEN else copy
         shown = RunStore(self._api).load(self.run_id)
         if shown is None:
             return WorkflowState(workflow_id=self.id, run_id=self.run_id)
@@ -139,8 +140,8 @@ class InngestHandle:
     def signal(self, signal: Signal) -> None:
         """Send the workflow a signal, which it receives once.
 
-        It is kept by the server, also before the workflow waits for it. A run that has ended takes
-        none, and nobody says so.
+        The server keeps it until the workflow waits for it. A signal to a run that has ended is
+        lost without an error.
         """
         payload = signal_payload(signal)
         data = {"workflow_id": self.id, "signal_id": uuid.uuid4().hex}
@@ -156,27 +157,21 @@ class InngestHandle:
             return False
         self._api.cancel(self.run_id)
         if self._store is not None:
-            self._cancel_copy(self._store)
+            state = self.state
+            if state.status is WorkflowStatus.RUNNING:  # the server says it a moment later
+                state = _with_end(state, EventType.WORKFLOW_CANCELED, "canceled", None)
+            if state.status is WorkflowStatus.CANCELED:
+                save_copy(self._store, state)
         return True
 
-    def _cancel_copy(self, store: WorkflowStore) -> None:
-        state = self.state
-        if state.status is not WorkflowStatus.RUNNING:
-            return
-        now = datetime.now(UTC)
-        last = max((event.id for event in state.history), default=0)
-        end = HistoryEvent(
-            id=last + 1, type=EventType.WORKFLOW_CANCELED, timestamp=now, error="canceled"
-        )
-        save_copy(
-            store,
-            state.replace(
-                status=WorkflowStatus.CANCELED,
-                error="canceled",
-                history=(*state.history, end),
-                updated_at=now,
-            ),
-        )
+    def _with_unseen_end(self, copy: WorkflowState) -> WorkflowState:
+        """Return a copy with an end that no worker saw: a cancellation, or lost workers."""
+        run = self._ended()
+        if run is None or run.status == "completed":  # that is saved at this moment
+            return copy
+        if run.status == "canceled":
+            return _with_end(copy, EventType.WORKFLOW_CANCELED, "canceled", run.ended_at)
+        return _with_end(copy, EventType.WORKFLOW_FAILED, _reason(run), run.ended_at)
 
     def _ended(self) -> Run | None:
         """Return the run with its result if it has ended."""
@@ -194,12 +189,26 @@ class InngestHandle:
         where = {"workflow_id": self.id, "run_id": self.run_id}
         if run.status == "canceled":
             raise WorkflowCanceledError(f"workflow {self.id!r} was canceled", **where)
-        why = run.inngest_status if run.error is None else _reason(run.error)
-        raise WorkflowFailedError(f"workflow {self.id!r} failed: {why}", **where)
+        raise WorkflowFailedError(f"workflow {self.id!r} failed: {_reason(run)}", **where)
 
 
-def _reason(error: RunError) -> str:
+def _with_end(
+    state: WorkflowState, kind: EventType, error: str, when: datetime | None
+) -> WorkflowState:
+    """Return a state with the event that ended its run."""
+    when = when or datetime.now(UTC)
+    last = max((event.id for event in state.history), default=0)
+    end = HistoryEvent(id=last + 1, type=kind, timestamp=when, error=error)
+    return state.replace(
+        status=END_STATUS[kind], error=error, history=(*state.history, end), updated_at=when
+    )
+
+
+def _reason(run: Run) -> str:
     """Return why a run has failed: what its code raised, or what the server says without it."""
+    error = run.error
+    if error is None:
+        return run.inngest_status
     said = f"{error.name} {error.code} {error.message}"
     if not any(words in said for words in _LOST):
         return error.message

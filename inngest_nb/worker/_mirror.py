@@ -7,11 +7,11 @@ import threading
 from collections import deque
 
 from inngest_nb.errors import StoreConflictError
+from inngest_nb.history import ON_INNGEST
 from inngest_nb.state import HistoryEvent, WorkflowState
 from inngest_nb.store import WorkflowStore
 
 _TRIES = 5
-_ELSEWHERE = "inngest/"
 
 _log = logging.getLogger("inngest_nb.worker")
 
@@ -86,9 +86,9 @@ def save_copy(store: WorkflowStore, state: WorkflowState) -> None:
 def _elsewhere(event: HistoryEvent) -> HistoryEvent:
     """Return an event as no executor takes it for the beginning of a run of its own."""
     name = event.workflow
-    if not isinstance(name, str) or name.startswith(_ELSEWHERE):
+    if not isinstance(name, str) or name.startswith(ON_INNGEST):
         return event
-    return event.replace(workflow=_ELSEWHERE + name)
+    return event.replace(workflow=ON_INNGEST + name)
 
 
 def _is_later(stored: WorkflowState, state: WorkflowState) -> bool:

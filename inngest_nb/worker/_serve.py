@@ -43,19 +43,26 @@ def serve_on_inngest(
     """Serve workflows to a real Inngest server, whose engine then runs them; returns the worker.
 
         worker = inb.serve_on_inngest([order])        # a dev server on this machine
+        worker.start(order, input={"order": 42}).result()
 
-    The functions are those that an `Executor` runs. Each becomes a function of the app `app_id`
-    ("inngest-nb"), under its own name. Served again in this process, as by running a cell again,
-    an app has the new functions only: the former worker is closed first, unless both were given
-    different `instance_id`s.
+    The functions are those that an `Executor` runs, and their results, errors and attempts are the
+    same. Each becomes a function of the app `app_id` ("inngest-nb"), under its own name; an attempt
+    of an activity is a step, a signal is an event. Two things are different. A canceled run's code
+    is not called again, so its `finally` blocks do not run. And a run has at most 1,000 steps, 4 MB
+    in one result and 32 MB in all: beyond, it fails, and its error says what to do.
 
-    With `via="connect"` the worker connects to the server, and needs no port. With `via="http"` it
-    listens on `host` and `port` (0 for a free one), where the server must reach it; several
-    processes can share a port. `url`, `signing_key` and `event_key` default as those of
-    `InngestAPI` do. `concurrency` limits how many steps this worker runs at the same time.
-    `retries` is how often the server repeats a step whose worker was lost; activities that fail are
-    retried by their `RetryPolicy`. With a `store`, results and histories are saved there, too.
-    `clock` is for tests.
+    Served again in this process, as by running a cell again, an app has the new functions only: the
+    former worker is closed first, unless both were given different `instance_id`s.
+
+    `url`, `signing_key` and `event_key` default to the variables of Inngest's SDK, as for
+    `InngestAPI`: `INNGEST_BASE_URL` or `INNGEST_DEV`, `INNGEST_SIGNING_KEY`, `INNGEST_EVENT_KEY`.
+    With `via="connect"` the worker connects to the server and opens no port; if its process dies,
+    the server waits two minutes before another worker repeats the step. With `via="http"` the
+    server connects to `host` and `port` (0 for a free one), which several processes can share, and
+    repeats a lost step after its usual pause, about half a minute at first. `retries` is how often
+    a step whose worker was lost is repeated; activities that fail are retried by their
+    `RetryPolicy`. `concurrency` limits how many steps this worker runs at the same time. With a
+    `store`, results and histories are saved there, too. `clock` is for tests.
 
     If the server is away, the worker waits for it, says so in the log `inngest_nb.worker`, and
     serves as soon as it is there. Raises `InngestAuthError` if the server rejects the key,

@@ -77,11 +77,13 @@ while True:
         time.sleep(0.2)
 END
 
-# One of them is about a real Inngest, which a visitor of Binder lacks.
-coproc inngest { "$python" tests/serve_story.py; }
-read -r inngest_url <&"${inngest[0]}"
+# Two of them are about a real Inngest, which a visitor of Binder lacks.
+coproc inngest { "$venv/bin/python" tests/serve_walkthroughs.py; }
+read -r story engine <&"${inngest[0]}"
 
 for notebook in notebooks/*.ipynb; do
     say "$notebook"
-    "${in_image[@]}" INNGEST_API_BASE_URL="$inngest_url" jupyter execute --timeout=300 "$notebook"
+    server=INNGEST_API_BASE_URL=$story
+    [[ $notebook != */08_* ]] || server=INNGEST_BASE_URL=$engine
+    "${in_image[@]}" "$server" jupyter execute --timeout=300 "$notebook"
 done

@@ -43,8 +43,8 @@ def test_the_package_allows_that_python() -> None:
     assert PYTHON in SpecifierSet(project["requires-python"])
 
 
-def test_the_package_is_installed_with_its_jupyterlab_extra() -> None:
-    assert (BINDER / "requirements.txt").read_text().split() == [".[lab]"]
+def test_the_package_is_installed_with_the_extras_of_its_walkthroughs() -> None:
+    assert (BINDER / "requirements.txt").read_text().split() == [".[inngest,lab]"]
 
 
 def test_the_requirements_are_installed_once_the_repository_is_there(

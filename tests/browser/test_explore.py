@@ -137,9 +137,12 @@ def test_the_keyboard_alone_is_enough(lab: LabPage, store: InngestStore) -> None
     press("Enter")
     tab_to(lab, cell.locator(".inb-error textarea"))
     lab.page.keyboard.type("typed")
-    tab_to(lab, button(cell, "Review changes"))
+    review = button(cell, "Review changes")
+    tab_to(lab, review)
     press("Enter")
     expect(button(cell, "Save")).to_be_visible()
+    expect(review).to_be_enabled()
+    expect(review).to_be_focused()  # again, and by then nothing takes the focus from what follows
     tab_to(lab, button(cell, "Save"))
     press("Enter")
     expect(cell.get_by_text("Saved order-0024")).to_be_visible()

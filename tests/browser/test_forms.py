@@ -248,6 +248,7 @@ def test_the_keyboard_alone_mends_a_workflow(lab: LabPage, store: SqliteStore) -
     expect(form.get_by_role("button", name="Review changes")).to_be_focused()
     keys.press("Enter")
     expect(form.get_by_role("button", name="Save", exact=True)).to_be_visible()
+    expect(form.get_by_role("button", name="Review changes")).to_be_enabled()
     expect(form.get_by_role("button", name="Review changes")).to_be_focused()
     keys.press("Tab")
     expect(form.get_by_role("button", name="Save", exact=True)).to_be_focused()

@@ -35,7 +35,8 @@ def jupyter_of(lab: Command) -> Iterator[httpx.Client]:
     token = parse_qs(url.query)["token"][0]
     headers = {"Authorization": f"token {token}"}
     deadline = time.monotonic() + SECONDS
-    with httpx.Client(base_url=f"http://{url.netloc}", headers=headers) as client:
+    address = f"http://{url.netloc}"
+    with httpx.Client(base_url=address, headers=headers, timeout=SECONDS) as client:
         while client.get("/api/status").status_code != 200:
             assert time.monotonic() < deadline, lab.output
         yield client
@@ -43,7 +44,7 @@ def jupyter_of(lab: Command) -> Iterator[httpx.Client]:
 
 def start_kernel(jupyter: httpx.Client, lab: Command) -> Path:
     """Have a kernel started as a notebook of the folder has, and give its connection file."""
-    started = jupyter.post("/api/kernels", json={"name": "python3"}, timeout=SECONDS)
+    started = jupyter.post("/api/kernels", json={"name": "python3"})
     assert started.status_code == 201
     return lab.home / "runtime" / f"kernel-{started.json()['id']}.json"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from crashes import Lives
 from crashes import lives as new_lives
 from executor_stores import STORES, CheckedStore
 from manual_clock import ManualClock
+from started_threads import threads
 
 from inngest_nb import Executor, WorkflowStore
 
@@ -56,9 +56,9 @@ def lives() -> Iterator[Lives]:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    before = set(threading.enumerate())
+    before = threads()
     yield
-    for thread in set(threading.enumerate()) - before:
+    for thread in threads() - before:
         if thread.name != "inngest-nb-writer":  # which goes when its store is collected
-            thread.join(5)  # a test's own small server lets go of its connections when it can
+            thread.join(20)  # a test's own small server lets go of its connections when it can
             assert not thread.is_alive(), f"{thread.name} was left behind"

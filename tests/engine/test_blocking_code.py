@@ -43,8 +43,22 @@ def gate() -> Iterator[Gate]:
     gate.open.set()
 
 
+Loops = Callable[[], set[threading.Thread]]
+
+
+def _loops() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "inngest-nb-loop"}
+
+
 @pytest.fixture
-def executor(gate: Gate) -> Iterator[Executor]:
+def loops() -> Loops:
+    """The loops that this test began: of others, some executor may still be there."""
+    before = _loops()
+    return lambda: _loops() - before
+
+
+@pytest.fixture
+def executor(gate: Gate, loops: Loops) -> Iterator[Executor]:
     with Executor(MemoryStore()) as executor:
         yield executor
         gate.open.set()
@@ -57,10 +71,6 @@ def until(condition: Callable[[], Any]) -> None:
         threading.Event().wait(0.01)
 
 
-def loops() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "inngest-nb-loop"]
-
-
 async def spins(ctx: AsyncWorkflowContext) -> None:
     while True:  # noqa: ASYNC110  # as one should not
         await asyncio.sleep(0)
@@ -71,7 +81,10 @@ async def adds(ctx: AsyncWorkflowContext, number: int) -> int:
 
 
 def test_code_that_spins_is_stopped_and_others_go_on(
-    executor: Executor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    executor: Executor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    loops: Loops,
 ) -> None:
     monkeypatch.setattr(_turn_loop, "_MOST_SECONDS", 2)
     spinning = executor.execute(spins, id="spinning")
@@ -92,7 +105,7 @@ def test_code_that_spins_is_stopped_and_others_go_on(
     assert executor.resume(mended, "spinning").result(60) == "mended"
 
 
-def test_code_that_spins_can_be_canceled(executor: Executor) -> None:
+def test_code_that_spins_can_be_canceled(executor: Executor, loops: Loops) -> None:
     spinning = executor.execute(spins, id="spinning")
     until(lambda: executor.store.load("spinning"))
     assert executor.cancel("spinning")
@@ -112,7 +125,7 @@ def test_a_turn_that_is_only_long_is_not_stopped(executor: Executor) -> None:
 
 
 def test_code_that_blocks_is_told_and_all_others_go_on(
-    executor: Executor, gate: Gate, caplog: pytest.LogCaptureFixture
+    executor: Executor, gate: Gate, caplog: pytest.LogCaptureFixture, loops: Loops
 ) -> None:
     begun, go = threading.Event(), asyncio.Event()
     where: list[asyncio.AbstractEventLoop] = []
@@ -151,7 +164,7 @@ def test_code_that_blocks_is_told_and_all_others_go_on(
     assert [r.levelno for r in caplog.records if r.levelno > logging.WARNING] == []
 
 
-def test_one_after_another_may_block(executor: Executor) -> None:
+def test_one_after_another_may_block(executor: Executor, loops: Loops) -> None:
     gates = [Gate() for _ in range(3)]
 
     async def blocks(ctx: AsyncWorkflowContext, number: int) -> int:
@@ -187,7 +200,7 @@ def test_signals_that_come_while_code_blocks_are_in_order_after_it(
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
 def test_code_that_blocks_can_be_ended_and_is_canceled_when_it_comes_back(
-    executor: Executor, gate: Gate, how: str
+    executor: Executor, gate: Gate, how: str, loops: Loops
 ) -> None:
     ended = threading.Event()
 
@@ -213,20 +226,19 @@ def test_code_that_blocks_can_be_ended_and_is_canceled_when_it_comes_back(
     until(lambda: len(loops()) == 1)
 
 
-def test_an_executor_closes_while_code_blocks(gate: Gate) -> None:
+def test_an_executor_closes_while_code_blocks(gate: Gate, loops: Loops) -> None:
     async def blocks(ctx: AsyncWorkflowContext) -> None:
         gate.stand_still()
 
-    before = set(loops())
     with Executor(MemoryStore()) as executor:
         blocked = executor.execute(blocks)
         assert gate.reached.wait(20)
         assert executor.execute(adds, input=5).result(60) == 6
     with pytest.raises(ExecutorClosedError):
         blocked.result(60)
-    assert len(set(loops()) - before) == 1
+    assert len(loops()) == 1
     gate.open.set()
-    until(lambda: not set(loops()) - before)
+    until(lambda: not loops())
 
 
 def test_an_async_activity_that_blocks_is_told(

@@ -101,7 +101,7 @@ async def main():
         second = executor.execute(samples.order, input={"speed": 500})
         async def wait():
             return await first
-        return [asyncio.run(wait()), await second, second.result(5)]
+        return [asyncio.run(wait()), await second, second.result(20)]
 
 print(asyncio.run(main()) and "fine")
 """

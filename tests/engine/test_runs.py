@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from small_workflows import (
     waits_for_ever,
     waits_plainly,
 )
+from started_threads import threads
 from strict_documents import check_document
 
 from inngest_nb import (
@@ -302,18 +302,18 @@ def test_closing_can_wait_for_runs_to_end(store: CheckedStore) -> None:
 
 
 def test_an_executor_that_nobody_holds_ends_with_its_last_run(store: CheckedStore) -> None:
-    before = set(threading.enumerate())
+    before = threads()
     executor = Executor(store)
     handle = executor.execute(waits_and_returns, id="w")
     executor.signal("w", Signal("hello"))
-    engine = set(threading.enumerate()) - before
+    engine = threads() - before
     assert {thread.name for thread in engine} == ENGINE_THREADS
     signal = executor.signal
     del executor
     signal("w", Signal("go", 5))
     del signal
     assert handle.result(10) == 5
-    for thread in set(threading.enumerate()) - before:
+    for thread in threads() - before:
         thread.join(10)
         assert not thread.is_alive()
 

@@ -258,7 +258,7 @@ def test_what_happens_while_a_save_is_repeated_is_saved_right_after_it() -> None
     with Slow() as store, Executor(store) as executor:
         handle = executor.execute(workflow)
         begun.set()
-        assert handle.result(5) == [True, True]
+        assert handle.result(20) == [True, True]
 
 
 def test_closing_lets_go_of_a_run_whose_first_save_is_under_way() -> None:

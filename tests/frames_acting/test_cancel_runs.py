@@ -65,7 +65,7 @@ def test_a_plan_changes_nothing_and_says_what_it_would_do(
 ) -> None:
     run_ids = queue(inngest, 500)
     plan = inb.cancel_runs(inb.search_runs(api, since=None), api)
-    assert {seen.method for seen in inngest.seen} == {"GET"}
+    assert {seen.method for seen in inngest.seen if "gql" not in seen.target} == {"GET"}
     assert statuses(inngest, run_ids) == {"QUEUED"}
     assert len(plan) == 505
     lines = repr(plan).splitlines()

@@ -229,6 +229,18 @@ def test_a_canceled_run_is_shown_so(
         clock.forward(minutes=2)
 
 
+def test_a_run_that_was_canceled_before_it_began_lasts_from_its_scheduling(
+    server: StoryServer, client: InngestAPI, names: dict[str, str]
+) -> None:
+    client.cancel(names["limited2"])
+    listed = next(run for run in client.runs(status="canceled") if run.run_id == names["limited2"])
+    for asked in (1, 0):  # that it never began is kept, too
+        server.seen.clear()
+        rows = inb.search_runs(client, since=None, event_names=False).set_index("run_id")
+        assert rows["started_at"][names["limited2"]] == listed.started_at
+        assert sum(seen.target == "/v0/gql" for seen in server.seen) == asked
+
+
 def test_new_runs_and_reruns_appear(
     server: StoryServer, client: InngestAPI, names: dict[str, str], clock: Clock
 ) -> None:
@@ -321,6 +333,34 @@ def test_an_empty_history_that_fills_from_elsewhere_is_read(clock: Clock) -> Non
 
 
 # Files
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_names_and_beginnings_are_kept_too(
+    server: StoryServer, tmp_path: Path, is_old: bool
+) -> None:
+    def questions() -> list[str]:
+        seen = [each.target for each in server.seen]
+        server.seen.clear()
+        return [target for target in seen if target.startswith(("/v0/gql", "/v1/events"))]
+
+    def search() -> tuple[pd.DataFrame, pd.DataFrame]:
+        with InngestAPI(server.url) as client:
+            canceled = inb.search_runs(client, since=None, status="canceled", cache=file)
+            return canceled, inb.search_runs(client, since=None, cache=file)
+
+    file = tmp_path / "runs.db"
+    canceled, all_of_them = search()
+    assert questions() == ["/v0/gql"] * 3  # the names of both, and the beginnings
+    if is_old:  # as files were when no beginnings were kept
+        with sqlite3.connect(file) as database:
+            database.execute("DROP TABLE starts")
+        database.close()
+    canceled_again, again = search()
+    assert questions() == ["/v0/gql"] * is_old
+    pd.testing.assert_frame_equal(canceled_again, canceled)
+    changing = ["duration"]  # of what is open
+    pd.testing.assert_frame_equal(again.drop(columns=changing), all_of_them.drop(columns=changing))
 
 
 def test_a_file_serves_later_sessions(server: StoryServer, tmp_path: Path) -> None:

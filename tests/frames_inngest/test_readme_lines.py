@@ -24,7 +24,7 @@ api.close()
 
 
 def test_the_lines_of_the_readme_run_as_they_stand(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```py\n(.*?)^```", README.read_text(encoding="utf-8"), re.S | re.M)
+    block, _ = re.findall(r"^```py\n(.*?)^```", README.read_text(encoding="utf-8"), re.S | re.M)
     assert len(block.splitlines()) == 7
     # The story was recorded then, and stays.
     age = datetime.now(UTC) - datetime.fromisoformat(story().rows[0].record.item["startedAt"])

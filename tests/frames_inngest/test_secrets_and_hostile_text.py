@@ -37,10 +37,12 @@ GIVEN: dict[str, Any] = {
     "app": "nb-lab",
     "before": ("7d", "1d"),
     "event_id": EVENT,
+    "event_ids": [EVENT],
     "events": [{"name": "shop/paid"}],
     "function": "flaky",
     "name": "shop/paid",
     "run_id": RUN,
+    "run_ids": [RUN],
     "runs": RUN,
 }
 CALLS = [

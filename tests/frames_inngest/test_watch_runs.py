@@ -126,6 +126,29 @@ def test_a_run_that_shows_late_is_told_and_only_once(lab: Lab) -> None:
     assert seen == [(run, "new", None, "queued")]
 
 
+def test_a_canceled_run_lasted_as_long_as_its_detail_says(lab: Lab, names: dict[str, str]) -> None:
+    watch = inb.watch_runs(lab.api)
+    lab.api.cancel(names["long_stays"])
+    changes = watch.poll()
+    detail = lab.api.run(names["long_stays"], output=False)
+    (row,) = changes.itertuples()
+    assert (row.status, row.started_at) == ("canceled", detail.started_at)
+    assert abs(row.duration - detail.duration) <= timedelta(milliseconds=1)
+
+
+def test_a_look_that_fails_at_graphql_is_made_up_for(names: dict[str, str]) -> None:
+    failing = [True]
+    lost = lambda seen: failing[0] and seen.target == "/v0/gql"  # noqa: E731
+    clock = ManualClock()
+    with StoryServer(now=clock.now, lose=lost) as inngest, InngestAPI(inngest.url) as api:
+        watch = inb.watch_runs(api)
+        api.cancel(names["long_stays"])
+        with pytest.raises(InngestConnectionError):
+            watch.poll()
+        failing[0] = False
+        assert told(watch.poll()) == [(names["long_stays"], "ended", "running", "canceled")]
+
+
 def test_what_was_there_is_told_only_when_it_changes(lab: Lab, names: dict[str, str]) -> None:
     watch = inb.watch_runs(lab.api)
     lab.later()

@@ -43,6 +43,10 @@ def test_runs_end_when_their_details_say(api: InngestAPI) -> None:
             assert detail.status == row.status
             assert detail.ended_at is not None
             assert abs(row.ended_at - detail.ended_at) <= timedelta(milliseconds=1)
+            began = api.first_executions([row.run_id]).get(row.run_id)
+            if status == "canceled" and began is not None:
+                assert row.started_at == began == detail.started_at
+                assert abs(row.duration - detail.duration) <= timedelta(milliseconds=1)
 
 
 def test_names_are_those_of_the_events(api: InngestAPI) -> None:

@@ -36,7 +36,7 @@ def explorer(store: WorkflowStore) -> Explore:
 def test_the_first_page_has_the_newest_workflows(explorer: Explore) -> None:
     assert ids(explorer) == [f"order-{number:04d}" for number in range(25)]
     assert "1-25 of 60 workflows, newest first" in words(explorer.remark)
-    assert explorer.table.page["rows"][1]["cells"] == [
+    assert explorer.table.rows[1]["cells"] == [
         "failed",
         "order-0001",
         f"{NEWEST - timedelta(minutes=10):%Y-%m-%d %H:%M:%S} UTC",
@@ -114,8 +114,8 @@ def test_a_heading_sorts_and_turns_the_order_around(explorer: Explore) -> None:
 def test_what_cannot_be_sorted_by_comes_last_both_ways(explorer: Explore) -> None:
     for _ in range(2):
         ask(explorer, kind="sort", by="error")
-        assert all(row["cells"][5] == "card declined" for row in explorer.table.page["rows"][:15])
-        assert explorer.table.page["rows"][15]["cells"][5] == ""
+        assert all(row["cells"][5] == "card declined" for row in explorer.table.rows[:15])
+        assert explorer.table.rows[15]["cells"][5] == ""
 
 
 def test_a_chosen_workflow_shows_history_and_payloads(explorer: Explore) -> None:
@@ -150,7 +150,7 @@ def test_an_edit_in_place_is_saved_and_shown_in_the_table(explorer: Explore) -> 
     press(explorer, form.review)
     press(explorer, form.save)
     assert explorer._store.load("order-0009").error == "mended"
-    assert (ids(explorer)[0], explorer.table.page["rows"][0]["cells"][5]) == (
+    assert (ids(explorer)[0], explorer.table.rows[0]["cells"][5]) == (
         "order-0009",
         "mended",
     )
@@ -228,7 +228,7 @@ def test_only_a_page_goes_to_the_browser() -> None:
         store.save(state_of(number, input={"secret": "payload" * 100}))
     explorer = make_explorer(store)
     explorer.wait()
-    sent = json.dumps(explorer.table.page)
+    sent = json.dumps([explorer.table.rows, explorer.table.page])
     assert len(sent) < 8_000
     assert "payload" not in sent
     assert "1-25 of 2,000 workflows" in words(explorer.remark)
@@ -342,7 +342,7 @@ def test_an_error_begins_with_what_differs_and_a_duration_so_far_says_so() -> No
     for number, error in enumerate(errors):
         store.save(state_of(number, error=error, status="running"))
     explorer = make_explorer(store)
-    rows = explorer.table.page["rows"]
+    rows = explorer.table.rows
     told = ["charge: card declined", "charge: card declined", "canceled by Ann"]
     assert [row["cells"][5] for row in rows] == told
     assert [row["error"] for row in rows] == errors, "whole where the mouse rests"

@@ -179,7 +179,7 @@ def test_the_table_and_the_detail_of_explore_say_the_same(case: Case) -> None:
     store, listed, began, took = case
     explorer = inb.explore(store)
     explorer.wait()
-    assert explorer.table.page["rows"][0]["cells"][3].removesuffix(" so far") == took
+    assert explorer.table.rows[0]["cells"][3].removesuffix(" so far") == took
     choose(explorer, listed.workflow_id)
     says_the_same(read(all_html(explorer.detail)), listed, began, took)
     explorer.close()

@@ -101,7 +101,7 @@ def test_a_name_cannot_turn_its_direction_or_hide() -> None:
     store.save(WorkflowState(workflow_id="a\u202eb\nc", status="x\u2066", error="y\u202e"))
     explorer = explore(store)
     choose(explorer, "a\u202eb\nc")
-    row = explorer.table.page["rows"][0]
+    row = explorer.table.rows[0]
     assert (row["cells"][0], row["cells"][1], row["cells"][5]) == (
         r"x\u2066",
         r"a\u202eb\nc",

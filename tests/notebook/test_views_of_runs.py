@@ -53,6 +53,41 @@ def test_a_timeline_says_what_search_runs_says(
     assert run_id in html
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("long_by")])
+def test_all_views_of_a_canceled_run_begin_with_its_first_execution(
+    searched: pd.DataFrame, name: str
+) -> None:
+    run_id = NAMES[name]
+    with StoryServer() as inngest, InngestAPI(inngest.url) as api:
+        detail, store = api.run(run_id, output=False), RunStore(api)
+        began, took = detail.started_at, detail.duration
+        assert began is not None
+        assert took is not None
+        found = searched.loc[run_id]
+        assert (found["started_at"], found["duration"].floor("ms")) == (began, took)
+        loaded = store.load(run_id)
+        listed = [*store.fetch("canceled"), *store.newest(100), *store.changed_since(began)]
+        listed += [state for page in store.pages() for state in page]
+        states = [loaded, *(state for state in listed if state.workflow_id == run_id)]
+        assert len(states) == 5
+        for each in states:
+            assert (each.created_at, each.updated_at) == (began, found["ended_at"]), each
+        told = duration_text(found["duration"].to_pytimedelta())
+        assert text(inb.timeline(loaded)).splitlines()[0].endswith(f"canceled, {told}")
+        trace = api.trace(run_id)
+        assert (trace.started_at, trace.duration) == (began, took)
+        nap = inb.trace_frame(run_id, api).iloc[-1]
+        assert nap["started_at"] + nap["duration"] == trace.ended_at
+        explorer = inb.explore(api)
+        try:
+            explorer.wait()
+            explorer.search.text.value = run_id
+            (row,) = explorer.table.rows
+            assert told in row["cells"]
+        finally:
+            explorer.close()
+
+
 def test_a_waiting_run_draws_no_step_that_is_not_over(states: Any) -> None:
     assert "wait-for-approval" not in text(inb.timeline(states[NAMES["wait_pending"]]))
 

@@ -2,15 +2,17 @@
 
 import html
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from walkthroughs import FOLDER, WALKTHROUGHS, code_cells
 
-EXPECTED = {"01", "02", "03", "04", "05", "06", "07"}
+EXPECTED = {"01", "02", "03", "04", "05", "06", "07", "08"}
 PAGES = FOLDER.parent / ".pages"
 
 each_walkthrough = pytest.mark.parametrize("path", WALKTHROUGHS, ids=lambda path: path.stem)
@@ -52,6 +54,22 @@ def test_every_cell_of_the_first_walkthrough_can_be_run_again(tmp_path: Path) ->
     again = [nbformat.v4.new_code_cell(cell.source) for cell in cells for _ in range(2)]
     twice = nbformat.v4.new_notebook(cells=[*again, *map(nbformat.from_dict, cells)])
     NotebookClient(twice, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+
+@pytest.mark.parametrize("number", ["07", "08"])
+def test_a_walkthrough_that_wants_a_server_says_so_at_once(
+    number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        monkeypatch.setenv("INNGEST_BASE_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    (path,) = FOLDER.glob(f"{number}*")
+    notebook = read(path)
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
+    with pytest.raises(CellExecutionError, match="no answer from .*\n.*`npx inngest-cli"):
+        client.execute()
+    first, *others = code_cells(notebook)
+    assert [output.output_type for output in first.outputs] == ["error"]
+    assert [cell.source for cell in others if cell.outputs] == []
 
 
 @each_walkthrough

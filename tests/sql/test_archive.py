@@ -68,19 +68,23 @@ def test_what_is_kept_and_has_ended_is_not_read_again(path: Path) -> None:
     assert len(paths) < 20
 
 
-def test_a_run_that_has_ended_since_is_kept_with_its_end(path: Path, names: dict[str, str]) -> None:
+@pytest.mark.parametrize("older_than", [None, MIDDLE])  # listed again, or read by itself
+def test_a_run_that_has_ended_since_is_kept_with_its_end(
+    path: Path, names: dict[str, str], older_than: Any
+) -> None:
     with StoryServer() as inngest, InngestAPI(inngest.url) as api:
         inb.archive(api, path, older_than=None)
         query = "select status, started_at, ended_at from runs where id = ?"
         run = names["wait_pending"]
         (before,) = inb.sql(query, path, parameters=[run]).itertuples(index=False)
         api.cancel(run)
-        again = inb.archive(api, path, older_than=None)
+        began = api.run(run).started_at
+        again = inb.archive(api, path, older_than=older_than)
         (after,) = inb.sql(query, path, parameters=[run]).itertuples(index=False)
         steps = inb.sql("select status from steps where run_id = ?", path, parameters=[run])
     assert (again.runs, again.added) == (47, 0)
     assert (before[0], after[0]) == ("Running", "Cancelled")
-    assert before[1] == after[1] < after[2]
+    assert before[1] < after[1] == began < after[2]
     assert [*steps["status"]] == ["Cancelled"]
 
 

@@ -41,7 +41,7 @@ def test_it_ends_as_with_the_executor(name: str) -> None:
 
 @pytest.mark.timeout(0)  # a long time, if many are asked for
 @settings(
-    max_examples=MANY or 60,
+    max_examples=MANY or 40,
     derandomize=not MANY,
     database=None,
     phases=[Phase.generate],

@@ -33,6 +33,7 @@ class Server:
         self.settings = settings
         self._accepted = 0  # the place of the signing key that was accepted last
         self.features: ServerFeatures | None = None  # once they were asked for
+        self.without_graphql = False  # once it was found to be off
 
     def get(
         self, operation: str, path: str, query: Query | None = None

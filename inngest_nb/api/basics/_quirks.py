@@ -19,6 +19,7 @@ STATUSES = {
     "failed": "FAILED",
     "canceled": "CANCELLED",
 }
+CANCELED = STATUSES["canceled"]
 _WORDS = {theirs: ours for ours, theirs in STATUSES.items()}
 _OVER = ("completed", "failed", "canceled")
 # A constant of the server.
@@ -69,7 +70,7 @@ def true_status(status: str, *, is_over: bool) -> str:
 
 def lateness(status: str) -> timedelta:
     """Return how much later than it was a list shows the end of a run, often in the future."""
-    return _GRACE if status == "CANCELLED" else timedelta()
+    return _GRACE if status == CANCELED else timedelta()
 
 
 def unwrapped(output: Any) -> Any:

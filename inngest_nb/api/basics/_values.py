@@ -23,7 +23,9 @@ class RunError(msgspec.Struct, frozen=True):
     code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.message}" if self.name and self.message else self.message
+        named = f"{self.name}: "  # some SDKs begin the message with it
+        is_named = not self.name or not self.message or self.message.startswith(named)
+        return self.message if is_named else named + self.message
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """What REST lacks: all events of a batch, skipped runs, awaited events, connected workers.
 
-GraphQL is the private interface of the server's web UI, so it is used for these four only, and
-each of them does without it as well as it can. It is off with `--no-ui`, and a later server may
-know other fields. It asks for no key, also where REST does; so none is sent.
+GraphQL is the private interface of the server's web UI, so it is used for these four and the two of
+`_at_once` only, and each of them does without it as well as it can. It is off with `--no-ui`, and a
+later server may know other fields. It asks for no key, also where REST does; so none is sent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _WORKERS = (
 
 
 class Told(NamedTuple):
-    """What GraphQL answered, or why it did not."""
+    """What GraphQL answered, and why it did not answer, or not all."""
 
     data: Mapping[str, Any]
     because: str | None = None
@@ -58,11 +58,13 @@ def ask(server: Server, operation: str, query: str, **variables: str) -> Operati
         return Told({}, OFF)
     said = yield from server.read(request, response)
     trouble = _quirks.trouble(response.status, said)
+    data = _quirks.part(said, "data") if isinstance(said, Mapping) else {}
     if trouble is None:
-        return Told(_quirks.part(said, "data") if isinstance(said, Mapping) else {})
+        return Told(data)
     if response.status >= 500:
         raise refused(server.settings, request, trouble)
-    return Told({}, f"GraphQL said: {words.short(server.settings.hidden(trouble.reason), 200)}")
+    because = f"GraphQL said: {words.short(server.settings.hidden(trouble.reason), 200)}"
+    return Told(data, because)
 
 
 def _is_off(response: Response) -> bool:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from inngest_nb.api.reading._moments import (
     FIRST,
     Span,
     milliseconds_of,
+    moment,
     nanoseconds,
     nanoseconds_of,
 )
@@ -113,15 +114,12 @@ class Kept:
 
     def names(self, event_ids: Iterable[str]) -> dict[str, str]:
         """Return the names of those events that are known; "" for Inngest's own."""
-        ids = [*event_ids]
-        with self._using() as database:
-            found: dict[str, str] = {}
-            for start in range(0, len(ids), _ROWS):
-                part = ids[start : start + _ROWS]
-                marks = ", ".join("?" * len(part))
-                asked = f"SELECT event_id, name FROM names WHERE event_id IN ({marks})"  # noqa: S608
-                found.update(database.execute(asked, part).fetchall())
-        return found
+        return self._of_each("SELECT event_id, name FROM names WHERE event_id IN", event_ids)
+
+    def starts(self, run_ids: Iterable[str]) -> dict[str, datetime | None]:
+        """Return when those runs were first executed of which that is known; None for never."""
+        found = self._of_each("SELECT run_id, at FROM starts WHERE run_id IN", run_ids)
+        return {key: None if at is None else moment(at) for key, at in found.items()}
 
     # Writing
 
@@ -175,7 +173,23 @@ class Kept:
         with self._writing() as database:
             database.executemany("INSERT OR REPLACE INTO names VALUES (?, ?)", rows)
 
+    def keep_starts(self, starts: Mapping[str, datetime | None]) -> None:
+        """Keep when runs that have ended were first executed; None for never."""
+        with self._writing() as database:
+            rows = [(run_id, nanoseconds_of(at)) for run_id, at in starts.items()]
+            database.executemany("INSERT OR REPLACE INTO starts VALUES (?, ?)", rows)
+
     # The database
+
+    def _of_each(self, asked: str, ids: Iterable[str]) -> dict[str, Any]:
+        wanted = [*ids]
+        found: dict[str, Any] = {}
+        with self._using() as database:
+            for start in range(0, len(wanted), _ROWS):
+                part = wanted[start : start + _ROWS]
+                marks = ", ".join("?" * len(part))
+                found.update(database.execute(f"{asked} ({marks})", part).fetchall())
+        return found
 
     def _read(self, bodies: list[bytes]) -> tuple[Listed, ...]:
         with in_words(self.path):

@@ -16,6 +16,8 @@ _SCHEMA_VERSION = 1
 _BUSY_SECONDS = 30.0
 _MOST_PAGES = 65_536  # of 4 KiB, in memory
 
+# Files of the same version may have been made without it.
+_STARTS = "CREATE TABLE IF NOT EXISTS starts (run_id TEXT PRIMARY KEY, at INTEGER) WITHOUT ROWID"
 _SCHEMA = (
     "CREATE TABLE server (url TEXT NOT NULL)",
     # Runs that were read with and without their outputs are kept apart: neither takes the
@@ -76,6 +78,7 @@ def _prepare(database: sqlite3.Connection, path: Path | None, url: str) -> None:
         whose = _told(database, "SELECT url FROM server")
         if whose != url:
             raise refused(path, f"has the runs of {whose}, not of {url}")
+        database.execute(_STARTS)
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:

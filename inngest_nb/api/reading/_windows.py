@@ -67,7 +67,7 @@ class Reading:
         # What is read of some app or function is all of that; what is read of some status is not
         # all for long.
         self._scope = repr((sorted(self._apps), function)) if self._apps or function else ""
-        self.kept = _kept(api, cache)
+        self.kept = kept_of(api, cache)
 
     def __enter__(self) -> Reading:
         return self
@@ -188,7 +188,7 @@ class Reading:
         return name is None or name in (run.function.id, f"{run.app.id}-{run.function.id}")
 
 
-def _kept(api: InngestAPI, cache: Cache) -> Kept | None:
+def kept_of(api: InngestAPI, cache: Cache = None) -> Kept | None:
     """Open what is kept of a server."""
     if cache is False:
         return None

@@ -14,6 +14,7 @@ from inngest_nb.api._given import check_api
 from inngest_nb.api.basics._checks import check_ulid
 from inngest_nb.api.basics._quirks import STATUSES
 from inngest_nb.api.basics._values import Run
+from inngest_nb.api.reading._starts import begun, begun_pages
 from inngest_nb.api.reading._windows import runs_in
 from inngest_nb.api.states._listing import in_order, newest
 from inngest_nb.api.states._states import state_of
@@ -43,11 +44,12 @@ class RunStore:
         inb.timeline(runs.load(run_id))
 
     A run's `workflow_id` is its run_id. Its status is queued, running, completed, failed or
-    canceled. `created_at` is when it was scheduled and `updated_at` when it ended, or was scheduled
-    while it has not: the times of `search_runs`. `input` is the event that triggered it, or the
-    list of a batch. The history is told by the trace: steps are activities, and what the function
-    does by itself is an activity of its name; sleeps, and waits that timed out, are timers; waits
-    that were answered are signals. Retries are attempts.
+    canceled. `created_at` is when it was scheduled (for a canceled run, when it was first executed)
+    and `updated_at` when it ended, or was scheduled while it has not: the times of `search_runs`.
+    `input` is the event that triggered it, or the list of a batch. The history is told by the
+    trace: steps are activities, and what the function does by itself is an activity of its name;
+    sleeps, and waits that timed out, are timers; waits that were answered are signals. Retries are
+    attempts.
 
     `fetch` reads a trace for each run, four at a time, so ask for a `limit`; `list` does the same,
     since nothing is kept here. `heads` reads no traces. A run whose trace cannot be read is left
@@ -88,7 +90,8 @@ class RunStore:
 
         If it is interrupted, or the server fails, the error's `partial` has what was read.
         """
-        runs = {run.run_id: run for run in self._runs(status, limit, output=True)}
+        found = begun(self.api, self._runs(status, limit, output=True))
+        runs = {run.run_id: run for run in found}
         return self._at_once(lambda run_id: self._whole(runs[run_id]), [*runs])
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
@@ -102,7 +105,7 @@ class RunStore:
 
     def newest(self, count: int) -> list[WorkflowState]:
         """Return the runs that changed last; their histories have only beginning and end."""
-        return [state_of(run) for run in newest(self.api, count, output=True)]
+        return [state_of(run) for run in begun(self.api, newest(self.api, count, output=True))]
 
     def load_many(self, workflow_ids: Iterable[str]) -> States:
         """Return runs by their ids, each with its trace, without those that are not there."""
@@ -111,11 +114,14 @@ class RunStore:
     def changed_since(self, since: datetime) -> list[WorkflowState]:
         """Return the runs that did anything since then, with histories as those of `newest`."""
         found = self.api.runs(since=since, by="ended_at", output=True, limit=None)
-        return [state_of(run) for run in found]
+        return [state_of(run) for run in begun(self.api, found)]
 
     def pages(self) -> Iterator[list[WorkflowState]]:
-        """Yield all runs page by page, the newest first, with histories as those of `newest`."""
-        for page in runs_in(self.api, None, None, None, output=True):
+        """Yield all runs page by page, the newest first, with histories as those of `newest`.
+
+        Canceled runs come later than others of their time.
+        """
+        for page in begun_pages(self.api, runs_in(self.api, None, None, None, output=True)):
             yield [state_of(run) for run in page]
 
     # What a server does not let anybody do
@@ -197,7 +203,8 @@ class RunStore:
         )
         for listed in found:
             if listed.run_id == run.run_id and listed.status == run.status:
-                return replace(run, started_at=listed.started_at, ended_at=listed.ended_at)
+                (same,) = begun(self.api, [listed])
+                return replace(run, started_at=same.started_at, ended_at=same.ended_at)
         return run
 
     def _at_once(

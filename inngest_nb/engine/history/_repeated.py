@@ -14,12 +14,15 @@ class Versions:
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
         self.new: dict[str, int] = {}  # not recorded in an event yet
+        self.told: dict[str, int] = {}  # neither, but somebody else keeps them
 
     def of(self, name: str, latest: int, past: Past | None, calls: int) -> int:
         """Return the version of a code piece, 0 for the original; `calls` is the count so far."""
         if name not in self._known:
             if past is not None and (recorded := past.version_of(name)) is not None:
                 self._known[name] = recorded
+                if name not in past.versions:
+                    self.told[name] = recorded
             elif past is not None and past.has_passed(calls):
                 self._known[name] = 0  # the run passed here before the call was added
             else:
@@ -27,9 +30,14 @@ class Versions:
         return self._known[name]
 
     def take_new(self) -> dict[str, int]:
-        """Return and clear the new versions, for the next event to record."""
-        new, self.new = self.new, {}
+        """Return and clear the versions that the next event has to record."""
+        new, self.new, self.told = {**self.told, **self.new}, {}, {}
         return new
+
+    def take_told(self) -> dict[str, int]:
+        """Return and clear the versions that somebody else keeps, and that no event has yet."""
+        told, self.told = self.told, {}
+        return told
 
 
 class RepeatedRandom(random.Random):

@@ -212,6 +212,8 @@ class Run:
         """Show the code events that somebody else keeps, in a replay that goes on with them."""
         with self.lock:
             known = len(self.journal.events)
+            if self._versions.told:
+                events[0][2]["versions"] = self._versions.take_told()
             self.journal.keep(events)
             if self.past is not None:
                 self.past.take_in(self.journal.events, known)
@@ -354,7 +356,7 @@ class Run:
         with self.lock:
             if self.ended:
                 return None
-            if self._versions.new:
+            if self._versions.new or self._versions.told:
                 fields["versions"] = self._versions.take_new()
             now = fields.pop("timestamp", None) or self.engine.clock.now()
             event = self.journal.add(kind, now, fields)

@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from inngest_nb.api import Event, InngestAPI, Kept
+from inngest_nb.api import Event, InngestAPI, Kept, checks, halves
 from inngest_nb.errors import InngestNotFoundError
 from inngest_nb.frames.inngest._asking import at_once
 
 _PAGE = 50  # one more tells whether there are more, and 51 are what the server gives at once
 _TIME = 10  # so many letters of an id are its time
 _AT_ONCE = 2
-_MANY = 4 * _PAGE
+_MANY_EVENTS = 4 * _PAGE
+_MANY_NAMES = 400  # what one question to GraphQL asks
 
 
 def names_of(api: InngestAPI, event_ids: Iterable[str], kept: Kept | None = None) -> dict[str, str]:
-    """Look up the names of events; Inngest's own and unknown ones have none.
+    """Look up the names of events; Inngest's own and unknown ones have none, or "".
 
-    What is looked up is kept, for an event stays as it is; from there, Inngest's own have the
-    name "".
+    What is looked up is kept, for an event stays as it is. GraphQL tells names alone; what it does
+    not tell, or all of it where it is off, is read from the list of events.
     """
     wanted = {*event_ids}
     known = kept.names(wanted) if kept else {}
     missing = sorted(wanted - known.keys(), reverse=True)
-    half = len(missing) // 2
-    parts = [missing[:half], missing[half:]] if len(missing) > _MANY else [missing]
     found: dict[str, str] = {}
-    for _, events in at_once(partial(events_of, api), parts, _AT_ONCE):
+    ids = [key for key in missing if checks.is_ulid(key)]
+    for _, told in at_once(api.event_names, halves(ids, _MANY_NAMES), _AT_ONCE):
+        found |= {key: "" if checks.is_internal(name) else name for key, name in told.items()}
+    rest = [key for key in missing if key not in found]
+    for _, events in at_once(partial(events_of, api), halves(rest, _MANY_EVENTS), _AT_ONCE):
         found |= {key: event.name for key, event in events.items()}
     if kept and missing:
         kept.keep_names({key: found.get(key, "") for key in missing})

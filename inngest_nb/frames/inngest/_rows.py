@@ -79,17 +79,37 @@ class Rows:
         pairs = zip(self._event_ids[:most], scheduled, strict=True)
         return [event_id for event_id, is_scheduled in pairs if event_id and not is_scheduled]
 
+    def canceled(self, most: int | None) -> list[str]:
+        """Return the runs that were canceled."""
+        self._take()
+        return [self._run_ids[place] for place in self._places(quirks.CANCELED, most)]
+
+    def _places(self, status: str, most: int | None) -> list[int]:
+        """Tell which runs have a status of the server's."""
+        words = self._statuses.words
+        if status not in words:
+            return []
+        return [*np.flatnonzero(self._statuses.codes(most) == words.index(status))]
+
     def frame(
-        self, names: Mapping[str, str], at: datetime, most: int | None = None
+        self,
+        names: Mapping[str, str],
+        at: datetime,
+        most: int | None = None,
+        starts: Mapping[str, datetime] | None = None,
     ) -> pd.DataFrame:
         """Return the columns as a frame, for `most` runs at most; a run that is open lasts to `at`.
 
-        `names` are those of events.
+        `names` are those of events, `starts` are when canceled runs were first executed.
         """
         self._take()
         statuses, which = self._statuses.words, self._statuses.codes(most)
         pages = self._times or [np.empty((3, 0), np.int64)]
         queued, started, ended = np.concatenate(pages, axis=1)[:, :most]
+        if starts:
+            places = [n for n in self._places(quirks.CANCELED, most) if self._run_ids[n] in starts]
+            started = started.copy()
+            started[places] = columns.microseconds(starts[self._run_ids[n]] for n in places)
         is_over = np.frombuffer(self._is_over, dtype=bool)[:most]
         late = columns.span_counts(quirks.lateness(status or "") for status in statuses)
         has_end = ended != columns.NOT_SET

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from inngest_nb.api import Cache, InngestAPI, Listed, Page, Reading, checks, quirks
+from inngest_nb.api import Cache, InngestAPI, Listed, Page, Reading, checks, quirks, starts_of
 from inngest_nb.frames.inngest._asking import LIMIT, at_once, attrs_of, kept, opened
 from inngest_nb.frames.inngest._events import events_in
 from inngest_nb.frames.inngest._matching import ErrorText, EventData, check_event
@@ -47,10 +47,11 @@ def search_runs(
     server's own word), `queued_at`, `started_at`, `ended_at` (UTC), `duration`, `event_name`,
     `event_id`, `is_batch` and `cron`; `outputs` adds `output` as Python values, and `error`, which
     is there too if errors are searched. `started_at` is when the run was scheduled, and `duration`
-    counts from then, until `fetched_at` for a run that has not ended. Of a batch, `event_id` is the
-    first event. `event_name` is missing where Inngest itself made the event: for invoked functions
-    and schedules. Run lists lack it, so it takes two to three more requests for 100 runs, which
-    `event_names=False` saves.
+    counts from then, until `fetched_at` for a run that has not ended. For a canceled run both count
+    from its first execution, as in `api.run` (from its scheduling where GraphQL is off). Of a
+    batch, `event_id` is the first event. `event_name` is missing where Inngest itself made the
+    event: for invoked functions and schedules. Run lists lack it, so it takes a request for 400
+    events, two to three for 100 runs where GraphQL is off, which `event_names=False` saves.
 
     `api` is an `InngestAPI`, by default one with the settings of the environment. `status` is
     queued, running, completed, failed or canceled, or several. `error` is text that the error of a
@@ -183,6 +184,7 @@ class _Search:
             outputs=question.outputs, errors=question.outputs or question.error.is_wanted
         )
         self._names: dict[str, str] = {}
+        self._starts: dict[str, datetime] = {}
 
     def run(self, advance: Callable[[int], object]) -> str | None:
         """Read what is wanted, and say why it is cut, if it is."""
@@ -193,6 +195,7 @@ class _Search:
             because = self._by_time(reading, advance)
             if asked.event_names:
                 self._names = names_of(self._api, self._rows.causes(asked.limit), reading.kept)
+            self._starts = starts_of(self._api, self._rows.canceled(asked.limit), reading.kept)
         return because
 
     def _reading(self) -> Reading:
@@ -238,6 +241,7 @@ class _Search:
         if asked.event_names:
             others = {*self._rows.causes(asked.limit)} - self._names.keys()
             self._names |= names_of(self._api, others)
+        self._starts = starts_of(self._api, self._rows.canceled(asked.limit))
         return cut
 
     def _runs_of(self, event_id: str) -> Page:
@@ -256,7 +260,7 @@ class _Search:
     def frame(self, because: str | None) -> pd.DataFrame:
         """Return what was found as a frame."""
         at = datetime.now(UTC)
-        made = self._rows.frame(self._names, at, self._question.limit)
+        made = self._rows.frame(self._names, at, self._question.limit, self._starts)
         made.attrs.update(attrs_of(self._api, self._question.said, because, at))
         return made
 

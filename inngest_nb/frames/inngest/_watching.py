@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 import pandas as pd
 
-from inngest_nb.api import InngestAPI, Run, checks, runs_in
+from inngest_nb.api import InngestAPI, Run, begun, checks, runs_in
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._run_columns import run_columns
 from inngest_nb.frames.inngest._asking import attrs_of, opened
@@ -114,9 +114,10 @@ class RunWatch(Iterator[pd.DataFrame]):
         """Look now, and return what has changed since the last look."""
         runs, at = self._read(self._since)
         changes = [change for run in runs if (change := self._change(run)) is not None]
-        self._note(runs, at)
         wanted = self._said["status"]
-        return self._made([each for each in changes if not wanted or each.run.status in wanted], at)
+        made = self._made([each for each in changes if not wanted or each.run.status in wanted], at)
+        self._note(runs, at)  # last: what fails before is told by the next look
+        return made
 
     def close(self) -> None:
         """End the loop, and close a client that was not handed over."""
@@ -178,7 +179,7 @@ class RunWatch(Iterator[pd.DataFrame]):
         self._since = max(self._since, at - _LATE)
 
     def _made(self, changes: list[_Change], at: datetime) -> pd.DataFrame:
-        told = run_columns([change.run for change in changes], at)
+        told = run_columns(begun(self._api, [change.run for change in changes]), at)
         made = pd.DataFrame(
             {
                 **{name: told[name] for name in ("run_id", "app", "function")},

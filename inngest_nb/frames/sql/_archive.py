@@ -147,11 +147,13 @@ class _Archiving:
         ).fetchnumpy()
         run_ids = [str(run_id) for run_id in found["id"]]
         self._reading.runs_again(run_ids)
-        # A single run shows its first execution as its start; lists, and this, its scheduling. Of
-        # a run that was queued, only its id is known to be as old, to a fifth of a second.
+        # A single run shows its first execution as its start; lists, and this, its scheduling, but
+        # for canceled runs. Of a run that was queued, only its id is known to be as old, to a fifth
+        # of a second.
         self._spool.execute(
             "UPDATE read.runs SET scheduled_at = coalesce(kept.started_at, kept.queued_at), "
-            "started_at = CASE WHEN runs.started_at IS NOT NULL "
+            "started_at = CASE WHEN runs.status = 'Cancelled' THEN runs.started_at "
+            "WHEN runs.started_at IS NOT NULL "
             "THEN coalesce(kept.started_at, kept.queued_at) END "
             f"FROM ({kept}) kept WHERE runs.id = kept.id "
             "AND coalesce(kept.started_at, kept.queued_at) IS NOT NULL "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from inngest_nb.api import Event, InngestAPI, Run, runs_in
+from inngest_nb.api import Event, InngestAPI, Run, runs_in, starts_of
 from inngest_nb.errors import InngestError, InngestNotFoundError
 from inngest_nb.frames.inngest._asking import at_once
 from inngest_nb.frames.inngest._names import events_of
@@ -58,11 +58,15 @@ class Reading:
         """Read the runs that were scheduled then, with their outputs; return how many came."""
         count = 0
         into = self._into("read.runs")
+        canceled: list[Run] = []
         with progress("Reading runs", "runs") as advance:
             for page in runs_in(self._api, start, end, None, output=True):
-                into.add(map(tables.run_row, page))
+                canceled += [run for run in page if run.status == "canceled"]
+                into.add(tables.run_row(run) for run in page if run.status != "canceled")
                 count += len(page)
                 advance(len(page))
+        starts = starts_of(self._api, (run.run_id for run in canceled))
+        into.add(tables.run_row(run, starts.get(run.run_id)) for run in canceled)
         into.flush()
         return count
 

@@ -50,8 +50,9 @@ def sql(
     (open when its run ended) or Errored (tried again). Columns of ours are `events.event_id` and
     `"user"`; `runs.event_id` (of a batch, the first), `is_batch` and `cron`; and for steps, whose
     rows of the type Function are what the function did between and after them, `step_id`, `input`
-    and in step_attempts `is_latest`. `runs.started_at` is when the run was scheduled. `inputs` are
-    missing where Inngest itself made the event, unless steps or an archive are read.
+    and in step_attempts `is_latest`. `runs.started_at` is when the run was scheduled, but when it
+    was first executed for a canceled one, as in `search_runs`. `inputs` are missing where Inngest
+    itself made the event, unless steps or an archive are read.
 
     Times are UTC, payloads are JSON, and come as Python values. The dtypes follow from the query
     alone, so that an empty answer has the same. `attrs` are those of `search_runs`.

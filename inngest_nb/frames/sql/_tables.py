@@ -97,13 +97,13 @@ def event_row(event: Event) -> Row:
     }
 
 
-def run_row(run: Run) -> Row:
-    """Return a run as a row, without what caused it."""
+def run_row(run: Run, began: datetime | None = None) -> Row:
+    """Return a run as a row, without what caused it; `began` is later than its scheduling."""
     return {
         "id": run.run_id,
         "status": _status(run.status),
         "queued_at": _time(run.queued_at),
-        "started_at": None if run.status == "queued" else _time(run.started_at),
+        "started_at": None if run.status == "queued" else _time(began or run.started_at),
         "ended_at": _time(run.ended_at),
         "app_id": run.app,
         "function_id": f"{run.app}-{run.function}",

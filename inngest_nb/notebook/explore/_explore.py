@@ -235,8 +235,9 @@ class Explore(Form):
         if self._closed:
             return
         if not self._reading.acquire(blocking=False):
-            if answer:
-                self.table.looked(timedelta(seconds=self._pause))
+            if answer:  # whoever is reading answers too, at the end
+                pause = _MAX_POLL_INTERVAL if self._feed.grows else self._pause
+                self.table.looked(timedelta(seconds=pause))
             return
         run = contextvars.copy_context().run
         # With the parts that it shows something in: `close` may let go of them meanwhile.
@@ -326,7 +327,7 @@ class Explore(Form):
             self._reading.release()
         widget: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
         with self._drawing:
-            rows, feed, asked = self.table.page["rows"], self._feed, self.search.says
+            rows, feed, asked = self.table.rows, self._feed, self.search.says
             words = self._caption()
         notes = [words, asked, f"read {time_text(feed.at)}" if feed.at else ""]
         said = "; ".join(note for note in notes if note)

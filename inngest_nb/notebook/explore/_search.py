@@ -90,9 +90,12 @@ class Search:
 
     def _make(self, word: str) -> Any:
         alike = shared_style(widgets.ToggleButton)
-        chip = widgets.ToggleButton(layout=widgets.Layout(width="auto"), style=alike)
-        chip.tooltip = f"Show only status {short(word, 40) or 'not set'}"
-        chip.add_class("inb-chip")
-        chip.add_class(f"inb-{status_tone(word)}")
+        # All at once: what is set later is another message to the page.
+        chip = widgets.ToggleButton(
+            layout=widgets.Layout(width="auto"),
+            style=alike,
+            tooltip=f"Show only status {short(word, 40) or 'not set'}",
+            _dom_classes=("inb-chip", f"inb-{status_tone(word)}"),
+        )
         chip.observe(lambda _: self._changed(), "value")
         return chip

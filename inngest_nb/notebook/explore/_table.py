@@ -31,7 +31,8 @@ _HERE = Path(__file__).parent
 class Table(anywidget.AnyWidget):
     """One page of workflows, sorted by its headings and walked with the arrow keys.
 
-    The browser gets texts and sets them as texts. It shows times relative to `now`, in seconds
+    The browser gets texts and sets them as texts. `rows` is what is on the page, `page` which one
+    it is, so that rows that stay are not sent again. Times are shown relative to `now`, in seconds
     since 1970. While somebody looks at it and `live` is on, it asks every few seconds to `look`,
     once the last one was answered by `looked`.
     """
@@ -42,6 +43,7 @@ class Table(anywidget.AnyWidget):
 
     label = traitlets.Unicode("").tag(sync=True)
     columns: Any = traitlets.List().tag(sync=True)
+    rows: Any = traitlets.List().tag(sync=True)
     page = traitlets.Dict().tag(sync=True)
     now = traitlets.Float(0.0).tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
@@ -58,32 +60,32 @@ class Table(anywidget.AnyWidget):
     def show(self, page: Page, query: Query, now: datetime, *, grows: bool = False) -> None:
         """Show a page.
 
-        While what was read `grows`, the same rows are not sent again for each of the pages that
+        While what was read `grows`, the same rows are not counted again for each of the pages that
         come behind them.
         """
-        self.now = now.timestamp()
         keys = [key for key, _ in self.columns]
+        rows = [
+            {
+                "id": entry.workflow_id,
+                "name": short(entry.workflow_id, 400),
+                "mark": status_mark(entry.status),
+                "tone": status_tone(entry.status),
+                "cells": [*map(_cells(entry, now).__getitem__, keys)],
+                "updated": entry.updated and entry.updated.timestamp(),
+                "error": short(entry.error[:400], 400),
+            }
+            for entry in page.entries
+        ]
         fresh = {
-            "rows": [
-                {
-                    "id": entry.workflow_id,
-                    "name": short(entry.workflow_id, 400),
-                    "mark": status_mark(entry.status),
-                    "tone": status_tone(entry.status),
-                    "cells": [*map(_cells(entry, now).__getitem__, keys)],
-                    "updated": entry.updated and entry.updated.timestamp(),
-                    "error": short(entry.error[:400], 400),
-                }
-                for entry in page.entries
-            ],
             "total": page.matching,
             "number": page.number,
             "last": page.last,
             "sort": query.sort,
             "descending": query.descending,
         }
-        if not (grows and _grown_a_little(self.page, fresh)):
-            self.page = fresh
+        if not (grows and rows == self.rows and _grown_a_little(self.page, fresh)):
+            with self.hold_sync():
+                self.now, self.rows, self.page = now.timestamp(), rows, fresh
 
     def looked(self, pause: timedelta) -> None:
         """Answer a look, and tell when the next one is wanted."""

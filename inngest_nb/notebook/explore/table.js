@@ -51,7 +51,7 @@ function render({ model, el }) {
     return { key, text, heading, button };
   });
 
-  const rows = () => model.get("page").rows ?? [];
+  const rows = () => model.get("rows") ?? [];
   const place = () => rows().findIndex((row) => row.id === model.get("chosen"));
 
   const choose = (index) => {
@@ -111,14 +111,7 @@ function render({ model, el }) {
     if (held) pages.querySelector(`[aria-label="${label}"]:enabled`)?.focus();
   };
 
-  const draw = () => {
-    const { total, sort, descending, number, last } = model.get("page");
-    table.setAttribute("aria-rowcount", total ?? 0);
-    for (const { key, text, heading, button } of sorters) {
-      const order = key === sort ? (descending ? "descending" : "ascending") : "none";
-      heading.setAttribute("aria-sort", order);
-      button.textContent = text + { none: "", ascending: " ▲", descending: " ▼" }[order];
-    }
+  const drawRows = () => {
     body.replaceChildren();
     rows().forEach(({ cells, mark: sign, tone, error, name }, index) => {
       const row = make("tr", `inb-${tone}`, body);
@@ -134,8 +127,18 @@ function render({ model, el }) {
       });
     });
     retime();
-    drawPages(number, last);
     mark();
+  };
+
+  const drawPage = () => {
+    const { total, sort, descending, number, last } = model.get("page");
+    table.setAttribute("aria-rowcount", total ?? 0);
+    for (const { key, text, heading, button } of sorters) {
+      const order = key === sort ? (descending ? "descending" : "ascending") : "none";
+      heading.setAttribute("aria-sort", order);
+      button.textContent = text + { none: "", ascending: " ▲", descending: " ▼" }[order];
+    }
+    drawPages(number, last);
     if (shown !== number) scroller.scrollTop = 0;
     shown = number;
   };
@@ -176,10 +179,12 @@ function render({ model, el }) {
     if (message.kind === "looked") wait(message.pause);
   };
 
-  const heard = { "change:page": draw, "change:now": setClock, "change:chosen": follow };
+  const heard = { "change:rows": drawRows, "change:page": drawPage };
+  Object.assign(heard, { "change:now": setClock, "change:chosen": follow });
   heard["msg:custom"] = answered;
   for (const [event, call] of Object.entries(heard)) model.on(event, call);
-  draw();
+  drawRows();
+  drawPage();
   setClock();
   wait(2);
   return () => {

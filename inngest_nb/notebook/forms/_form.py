@@ -130,8 +130,13 @@ class Form(widgets.VBox):  # type: ignore[misc]
         # A layout that replaced another would leave that one in the kernel's memory.
         layout = widgets.Layout(width="auto", flex="0 0 auto")
         alike = shared_style(widgets.Button)
-        button = widgets.Button(description=text, button_style=style, layout=layout, style=alike)
-        button.add_class(f"inb-{text.lower().replace(' ', '-')}")
+        button = widgets.Button(
+            description=text,
+            button_style=style,
+            layout=layout,
+            style=alike,
+            _dom_classes=(f"inb-{text.lower().replace(' ', '-')}",),
+        )
         clicked, again = None if self.queues else button, waits or self.queues
         button.on_click(lambda _: self._start(doing, work, area, clicked=clicked, again=again))
         hear_in_order(button)

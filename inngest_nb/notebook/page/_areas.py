@@ -45,19 +45,28 @@ class Area(widgets.HTML):  # type: ignore[misc]  # ipywidgets has no types
     markup = Markup("")
 
     def __init__(self, hook: str, content: Markup = markup) -> None:
-        super().__init__(style=shared_style(widgets.HTML))
-        self.add_class("inb")
-        self.add_class(hook)
-        self.show(content)
+        self._check(content)
+        # All at once: what is set later is another message to the page.
+        super().__init__(
+            style=shared_style(widgets.HTML),
+            layout=widgets.Layout(display="" if content else "none"),
+            value=str(content),
+            _dom_classes=("inb", hook),
+        )
+        self.markup = content
 
     def show(self, content: Markup = markup) -> None:
         """Show rendered HTML in place of what was there."""
-        if not isinstance(content, Markup):
-            raise TypeError("only what a template rendered may be shown")
+        self._check(content)
         self.markup = content
         self.value = str(content)
         self.layout.display = "" if content else "none"
         self.layout.visibility = None
+
+    @staticmethod
+    def _check(content: object) -> None:
+        if not isinstance(content, Markup):
+            raise TypeError("only what a template rendered may be shown")
 
 
 class FlawArea(Area):

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from inngest_nb import wire
-from inngest_nb.history import Step, times_of, waiting_text
+from inngest_nb.history import Step, times_of, waiting_text, went_back
 from inngest_nb.notebook.timeline._lanes import Lane, fold, lanes_of, severity
 from inngest_nb.notebook.timeline._parts import Words, words_of
 from inngest_nb.notebook.timeline._scale import Bar, Scale, Tick, bars_of, since_text
@@ -121,8 +120,7 @@ def _remarks(state: WorkflowState, steps: Sequence[Step]) -> list[str]:
     if not state.history:
         return [_NO_HISTORY[running]]
     remarks = []
-    times = [event.timestamp for event in state.history if event.timestamp]
-    if any(later < earlier for earlier, later in pairwise(times)):
+    if went_back(state.history):
         remarks.append("The clock went backwards in this history; bars are drawn as recorded.")
     if not running and not steps:
         remarks.append("No activities, signals or timers.")

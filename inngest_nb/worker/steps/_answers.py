@@ -190,6 +190,12 @@ class Answers:
                 yield from (wait_name(call.name, n + 1) for n in range(mail.wait))
                 yield from (look_name(call.name, n + 1) for n in range(mail.wait))
 
+    def look(self, run: DrivenRun, hashed: str) -> LookStep | None:
+        """Return the look that was asked for by its hash, if it is one, whoever waits now."""
+        names = {call.name for call in run.asked if call.kind == "signal"}
+        steps = [LookStep(name, self._mail.setdefault(name, _Mailbox()).wait) for name in names]
+        return next((step for step in steps if hash_of(step.name) == hashed), None)
+
     def _attempts(self, call: Call) -> Iterable[str]:
         """Yield the names of a call's attempts and pauses, up to the first without an answer."""
         for number in count(1):

@@ -39,6 +39,7 @@ from inngest_nb.worker.steps._steps import (
     LookStep,
     MarkerStep,
     Step,
+    dropped,
     facts_line,
 )
 
@@ -67,8 +68,8 @@ async def drive(served: Served, fn: Callable[..., Any], ctx: inngest.Context) ->
     """Return the result of a workflow's run, or raise what the SDK reports instead."""
     try:
         request = _Drive(served, fn, ctx)
-    except PayloadTypeError as error:  # the input does not fit
-        raise _sdk.run_failed(Failure(type(error).__name__, describe(error), "")) from None
+    except (PayloadTypeError, ValueError, TypeError, OverflowError) as error:  # as it always will
+        raise _sdk.run_failed(Failure(type(error).__name__, str(error), "")) from None
     return await request.answer()
 
 
@@ -167,15 +168,18 @@ class _Drive:
         step = steps.get(target)
         if step is not None and not _is_dropped(step):
             return await self._make(step)
+        if (look := self._answers.look(self._run, target)) is not None:
+            return await self._make(look)  # the code may wait for this signal again
         for name in [*self._answers.asked(self._run)]:
             if hash_of(name) == target:
-                return _sdk.done(name, {"dropped": True})
+                return dropped(name)
         raise self._changed_code()
 
     async def _make(self, step: Step) -> Report:
         if isinstance(step, AttemptStep):
             with self._served.running.noted(f"{self._name}: {step.call.name}"):
                 events = await asyncio.wrap_future(self._run.perform(step.call))
+            check_run(0, self._request.answers, events[-1].result)
             return _attempted(step, events)
         if isinstance(step, LookStep):
             found = await look_for_signals(
@@ -270,9 +274,9 @@ def _attempted(step: AttemptStep, events: list[HistoryEvent]) -> Report:
         try:
             check_result(f"the result of activity {step.call.name!r}", data)
         except PayloadTooLargeError as error:
-            return _sdk.failed(
-                step.name, Failure("PayloadTooLargeError", str(error), facts_line(**facts))
-            )
+            kind = type(error).__name__
+            failure = Failure(kind, f"{kind}: {error}", facts_line(**facts))
+            return _sdk.failed(step.name, failure)
         return _sdk.done(step.name, data)
     if event.attempt != step.number:
         facts["attempt"] = event.attempt

@@ -15,6 +15,7 @@ from inngest_nb.worker.steps._exact import sealed, time_of, unsealed
 from inngest_nb.worker.steps._sdk import Failure, Report
 
 _FACTS = "inngest_nb: "
+_DROPPED = "dropped"
 _CANCELED = "function cancelled"  # what Inngest says of a canceled run to who waits for it
 _LONGEST_WAIT = timedelta(days=30)
 DEADLINE = "deadline"
@@ -69,11 +70,12 @@ class AttemptStep(Step):
 
     def shown(self, answer: Any, now: datetime) -> list[Shown]:
         facts = facts_of(answer) if isinstance(answer, Failure) else _dict(answer)
+        if _DROPPED in facts:
+            return []
         ended = time_of(facts.get("at"), now)
         began = min(time_of(facts.get("began"), ended), ended)
-        number = int(
-            facts.get("attempt", self.number)
-        )  # a call that is too late has none of its own
+        # A call that is too late has no number of its own.
+        number = int(facts.get("attempt", self.number))
         about: dict[str, Any] = {"activity_name": self.call.name, "seq": self.call.seq}
         about["attempt"] = number
         start: list[Shown] = []
@@ -84,6 +86,11 @@ class AttemptStep(Step):
             return [*start, (EventType.ACTIVITY_FAILED, ended, about | _failure(answer, facts))]
         result = unsealed("result", facts)
         return [*start, (EventType.ACTIVITY_COMPLETED, ended, about | {"result": result})]
+
+
+def dropped(name: str) -> Report:
+    """Report a step that was not made, because the code does not wait for it any more."""
+    return _sdk.done(name, {_DROPPED: True})
 
 
 def attempt_name(seq: int, name: str, number: int) -> str:
