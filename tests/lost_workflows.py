@@ -20,7 +20,7 @@ from inngest_nb import ActivityContext, AsyncWorkflowContext, RetryPolicy, Workf
 from inngest_nb.errors import ActivityError
 
 LOG = "LOST_LOG"
-MOST = 9  # how far ahead an attempt can be chosen
+MOST = 30  # how far ahead an attempt can be chosen; of the workflows here there are 36
 _SECONDS = 0.05
 _HELD_SECONDS = 60.0
 _QUICK = RetryPolicy(max_attempts=3, initial_interval=0.1)

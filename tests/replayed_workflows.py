@@ -109,9 +109,9 @@ WORKFLOWS: dict[str, tuple[Callable[..., Any], Any, list[Signal]]] = {
 }
 
 
-def outcome(handle: WorkflowHandle) -> Any:
+def outcome(handle: WorkflowHandle, seconds: float = 20) -> Any:
     try:
-        return handle.result(20)
+        return handle.result(seconds)
     except WorkflowFailedError as error:
         return str(error).removeprefix(f"workflow {handle.id!r} failed: ")
 

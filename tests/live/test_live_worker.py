@@ -38,7 +38,7 @@ def test_samples_end_as_with_an_executor(worker: InngestWorker, name: str) -> No
         for each in signals:
             until(lambda: ours.waiting_for)
             executor.signal(ours.id, each)
-        assert outcome(handle) == outcome(ours)  # type: ignore[arg-type]
+        assert outcome(handle) == outcome(ours)
 
 
 def test_a_row_of_activities_takes_one_request_each_and_one_more(worker: InngestWorker) -> None:
@@ -134,7 +134,7 @@ def test_an_error_of_the_code_fails_the_run_at_once(worker: InngestWorker) -> No
     begun = time.monotonic()
     handle = worker.start(flows.wrong)
     with Executor() as executor:
-        assert outcome(handle) == outcome(executor.execute(flows.wrong))  # type: ignore[arg-type]
+        assert outcome(handle) == outcome(executor.execute(flows.wrong))
     assert time.monotonic() - begun < AT_ONCE
 
 

@@ -33,6 +33,7 @@ GIVEN = 2
 GO = Signal("go", {"now": True})
 # Seconds. In its lease a worker has to end a step that takes the twentieth part of it.
 LEASE, RETRY_INTERVAL = 1, 1
+PATIENCE = 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def play(site: Site, api: InngestAPI, undisturbed: Undisturbed, number: int) -> 
     if site.via == "connect":
         site.gateway.wait_until(lambda: len(site.gateway.workers) == WORKERS)
     before = log.held()
-    log.choose(random.Random(number).randint(1, MOST))
+    log.choose(random.Random(f"{site.via} {number}").randint(1, MOST))
     handles = {name_of(fn): begin(api, fn, prefix + name_of(fn)) for fn in WORKFLOWS}
     handles[SIGNALED].signal(GO)
     until(lambda: log.held() > before)
@@ -103,7 +104,8 @@ def play(site: Site, api: InngestAPI, undisturbed: Undisturbed, number: int) -> 
     fleet.kill(victim)
     if number % 2 == 0:
         fleet.start()  # which serves while the runs go on
-    assert {name: outcome(handle) for name, handle in handles.items()} == undisturbed.outcomes
+    outcomes = {name: outcome(handle, PATIENCE) for name, handle in handles.items()}
+    assert outcomes == undisturbed.outcomes
     begun = log.begun(prefix)
     assert {*begun} == undisturbed.attempts
     for attempt, begins in begun.items():
