@@ -150,8 +150,8 @@ class InngestHandle:
     def cancel(self) -> bool:
         """Cancel the run; False if it had ended.
 
-        Its code is not called again, so `finally` blocks do not run; a step in progress ends, and
-        its result is discarded.
+        Its code is not called again, so nothing that a `finally` block asks of its context is done;
+        a step in progress ends, and its result is discarded.
         """
         if self._ended() is not None:
             return False

@@ -48,8 +48,9 @@ def serve_on_inngest(
     The functions are those that an `Executor` runs, and their results, errors and attempts are the
     same. Each becomes a function of the app `app_id` ("inngest-nb"), under its own name; an attempt
     of an activity is a step, a signal is an event. Two things are different. A canceled run's code
-    is not called again, so its `finally` blocks do not run. And a run has at most 1,000 steps, 4 MB
-    in one result and 32 MB in all: beyond, it fails, and its error says what to do.
+    is not called again, so nothing that its `finally` blocks ask of the context is done. And a run
+    has at most 999 steps, 4 MB in one result and 32 MB in all: beyond, it fails, and its error says
+    what to do.
 
     Served again in this process, as by running a cell again, an app has the new functions only: the
     former worker is closed first, unless both were given different `instance_id`s.
