@@ -421,6 +421,8 @@ class Executor:
 
     def _cancels_orphan(self, state: WorkflowState) -> bool:
         """Cancel a child that no executor is running, if its parent ended without doing so."""
+        if not state.parent_id:  # most have none, and the rest asks the store
+            return False
         engine = self._engine
         if engine.alive(state.workflow_id) is not None or not engine.is_free(state):
             return False

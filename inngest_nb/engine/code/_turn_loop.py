@@ -53,6 +53,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
     """
 
     keeps_order = True
+    is_quiet = False  # whether errors that the code never looked at are not logged
 
     def __init__(self, host: Host, seed: str = "") -> None:
         self._host = host
@@ -66,7 +67,6 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] | None = None
         self._ending = False
         self._thread = 0
-        self.is_quiet = False  # whether errors that the code never looked at are not logged
 
     def turn(self, now: float) -> None:
         """Run callbacks until none is ready, with the loop's time (in seconds) set to `now`.

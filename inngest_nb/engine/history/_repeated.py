@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from inngest_nb.engine.history._replay import Past
 
@@ -11,10 +12,11 @@ from inngest_nb.engine.history._replay import Past
 class Versions:
     """The versions that a run has chosen for changed pieces of its code."""
 
+    told: Mapping[str, int] = MappingProxyType({})  # not in an event yet, but somebody keeps them
+
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
         self.new: dict[str, int] = {}  # not recorded in an event yet
-        self.told: dict[str, int] = {}  # neither, but somebody else keeps them
 
     def of(self, name: str, latest: int, past: Past | None, calls: int) -> int:
         """Return the version of a code piece, 0 for the original; `calls` is the count so far."""
@@ -22,7 +24,7 @@ class Versions:
             if past is not None and (recorded := past.version_of(name)) is not None:
                 self._known[name] = recorded
                 if name not in past.versions:
-                    self.told[name] = recorded
+                    self.told = {**self.told, name: recorded}
             elif past is not None and past.has_passed(calls):
                 self._known[name] = 0  # the run passed here before the call was added
             else:
@@ -31,12 +33,15 @@ class Versions:
 
     def take_new(self) -> dict[str, int]:
         """Return and clear the versions that the next event has to record."""
-        new, self.new, self.told = {**self.told, **self.new}, {}, {}
+        new, self.new = {**self.told, **self.new}, {}
+        self.take_told()
         return new
 
     def take_told(self) -> dict[str, int]:
         """Return and clear the versions that somebody else keeps, and that no event has yet."""
-        told, self.told = self.told, {}
+        told = dict(self.told)
+        if told:
+            self.told = {}
         return told
 
 

@@ -61,6 +61,9 @@ class Run:
     continues live.
     """
 
+    # Of the class, because there may be 10,000 waiting runs, of which none has one.
+    driver: Driver | None = None
+
     def __init__(
         self,
         engine: Services[Run],
@@ -90,7 +93,6 @@ class Run:
         self.span: Any = None  # the run's tracing span in this process, if there is tracing
         self._listening: Counter[str] = Counter()
         self._claimed = False
-        self.driver: Driver | None = None
         self._parked: list[Callable[[], object]] = []
         self._decided: list[Callable[[], object]] = []
         # To be done once an event is saved: hooks to call, and work to start.
