@@ -88,3 +88,9 @@ def words(text: str) -> str:
 
 def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
+
+
+def test_the_page_about_killed_workers_shows_that_no_parcel_was_lost() -> None:
+    page = html.unescape((PAGES / "08_engines.html").read_text(encoding="utf-8"))
+    for town in ("Oslo", "Lima", "Kyoto"):
+        assert str([f"{town} {number}" for number in (1, 2, 3, 4)]) in page
