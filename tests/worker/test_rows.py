@@ -316,6 +316,25 @@ def test_a_signal_that_is_sent_twice_by_one_id_is_received_once(fn: Any) -> None
         on.check_replays()
 
 
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_signals_of_other_programs_are_told_apart_by_the_ids_of_their_events(seconds: int) -> None:
+    async def workflow(ctx: AsyncWorkflowContext) -> Any:
+        return [await ctx.receive_signal("go") for _ in range(3)]
+
+    with OnInngest(workflow) as on:
+        inngest = on.inngest
+        with inngest.clock.hold():
+            run = start(inngest, workflow, id="w")
+            for number in range(3):
+                when = inngest.clock.now() + timedelta(seconds=seconds * number)
+                data = {"workflow_id": "w", "payload": number}
+                inngest.clock.add(
+                    when, lambda data=data: inngest.send("nb/signal.go", data) and None
+                )
+        assert inngest.ended(run).output == [0, 1, 2]
+        on.check_replays()
+
+
 def test_two_names_and_two_receivers_share_signals_as_with_the_executor() -> None:
     async def workflow(ctx: AsyncWorkflowContext) -> Any:
         waits = [ctx.receive_signal(name) for name in ("a", "b", "a", "b", "a")]

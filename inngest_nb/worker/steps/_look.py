@@ -37,7 +37,7 @@ async def look_for_signals(
         events = await api.events(SIGNAL + signal, since=since, limit=None)
         for event in sorted(events, key=lambda event: event.event_id):
             if event.data.get("workflow_id") == workflow_id:
-                found.setdefault(str(event.data.get("signal_id") or event.event_id), event)
+                found.setdefault(str(event.data.get("signal_id") or event.id), event)
         new = [_data(name, event) for name, event in found.items() if name not in seen]
         if new:
             return new

@@ -181,7 +181,8 @@ class WaitStep(Step):
             return []
         sent = answer.get("ts")
         when = now if sent is None else datetime.fromtimestamp(sent / 1000, UTC)
-        return [signal_event(self.signal, _dict(answer.get("data")), when)]
+        data = {"signal_id": answer.get("id")} | _dict(answer.get("data"))
+        return [signal_event(self.signal, data, when)]
 
     def report(self) -> Report:
         return _sdk.wait(self.name, f"nb/signal.{self.signal}", self._condition, _LONGEST_WAIT)
