@@ -7,7 +7,7 @@ import threading
 from collections import deque
 
 from inngest_nb.errors import StoreConflictError
-from inngest_nb.history import ON_INNGEST
+from inngest_nb.history import ON_INNGEST, is_finished
 from inngest_nb.state import HistoryEvent, WorkflowState
 from inngest_nb.store import WorkflowStore
 
@@ -92,7 +92,7 @@ def _elsewhere(event: HistoryEvent) -> HistoryEvent:
 
 
 def _is_later(stored: WorkflowState, state: WorkflowState) -> bool:
-    ended = [bool(each.status) and each.status != "running" for each in (stored, state)]
+    ended = [is_finished(each.status) for each in (stored, state)]
     if ended[0] != ended[1]:
         return ended[0]
     return len(stored.history) >= len(state.history)
