@@ -23,6 +23,13 @@ from inngest_nb.history._steps import (
     run_and_steps,
     steps_of,
 )
+from inngest_nb.history._summary import (
+    Summary,
+    last_activity,
+    summary_of,
+    workflow_in_id,
+    workflow_of,
+)
 from inngest_nb.history._times import (
     END_STATUS,
     ON_INNGEST,
@@ -36,7 +43,7 @@ from inngest_nb.history._times import (
     times_of,
     went_back,
 )
-from inngest_nb.history._waits import signals_text, waiting_text
+from inngest_nb.history._waits import Waiting, signals_text, waiting_for, waiting_text
 
 __all__ = [
     "END_STATUS",
@@ -46,8 +53,10 @@ __all__ = [
     "Activity",
     "Attempt",
     "Step",
+    "Summary",
     "Times",
     "Value",
+    "Waiting",
     "activities_of",
     "document_parts",
     "event_payloads",
@@ -55,6 +64,7 @@ __all__ = [
     "in_order",
     "is_end",
     "is_finished",
+    "last_activity",
     "last_error",
     "moment",
     "outcome_of",
@@ -66,7 +76,11 @@ __all__ = [
     "same_value",
     "signals_text",
     "steps_of",
+    "summary_of",
     "times_of",
+    "waiting_for",
     "waiting_text",
     "went_back",
+    "workflow_in_id",
+    "workflow_of",
 ]

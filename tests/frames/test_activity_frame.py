@@ -29,6 +29,8 @@ def test_the_columns_and_dtypes_are_always_the_same(source: list[inb.WorkflowSta
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
         "workflow_id": "str",
         "run_id": "str",
+        "workflow": "str",
+        "status": "category",
         "activity": "str",
         "attempt_count": "Int64",
         "started_at": "datetime64[us, UTC]",

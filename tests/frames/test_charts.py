@@ -518,7 +518,7 @@ def test_a_frame_with_nothing_to_draw_says_so(plot: Any, frame: pd.DataFrame, wo
 
 
 REFUSED: dict[str, tuple[Callable[..., Any], Any, type[Exception], str]] = {
-    "events": (inb.plot_status, inb.history_frame(MANY[:3]), AttributeError, "lacks status"),
+    "events": (inb.plot_status, inb.history_frame(MANY[:3]), AttributeError, "lacks created_at"),
     "workflows": (inb.plot_activity, WORKFLOWS, AttributeError, "activity_frame.*lacks activity"),
     "any frame": (inb.plot_durations, pd.DataFrame({"x": [1]}), AttributeError, "lacks status"),
     "no times": (inb.plot_status, WORKFLOWS[["status"]], AttributeError, "lacks created_at"),

@@ -34,6 +34,7 @@ TIME, DURATION = "datetime64[us, UTC]", "timedelta64[us]"
 FRAME = {
     "workflow_id": "str",
     "run_id": "str",
+    "workflow": "str",
     "status": "category",
     "created_at": TIME,
     "updated_at": TIME,
@@ -41,12 +42,17 @@ FRAME = {
     "events": "Int64",
     "activities": "Int64",
     "retries": "Int64",
+    "step": "str",
+    "waiting_for": "category",
+    "signal": "str",
     "error": "str",
     "parent_id": "str",
 }
 HISTORY = {
     "workflow_id": "str",
     "run_id": "str",
+    "workflow": "str",
+    "status": "category",
     "event_id": "Int64",
     "type": "str",
     "at": TIME,
@@ -120,9 +126,10 @@ def test_a_signal_a_timer_and_an_activity_stand_in_their_columns() -> None:
 
 def test_what_is_not_set_is_missing() -> None:
     row = one(WorkflowState(workflow_id="x"))
-    assert row.drop(["workflow_id", "events", "activities", "retries"]).isna().all()
+    there = ["workflow_id", "workflow", "events", "activities", "retries"]
+    assert row.drop(there).isna().all()
     event = inb.history_frame(WorkflowState(workflow_id="x", history=(HistoryEvent(),))).iloc[0]
-    assert event.drop(["workflow_id", "event_id"]).isna().all()
+    assert event.drop(["workflow_id", "workflow", "event_id"]).isna().all()
 
 
 # Statuses

@@ -17,6 +17,8 @@ from inngest_nb.state import EventType
 RESULT_WORDS = ("completed", "failed")  # what was canceled tells neither of success nor failure
 ENDED_WORDS = (*RESULT_WORDS, "canceled")
 STATUS_WORDS = ("running", *ENDED_WORDS)
+# What an open run waits for.
+WAITING_WORDS = ("activity", "retry", "signal", "timer")
 # Beyond a workflow's words: its run ended and nothing says what became of the activity.
 OUTCOME_WORDS = (*STATUS_WORDS, "abandoned")
 # A real Inngest's runs wait for a worker, its steps also for an event or a time.
@@ -57,8 +59,9 @@ _KINDS = {
     "worker_id": WORKERS,
     "inngest_status": RUNS,
     "outcome": ACTIVITIES,
-    "status": WORKFLOWS,
+    "created_at": WORKFLOWS,
     "type": EVENTS,
+    "status": WORKFLOWS,
 }
 
 

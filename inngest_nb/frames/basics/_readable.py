@@ -19,6 +19,7 @@ _CELL = 60
 _HIDDEN = {"input", "result", "payload", "output"}
 _SAID_BY_OTHERS = {
     "run_id": {"workflow_id"},
+    "workflow": {"workflow_id"},
     "updated_at": {"created_at", "duration"},
     "inngest_status": {"status"},
     "started_at": {"queued_at", "duration", "inngest_status"},
