@@ -69,6 +69,13 @@ _APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
 _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
 _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
+# How many numbered changes are kept for readers that follow them, and after how many works of a
+# connection older ones are dropped. The newest stays always, for it says which number comes next.
+CHANGES_KEPT = 100_000
+_WORKS_BETWEEN = 10_000
+_DROP_CHANGES = """
+DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - ?
+"""
 
 
 _OF_WORKFLOWS = (Write, Deletion)
@@ -224,6 +231,7 @@ class _Writer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._database: sqlite3.Connection | None = None
+        self._works = 0
 
     def commit(self, works: Sequence[Work]) -> list[Outcome]:
         """Perform works in one commit; a work that fails does not affect the others."""
@@ -262,12 +270,20 @@ class _Writer:
                     database.execute("ROLLBACK")
                     failed[place] = in_words(error, self._path)
                     return None
+            self._drop_changes(database, len(works))
             database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:
                 database.execute("ROLLBACK")
             raise
         return outcomes
+
+    def _drop_changes(self, database: sqlite3.Connection, works: int) -> None:
+        """Drop old changes now and then."""
+        self._works += works
+        if self._works >= _WORKS_BETWEEN:
+            database.execute(_DROP_CHANGES, (CHANGES_KEPT,))
+            self._works = 0
 
 
 def _apply(database: sqlite3.Connection, work: Work) -> Outcome:

@@ -14,7 +14,7 @@ from inngest_nb.errors import StoreFileError
 from inngest_nb.store.tables._sqlite_rows import checksum_of
 
 _APPLICATION_ID = 0x694E4E42  # "iNNB"
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 _BUSY_SECONDS = 30.0
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 # SQLite reports a file size limit, and a disk that is full on opening, as I/O errors.
@@ -57,6 +57,65 @@ _NEWEST = """
 CREATE INDEX workflows_newest
 ON workflows (updated_us DESC, workflow_id, status, etag, first_saved_us, parts_checksum)
 """
+# Each change of a workflow has a number, in the order of the commits. Triggers write it, so that a
+# process of an older version, which still has the file open, numbers its changes, too. A head is
+# what a listing tells of a workflow without its document; it is made later, from the changes
+# numbered above `about.indexed`, so that saving doesn't wait for it. `about.feed` tells this file's
+# numbers from those of another.
+_CHANGES = (
+    """
+    CREATE TABLE changes (
+        number INTEGER PRIMARY KEY,
+        workflow INTEGER NOT NULL,
+        workflow_id TEXT NOT NULL,
+        deleted INTEGER NOT NULL
+    )
+    """,
+    """
+    CREATE TRIGGER workflows_added AFTER INSERT ON workflows BEGIN
+        INSERT INTO changes (workflow, workflow_id, deleted)
+        VALUES (new.number, new.workflow_id, 0);
+    END
+    """,
+    """
+    CREATE TRIGGER workflows_changed AFTER UPDATE OF etag ON workflows BEGIN
+        INSERT INTO changes (workflow, workflow_id, deleted)
+        VALUES (new.number, new.workflow_id, 0);
+    END
+    """,
+    """
+    CREATE TRIGGER workflows_deleted AFTER DELETE ON workflows BEGIN
+        INSERT INTO changes (workflow, workflow_id, deleted)
+        VALUES (old.number, old.workflow_id, 1);
+    END
+    """,
+    """
+    CREATE TABLE heads (
+        number INTEGER PRIMARY KEY,
+        workflow_id TEXT NOT NULL,
+        run_id TEXT NOT NULL,
+        workflow TEXT NOT NULL,
+        status TEXT NOT NULL,
+        began_us INTEGER,
+        is_estimated INTEGER NOT NULL,
+        updated_us INTEGER,
+        ended_us INTEGER,
+        events INTEGER NOT NULL,
+        activities INTEGER NOT NULL,
+        retries INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        waiting_for TEXT NOT NULL,
+        signal TEXT NOT NULL,
+        error TEXT NOT NULL,
+        parent_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        etag TEXT NOT NULL,
+        flaw TEXT NOT NULL
+    )
+    """,
+    "CREATE TABLE about (feed TEXT NOT NULL, indexed INTEGER NOT NULL)",
+    "INSERT INTO about VALUES (lower(hex(randomblob(8))), 0)",
+)
 # A workflow is its last whole document and the partial ones appended since, each in its own row, so
 # that appending does not touch existing rows. One index serves all listings, because every index
 # costs each append a page; it has everything that a listing needs except the document.
@@ -86,6 +145,7 @@ _SCHEMA = (
     "CREATE INDEX parts_of_workflow ON parts (workflow)",
     _CHANGED_UNCHECKED,
     *_SHARING,
+    *_CHANGES,
 )
 # Schema 1 had the document in the workflow's row, and no etag.
 _FROM_SCHEMA_1 = (
@@ -104,6 +164,14 @@ _FROM_SCHEMA_1 = (
     FROM workflows_1
     """,
     "DROP TABLE workflows_1",
+)
+# Schema 4 did not number changes.
+_FROM_SCHEMA_4 = (
+    *_CHANGES,
+    """
+    INSERT INTO changes (workflow, workflow_id, deleted)
+    SELECT number, workflow_id, 0 FROM workflows ORDER BY updated_us
+    """,
 )
 # Schema 3 had no checksums.
 _FROM_SCHEMA_3 = (
@@ -128,6 +196,7 @@ _FROM_SCHEMA_3 = (
     "DROP INDEX workflows_newest",
     _NEWEST,
     _CHANGED_UNCHECKED,
+    *_FROM_SCHEMA_4,
 )
 # Schema 2 kept leases in the documents; they lasted a minute, so all of them have expired.
 _FROM_SCHEMA_2 = (
@@ -135,7 +204,7 @@ _FROM_SCHEMA_2 = (
     *_SHARING,
     *_FROM_SCHEMA_3,
 )
-_STEPS = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2, 3: _FROM_SCHEMA_3}
+_STEPS = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2, 3: _FROM_SCHEMA_3, 4: _FROM_SCHEMA_4}
 
 
 def make_private(path: Path) -> None:
