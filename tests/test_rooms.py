@@ -74,7 +74,8 @@ INNER_FLOORS = {
     ("notebook", ""): 6,
     ("store", ""): 0,
     ("store", "tables"): 1,
-    ("store", "http"): 1,
+    ("store", "http/calls"): 1,
+    ("store", "http"): 2,
 }
 
 # Rooms whose inner rooms have no doors: within, their files know each other.

@@ -7,10 +7,12 @@ from inngest_nb.store.protocol import (
     AppendingStore,
     AsyncWorkflowStore,
     HeadStore,
+    SearchableStore,
     SharedStore,
     WorkflowStore,
 )
-from inngest_nb.store.rows import States, unreadable_in
+from inngest_nb.store.rows import Row, States, state_of, unreadable_in
+from inngest_nb.store.searching import Found, search_for
 from inngest_nb.store.tables import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
@@ -20,16 +22,21 @@ __all__ = [
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",
+    "Found",
     "Head",
     "HeadStore",
     "InngestStore",
     "MemoryStore",
     "Message",
+    "Row",
+    "SearchableStore",
     "SharedStore",
     "SoundWrite",
     "SqliteStore",
     "States",
     "WorkflowStore",
     "Write",
+    "search_for",
+    "state_of",
     "unreadable_in",
 ]

@@ -12,8 +12,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from inngest_nb.errors import StoreDecodeError
-from inngest_nb.store.http._driving import Response, T
-from inngest_nb.store.http._operations import Operation, Request, exchange, target_of
+from inngest_nb.store.http.calls.driving import Response, T
+from inngest_nb.store.http.calls.operations import Operation, Request, exchange, target_of
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.messages import Hold, Message
 
