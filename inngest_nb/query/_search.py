@@ -36,7 +36,7 @@ class Search(
 
     Times are microseconds since 1970 UTC, durations microseconds; `now_us` is the moment up to
     which open runs are measured. Everything that is asked for must hold: one of `status`, one of
-    `workflow`, a time `by` from `since_us` on and before `until_us`, an id that begins with
+    `workflow`, a time `by` from `since_us` to `until_us`, both included, an id that begins with
     `prefix`, every word of `text` in what `words_of` gives, the text `error` in the error,
     whatever the case of both, a duration above `longer_than_us`, and the condition `where`.
     `sort` is a column, with `-` before it for descending order; "" is the order of stores.
@@ -248,7 +248,7 @@ def _is_within(column: str, since_us: int | None, until_us: int | None) -> Test:
         if time is None:
             return False
         us = wire.microseconds(time)
-        return (since_us is None or since_us <= us) and (until_us is None or us < until_us)
+        return (since_us is None or since_us <= us) and (until_us is None or us <= until_us)
 
     return test
 
