@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import ipywidgets as widgets
 
 from inngest_nb.errors import ListingUnsupportedError
-from inngest_nb.notebook.page import Area, filling, fragment, having, words_of
+from inngest_nb.notebook.page import Area, filling, fragment
+from inngest_nb.query import having, words_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import Head, HeadStore, WorkflowStore, unreadable_in
 from inngest_nb.words import (
