@@ -108,6 +108,7 @@ LIBRARIES = {
         "query/",
         "notebook/",
         "engine/basics/_typed.py",
+        "frames/basics/_fields.py",
         "frames/inngest/_rows.py",
     ],
     "nbclient": ["cli/_export.py"],

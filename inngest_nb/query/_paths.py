@@ -97,7 +97,7 @@ def read_path(text: str, at: int, roots: Collection[str] = PAYLOADS) -> tuple[Pa
     """Read the path that begins at a place of a text, and say where it ends."""
     found = NAME.match(text, at)
     if found is None:
-        raise Unclear(f"expected {_either(roots)}, such as {min(roots)}.order", at)
+        raise Unclear(f"expected {_either(roots)}, such as {next(iter(roots))}.order", at)
     if found[0] not in roots:
         close = get_close_matches(found[0], roots, 1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
@@ -154,7 +154,8 @@ def _after_space(text: str, at: int) -> int:
 
 
 def _either(roots: Collection[str]) -> str:
-    return " or ".join(roots)
+    *most, last = roots
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 __all__ = ["MISSING", "PAYLOADS", "Missing", "Path", "Step", "read_path", "read_steps"]

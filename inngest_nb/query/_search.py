@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar, get_args
@@ -25,6 +25,9 @@ Test = Callable[[Row], bool]
 
 _AnyRow = TypeVar("_AnyRow", bound=Row)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US, _LAST_US = (
+    wire.microseconds(end.replace(tzinfo=UTC)) for end in (datetime.min, datetime.max)
+)
 _MOST_NAMES = 1_000
 _SEARCHED = ("workflow_id", "run_id", "status", "error", "workflow")
 
@@ -36,7 +39,7 @@ class Search(
 
     Times are microseconds since 1970 UTC, durations microseconds; `now_us` is the moment up to
     which open runs are measured. Everything that is asked for must hold: one of `status`, one of
-    `workflow`, a time `by` from `since_us` on and before `until_us`, an id that begins with
+    `workflow`, a time `by` from `since_us` to `until_us`, both included, an id that begins with
     `prefix`, every word of `text` in what `words_of` gives, the text `error` in the error,
     whatever the case of both, a duration above `longer_than_us`, and the condition `where`.
     `sort` is a column, with `-` before it for descending order; "" is the order of stores.
@@ -131,8 +134,12 @@ class Search(
                 _text(one, name)
         for name in ("prefix", "text", "error", "where", "sort"):
             _text(getattr(self, name), name)
-        if self.limit < 0:
-            raise ValueError(f"limit is 0 for all or a positive number, got {self.limit!r}")
+        whole_number(self.limit)
+        for name in ("now_us", "since_us", "until_us"):
+            if (us := getattr(self, name)) is not None and not _FIRST_US <= us <= _LAST_US:
+                raise ValueError(f"{name} must be a time of the years 1 to 9999, got {us}")
+        if self.longer_than_us is not None and not 0 <= self.longer_than_us <= _LAST_US:
+            raise ValueError("longer_than must be from 0 to some thousand years")
         column = self.sort.removeprefix("-")
         if self.sort and column not in COLUMNS:
             close = get_close_matches(column, COLUMNS, 1)
@@ -248,7 +255,7 @@ def _is_within(column: str, since_us: int | None, until_us: int | None) -> Test:
         if time is None:
             return False
         us = wire.microseconds(time)
-        return (since_us is None or since_us <= us) and (until_us is None or us < until_us)
+        return (since_us is None or since_us <= us) and (until_us is None or us <= until_us)
 
     return test
 
@@ -270,7 +277,7 @@ def whole_number(limit: Any) -> int:
         number = operator.index(limit)
     except TypeError:
         number = -1
-    if number < 0:
+    if not 0 <= number < 2**63:
         raise ValueError(f"limit is 0 for all or a positive number, got {limit!r}")
     return number
 

@@ -58,21 +58,28 @@ def span_of(given: Any, name: str) -> timedelta:
 
     Raises `ValueError` for what is none.
     """
-    span: Any = given
+    try:
+        span = _span(given)
+    except (ValueError, TypeError, OverflowError):
+        span = None
+    if span is None or span != span:  # pandas' NaT is not equal to itself
+        shown = repr(words.short(given, 40)) if isinstance(given, str) else _shown(given)
+        raise ValueError(f"{name} must be seconds, a timedelta or text such as '2h', got {shown}")
+    # A plain one, also of pandas' Timedelta, whose nanoseconds go.
+    return timedelta(span.days, span.seconds, span.microseconds)
+
+
+def _span(given: Any) -> timedelta | None:
+    if isinstance(given, timedelta):
+        return given
     if isinstance(given, str) and (read := duration_in(given)) is not None:
-        span = read
-    elif not isinstance(given, timedelta):
-        try:
-            if getattr(getattr(given, "dtype", None), "kind", "") == "m":  # a duration of numpy's
-                span = given.astype("timedelta64[us]").item()
-            if not isinstance(span, timedelta):
-                span = timedelta(seconds=float(given))
-        except (ValueError, TypeError, OverflowError):
-            span = None
-    if isinstance(span, timedelta) and span == span:  # not pandas' NaT
-        return timedelta(span.days, span.seconds, span.microseconds)
-    shown = repr(words.short(given, 40)) if isinstance(given, str) else _shown(given)
-    raise ValueError(f"{name} must be seconds, a timedelta or text such as '2h', got {shown}")
+        return read
+    if isinstance(given, bool):
+        return None
+    if getattr(getattr(given, "dtype", None), "kind", "") == "m":  # a duration of numpy's
+        counted: timedelta | None = given.astype("timedelta64[us]").item()
+        return counted
+    return timedelta(seconds=float(given))
 
 
 def _shown(value: Any) -> str:
