@@ -139,8 +139,16 @@ path: expected the number of an element, a key in quotes or ] after '['
     input[x]
           ^""",
     "input[1": """\
-path: expected the number of an element, a key in quotes or ] after '['
+path: this [ is never closed
     input[1
+         ^""",
+    "input[1:2]": """\
+path: expected ']'
+    input[1:2]
+           ^""",
+    "input[1234567890]": """\
+path: expected the number of an element, a key in quotes or ] after '['
+    input[1234567890]
           ^""",
     "input[": """\
 path: this [ is never closed
