@@ -77,7 +77,7 @@ HOLDS = [
     # times and durations
     'updated_at > "2026-11-01"', "updated_at = '2026-11-02'", 'updated_at <= "2026-11-02T01:00:00+01:00"',
     '"2026-11-01" < created_at', "updated_at > created_at", "not ended_at > '2020-01-01'",
-    'duration >= "5min"', "duration < '1h'", "duration = 300", "duration > 299.9", "duration != '1 day'",
+    'duration >= "5min"', "duration < '1h'", "duration = 300", "duration > 299.9", "duration = '300'", "duration != '1 day'",
     # columns
     "events = 8", "events > activities", "retries = 0", "retries is not missing",
     # combined
