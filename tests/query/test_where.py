@@ -6,10 +6,12 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 from hostile_strings import HOSTILE_STRINGS
 from plain_rows import NoPayloads, PlainRow, pickled
 
+from inngest_nb import WorkflowStatus
 from inngest_nb.query import COLUMNS, Names, Where
 
 ROW = PlainRow(
@@ -72,7 +74,7 @@ HOLDS = [
     "not input.nothing = input.nobody", "not result contains 'x'",
     # types that differ
     "input.total != '120'", "not input.total > '1'", "not input.name > 1", "not input.paid > 0",
-    "not input.paid < false", "not input.tags > 1", "not input.deep < 'x'", "not input.tags < input.tags",
+    "not input.paid > false", "not input.tags > 1", "not input.deep < 'x'", "not input.tags < input.tags",
     "input.tags = input.tags", "input.deep != input.tags", "input.tags != input.items", "input.none != input.tags", "not input.total contains 1",
     # times and durations
     'updated_at > "2026-11-01"', "updated_at = '2026-11-02'", 'updated_at <= "2026-11-02T01:00:00+01:00"',
@@ -399,6 +401,20 @@ def test_the_deepest_condition_can_be_written_copied_and_evaluated() -> None:
     assert where.holds(ROW) in (True, False)
     assert Where.parse(str(where)) == where == pickled(where)
     assert where.names == Names(frozenset({"events"}))
+
+
+def test_columns_may_be_of_subclasses() -> None:
+    row = PlainRow(
+        status=WorkflowStatus.FAILED,
+        updated_at=pd.Timestamp("2026-11-02", tz="Europe/Berlin"),
+        duration=pd.Timedelta(minutes=5),
+    )
+    for text in (
+        "status > 'a' and status < 'g' and status = 'failed' and status in ['failed']",
+        "updated_at > '2026-11-01' and '2026-11-02' > updated_at",
+        "duration > 299 and 301 > duration and duration in ['5min']",
+    ):
+        assert Where.parse(text).holds(row), text
 
 
 def test_it_says_what_has_to_be_read() -> None:
