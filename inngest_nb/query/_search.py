@@ -184,14 +184,23 @@ class Search(
         """Tell whether a workflow is one that is wanted; `sort` and `limit` don't matter."""
         return self.matches_columns(row) and self.matches_payloads(row)
 
+    @property
+    def compares_columns(self) -> bool:
+        """Whether `matches_columns` looks at any column; else all rows match."""
+        return bool(self._column_tests)
+
+    @cached_property
+    def _column_tests(self) -> Sequence[Test]:
+        where = self.condition.split()[0] if self.condition else None
+        return [*self._tests(), *([where.holds] if where else [])]
+
     @cached_property
     def matches_columns(self) -> Test:
         """Tell whether a row matches as far as its columns say.
 
         What fails here, as in `search.matches_columns(row)`, need not be read further.
         """
-        where = self.condition.split()[0] if self.condition else None
-        return _all([*self._tests(), *([where.holds] if where else [])])
+        return _all(self._column_tests)
 
     @cached_property
     def matches_payloads(self) -> Test:
