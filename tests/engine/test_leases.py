@@ -161,6 +161,7 @@ def test_a_lease_is_renewed_while_a_run_waits_and_nothing_of_the_run_is_written(
     with Executor(any_store, clock=clock, lease=1) as executor, Executor(any_store) as other:
         handle = executor.execute(waits_and_returns, id="w")
         until(lambda: handle.waiting_for)
+        until(lambda: load(any_store).waits)  # the last that is written of a run that waits
         stored = load(any_store)
         owner = str(stored.owner)
         for _ in range(3):  # each time it has become short, and long again
