@@ -5,6 +5,7 @@ from inngest_nb.frames._frames import activity_frame, frame, history_frame
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use
 from inngest_nb.frames.basics._source import is_store
+from inngest_nb.frames.charts._answer_charts import plot_funnel, plot_over_time, plot_stuck
 from inngest_nb.frames.charts._charts import plot_activity, plot_durations, plot_status
 
 __all__ = [
@@ -18,7 +19,10 @@ __all__ = [
     "is_store",
     "plot_activity",
     "plot_durations",
+    "plot_funnel",
+    "plot_over_time",
     "plot_status",
+    "plot_stuck",
     "state_in",
     "state_of",
     "use",
