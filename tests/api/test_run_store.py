@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -174,18 +175,19 @@ def test_each_run_has_one_id(names: Any) -> None:
 
 
 def test_what_was_read_before_the_server_went_is_kept() -> None:
-    traces = 0
+    traces, lock = 0, threading.Lock()
 
     def gone(seen: Seen) -> bool:
         nonlocal traces
-        traces += "/trace" in seen.target
-        return traces >= 20
+        with lock:  # each connection has a thread of its own
+            traces += "/trace" in seen.target
+            return traces > 20
 
     with StoryServer(lose=gone) as server, InngestAPI(server.url) as api:
         with pytest.raises(InngestConnectionError) as failure:
             RunStore(api).fetch()
         partial: Any = failure.value.partial
-        assert 0 < len(partial) < 20
+        assert len(partial) == 20  # also those that came when another had failed already
         assert all(isinstance(state, WorkflowState) for state in partial)
 
 
