@@ -30,6 +30,7 @@ SDK_VARIABLES = (
     "INNGEST_SIGNING_KEY",
     "INNGEST_SIGNING_KEY_FALLBACK",
 )
+_SKIPPED = 7  # not the status of failed tests, which may be tried again
 GO_DOCUMENTS = (Path(__file__).parent / "data" / "go-states.jsonl").read_bytes().splitlines()
 
 
@@ -63,4 +64,4 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         reporter.write_line(
             f"\n{len(skipped)} skipped, and REQUIRE_BROWSER=1 allows none", red=True
         )
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.exitstatus = _SKIPPED
