@@ -138,6 +138,13 @@ def test_times_and_durations_at_the_ends_of_what_there_is() -> None:
     assert rows["duration"].isna().tolist() == beside["duration"].isna().tolist()
 
 
+def test_a_text_is_found_among_thousands_that_are_missing() -> None:
+    states = [WorkflowState(workflow_id=f"w-{number}") for number in range(3_000)]
+    states[1] = states[1].replace(error="only here")
+    rows = inb.sql("select workflow_id, error from workflows where error is not null", states)
+    assert rows.to_numpy().tolist() == [["w-1", "only here"]]
+
+
 # What is refused
 
 

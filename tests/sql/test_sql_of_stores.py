@@ -198,6 +198,16 @@ def test_edited_states_have_their_new_payloads_and_the_old_digits_beside_them() 
     assert value("select input::varchar from workflows", fresh) == f"[1,1.0,true,null,{2**70}]"
 
 
+def test_an_activity_of_which_only_the_end_is_known_has_no_input() -> None:
+    end = HistoryEvent(
+        id=1, type=EventType.ACTIVITY_COMPLETED, activity_name="a", input=1, result=2
+    )
+    state = WorkflowState(workflow_id="half", history=(end,))
+    rows = inb.sql("select input, result from activities", state)
+    assert rows.values.tolist() == [[None, 2]]
+    pd.testing.assert_frame_equal(rows, inb.activity_frame(state, payloads=True)[[*rows]])
+
+
 def test_hostile_texts_are_data_and_nothing_else(store: Any) -> None:
     texts = [*HOSTILE_STRINGS, "'; drop table workflows; --", '"', "\u202eabc", "日本", "a\tb"]
     for number, text in enumerate(texts):
@@ -241,6 +251,9 @@ def test_a_window_is_of_updates_and_by_default_there_is_none(filled: Any) -> Non
         found = inb.sql(query, filled, since=since, until=until)
         assert {*found["workflow_id"]} == {*inside["workflow_id"]}
         assert found.attrs["filter"] == {"since": since.isoformat(), "until": until.isoformat()}
+    few = ["workflow_id", "updated_at", "retries"]
+    rows = inb.sql(f"select {', '.join(few)} from workflows", filled, since=since, until=until)
+    pd.testing.assert_frame_equal(rows, inside[few].reset_index(drop=True))
     both = "select count(*) from workflows join activities using (workflow_id)"
     assert value(both, filled, since=since, until=until) == inside["activities"].sum()
     assert value("select count(*) from workflows", filled, since="1d") == 0
