@@ -320,7 +320,10 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Add `%workflows`, `%workflow` and `%%workflow` to IPython (`%load_ext inngest_nb`)."""
+    """Add `%workflows`, `%workflow`, `%%workflow` and `%%workflows_sql` to IPython.
+
+    It is called by `%load_ext inngest_nb`.
+    """
     from inngest_nb.notebook.magics import WorkflowMagics
 
     shell.register_magics(WorkflowMagics)

@@ -28,6 +28,7 @@ from inngest_nb.history._steps import (
     run_and_steps,
     steps_of,
 )
+from inngest_nb.history._stored_payloads import event_texts, state_texts
 from inngest_nb.history._summary import (
     Summary,
     last_activity,
@@ -68,6 +69,7 @@ __all__ = [
     "activities_of",
     "document_parts",
     "event_payloads",
+    "event_texts",
     "failed_activity",
     "in_order",
     "is_end",
@@ -84,6 +86,7 @@ __all__ = [
     "run_and_steps",
     "same_value",
     "signals_text",
+    "state_texts",
     "steps_of",
     "summary_of",
     "times_of",

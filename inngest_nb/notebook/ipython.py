@@ -24,6 +24,7 @@ _SHOWN_AS_TIMELINE = (
 )
 _SHOWN_AS_FINDINGS = ("inngest_nb.findings", "Checkup")
 _SHOWN_AS_NOTICE = ("inngest_nb.worker._worker", "InngestWorker")
+_MAGICS = {"line": ("workflow", "workflows"), "cell": ("workflow", "workflows_sql")}
 # Frames between a cell and an error that tell its reader nothing.
 _HIDDEN = frozenset(
     {"inngest_nb", "IPython", "ipykernel", "asyncio", "concurrent", "contextlib", "threading"}
@@ -49,7 +50,7 @@ def detach(shell: Any) -> None:
     html = shell.display_formatter.formatters["text/html"]
     for module, name in (*_SHOWN_AS_TIMELINE, _SHOWN_AS_FINDINGS, _SHOWN_AS_NOTICE):
         html.pop(f"{module}.{name}", None)
-    for kind, names in {"line": ("workflow", "workflows"), "cell": ("workflow",)}.items():
+    for kind, names in _MAGICS.items():
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     if "_render_traceback_" in vars(InngestNbError):

@@ -1,4 +1,4 @@
-"""`%workflows`, `%workflow` and `%%workflow`: the most common tasks, in one line."""
+"""`%workflows`, `%workflow`, `%%workflow` and `%%workflows_sql`: the most common tasks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import concurrent.futures
 import contextvars
 import inspect
 import json
+import keyword
 import re
 import threading
 from collections.abc import Coroutine
@@ -18,6 +19,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from inngest_nb.frames import default_store, frame, is_store
+from inngest_nb.frames.sql import sql
 from inngest_nb.notebook.live import HEARING, LiveRun, run
 from inngest_nb.notebook.timeline import Timeline, timeline
 from inngest_nb.store import InngestStore, WorkflowStore
@@ -69,6 +71,27 @@ class WorkflowMagics(Magics):
                 f"no workflow {workflow_id!r} in {store_name(store)}; %workflows lists them"
             )
         return timeline(state)
+
+    @magic_arguments()
+    @argument("--as", dest="variable", metavar="VARIABLE", help="a variable to keep the answer in")
+    @_STORE
+    @cell_magic
+    def workflows_sql(self, line: str, cell: str) -> pd.DataFrame:
+        """Return the answer to the cell, an SQL query over a store, as a frame.
+
+        The tables are workflows, activities and events; help(inngest_nb.sql) says more of them.
+        """
+        given = parse_argstring(self.workflows_sql, line)
+        name = given.variable
+        if name is not None and (keyword.iskeyword(name) or not name.isidentifier()):
+            raise UsageError(f"--as {name}: that is no name of a variable, such as failed")
+        try:
+            rows = sql(cell, self._store(given.store))
+        except ValueError as error:  # in its own words: the place is marked in the cell
+            raise UsageError(str(error)) from None
+        if name is not None:
+            self.shell.user_ns[name] = rows
+        return rows
 
     @magic_arguments()
     @argument("--id", nargs="+", help="the id to store it under; a new one without it")

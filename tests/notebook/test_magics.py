@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from live_kernel import live_kernel
 from traitlets.config import Config
@@ -200,10 +201,65 @@ def test_without_a_store_the_environment_says_where(
     assert len(shell.run_line_magic("workflows", "")) == 4
 
 
+COUNT = "select status,\n  count(*) as n\nfrom workflows\ngroup by all order by 1"
+
+
+def test_a_cell_in_sql_returns_the_answer_as_a_frame(shell: Any, store: inb.MemoryStore) -> None:
+    rows = shell.run_cell(f"%%workflows_sql\n{COUNT}").result
+    counts = inb.frame(store)["status"].astype("str").value_counts().sort_index()
+    assert rows.values.tolist() == [[word, count] for word, count in counts.items()]
+    assert "answer" not in shell.user_ns
+    shell.user_ns["other"] = inb.MemoryStore()
+    kept = shell.run_cell(f"%%workflows_sql --store other --as answer\n{COUNT}").result
+    assert kept is shell.user_ns["answer"]
+    assert (len(kept), kept.attrs["source"]) == (0, "MemoryStore()")
+
+
+def test_a_cell_in_sql_is_taken_as_it_stands(shell: Any, store: inb.MemoryStore) -> None:
+    shell.user_ns["x"] = "expanded"
+    rows = shell.run_cell("%%workflows_sql\nselect '{x} $x' as x -- {x}\nfrom range(1)").result
+    assert rows.values.tolist() == [["{x} $x"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "said"),
+    [
+        (
+            "",
+            "select nope\nfrom workflows",
+            r"LINE 1: select nope(?s:.*)The columns of workflows are",
+        ),
+        ("", "from runs", "can read the tables workflows, activities, events"),
+        ("", "-- nothing", "query must be a single SELECT"),
+        ("--store nowhere", "select 1", "--store nowhere: no variable"),
+        ("--as 3x", "select 1", "--as 3x: that is no name of a variable, such as failed"),
+        ("--as class", "select 1", "--as class: that is no name of a variable"),
+    ],
+)
+def test_a_cell_in_sql_that_makes_no_sense_says_so_and_nothing_else(
+    shell: Any, store: inb.MemoryStore, line: str, cell: str, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        shell.run_cell_magic("workflows_sql", line, cell)
+
+
+def test_the_help_of_the_magics_names_their_options(shell: Any) -> None:
+    help_of = shell.find_cell_magic("workflows_sql").__doc__
+    assert "%workflows_sql [--as VARIABLE] [--store NAME]" in help_of
+    assert "Return the answer to the cell" in help_of
+
+
+def test_the_magics_are_gone_when_the_extension_is(shell: Any) -> None:
+    shell.run_line_magic("unload_ext", "inngest_nb")
+    left = [name for kind in shell.magics_manager.magics.values() for name in kind]
+    assert [name for name in left if "workflow" in name] == []
+
+
 def test_the_magics_are_there_only_after_load_ext() -> None:
     look = "sorted(name for kind in get_ipython().magics_manager.magics.values() for name in kind if 'workflow' in name)"
     with live_kernel() as kernel:
         assert kernel.run(f"import inngest_nb\n{look}") == "[]"
         assert (
-            kernel.run(f"%load_ext inngest_nb\n{look}") == "['workflow', 'workflow', 'workflows']"
+            kernel.run(f"%load_ext inngest_nb\n{look}")
+            == "['workflow', 'workflow', 'workflows', 'workflows_sql']"
         )

@@ -141,11 +141,14 @@ def test_what_fails_on_a_value_is_said_with_its_place(source: Any) -> None:
 def test_an_unknown_table_is_answered_with_those_that_are_there(api: InngestAPI) -> None:
     with pytest.raises(ValueError, match="Table with name runz does not exist") as refused:
         asked("from runz", api)
-    assert "events, runs, steps, step_attempts" in refused.value.__notes__[0]
+    assert "read the tables events, runs, steps, step_attempts, but" in str(refused.value)
+    with pytest.raises(ValueError, match="not found") as refused:
+        asked("select nope from runs", api)
+    assert "The columns of runs are id, triggering_event_name, " in str(refused.value)
 
 
 def test_a_source_that_is_none_is_refused(api: InngestAPI) -> None:
-    with pytest.raises(TypeError, match="source must be an InngestAPI, an archive or the path"):
+    with pytest.raises(TypeError, match="an InngestAPI, an archive or the path of one, got int"):
         asked("from runs", 3)
     with pytest.raises(ValueError, match="since must be how long ago"):
         asked("from runs", api, since="yesterday-ish")

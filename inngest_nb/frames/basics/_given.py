@@ -22,7 +22,7 @@ def use(store: _Store) -> _Store:
         inb.timeline("order-1")
 
     It holds for this process: for ids given to `timeline`, `compare` and `replay`, for `run`,
-    `start` and `resume`, and for the magics.
+    `start` and `resume`, for `sql`, and for the magics.
     """
     if store is not None and not callable(getattr(store, "load", None)):
         raise TypeError(f"use() takes a store, such as inb.local(); got {_kind(store)}")

@@ -231,8 +231,16 @@ def _misspelt(source: Any, search: Search, found: Found) -> str:
 
 
 def _warn(text: str) -> None:
-    # Between here and the line that asked are take, frame, and the decorator around it.
-    warnings.warn(text, stacklevel=5)
+    # At the line that asked, which is the first one outside of this package and its decorators.
+    level, place = 1, inspect.currentframe()
+    while place is not None and _is_inside(place.f_globals):
+        level, place = level + 1, place.f_back
+    warnings.warn(text, stacklevel=level)
+
+
+def _is_inside(names: Mapping[str, Any]) -> bool:
+    package = str(names.get("__name__", "")).partition(".")[0]
+    return package in ("contextlib", __name__.partition(".")[0])
 
 
 def _states(source: Any) -> list[WorkflowState]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from inngest_nb import wire, words
-from inngest_nb.frames.sql._tables import COLUMNS, Row
+from inngest_nb.frames.sql._tables import Row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,8 +19,12 @@ _SETTINGS = {
     "allow_community_extensions": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "pandas_analyze_sample": 0,  # objects are texts, also where the first ones are missing
     "python_enable_replacements": False,
 }
+_NO_COLUMN = re.compile("column .* not found|does not have a column")
+# A word of SQL's, as which it is read unless it is quoted or stands behind a table.
+_AT = re.compile(r"""(?<![\w."'])at(?![\w"'])""", re.IGNORECASE)
 _MOST_BYTES = 8 * 2**20  # of rows that are handed over at once
 _MOST_ROWS = 1_000
 
@@ -128,18 +133,35 @@ def together(database: DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what DuckDB says against a query into a `ValueError` with its words and the place."""
+def explained(tables: Mapping[str, Mapping[str, str]], query: str) -> Iterator[None]:
+    """Turn what DuckDB says against a query into a `ValueError` with its words and the place.
+
+    It also says which tables there are, or columns, where a query names others.
+    """
     import duckdb
 
     try:
         with interruptible():
             yield
     except duckdb.Error as error:
-        said = f"query cannot be run: {words.visible_lines(str(error))}"
-        refused = ValueError(said)
-        if isinstance(error, duckdb.CatalogException | duckdb.PermissionException):
-            refused.add_note(
-                f"a query can read the tables {', '.join(COLUMNS)}, but no files and no addresses"
-            )
-        raise refused from None  # whose text may play tricks in a terminal
+        said = words.visible_lines(str(error))
+        hints = "".join(f"\n{hint}" for hint in _hints(error, tables, query))
+        # Not from the error, whose text may play tricks in a terminal.
+        raise ValueError(f"query cannot be run: {said}{hints}") from None
+
+
+def _hints(error: Exception, tables: Mapping[str, Mapping[str, str]], query: str) -> Iterator[str]:
+    import duckdb
+
+    if isinstance(error, duckdb.CatalogException | duckdb.PermissionException):
+        yield f"A query can read the tables {', '.join(tables)}, but no files and no addresses"
+    elif isinstance(error, duckdb.BinderException) and _NO_COLUMN.search(str(error)):
+        read = [name for name in tables if re.search(rf"\b{name}\b", query, re.IGNORECASE)]
+        for name in read or tables:
+            yield f"The columns of {name} are {', '.join(tables[name])}"
+    elif isinstance(error, duckdb.ParserException) and _AT.search(query):
+        yield from (
+            f'The column at of {name} is written "at", in quotes, or {name}.at'
+            for name, columns in tables.items()
+            if "at" in columns
+        )

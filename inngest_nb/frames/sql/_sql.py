@@ -1,133 +1,155 @@
-"""SQL over a real Inngest server, or over an archive of it."""
+"""SQL over a store, over a real Inngest server, or over an archive of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from inngest_nb.api import InngestAPI
+from inngest_nb.frames.basics._given import default_store, state_in
+from inngest_nb.frames.basics._source import Source, is_store
 from inngest_nb.frames.inngest._asking import attrs_of, opened
 from inngest_nb.frames.sql import _files as files
-from inngest_nb.frames.sql._duck import connect, create, explained, lock
+from inngest_nb.frames.sql import _store_tables as store_tables
+from inngest_nb.frames.sql._duck import connect, explained, lock
 from inngest_nb.frames.sql._files import Archive
+from inngest_nb.frames.sql._named import Columns, Parameters, named
 from inngest_nb.frames.sql._reading import Reading
+from inngest_nb.frames.sql._store_rows import fill
 from inngest_nb.frames.sql._tables import COLUMNS
 from inngest_nb.frames.sql._typed import typed
 from inngest_nb.query import When, check_window
+from inngest_nb.state import UNSET, UnsetType
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Parameters = Sequence[Any] | Mapping[str, Any]
+Path = str | os.PathLike[str]
 
 
 def sql(
     query: str,
-    source: InngestAPI | Archive | str | os.PathLike[str] | None = None,
+    source: Source | InngestAPI | Archive | Path | None = None,
     *,
-    since: When | None = "24h",
+    since: When | UnsetType | None = UNSET,
     until: When | None = None,
     parameters: Parameters | None = None,
 ) -> pd.DataFrame:
-    """Return the answer to an SQL query over events, runs, steps and step_attempts as a DataFrame.
+    """Return the answer to an SQL query over a store or a real Inngest server, as a DataFrame.
 
-        inb.sql("select function_id, count(*) as n from runs where status = 'Failed' group by all")
+        inb.sql("select step, count(*) from workflows where status = 'running' group by 1", store)
         inb.sql("select * from events where data->>'$.user.id' = ?", api, parameters=["u7"])
 
-    `source` is an `InngestAPI`, by default one with the settings of the environment, or an archive:
-    what `archive` returned, or its path. Of a server, what the query names is read first: runs that
-    were scheduled, and events that arrived, from `since` to `until` (as in `search_runs`); steps
-    cost one request a run. An archive is read as a whole, whatever `since` says. `parameters` are
-    the values for `?` in the query, or a dict of those for `$name`.
+    `source` is a store, or states; or an `InngestAPI`, or an archive: what `archive` returned, or
+    its path. Without one it is the store of `use`, and where there is none an `InngestAPI` with the
+    settings of the environment. `since` and `until` are as in `search_runs`. `parameters` are the
+    values for `?` in the query, or a dict of those for `$name`. The dialect is DuckDB's.
 
-    Tables and columns are those of Inngest's Insights, which the open-source server does not have:
+    A store has the tables `workflows`, `activities` and `events`. Their columns are those of
+    `frame`, `activity_frame` and `history_frame`, which say what they mean; `"at"` wants quotes.
+    `input` and `result`, and `payload` of events, are JSON as it is stored, digit for digit, and
+    missing where they are null. `epoch(duration)` is in seconds. Statuses and the like are found in
+    any case. Only the tables and columns that the query names are read, by default of all
+    workflows, otherwise of those that were updated from `since` to `until`; payloads, and more than
+    one table, take longest.
+
+    An `InngestAPI` and an archive have the tables `events`, `runs`, `steps` and `step_attempts`,
+    whose columns are those of Inngest's Insights, which the open-source server does not have:
     https://www.inngest.com/docs/platform-and-operations/insights (not `attributes`, `inngest` and
-    `metadata`). The dialect is DuckDB's, not ClickHouse's. A status is one of Insights' words, in
-    any case: Queued, Running, Completed, Failed, Cancelled; a step's may also be Waiting, Abandoned
-    (open when its run ended) or Errored (tried again). Columns of ours are `events.event_id` and
-    `"user"`; `runs.event_id` (of a batch, the first), `is_batch` and `cron`; and for steps, whose
-    rows of the type Function are what the function did between and after them, `step_id`, `input`
-    and in step_attempts `is_latest`. `runs.started_at` is when the run was scheduled, but when it
-    was first executed for a canceled one, as in `search_runs`. `inputs` are missing where Inngest
-    itself made the event, unless steps or an archive are read.
+    `metadata`). Of a server, what the query names is read first: runs that were scheduled, and
+    events that arrived, in the last 24 hours or from `since` to `until`; steps cost one request a
+    run. An archive is read as a whole, whatever `since` says. A status is one of Insights' words,
+    in any case: Queued, Running, Completed, Failed, Cancelled; a step's may also be Waiting,
+    Abandoned (open when its run ended) or Errored (tried again). Columns of ours are
+    `events.event_id` and `"user"`; `runs.event_id` (of a batch, the first), `is_batch` and `cron`;
+    and for steps, whose rows of the type Function are what the function did between and after them,
+    `step_id`, `input` and in step_attempts `is_latest`. `runs.started_at` is when the run was
+    scheduled, but when it was first executed for a canceled one, as in `search_runs`. `inputs` are
+    missing where Inngest itself made the event, unless steps or an archive are read.
 
     Times are UTC, payloads are JSON, and come as Python values. The dtypes follow from the query
-    alone, so that an empty answer has the same. `attrs` are those of `search_runs`.
+    alone, so that an empty answer has the same. `attrs` are those of `frame` for a store, otherwise
+    those of `search_runs`.
 
     The query must be a single SELECT. It cannot reach files, the network or Python's variables.
     Raises `ValueError` with the place for a query that makes no sense, before anything is read,
-    `ImportError` without DuckDB, and `InngestError` as `api.runs` does.
+    `ImportError` without DuckDB, `StoreError` as `frame` does, and `InngestError` as `api.runs`
+    does.
     """
     now = datetime.now(UTC)
-    start, end = check_window(since, until, now)
-    wanted = _tables_of(query, parameters)
+    source = default_store() if source is None else source
+    if isinstance(source, InngestAPI | None):
+        return _of_server(query, source, "24h" if since is UNSET else since, until, parameters, now)
+    start, end = check_window(None if since is UNSET else since, until, now)
     if isinstance(source, Archive | str | os.PathLike):
-        found = _archive(source)
-        with connect() as database:
-            files.load(database, found, wanted)
-            answer = _answer(lock(database), query, parameters)
-        answer.attrs.update(
-            source=str(found.path),
-            fetched_at=found.until.isoformat(),
-            filter=None,
-            truncated=False,
-            truncated_because=None,
-        )
-        return answer
-    if not isinstance(source, InngestAPI | None):
-        raise TypeError(
-            "source must be an InngestAPI, an archive or the path of one, got "
-            f"{type(source).__name__}"
-        )
+        return _of_archive(query, source, parameters)
+    if is_store(source) or state_in(source) is not None or isinstance(source, Iterable):
+        return _of_store(query, source, start, end, parameters)
+    raise TypeError(
+        "source must be a store, states, an InngestAPI, an archive or the path of one, got "
+        f"{type(source).__name__}"
+    )
+
+
+def _of_store(
+    query: str,
+    source: Source,
+    start: datetime | None,
+    end: datetime | None,
+    parameters: Parameters | None,
+) -> pd.DataFrame:
+    tables = store_tables.columns()
+    with lock(connect()) as database:
+        wanted = named(database, tables, query, parameters)
+        attrs = fill(database, source, wanted, start, end)
+        answer = _answer(database, tables, query, parameters)
+    answer.attrs.update(
+        attrs | {"filter": {"since": start and start.isoformat(), "until": end and end.isoformat()}}
+    )
+    return answer
+
+
+def _of_archive(query: str, source: Archive | Path, parameters: Parameters | None) -> pd.DataFrame:
+    wanted = _insights_in(query, parameters)
+    found = _archive(source)
+    with connect() as database:
+        files.load(database, found, wanted)
+        answer = _answer(lock(database), COLUMNS, query, parameters)
+    answer.attrs.update(
+        source=str(found.path),
+        fetched_at=found.until.isoformat(),
+        filter=None,
+        truncated=False,
+        truncated_because=None,
+    )
+    return answer
+
+
+def _of_server(
+    query: str,
+    source: InngestAPI | None,
+    since: When | None,
+    until: When | None,
+    parameters: Parameters | None,
+    now: datetime,
+) -> pd.DataFrame:
+    start, end = check_window(since, until, now)
+    wanted = _insights_in(query, parameters)
     with opened(source) as api, lock(connect()) as database:
         _read(Reading(api, database), wanted, start, end)
-        answer = _answer(database, query, parameters)
+        answer = _answer(database, COLUMNS, query, parameters)
         answer.attrs.update(attrs_of(api, {"since": start, "until": end}, None, now))
     return answer
 
 
-def _tables_of(query: str, parameters: Parameters | None) -> set[str]:
-    """Return the tables that a query reads; one that makes no sense is refused."""
-    if not isinstance(query, str) or not query.strip():
-        raise ValueError(f"query must be SQL, such as 'select * from runs', got {query!r}")
-    with lock(connect()) as empty, explained():
-        import duckdb
-
-        for table, columns in COLUMNS.items():
-            create(empty, table, columns)
-        statements = empty.extract_statements(query)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise ValueError(
-                "query must be a single SELECT, such as 'select * from runs'; "
-                "a PIVOT must list its values: ON status IN ('Failed', 'Completed')"
-            )
-        try:
-            empty.sql(query, params=parameters)
-        except duckdb.Error:
-            empty.execute(query, parameters)  # the same error, with its place
-            raise
-        return {table for table in COLUMNS if not _does_without(empty, table, query, parameters)}
-
-
-def _does_without(
-    database: DuckDBPyConnection, table: str, query: str, parameters: Parameters | None
-) -> bool:
-    """Tell whether a query that makes sense still does where a table is not there."""
-    import duckdb
-
-    database.execute(f"DROP TABLE {table}")
-    try:
-        database.sql(query, params=parameters)
-    except duckdb.Error:
-        return False
-    else:
-        return True
-    finally:
-        create(database, table, COLUMNS[table])
+def _insights_in(query: str, parameters: Parameters | None) -> set[str]:
+    """Return the tables of Insights that a query reads; one that makes no sense is refused."""
+    with lock(connect()) as empty:
+        return set(named(empty, COLUMNS, query, parameters))
 
 
 def _archive(source: Archive | str | os.PathLike[str]) -> Archive:
@@ -155,7 +177,7 @@ def _read(reading: Reading, wanted: set[str], start: datetime | None, end: datet
 
 
 def _answer(
-    database: DuckDBPyConnection, query: str, parameters: Parameters | None
+    database: DuckDBPyConnection, tables: Columns, query: str, parameters: Parameters | None
 ) -> pd.DataFrame:
-    with explained():
+    with explained(tables, query):
         return typed(database.sql(query, params=parameters))

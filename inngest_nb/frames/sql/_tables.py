@@ -16,18 +16,18 @@ from typing import Any
 from inngest_nb import wire
 from inngest_nb.api import Event, Run, Step, StepAttempt, Trace
 
-_WORD = "VARCHAR COLLATE NOCASE"  # 'failed' finds what is 'Failed'
+WORD = "VARCHAR COLLATE NOCASE"  # 'failed' finds what is 'Failed'
 
 _STEPS = {
     "run_id": "VARCHAR",
     "app_id": "VARCHAR",
     "function_id": "VARCHAR",
-    "type": _WORD,
+    "type": WORD,
     "name": "VARCHAR",
     "id": "VARCHAR",
     "loop_index": "BIGINT",
     "attempt": "BIGINT",
-    "status": _WORD,
+    "status": WORD,
     "queued_at": "TIMESTAMPTZ",
     "started_at": "TIMESTAMPTZ",
     "ended_at": "TIMESTAMPTZ",
@@ -52,7 +52,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "runs": {
         "id": "VARCHAR",
         "triggering_event_name": "VARCHAR",
-        "status": _WORD,
+        "status": WORD,
         "queued_at": "TIMESTAMPTZ",
         "started_at": "TIMESTAMPTZ",
         "ended_at": "TIMESTAMPTZ",

@@ -159,7 +159,7 @@ def _conditions(search: Search) -> tuple[str, list[object]]:
         if wanted:
             where.append(f"AND {column} IN ({_marks(wanted)})")
             values += wanted
-    for sign, us in ((">=", search.since_us), ("<", search.until_us)):
+    for sign, us in ((">=", search.since_us), ("<=", search.until_us)):
         if us is not None:
             where.append(f"AND {_TIMES[search.by]} {sign} ?")
             values.append(us)
