@@ -87,7 +87,7 @@ LIBRARIES = {
     "anywidget": ["notebook/explore/_table.py", "notebook/page/_moving.py"],
     "click": ["cli/"],
     "duckdb": ["frames/sql/"],
-    "httpcore": ["store/http/_direct.py"],  # comes with httpx, whose transport it is
+    "httpcore": ["store/http/calls/direct.py"],  # comes with httpx, whose transport it is
     "httpx": ["api/", "store/http/"],
     "inngest": ["worker/"],
     "ipykernel": ["environment/"],

@@ -53,11 +53,11 @@ def run_on_inngest(functions: tuple[str, ...], options: dict[str, Any]) -> None:
         except (ImportError, TypeError) as error:  # said as it is to people, too
             raise click.ClickException(str(error)) from error
         click.echo(f"Worker on {worker!r}")
-        if worker.state != "active":
-            while worker.state in ("connecting", "away") and not ended.wait(_LOOK_SECONDS):
-                pass
-            if worker.state == "active":
-                click.echo(f"Worker on {worker!r}")
+        first = state = worker.state
+        while state in ("connecting", "away") and not ended.wait(_LOOK_SECONDS):
+            state = worker.state
+        if state != first:
+            click.echo(f"Worker on {worker!r}")
         ended.wait()
         if worker.close():
             # A thread cannot be interrupted, and Python waits for some kinds of them.

@@ -12,11 +12,11 @@ from inngest_nb.store.http._config import (
     named_base_url,
     resolve_key,
 )
-from inngest_nb.store.http._direct import LIMITS, Deadline, in_time
 from inngest_nb.store.http._forks import follow, keep_open
 from inngest_nb.store.http._http import NoCookies
 from inngest_nb.store.http._probe import ServerKind, identify
 from inngest_nb.store.http.calls.appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
+from inngest_nb.store.http.calls.direct import LIMITS, Deadline, in_time
 from inngest_nb.store.http.calls.driving import (
     DROPPED,
     ConnectionDroppedError,

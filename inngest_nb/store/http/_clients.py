@@ -14,9 +14,9 @@ from inngest_nb.errors import WrongLoopError
 from inngest_nb.query import Path, Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.heads import Head
-from inngest_nb.store.http._direct import LIMITS, AsyncDirectClient, DirectClient, in_time
 from inngest_nb.store.http._forks import keep_open
 from inngest_nb.store.http._http import HttpStore, NoCookies, check_size
+from inngest_nb.store.http.calls.direct import LIMITS, AsyncDirectClient, DirectClient, in_time
 from inngest_nb.store.http.calls.driving import (
     Response,
     T,

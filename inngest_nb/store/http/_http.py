@@ -32,9 +32,9 @@ from inngest_nb.store.http._config import (
     resolve_base_url,
     resolve_key,
 )
-from inngest_nb.store.http._direct import Deadline
 from inngest_nb.store.http._forks import follow
 from inngest_nb.store.http.calls import appending, operations, searching, sharing
+from inngest_nb.store.http.calls.direct import Deadline
 from inngest_nb.store.http.calls.driving import DROPPED, ConnectionDroppedError, Response
 from inngest_nb.store.http.calls.operations import Answer, Operation, Request
 from inngest_nb.store.messages import Hold, Message, check_hold, check_message

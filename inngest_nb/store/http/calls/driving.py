@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from inngest_nb.store.http._direct import AsyncDirectClient, Deadline, DirectClient, until
+from inngest_nb.store.http.calls.direct import AsyncDirectClient, Deadline, DirectClient, until
 
 T = TypeVar("T")
 R = TypeVar("R")
