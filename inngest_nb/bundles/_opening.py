@@ -138,7 +138,8 @@ def _read(database: sqlite3.Connection, path: Path, size: int) -> BundleInfo:
     try:
         defined = objects_in(database)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+        # An error of decoding text has no code.
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
             raise
         defined = frozenset()
     if defined != _schema().objects:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from inngest_nb.bundles import export, import_bundle
+from inngest_nb.bundles import export, import_bundle, open_bundle
 from inngest_nb.cli._stores import open_source, open_store
 
 
@@ -22,8 +22,8 @@ def export_bundle(place: str, path: str, options: dict[str, Any]) -> None:
 
 def import_into(bundle: str, place: str, overwrite: bool) -> None:
     """Copy the workflows of a bundle into a store, and print how many."""
-    with open_store(place) as store:
-        imported = import_bundle(bundle, store, overwrite)
+    with open_bundle(bundle) as opened, open_store(place) as store:
+        imported = import_bundle(opened, store, overwrite)
     click.echo(imported)
     if imported.open:
         click.echo(
