@@ -11,7 +11,8 @@ from typing import NoReturn
 from inngest_nb.bundles._opening import Seen, connect, verified
 from inngest_nb.errors import ReadOnlyStoreError
 from inngest_nb.store.changes import Changes
-from inngest_nb.store.rows import Done, States, states_of
+from inngest_nb.store.rows import States, states_of
+from inngest_nb.store.table import Done
 from inngest_nb.store.tables import SqliteTable, TableStore
 from inngest_nb.store.writes import Deletion, Keyed, Work, Write
 
@@ -78,6 +79,10 @@ class _BundleTable(SqliteTable):
     def apply_soon(self, works: Sequence[Work], done: Done) -> None:
         """Give each work a `ReadOnlyStoreError`."""
         done([self._refusal([work]) for work in works])
+
+    def index(self, at_least: int = 0) -> bool:
+        """Return False: a bundle has all its heads from the beginning."""
+        return False
 
     def _connect(self) -> None:
         super()._connect()

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import getpass
-import inspect
 import os
 import warnings
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from inngest_nb import wire
 from inngest_nb._version import __version__
 from inngest_nb.bundles._info import BundleInfo, encoded
 from inngest_nb.bundles._opening import is_bundle, verified
 from inngest_nb.bundles._redaction import Redaction, paths_of
-from inngest_nb.bundles._rows import StateRow
+from inngest_nb.bundles._source import take
 from inngest_nb.bundles._writing import Kept, exists, write_file
 from inngest_nb.errors import StoreFileError
 from inngest_nb.query import By, Search, When, Where
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import WorkflowStore, Write, is_store, listing_of, unreadable_in
+from inngest_nb.store import WorkflowStore, Write
 from inngest_nb.store.rows import write_of
 from inngest_nb.store.writes import checked
-from inngest_nb.words import left_out_text, short, store_name
+from inngest_nb.words import short
 
 
 def export(
@@ -100,7 +99,7 @@ def export(
         limit=limit,
     )
     _check_target(target, overwrite)
-    taken = _take(source, search)
+    taken = take(source, search)
     redaction = Redaction(paths)
     documents = [wire.encode(state) for state in taken.states] if paths else []
     for document in documents:
@@ -141,59 +140,6 @@ def export(
 
     write_file(target, kept(), info, overwrite=overwrite)
     return verified(target)[0]
-
-
-class _Taken(NamedTuple):
-    """The states of a source, newest first, and what is to be said of them."""
-
-    states: Sequence[WorkflowState]
-    source: str | None
-    left_out: int
-    warnings: Sequence[str]
-
-
-def _take(source: Any, search: Search) -> _Taken:
-    listing, listed = _listing(source, search)
-    rows = [StateRow(state, search.now) for state in listing]
-    found = search.ordered(row for row in rows if search.matches(row))
-    states = [row.state for row in (found[: search.limit] if search.limit else found)]
-    name = store_name(source) if is_store(source) else None
-    told = []
-    if not listed:
-        told.append(
-            f"{name} cannot list what its server keeps: the bundle has only what this client "
-            "saved or refreshed"
-        )
-    if unreadable := unreadable_in(listing):
-        told.append(left_out_text(unreadable))
-    if not states:
-        told.append("the bundle is empty: no workflow is what was asked for")
-    return _Taken(states, name, len(unreadable), told)
-
-
-def _listing(source: Any, search: Search) -> tuple[Any, bool]:
-    """Read a source, and tell whether that is all that its server keeps."""
-    if is_store(source):
-        status = search.status[0] if len(search.status) == 1 else None
-        plain = Search(now_us=search.now_us, status=search.status, limit=search.limit) == search
-        listing, listed = listing_of(source, status, search.limit if plain and status else 0)
-    else:
-        listing, listed = [source] if isinstance(source, WorkflowState) else source, True
-    if inspect.isawaitable(listing):
-        if inspect.iscoroutine(listing):
-            listing.close()  # or Python warns that nobody awaited it
-        raise TypeError(
-            "export cannot await: read the states first, as in export(await store.fetch(), path)"
-        )
-    if not isinstance(listing, Iterable) or isinstance(listing, str | bytes | type):
-        raise TypeError(f"export takes a store or states, got {type(source).__name__}")
-    listing = listing if isinstance(listing, list) else list(listing)
-    for place, state in enumerate(listing):
-        if not isinstance(state, WorkflowState):
-            raise TypeError(
-                f"export takes a store or states, but item {place} is {type(state).__name__}"
-            )
-    return listing, listed
 
 
 def _redacted_write(state: WorkflowState, document: bytes, redaction: Redaction) -> Write:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from inngest_nb.bundles._bundle import Bundle, open_bundle
+from inngest_nb.bundles._source import is_store
 from inngest_nb.errors import StoreConflictError
 from inngest_nb.history import OPEN
 from inngest_nb.progress import progress
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import AppendingStore, InngestStore, WorkflowStore, is_store
+from inngest_nb.store import AppendingStore, InngestStore, WorkflowStore
 from inngest_nb.store.rows import write_of
 from inngest_nb.words import count_text
 
@@ -65,8 +65,6 @@ def import_bundle(
     """
     if not is_store(store):
         raise TypeError(f"import_bundle needs a store, such as inb.local(), got {_kind(store)}")
-    if inspect.iscoroutinefunction(store.save):
-        raise TypeError(f"import_bundle cannot await {_kind(store)}.save; use the plain store")
     if isinstance(bundle, Bundle):
         return _import(bundle, store, overwrite)
     with open_bundle(bundle) as opened:

@@ -21,7 +21,7 @@ from inngest_nb.wire import flat
 
 LEAST = 4  # characters of a text that is looked for in other texts; shorter ones are everywhere
 _PREFIX = "redacted-"
-_DRAWS = 100
+_DRAWS = 20
 _REMEMBERED = 50_000  # tokens that were searched, because most occur again and again
 _SHORT = 64
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)

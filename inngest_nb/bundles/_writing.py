@@ -42,11 +42,15 @@ def write_file(
         table = SqliteTable(draft)
         try:
             first_saved = _fill(table, kept)
+            with words_for(path):
+                _set_first_saved(draft, first_saved)
+            while table.index(at_least=1):  # later there is nobody who could
+                pass
         finally:
             table.close()
         mark = secrets.token_hex(DIGITS // 2)
         with words_for(path):
-            _finish(draft, first_saved, {"info": info(), "checksum": mark})
+            _finish(draft, {"info": info(), "checksum": mark})
         stamp(draft, mark)
         if not overwrite and path.exists():
             raise exists(path)
@@ -74,13 +78,17 @@ def _fill(table: SqliteTable, kept: Iterable[Kept]) -> list[tuple[int | None, st
     return times
 
 
-def _finish(
-    draft: Path, first_saved: Iterable[tuple[int | None, str]], entries: dict[str, str]
-) -> None:
+def _set_first_saved(draft: Path, times: Iterable[tuple[int | None, str]]) -> None:
+    with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany(_FIRST_SAVED, times)
+        database.execute("COMMIT")
+
+
+def _finish(draft: Path, entries: dict[str, str]) -> None:
     with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = DELETE")  # no file beside it, also for readers
         database.execute("BEGIN IMMEDIATE")
-        database.executemany(_FIRST_SAVED, first_saved)
         database.execute(TABLE)
         database.executemany("INSERT INTO bundle VALUES (?, ?)", sorted(entries.items()))
         database.execute(f"PRAGMA application_id = {BUNDLE_ID}")

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from inngest_nb import (
     WorkflowState,
     wire,
 )
+from inngest_nb.store import search_for
 
 ODD = b'{ "WorkflowID": "odd-1","Extra":{"b":1.50, "a":123456789012345678901234567890},"Status":"queued","Input":{"x":1e2,"x":2}, "UpdatedAt":"2025-07-14T12:00:00.123456789+02:00"}'
 
@@ -85,6 +87,24 @@ def test_what_a_store_knows_beside_the_document_comes_along(path: Path) -> None:
         assert [head.workflow_id for head in bundle.heads()] == ["order-1"]
 
 
+def test_a_bundle_has_a_head_of_each_workflow_so_that_frames_read_no_documents(
+    store: MemoryStore, path: Path
+) -> None:
+    inb.export(store, path)
+    with closing(sqlite3.connect(path)) as database:
+        (heads,) = database.execute("SELECT count(*) FROM heads WHERE flaw = ''").fetchone()
+        ((indexed, newest),) = database.execute(
+            "SELECT indexed, (SELECT max(number) FROM changes) FROM about"
+        )
+    assert heads == len(store.list())
+    assert indexed == newest
+    with inb.open_bundle(path) as bundle:
+        found = bundle.find(search_for("failed", 0))
+        assert {head.workflow_id for head in found.heads} == {
+            one.workflow_id for one in store.list("failed")
+        }
+
+
 def test_two_exports_of_the_same_differ_only_in_what_they_say_of_themselves(
     store: MemoryStore, tmp_path: Path
 ) -> None:
@@ -92,14 +112,13 @@ def test_two_exports_of_the_same_differ_only_in_what_they_say_of_themselves(
         inb.export(store, tmp_path / name)
     rows = []
     for name in ("a.db", "b.db"):
-        with sqlite3.connect(tmp_path / name) as database:
+        with closing(sqlite3.connect(tmp_path / name)) as database:
             rows.append(
                 [
                     database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
-                    for table in ("workflows", "documents")
+                    for table in ("workflows", "documents", "heads")
                 ]
             )
-        database.close()
     assert rows[0] == rows[1]
 
 
@@ -164,13 +183,16 @@ def test_what_a_bundle_says_is_shown_with_hostile_text_made_harmless(path: Path)
         ({"prefix": "a"}, {"a"}),
         ({"error": "DECLINED"}, {"b"}),
         ({"longer_than": "30min"}, {"b"}),
+        ({"workflow": ["b", "c"]}, {"b", "c"}),
+        ({"text": "card B"}, {"b"}),
         ({"limit": 1}, {"c"}),
         ({"sort": "updated_at", "limit": 2}, {"a", "b"}),
         ({"status": "failed", "limit": 1}, {"b"}),
     ],
 )
+@pytest.mark.parametrize("given", ["store", "states"])
 def test_a_search_chooses_the_workflows(
-    path: Path, search: dict[str, Any], expected: set[str]
+    path: Path, search: dict[str, Any], expected: set[str], given: str
 ) -> None:
     noon = datetime(2025, 7, 14, 12, tzinfo=UTC)
     store = MemoryStore()
@@ -186,11 +208,12 @@ def test_a_search_chooses_the_workflows(
                 updated_at=at,
             )
         )
+    source: Any = store if given == "store" else store.list()
     if expected:
-        info = inb.export(store, path, **search)
+        info = inb.export(source, path, **search)
     else:
         with pytest.warns(UserWarning, match="the bundle is empty"):
-            info = inb.export(store, path, **search)
+            info = inb.export(source, path, **search)
     with inb.open_bundle(path) as bundle:
         assert {one.workflow_id for one in bundle.list()} == expected
     assert json.loads(json.dumps(info.filter)) == info.filter
@@ -266,7 +289,7 @@ def test_what_is_neither_a_store_nor_states_is_refused(path: Path, source: Any) 
 
 
 def test_an_async_store_is_refused_with_what_to_do(path: Path) -> None:
-    with pytest.raises(TypeError, match="await store.fetch"):
+    with pytest.raises(TypeError, match="cannot await AsyncInngestStore"):
         inb.export(AsyncInngestStore("http://127.0.0.1:9"), path)  # type: ignore[arg-type]
 
 
