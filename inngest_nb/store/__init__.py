@@ -1,6 +1,6 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
-from inngest_nb.store.heads import Head
+from inngest_nb.store.heads import NEVER_US, Head
 from inngest_nb.store.http import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
@@ -12,13 +12,14 @@ from inngest_nb.store.protocol import (
     WorkflowStore,
 )
 from inngest_nb.store.rows import Row, States, state_of, unreadable_in
-from inngest_nb.store.searching import Found, search_for
+from inngest_nb.store.searching import Found, fields_of, matching, ordered, search_for
 from inngest_nb.store.tables import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
 __all__ = [
     "MAX_ADDED_BYTES",
     "MAX_PAYLOAD_BYTES",
+    "NEVER_US",
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",
@@ -36,6 +37,9 @@ __all__ = [
     "States",
     "WorkflowStore",
     "Write",
+    "fields_of",
+    "matching",
+    "ordered",
     "search_for",
     "state_of",
     "unreadable_in",

@@ -111,12 +111,17 @@ def cut(
     """
     found.sort(key=newest_first)
     total = len(found)
-    if search.sort:
-        rows = search.ordered([HeadRow(head, search.now_us) for head in found])
-        found = [row.head for row in rows]
+    found = ordered(found, search)
     if search.limit:
         del found[search.limit :]
     return Found(found, total, fields_of(found, documents, paths) if paths else ())
+
+
+def ordered(found: list[Head], search: Search) -> list[Head]:
+    """Sort heads as the search says; without a `sort` they stay as they are."""
+    if not search.sort:
+        return found
+    return [row.head for row in search.ordered([HeadRow(head, search.now_us) for head in found])]
 
 
 def merged(pages: Sequence[Found], search: Search) -> Found:
