@@ -34,13 +34,13 @@ def is_intact(path: Path, checksum: str) -> bool:
 
 
 def _places(file: BinaryIO, text: bytes) -> list[int]:
-    """Return where a text is in a file."""
+    """Return where a text is in a file; no more than two places, for a file may be full of it."""
     places, before, start = list[int](), b"", 0
     file.seek(0)
-    while chunk := file.read(_CHUNK):
+    while len(places) < 2 and (chunk := file.read(_CHUNK)):
         window = before + chunk
         found = window.find(text)
-        while found >= 0:
+        while found >= 0 and len(places) < 2:
             places.append(start - len(before) + found)
             found = window.find(text, found + 1)
         start += len(chunk)

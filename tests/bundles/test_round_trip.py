@@ -250,6 +250,11 @@ def test_a_server_that_lists_gives_all_that_it_keeps(
         with inb.open_bundle(folder / "a.db") as bundle:
             assert documents(bundle) == documents(store)
         assert info.source == repr(other)
+        inb.export(other, folder / "a.db", where="status = 'failed'", limit=2, overwrite=True)
+        with inb.open_bundle(folder / "a.db") as bundle:
+            assert [one.workflow_id for one in bundle.list()] == [
+                one.workflow_id for one in store.list("failed", 2)
+            ]
     assert only_file(folder / "a.db")
 
 
