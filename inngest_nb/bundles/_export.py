@@ -67,12 +67,12 @@ def export(
     find a value by trying.
 
     Where a redacted text of at least 4 characters occurs elsewhere in the bundle, a stand-in
-    replaces it, too: in other payloads, keys, errors, signals, names, and in workflow ids, the same
-    everywhere, also as it is written in JSON, in Python and in URLs. So don't redact a path whose
-    values are common words: they would go from names, too. Numbers and shorter texts are replaced
-    only at the paths, and times, statuses, types of events and the document's own keys stay. What
-    is part of a text or differs in its case is not found: "Ada" stays where "Ada Lovelace" was
-    redacted.
+    replaces it, too: in other payloads, even in the digits of a number, in keys, errors, signals
+    and names, and in workflow ids, the same everywhere; also as it is written in JSON, in Python
+    and in URLs. So don't redact a path whose values are common words: they would go from names,
+    too. Redacted numbers and shorter texts are replaced only at the paths. Times, statuses, types
+    of events and the document's own keys always stay. A part of a redacted text is not found, nor
+    one that differs in its case: "Ada" stays where "Ada Lovelace" was redacted.
 
     The file appears only when it is complete, and only you can read it. Raises `StoreFileError` if
     it exists already, unless `overwrite=True`, which replaces a bundle and nothing else; and
