@@ -105,6 +105,16 @@ def test_a_bundle_has_a_head_of_each_workflow_so_that_frames_read_no_documents(
         }
 
 
+def test_a_bundle_is_as_small_as_it_can_be(path: Path) -> None:
+    inb.export([state(f"{number * 7919 % 1000:04d}") for number in range(1000)], path)
+    size = path.stat().st_size
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA freelist_count").fetchone() == (0,)
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        database.execute("VACUUM")
+    assert path.stat().st_size == size
+
+
 def test_two_exports_of_the_same_differ_only_in_what_they_say_of_themselves(
     store: MemoryStore, tmp_path: Path
 ) -> None:
