@@ -11,10 +11,19 @@ import pandas as pd
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._fields import field_column
 from inngest_nb.frames.basics._source import Asked, Source, take
-from inngest_nb.history import OPEN, activities_of, moment, outcome_of, recorded, times_of
+from inngest_nb.history import (
+    NOT_OPEN,
+    OPEN,
+    ActivityRow,
+    activities_of,
+    moment,
+    outcome_left_open,
+    recorded,
+    took_us,
+)
 from inngest_nb.query import Path
 from inngest_nb.state import HistoryEvent, WorkflowState, WorkflowStatus
-from inngest_nb.store import NEVER_US, Head
+from inngest_nb.store import ACTIVITIES, NEVER_US, Head, rows_of_activities
 from inngest_nb.wire import microseconds, uncollected
 
 # Gives a workflow whose code has no registered name another one than its id does.
@@ -201,34 +210,52 @@ def activity_frame(
     `canceled` with the run, or `abandoned`. What is asked for chooses workflows; it, `name`,
     `attrs` and errors are those of `frame`.
     """
-    taken = take(source, status, limit, asked)
+    asks = () if payloads or name is not None else (ACTIVITIES,)
+    taken = take(source, status, limit, asked, asks)
     at = taken.fetched_at if now is None else moment(now)
+    at_us = microseconds(at)
     runs = _Runs(name)
-    activities, outcomes, took, results = [], [], [], []
-    for head, state in taken.whole():
-        if state is None:
-            continue
-        found = activities_of(state.history)
-        until = times_of(state).until(at)
+    rows: list[ActivityRow] = []
+    inputs, results, outcomes, took = [], [], [], []
+
+    def add(head: Head, state: WorkflowState | None, found: Sequence[ActivityRow]) -> None:
         runs.add(head, state, len(found))
-        activities += found
-        for activity in found:
-            outcomes.append(outcome := outcome_of(activity, state))
-            took.append(activity.took(outcome, until))
-            if payloads:
-                last = activity.last
-                results.append(None if last is None else state.history[last].result)
+        rows.extend(found)
+        left = outcome_left_open(head.status)
+        until_us = at_us if head.status in OPEN else head.ended_us
+        for row in found:
+            outcomes.append(row.outcome or left)
+            lasts = not row.outcome and left != "abandoned"
+            us = took_us(
+                row.started_us, row.ended_us, row.recorded_us, until_us if lasts else NOT_OPEN
+            )
+            took.append(us)
+
+    if asks:
+        kept = rows_of_activities(taken.found.fields[0])
+        for head, found in zip(taken.found.heads, kept, strict=True):
+            add(head, None, found)
+    else:
+        for head, state in taken.whole():
+            activities = activities_of(state.history) if state else []
+            add(head, state, [ActivityRow.of(activity) for activity in activities])
+            inputs += [activity.input for activity in activities]
+            results += [
+                state.history[one.last].result if state and one.last is not None else None
+                for one in activities
+            ]
+    names, attempts, started, ended, _, _, errors = zip(*rows, strict=True) if rows else [()] * 7
     series = runs.columns() | {
-        "activity": columns.text(activity.name for activity in activities),
-        "attempt_count": columns.counts([activity.attempts for activity in activities]),
-        "started_at": columns.times(columns.microseconds(one.started_at for one in activities)),
-        "ended_at": columns.times(columns.microseconds(one.ended_at for one in activities)),
-        "duration": columns.durations(columns.span_counts(took)),
+        "activity": columns.text(list(names)),
+        "attempt_count": columns.counts(attempts),
+        "started_at": columns.times(columns.counted(started)),
+        "ended_at": columns.times(columns.counted(ended)),
+        "duration": columns.durations(columns.counted(took)),
         "outcome": columns.words(outcomes, columns.OUTCOME_WORDS),
-        "error": columns.text(activity.error for activity in activities),
+        "error": columns.text(list(errors)),
     }
     if payloads:
-        series["input"] = columns.payloads(activity.input for activity in activities)
+        series["input"] = columns.payloads(inputs)
         series["result"] = columns.payloads(results)
     return _made(series, taken.attrs | {"fetched_at": at.isoformat()})
 
@@ -241,7 +268,7 @@ class _Runs:
         self._heads: list[tuple[str, str, str, str]] = []
         self._counts: list[int] = []
 
-    def add(self, head: Head, state: WorkflowState, count: int) -> None:
+    def add(self, head: Head, state: WorkflowState | None, count: int) -> None:
         """Add so many rows of a run."""
         named = _name(head, state, self._name)
         self._heads.append((head.workflow_id, head.run_id, named, head.status))

@@ -20,6 +20,7 @@ from inngest_nb.store import (
     Head,
     SearchableStore,
     WorkflowStore,
+    digest_of_state,
     fields_of,
     matching,
     ordered,
@@ -141,15 +142,30 @@ def _search(
     paths: Sequence[Path],
 ) -> Found:
     """Search states that are at hand; without a sort they stay in their order."""
-
-    def documents(heads: Sequence[Head]) -> Iterator[bytes]:
-        return (b"" if head.flaw else wire.encode(states[head.number]) for head in heads)
-
+    behind = _BehindStates(states)
     heads = [Head.of(state, place) for place, state in enumerate(states)]
     heads += [Head(0, key, flaw=why) for key, why in unreadable.items()]
-    matched = ordered(matching(heads, search, documents), search)
+    matched = ordered(matching(heads, search, behind), search)
     cut = matched[: search.limit] if search.limit else matched
-    return Found(cut, len(matched), fields_of(cut, documents, paths) if paths else ())
+    return Found(cut, len(matched), fields_of(cut, behind, paths) if paths else ())
+
+
+class _BehindStates:
+    """Reads what is behind the heads of states, which are numbered by their places."""
+
+    def __init__(self, states: Sequence[WorkflowState]) -> None:
+        self._states = states
+
+    def documents(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the document of each head."""
+        return (b"" if head.flaw else wire.encode(self._states[head.number]) for head in heads)
+
+    def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the activities of each head."""
+        return (
+            b"[]" if head.flaw else digest_of_state(self._states[head.number]).activities
+            for head in heads
+        )
 
 
 def _filter(search: Search, status: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
