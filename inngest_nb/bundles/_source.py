@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from inngest_nb import wire
@@ -12,7 +12,7 @@ from inngest_nb.query import Search
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import SearchableStore, WorkflowStore, state_of, unreadable_in
 from inngest_nb.store.heads import Head, HeadRow
-from inngest_nb.store.searching import matching
+from inngest_nb.store.searching import Payloads
 from inngest_nb.words import left_out_text, store_name
 
 
@@ -84,13 +84,16 @@ def _found(store: SearchableStore, search: Search) -> tuple[list[WorkflowState],
 def _searched(states: Sequence[WorkflowState], search: Search) -> list[WorkflowState]:
     """Search states that are at hand; without a sort they stay in their order."""
 
-    def documents(heads: Sequence[Head]) -> Iterator[bytes]:
-        return (wire.encode(states[head.number]) for head in heads)
+    def row(place: int, state: WorkflowState) -> HeadRow:
+        def payload(name: str) -> bytes:
+            return Payloads(wire.encode(state))(name)
 
-    heads = (Head.of(state, place) for place, state in enumerate(states))
-    rows = [HeadRow(head, search.now_us) for head in matching(heads, search, documents)]
-    found = [states[row.head.number] for row in search.ordered(rows)]
-    return found[: search.limit] if search.limit else found
+        return HeadRow(Head.of(state, place), search.now_us, payload)
+
+    rows = [row(place, state) for place, state in enumerate(states)]
+    found = search.ordered([one for one in rows if search.matches(one)])
+    chosen = [states[one.head.number] for one in found]
+    return chosen[: search.limit] if search.limit else chosen
 
 
 def _given(source: Any) -> list[WorkflowState]:
