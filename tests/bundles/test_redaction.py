@@ -39,21 +39,29 @@ def exported(path: Path, states: Any, *paths: str, **options: Any) -> list[Workf
         return bundle.list()
 
 
-def spellings(text: str) -> set[bytes]:
-    """How a text can stand in a file: as it is, and escaped."""
-    ascii_json = json.dumps(text)[1:-1]
-    texts = {
+def spellings(text: str) -> set[str]:
+    """How a text can be written inside of another text."""
+    utf8_json = json.dumps(text, ensure_ascii=False)[1:-1]
+    return {
         text,
-        ascii_json,
-        json.dumps(ascii_json)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
+        json.dumps(text)[1:-1],
+        utf8_json,
+        utf8_json.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
         repr(text)[1:-1],
+        ascii(text)[1:-1],
         quote(text),
         quote(text, safe=""),
         quote_plus(text),
-        ascii_json.replace("<", "\\u003c").replace("&", "\\u0026"),
     }
-    return {each.encode() for each in texts} | {text.encode("utf-16-le"), text.encode("utf-16-be")}
+
+
+def texts_in(value: Any) -> set[str]:
+    """All texts and keys in a JSON value."""
+    if isinstance(value, dict):
+        return {*value}.union(*map(texts_in, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(texts_in, value))
+    return {value} if isinstance(value, str) else set()
 
 
 def planted() -> list[WorkflowState]:
@@ -78,7 +86,7 @@ def planted() -> list[WorkflowState]:
                 "error": f"cannot send to {NAME} ({MAIL}): {json.dumps(customer)}",
                 "error_type": f"Unknown{CITY}Error",
                 "details": {"url": f"https://example.com/?q={quote(NAME)}&c={quote_plus(NAME)}"},
-                "trace": f"File 'x'\n  {customer!r}\n",
+                "trace": "\n".join(f"said {each}" for each in sorted(spellings(NAME))),
             },
         ),
         (
@@ -123,8 +131,13 @@ def test_nothing_of_a_redacted_text_is_in_any_byte_of_the_file(path: Path) -> No
         where=f"input.total < 1000 or input.customer.mail = {json.dumps(MAIL)} or events < 1",
     )
     content = path.read_bytes()
+    with inb.open_bundle(path) as bundle:
+        texts = set().union(*(texts_in(json.loads(wire.encode(one))) for one in bundle.list()))
     for text in (NAME, MAIL, STREET, CITY, DIGITS):
-        assert [each for each in spellings(text) if each in content] == []
+        for spelling in spellings(text) | {json.dumps(each)[1:-1] for each in spellings(text)}:
+            for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+                assert spelling.encode(encoding) not in content
+            assert [each for each in texts if spelling in each] == []
     for kept in (b"send_mail", b"ADA@LOVELACE.EXAMPLE", b"Hello ", b"12.5", b"total"):
         assert kept in content
 
@@ -316,6 +329,21 @@ def test_overlapping_texts_leave_no_rest_that_tells(path: Path) -> None:
     assert both not in (ada, byron, after.input["b"])
 
 
+def test_a_text_that_reads_as_another_one_in_json_has_its_own_stand_in(path: Path) -> None:
+    first, second = 'say "so"', 'say \\"so\\"'
+    before = state(input=[first, first], result=[second], error=f"{first}, {second}")
+    for paths in (["input[0]", "result[]"], ["result[]", "input[]"]):
+        (after,) = exported(path, before, *paths)
+        assert after.input[0] == after.input[1] != after.result[0]
+        assert after.error == f"{after.input[0]}, {after.result[0]}"
+
+
+def test_numbers_that_differ_in_their_last_digit_have_different_stand_ins(path: Path) -> None:
+    numbers = [10**40, 10**40 + 1, 10**40]
+    (after,) = exported(path, state(input=numbers), "input[]")
+    assert after.input[0] == after.input[2] != after.input[1]
+
+
 def test_short_texts_numbers_and_blanks_are_replaced_only_at_the_paths(path: Path) -> None:
     before = state(
         input={"a": "xyz", "b": 1234, "c": "     "},
@@ -363,7 +391,8 @@ def test_the_documents_of_go_are_readable_when_all_is_hidden(path: Path) -> None
 def test_very_many_short_digits_end(path: Path) -> None:
     """All four-digit texts are hidden, so that nearly every stand-in contains one."""
     pins = [f"{number:04x}" for number in range(0, 65_536, 3)]
-    (after,) = exported(path, state(input={"pins": pins}), "input.pins[]")
+    (after,) = exported(path, state(input={"pins": pins}, result=pins), "input.pins[]")
+    assert after.result == after.input["pins"]
     assert len(set(after.input["pins"])) == len(pins)
     assert all(pin.startswith("redacted-") for pin in after.input["pins"])
 
