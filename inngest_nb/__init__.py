@@ -19,6 +19,7 @@ from inngest_nb._version import __version__
 if TYPE_CHECKING:
     from inngest_nb import errors, samples, testing
     from inngest_nb.api import AsyncInngestAPI, InngestAPI, RunStore
+    from inngest_nb.bundles import Bundle, BundleInfo, export, import_bundle, open_bundle
     from inngest_nb.engine import (
         ActivityContext,
         AsyncWorkflowContext,
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
 # Where each public name lives; the imports under `TYPE_CHECKING` tell type checkers the same.
 _ROOMS = {
     "inngest_nb.api": "AsyncInngestAPI InngestAPI RunStore",
+    "inngest_nb.bundles": "Bundle BundleInfo export import_bundle open_bundle",
     "inngest_nb.engine": (
         "ActivityContext AsyncWorkflowContext Executor Hooks RetryPolicy WorkflowContext "
         "WorkflowHandle fork otel_hooks workflow"
@@ -187,6 +189,8 @@ __all__ = [
     "AsyncInngestStore",
     "AsyncWorkflowContext",
     "AsyncWorkflowStore",
+    "Bundle",
+    "BundleInfo",
     "ChildWorkflowError",
     "EngineError",
     "EventType",
@@ -263,12 +267,15 @@ __all__ = [
     "enable_nested_asyncio",
     "errors",
     "explore",
+    "export",
     "follow_runs",
     "fork",
     "frame",
     "functions_frame",
     "history_frame",
+    "import_bundle",
     "local",
+    "open_bundle",
     "otel_hooks",
     "plot_activity",
     "plot_durations",

@@ -11,7 +11,7 @@
     │   ├── NotAStateServerError    the address is that of a real Inngest server or a web site
     │   ├── PayloadTooLargeError    an input, a result or a whole write exceeds the size limit
     │   ├── ListingUnsupportedError the server stores states but cannot list them
-    │   ├── ReadOnlyStoreError      the store can only be read, as the runs of a real Inngest server
+    │   ├── ReadOnlyStoreError      the store can only be read: a bundle, a real Inngest's runs
     │   └── WrongLoopError          an async store was used on a second event loop
     ├── InngestError                a request to a real Inngest server failed
     │   ├── InngestStatusError      the server answered with an error

@@ -1,4 +1,4 @@
-"""The command line: `inngest-nb lab | serve | worker | export | doctor`."""
+"""The command line: `inngest-nb lab | serve | worker | export | import | doctor`."""
 
 from inngest_nb.cli._main import main
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -175,25 +175,83 @@ def worker(
 
 
 @main.command()
-@click.argument("notebooks", nargs=-1, required=True, type=_NOTEBOOK, metavar="NOTEBOOK...")
+@click.argument("what", nargs=-1, required=True, metavar="NOTEBOOK... | STORE FILE")
 @click.option(
     "--dir", "folder", type=_FOLDER, help="Folder for the pages. Default: the notebook's."
 )
 @click.option(
     "--run", is_flag=True, help="Run all cells first; the notebook itself is not changed."
 )
-def export(notebooks: tuple[Path, ...], folder: Path | None, run: bool) -> None:
-    """Write notebooks as HTML files that work without a kernel and offline.
+@click.option(
+    "--redact",
+    multiple=True,
+    metavar="PATH",
+    help="Replace the values there, such as input.customer or input.items[].name, by stand-ins.",
+)
+@click.option("--status", multiple=True, metavar="WORD", help="Only workflows with this status.")
+@click.option("--workflow", multiple=True, metavar="NAME", help="Only workflows of this name.")
+@click.option("--since", metavar="TIME", help='Only what was updated since: "2h", "2026-11-01".')
+@click.option("--until", metavar="TIME", help="Only what was updated before.")
+@click.option("--where", metavar="CONDITION", help='Such as "input.total > 100 and retries > 2".')
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.option("--author", help="Who the bundle is from.  [default: the user's name]")
+@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there already.")
+def export(what: tuple[str, ...], folder: Path | None, run: bool, **options: Any) -> None:
+    """Write notebooks as pages, or workflows of a store as a bundle.
 
-    Widgets are replaced by the static pictures that were saved with them, so that nothing is
-    loaded from the network. Code, text, tables and charts stay as they are.
-    """
+    \b
+    inngest-nb export report.ipynb
+    inngest-nb export state.db incident.db --status failed --redact input.customer
+
+    NOTEBOOK... (.ipynb) become HTML files that work without a kernel and offline. Widgets are
+    replaced by the static pictures that were saved with them, so that nothing is loaded from the
+    network. Code, text, tables and charts stay as they are. --dir and --run are for notebooks.
+
+    STORE is a database file, a bundle, the URL of a state server, or "inngest" for the runs of the
+    real Inngest server that INNGEST_BASE_URL names. FILE is the bundle: one file that others open
+    with inb.open_bundle or copy into a store with `inngest-nb import`. The options from --redact on
+    are for bundles. The event key is read from INNGEST_EVENT_KEY.
+    """  # noqa: D301  # click keeps the lines after this mark as they are
+    given = {name: value for name, value in options.items() if value not in (None, (), False)}
+    notebooks = [Path(each) for each in what if each.endswith(".ipynb")]
+    if not notebooks:
+        if len(what) != 2:
+            raise click.UsageError("give notebooks (.ipynb), or a store and a file for the bundle")
+        if folder is not None or run:
+            raise click.UsageError("--dir and --run are for notebooks (.ipynb) only")
+        from inngest_nb.cli._bundles import export_bundle
+
+        with _plain_errors():
+            export_bundle(*what, given)
+        return
+    if len(notebooks) < len(what):
+        raise click.UsageError("give either notebooks or a store and a file, not both")
+    if given:
+        raise click.UsageError(f"--{next(iter(given))} is for bundles only, not for notebooks")
     from inngest_nb.cli._export import export_notebook
 
     with _plain_errors():
-        for notebook in notebooks:
+        for each in what:
+            notebook = _NOTEBOOK.convert(each, None, click.get_current_context())
             page, size = export_notebook(notebook, folder or notebook.parent, run)
             click.echo(f"{page}  {size / 1000:.0f} kB")
+
+
+@main.command("import")
+@click.argument("bundle", type=click.Path(exists=True, dir_okay=False), metavar="BUNDLE")
+@click.argument("store", metavar="STORE")
+@click.option("--overwrite", is_flag=True, help="Replace workflows that the store has already.")
+def import_(bundle: str, store: str, overwrite: bool) -> None:
+    """Copy all workflows of a bundle into a store.
+
+    STORE is a database file, created if missing, or the URL of a state server. Workflows that it
+    has already are left as they are, unless --overwrite is given. A worker on the store runs those
+    further that have not ended. The event key is read from INNGEST_EVENT_KEY.
+    """
+    from inngest_nb.cli._bundles import import_into
+
+    with _plain_errors():
+        import_into(bundle, store, overwrite)
 
 
 @main.command()

@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from inngest_nb.cli._signals import ended_by_signals
+from inngest_nb.cli._stores import open_store
 from inngest_nb.engine import Executor, workflow
 from inngest_nb.engine.basics import is_registered, registered, registered_names
-from inngest_nb.store import InngestStore, SqliteStore, WorkflowStore
 from inngest_nb.worker import serve_on_inngest
 
 _LOOK_SECONDS = 0.2  # between looks whether a worker serves by now
@@ -28,7 +28,7 @@ def run_worker(functions: tuple[str, ...], store: str | None, lease: float, work
     ended = threading.Event()
     with (
         ended_by_signals(ended.set),
-        _open(store) as opened,
+        open_store(store) as opened,
         Executor(opened, supervise=True, lease=lease, workers=workers),
     ):
         names = ", ".join(registered_names())
@@ -94,9 +94,3 @@ def _register(given: str) -> Callable[..., Any] | None:
             raise ValueError(str(error)) from error
     function: Callable[..., Any] = fn
     return function
-
-
-def _open(store: str | None) -> WorkflowStore:
-    if store is None or store.startswith(("http://", "https://")):
-        return InngestStore(store)
-    return SqliteStore(store)

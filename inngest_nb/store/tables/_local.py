@@ -32,7 +32,7 @@ from inngest_nb.store.tables._memory import MemoryTable
 from inngest_nb.store.tables._sqlite import SqliteTable
 from inngest_nb.store.writes import Deletion, Outcome, Work, Write, sift
 
-__all__ = ["MemoryStore", "SqliteStore"]
+__all__ = ["MemoryStore", "SqliteStore", "TableStore"]
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ def open_table(path: str | os.PathLike[str]) -> MemoryTable | SqliteTable:
     return MemoryTable() if Path(path) == _MEMORY else SqliteTable(path)
 
 
-class _TableStore:
+class TableStore:
     """A store on top of a table."""
 
     def __init__(self, table: MemoryTable | SqliteTable) -> None:
@@ -181,7 +181,7 @@ class _TableStore:
         return states_of(self._table.page(status_text(status), check_limit(limit)))
 
 
-class MemoryStore(_TableStore):
+class MemoryStore(TableStore):
     """A store in this process's memory; its contents are lost when the process ends."""
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ class MemoryStore(_TableStore):
         return "MemoryStore()"
 
 
-class SqliteStore(_TableStore):
+class SqliteStore(TableStore):
     """A store in an SQLite file, durable when `save` returns, which several processes can share.
 
         with SqliteStore("workflows.db") as store:

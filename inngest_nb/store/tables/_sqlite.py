@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from inngest_nb.errors import StoreFileError
@@ -99,13 +99,22 @@ _inherited: list[object] = []
 
 
 class SqliteTable:
-    """The rows of one file. Thread-safe; several processes can use the same file."""
+    """The rows of one file. Thread-safe; several processes can use the same file.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    `connect` opens a connection for reading, in place of one that creates or migrates the file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        connect: Callable[[Path], sqlite3.Connection] | None = None,
+    ) -> None:
         self.path = Path(path).absolute()
-        make_private(self.path)
+        self._connect_reader = connect or open_file
+        if connect is None:
+            make_private(self.path)
         with words_for(self.path):
-            open_file(self.path).close()  # raises early if something is wrong with the file
+            self._connect_reader(self.path).close()  # raises early if something is wrong
         self._closed = threading.Event()
         self._connect()
         _tables.add(self)
@@ -257,7 +266,7 @@ class SqliteTable:
             try:
                 database = self._idle.get_nowait()
             except queue.Empty:
-                database = open_file(self.path)
+                database = self._connect_reader(self.path)
             try:
                 database.execute("BEGIN")
                 yield database

@@ -9,11 +9,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.tables._sqlite_rows import checksum_of
 
-_APPLICATION_ID = 0x694E4E42  # "iNNB"
+APPLICATION_ID = 0x694E4E42  # "iNNB"
+BUNDLE_ID = 0x694E4E62  # "iNNb": the same tables in a file that can only be read
 _SCHEMA_VERSION = 5
 _BUSY_SECONDS = 30.0
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -216,6 +218,13 @@ _FROM_SCHEMA_2 = (
 _STEPS = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2, 3: _FROM_SCHEMA_3, 4: _FROM_SCHEMA_4}
 
 
+class Schema(NamedTuple):
+    """What a file of a version defines: the type, name, table and SQL of each object."""
+
+    objects: frozenset[tuple[object, ...]]
+    version: int
+
+
 def make_private(path: Path) -> None:
     """Create the file with access for its owner only; an existing file is not changed."""
     if path.exists() and not _can_write(path):
@@ -311,13 +320,25 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.create_function("checksum_of", 2, checksum_of, deterministic=True)
         for statement in _STEPS.get(version, ()):
             database.execute(statement)
-        database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def new_schema() -> Schema:
+    """Return what a new file has in `sqlite_master`, and its version."""
+    with contextlib.closing(_connect(":memory:")) as database:
+        _prepare(database, Path(":memory:"))
+        return Schema(objects_in(database), _SCHEMA_VERSION)
+
+
+def objects_in(database: sqlite3.Connection) -> frozenset[tuple[object, ...]]:
+    """Return the type, name, table and SQL of each object that a file defines."""
+    return frozenset(database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
 
 
 def write_ahead(database: sqlite3.Connection) -> None:
@@ -341,7 +362,14 @@ def _checked_version(database: sqlite3.Connection, path: Path) -> int:
         for name in ("application_id", "user_version")
     )
     tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and application != _APPLICATION_ID:
+    if application == BUNDLE_ID:
+        raise StoreFileError(
+            f"{path} is a bundle, which can only be read; it was not changed",
+            target=str(path),
+            hint="read it with inb.open_bundle(path); inb.import_bundle(path, store) copies its "
+            "workflows into a store",
+        )
+    if tables and application != APPLICATION_ID:
         raise StoreFileError(
             f"{path} is a database of another program; it was not changed",
             target=str(path),

@@ -1,0 +1,101 @@
+"""Every view works on a bundle, and what would change it says why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from explore_driver import ids
+from form_driver import press, type_into, words
+
+import inngest_nb as inb
+from inngest_nb import Bundle, MemoryStore, ReadOnlyStoreError
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    path = tmp_path_factory.mktemp("views") / "incident.db"
+    store = inb.samples.fill(MemoryStore(), 60)
+    inb.export(store, path, redact=["input.customer"])
+    before = path.read_bytes()
+    with inb.open_bundle(path) as bundle:
+        yield bundle
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.fixture
+def failed(bundle: Bundle) -> str:
+    return bundle.list("failed", 1)[0].workflow_id
+
+
+def shown(view: Any) -> str:
+    return str(view._repr_mimebundle_()["text/html"])
+
+
+def test_frames_are_made_of_a_bundle(bundle: Bundle) -> None:
+    rows = inb.frame(bundle, payloads=True)
+    assert len(rows) == 60
+    assert rows.attrs["source"] == repr(bundle)
+    assert rows.attrs["listed"]
+    assert len(inb.history_frame(bundle)) == bundle.info.events
+    assert len(inb.activity_frame(bundle)) > 60
+    assert set(inb.frame(bundle, status="failed")["status"]) == {"failed"}
+
+
+def test_an_explorer_shows_a_bundle(bundle: Bundle) -> None:
+    explorer = inb.explore(bundle)
+    explorer.wait()
+    assert ids(explorer)[0] == bundle.list(limit=1)[0].workflow_id
+    assert "60 workflows" in shown(explorer)
+    explorer.close()
+
+
+def test_a_workflow_of_a_bundle_is_drawn_and_compared(bundle: Bundle, failed: str) -> None:
+    other = bundle.list("completed", 1)[0].workflow_id
+    assert failed in shown(inb.timeline(failed, store=bundle))
+    assert failed in shown(inb.compare(failed, other, store=bundle))
+
+
+def test_a_run_of_a_bundle_is_replayed_and_its_fork_cannot_be_saved_there(tmp_path: Path) -> None:
+    store = MemoryStore()
+    with inb.Executor(store) as executor:
+        handle = executor.execute(inb.samples.order, id="order-1", input={"speed": 1_000})
+        handle.result(timeout=60)
+    inb.export(store, tmp_path / "incident.db")
+    with inb.open_bundle(tmp_path / "incident.db") as bundle:
+        view = inb.replay("order-1", inb.samples.order, store=bundle)
+        assert "workflow_started" in words(view.moment_area)
+        press(view, view.fork)
+        assert "a bundle can only be read" in words(view.trouble)
+        assert "import_bundle" in words(view.trouble)
+        assert len(bundle.list()) == 1
+        view.close()
+
+
+def test_a_form_that_saves_says_what_to_do_instead(bundle: Bundle, failed: str) -> None:
+    form = inb.save_form(bundle, failed)
+    form.wait()
+    type_into(form, form.fields.error, "mended by hand")
+    press(form, form.review)
+    press(form, form.save)
+    assert isinstance(form.last_error, ReadOnlyStoreError)
+    assert "a bundle can only be read" in shown(form)
+    assert "import_bundle" in shown(form)
+    form.close()
+
+
+def test_nothing_runs_in_a_bundle(bundle: Bundle) -> None:
+    with inb.Executor(bundle) as executor, pytest.raises(inb.InngestNbError) as raised:
+        executor.execute(inb.samples.order, input={"order": 1}, id="new").result(timeout=60)
+    assert "a bundle can only be read" in f"{raised.value} {raised.value.__cause__}"
+
+
+def test_a_bundle_can_be_the_default_store(bundle: Bundle, failed: str) -> None:
+    inb.use(bundle)
+    try:
+        assert failed in shown(inb.timeline(failed))
+    finally:
+        inb.use(None)
