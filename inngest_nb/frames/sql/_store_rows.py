@@ -48,7 +48,7 @@ def fill(
     states = [state for _, state in taken.whole() if state is not None]
     attrs = dict(taken.attrs)
     for table in (name for name in TABLES if name in wanted):
-        now = {"now": taken.fetched_at} if table == "activities" else {}
+        now = {"now": datetime.fromisoformat(attrs["fetched_at"])} if table == "activities" else {}
         rows = TABLES[table].frame(states, **now)
         if table == "workflows":  # up to when what is running is measured
             said = ("fetched_at", "created_at_estimated")
