@@ -122,6 +122,7 @@ class App:
                 "version": __version__,
                 "appends": True,
                 "shares": True,
+                "changes": True,
             }
         )
 

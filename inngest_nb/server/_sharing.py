@@ -1,4 +1,4 @@
-"""The state server's routes for leases, messages and waiting for changes."""
+"""The state server's routes for leases, messages, waiting for changes and following them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inngest_nb.server._guard import Refused
+from inngest_nb.server._page import page_of
 from inngest_nb.store.changes import MIN_LOOK_INTERVAL, POLL_SECONDS, Changes
+from inngest_nb.store.feed import BYTES_AT_ONCE, CHANGES_AT_ONCE
 from inngest_nb.store.http import (
     ABANDONED_PATH,
+    CHANGES_PATH,
     DISCARD_PATH,
     LEASES_PATH,
     LONGEST_WAIT,
     MESSAGES_PATH,
     WATCH_PATH,
+    ChangeColumns,
+    ChangeListing,
     Ids,
     Leases,
     Messages,
@@ -34,7 +39,7 @@ from inngest_nb.store.http import (
     wire_message,
 )
 from inngest_nb.store.messages import Discard, Hold, Message, check_hold, check_message
-from inngest_nb.store.rows import StateTable
+from inngest_nb.store.rows import StateTable, Told
 from inngest_nb.store.writes import Outcome, Work
 
 T = TypeVar("T")
@@ -75,6 +80,8 @@ class Sharing:
             return {"POST": self._discard}
         if path == WATCH_PATH:
             return {"GET": self._watch}
+        if path == CHANGES_PATH:
+            return {"GET": self._changes}
         return {"GET": self._abandoned} if path == ABANDONED_PATH else None
 
     async def _leases(self, request: Request) -> Response:
@@ -111,6 +118,23 @@ class Sharing:
         look = partial(self._table.etag, workflow_id)
         etag = await self._until(self._table.changes, look, lambda etag: etag != known, wait)
         return _json(Version(etag))
+
+    async def _changes(self, request: Request) -> Response:
+        query = request.query_params
+        after = _number(query["after"], "after") if "after" in query else None
+        documents = _is_true(query.get("documents", ""), "documents")
+        look = partial(
+            self._table.changed,
+            after,
+            min(_number(query.get("limit", "0"), "limit") or CHANGES_AT_ONCE, CHANGES_AT_ONCE),
+            feed=query.get("feed", ""),
+            documents=documents,
+            max_bytes=BYTES_AT_ONCE,
+        )
+        wait = 0 if after is None else _seconds(query.get("wait", "0"))
+        told = await self._until(self._table.changes, look, lambda told: told.is_news, wait)
+        body = await run_in_threadpool(_changes_page, told, documents=documents)
+        return Response(body, media_type="application/json")
 
     async def _abandoned(self, request: Request) -> Response:
         limit = _number(request.query_params.get("limit", "0"), "limit")
@@ -155,6 +179,22 @@ class Sharing:
                         break
         finally:
             stop()
+
+
+def _changes_page(told: Told, *, documents: bool) -> bytes:
+    columns = ChangeColumns(
+        [number for number, _, _ in told.lines],
+        [workflow_id for _, workflow_id, _ in told.lines],
+        [deleted for _, _, deleted in told.lines],
+    )
+    page = page_of(told.rows, "") if documents else b"null"
+    return _encode(ChangeListing(columns, told.last, told.feed, told.reset, msgspec.Raw(page)))
+
+
+def _is_true(text: str, name: str) -> bool:
+    if text not in ("", "true"):
+        raise Refused(400, f"{name} must be true, or left out")
+    return bool(text)
 
 
 def _seconds(text: str) -> float:

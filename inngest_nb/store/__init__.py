@@ -1,11 +1,13 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
+from inngest_nb.store.feed import Change, Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.http import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
     AppendingStore,
     AsyncWorkflowStore,
+    FeedStore,
     HeadStore,
     SharedStore,
     WorkflowStore,
@@ -20,6 +22,9 @@ __all__ = [
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",
+    "Change",
+    "Changed",
+    "FeedStore",
     "Head",
     "HeadStore",
     "InngestStore",

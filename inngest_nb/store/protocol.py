@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.feed import Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.messages import Message
 from inngest_nb.store.writes import Outcome, Write
@@ -140,6 +141,37 @@ class SharedStore(AppendingStore, Protocol):
 
         The least recently updated come first, at most `limit` (0 means all).
         """
+
+
+@runtime_checkable
+class FeedStore(WorkflowStore, Protocol):
+    """A store that numbers its changes in the order of its commits, whoever makes them.
+
+    It keeps the newest 100,000 numbers.
+    """
+
+    def can_follow(self) -> bool:
+        """Tell whether `changes` works; an HTTP client asks its server once."""
+
+    def changes(
+        self,
+        after: int | None = 0,
+        wait: float = 0,
+        limit: int = 0,
+        *,
+        documents: bool = False,
+        feed: str = "",
+    ) -> Changed:
+        """Return the changes numbered above `after`, each of them, in order.
+
+        None means the newest number: there are no changes, and `last` is what to continue from.
+        Waits up to `wait` seconds if there is nothing to tell. At most `limit` changes come at once
+        (0, and what is more than 1,000: 1,000), and with `documents` as many as have about 8 MiB.
+        With `feed`, which an earlier call has returned, the numbers of another feed are a `reset`.
+        """
+
+    def last_change(self) -> int:
+        """Return the number of the newest change, 0 if there is none."""
 
 
 @runtime_checkable

@@ -67,6 +67,29 @@ class Position(NamedTuple):
 Number = int
 
 
+# A change as tables note it: its number, the workflow's id, and whether it was deleted.
+Line = tuple[int, str, bool]
+
+
+class Told(NamedTuple):
+    """Changes as a table tells them, and the rows of the workflows in them, as they are now.
+
+    `last` is the number to continue from. With `reset`, the changes after the number that was asked
+    about are not known.
+    """
+
+    lines: Sequence[Line]
+    last: int
+    feed: str
+    reset: bool
+    rows: Sequence[Row]
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything that a waiting reader has to know."""
+        return self.reset or bool(self.lines)
+
+
 # Called once with the outcome of each work.
 Done = Callable[[Sequence[Outcome]], None]
 
@@ -108,6 +131,21 @@ class StateTable(Protocol):
 
     def etag(self, workflow_id: str) -> str | None:
         """Return the stored etag, None if nothing is stored."""
+
+    def changed(
+        self,
+        after: int | None,
+        limit: int = 0,
+        *,
+        feed: str = "",
+        documents: bool = False,
+        max_bytes: int = 0,
+    ) -> Told:
+        """Return the changes numbered above `after`, in order, at most `limit`.
+
+        Without a number, only what the newest one is. A `feed` that is not this table's is a reset.
+        With `documents`, the rows of the workflows come along, as many as have `max_bytes`.
+        """
 
     def leases(self) -> dict[str, float]:
         """Return the seconds left of each lease that has not expired."""

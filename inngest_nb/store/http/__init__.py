@@ -39,11 +39,14 @@ from inngest_nb.store.http._operations import (
 from inngest_nb.store.http._probe import ServerKind, identify
 from inngest_nb.store.http._sharing import (
     ABANDONED_PATH,
+    CHANGES_PATH,
     DISCARD_PATH,
     LEASES_PATH,
     LONGEST_WAIT,
     MESSAGES_PATH,
     WATCH_PATH,
+    ChangeColumns,
+    ChangeListing,
     Ids,
     Leases,
     Messages,
@@ -55,6 +58,7 @@ from inngest_nb.store.http._sharing import (
 
 __all__ = [
     "ABANDONED_PATH",
+    "CHANGES_PATH",
     "DEFAULT_BASE_URL",
     "DISCARD_PATH",
     "DROPPED",
@@ -72,6 +76,8 @@ __all__ = [
     "BatchItem",
     "BatchOutcome",
     "BatchOutcomes",
+    "ChangeColumns",
+    "ChangeListing",
     "ConnectionDroppedError",
     "Deadline",
     "HeadColumns",

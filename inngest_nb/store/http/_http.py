@@ -17,6 +17,7 @@ from inngest_nb import wire
 from inngest_nb.errors import StoreConflictError, StoreConnectionError, StoreDecodeError, StoreError
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store.conflicts import overtaken
+from inngest_nb.store.feed import Changed, changed_of, check_after, check_most
 from inngest_nb.store.heads import Head, head_of
 from inngest_nb.store.http import _appending, _operations, _sharing
 from inngest_nb.store.http._cache import Cache
@@ -197,6 +198,7 @@ class HttpStore:
             hint=hint,
         )
         failure.__cause__ = error
+        failure.closed = self._closed and isinstance(error, RuntimeError)
         return failure
 
     def _shown(self, response: Response) -> Response:
@@ -279,6 +281,19 @@ class HttpStore:
 
     def _abandoned(self, limit: int) -> Operation[list[str]]:
         return _sharing.abandoned(self.base_url, check_limit(limit))
+
+    def _changes(
+        self, after: int | None, wait: float, limit: int, *, documents: bool, feed: str
+    ) -> Operation[Changed]:
+        check_after(after)
+        able = yield from self._can("changes")
+        if not able:
+            raise _sharing.cannot_follow(self.base_url)
+        most = check_most(limit)
+        told = yield from _sharing.changes(
+            self.base_url, after, wait, most, documents=documents, feed=feed
+        )
+        return changed_of(told)
 
     def _append_history(self, given: Sequence[Write]) -> Operation[list[Outcome]]:
         writes, outcomes = sift(given)

@@ -243,14 +243,20 @@ def _page(
     if not documents and (page := _heads(response)) is not None:
         return page
     listing = _listing(response, request)
+    rows = rows_in(listing)
+    if not documents:  # an older server has nothing else to give
+        rows = [row._replace(document=b"") for row in rows]
+    return rows, listing.next_cursor
+
+
+def rows_in(listing: Listing) -> list[Row]:
+    """Return the rows of a page, those that cannot be read at its end."""
     rows = [_row(one) for one in listing.workflows]
     rows += [
         Row(one.id, one.status, one.updated_us, None, b"", one.etag, flaw=one.why)
         for one in listing.unreadable
     ]
-    if not documents:  # an older server has nothing else to give
-        rows = [row._replace(document=b"") for row in rows]
-    return rows, listing.next_cursor
+    return rows
 
 
 def _heads(response: Response) -> _Page | None:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from inngest_nb import wire
 from inngest_nb.store.changes import Changes
+from inngest_nb.store.feed import tell
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Discard, Hold, Message
-from inngest_nb.store.rows import Done, Number, Position, Row, order, within
-from inngest_nb.store.tables._memory_sharing import MemoryKeys, MemorySharing
+from inngest_nb.store.rows import Done, Number, Position, Row, Told, order, within
+from inngest_nb.store.tables._memory_sharing import MemoryFeed, MemoryKeys, MemorySharing
 from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, conflict, is_done
 
 
@@ -26,6 +27,7 @@ class MemoryTable:
         self._lock = threading.Lock()
         self._keys = MemoryKeys()
         self._sharing = MemorySharing(self._keys)
+        self._feed = MemoryFeed()
         self._owners: dict[str, str] = {}
         self.changes, self.mail = Changes(), Changes()
 
@@ -82,6 +84,21 @@ class MemoryTable:
             row = self._rows.get(workflow_id)
         return row.etag if row else None
 
+    def changed(
+        self,
+        after: int | None,
+        limit: int = 0,
+        *,
+        feed: str = "",
+        documents: bool = False,
+        max_bytes: int = 0,
+    ) -> Told:
+        """Return the changes numbered above `after`, in order, at most `limit`."""
+        with self._lock:
+            present = self._present if documents else None
+            lines = self._feed.after
+            return tell(self._feed.kept(), after, feed, lines, limit, present, max_bytes)
+
     def leases(self) -> dict[str, float]:
         """Return the seconds left of each lease that has not expired."""
         with self._lock:
@@ -113,6 +130,10 @@ class MemoryTable:
         """Return the digest of the request that was done with a key, None if it is not known."""
         with self._lock:
             return self._keys.remembered(key)
+
+    def _present(self, workflow_id: str) -> Row | None:
+        row = self._rows.get(workflow_id)
+        return _whole(row, self._parts_of(row)) if row else None
 
     def _parts_of(self, row: Row) -> list[bytes]:
         return list(self._parts.get(row.workflow_id, ()))
@@ -147,6 +168,7 @@ class MemoryTable:
             self._parts.pop(key, None)
             self._owners.pop(key, None)
             self._sharing.drop_messages_of(key)
+            self._feed.note(key, deleted=True)
             return None
         first_us = before.first_saved_us if before else time.time_ns() // 1000
         status, updated_us, document = work.status, work.updated_us, work.document
@@ -163,6 +185,7 @@ class MemoryTable:
         number = before.number if before else next(self._numbers)
         entries = key, status or "", updated_us or 0, first_us, document, work.etag
         self._rows[key] = Row(*entries, number)
+        self._feed.note(key, deleted=False)
         return None
 
 

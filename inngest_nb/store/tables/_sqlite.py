@@ -14,13 +14,15 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.changes import Changes
+from inngest_nb.store.feed import CHANGES_KEPT, tell
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Message
-from inngest_nb.store.rows import Done, Number, Position, Row
+from inngest_nb.store.rows import Done, Number, Position, Row, Told
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
 from inngest_nb.store.tables._sqlite_keys import remember, remembered
@@ -33,6 +35,8 @@ from inngest_nb.store.tables._sqlite_rows import (
 )
 from inngest_nb.store.tables._sqlite_sharing import (
     abandoned,
+    changes_after,
+    changes_kept,
     drop_messages_of,
     leases,
     messages,
@@ -69,9 +73,8 @@ _APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
 _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
 _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
-# How many numbered changes are kept for readers that follow them, and after how many works of a
-# connection older ones are dropped. The newest stays always, for it says which number comes next.
-CHANGES_KEPT = 100_000
+# After how many works of a connection old changes are dropped. The newest stays always, because it
+# says which number comes next.
 _WORKS_BETWEEN = 10_000
 _DROP_CHANGES = """
 DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - ?
@@ -157,6 +160,21 @@ class SqliteTable:
         with self._reader() as database:
             found = database.execute(_FIND, (workflow_id,)).fetchone()
             return found[1] if found else None
+
+    def changed(
+        self,
+        after: int | None,
+        limit: int = 0,
+        *,
+        feed: str = "",
+        documents: bool = False,
+        max_bytes: int = 0,
+    ) -> Told:
+        """Return the changes numbered above `after`, in order, at most `limit`."""
+        with self._reader() as database:
+            kept, lines = changes_kept(database), partial(changes_after, database)
+            present = partial(read_row, database) if documents else None
+            return tell(kept, after, feed, lines, limit, present, max_bytes)
 
     def leases(self) -> dict[str, float]:
         """Return the seconds left of each lease that has not expired."""
