@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         plot_durations,
         plot_status,
         use,
+        watch,
     )
     from inngest_nb.frames.acting import Plan, cancel_runs, replay_events, rerun_runs
     from inngest_nb.frames.health import checkup
@@ -146,7 +147,7 @@ _ROOMS = {
         "WorkflowNotSavedError WrongLoopError"
     ),
     "inngest_nb.frames": (
-        "activity_frame frame history_frame plot_activity plot_durations plot_status use"
+        "activity_frame frame history_frame plot_activity plot_durations plot_status use watch"
     ),
     "inngest_nb.frames.acting": "Plan cancel_runs replay_events rerun_runs",
     "inngest_nb.frames.health": "checkup",
@@ -287,6 +288,7 @@ __all__ = [
     "timeline",
     "trace_frame",
     "use",
+    "watch",
     "watch_runs",
     "waterfall",
     "workers_frame",

@@ -41,7 +41,7 @@ def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Tak
     from_store = is_store(source)
     # One more than asked for tells whether there are more.
     wanted = limit + 1 if limit else 0
-    listing, listed = _read(source, status, wanted) if from_store else (source, True)
+    listing, listed = read(source, status, wanted) if from_store else (source, True)
     given = _states(listing)
     fetched_at = datetime.now(UTC)
     found = [state for state in given if status in (None, state.status)]
@@ -52,7 +52,7 @@ def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Tak
             "this client saved or refreshed"
         )
     if status is not None and not found and status not in _KNOWN:
-        there = _states(_read(source, None, _SEARCHED)[0]) if from_store else given
+        there = _states(read(source, None, _SEARCHED)[0]) if from_store else given
         _warn(_misspelt(status, there))
     attrs = {
         "source": store_name(source) if from_store else None,
@@ -83,7 +83,7 @@ def is_store(source: Any) -> bool:
     return all(callable(getattr(source, verb, None)) for verb in ("save", "load", "list"))
 
 
-def _read(store: Any, status: str | None, limit: int) -> tuple[Any, bool]:
+def read(store: Any, status: str | None, limit: int) -> tuple[Any, bool]:
     """Read what the store has, and tell whether that is all that its server keeps."""
     listed = True
     if hasattr(store, "fetch"):
