@@ -12,14 +12,12 @@ import httpx
 from inngest_nb.api.basics._checks import (
     Order,
     TimeField,
-    When,
     check_apps,
     check_choice,
     check_limit,
     check_name,
     check_statuses,
     check_ulid,
-    check_window,
 )
 from inngest_nb.api.basics._exchange import Operation, Server
 from inngest_nb.api.basics._failures import Request, unanswered
@@ -28,6 +26,7 @@ from inngest_nb.api.basics._settings import Settings
 from inngest_nb.api.basics._values import Event, Found, Run
 from inngest_nb.api.calls import _events, _runs
 from inngest_nb.errors import InngestDecodeError, InngestError
+from inngest_nb.query import When, check_window
 from inngest_nb.store.http import (
     DROPPED,
     ConnectionDroppedError,

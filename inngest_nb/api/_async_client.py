@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from inngest_nb.api._api import HttpAPI, check_size
-from inngest_nb.api.basics._checks import Order, TimeField, When
+from inngest_nb.api.basics._checks import Order, TimeField
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._listed import Page
@@ -41,6 +41,7 @@ from inngest_nb.api.calls import (
 )
 from inngest_nb.api.calls._events import NewEvent
 from inngest_nb.errors import InngestError
+from inngest_nb.query import When
 from inngest_nb.store.http import (
     LIMITS,
     NoCookies,

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from inngest_nb.api._api import HttpAPI, check_size
-from inngest_nb.api.basics._checks import Order, TimeField, When
+from inngest_nb.api.basics._checks import Order, TimeField
 from inngest_nb.api.basics._exchange import Operation, T
 from inngest_nb.api.basics._failures import Request
 from inngest_nb.api.basics._listed import Page
@@ -40,6 +40,7 @@ from inngest_nb.api.calls import (
     _runs,
 )
 from inngest_nb.api.calls._events import NewEvent
+from inngest_nb.query import When
 from inngest_nb.store.http import LIMITS, NoCookies, Response, drive, in_time, keep_open, receive
 
 
@@ -155,8 +156,9 @@ class InngestAPI(HttpAPI):
         """Return events as a list, newest first, at most `limit` (None: all).
 
         `name` is an event's whole name. `since` and `until` are about the arrival: a time with its
-        zone, or how long ago, such as "24h". The list's `truncated` says whether there are more.
-        With `before`, an event_id, only older events are listed. Inngest's own events are left out.
+        zone, a date (its first moment in UTC), or how long ago, such as "24h". The list's
+        `truncated` says whether there are more. With `before`, an event_id, only older events are
+        listed. Inngest's own events are left out.
         The server gives 51 at a time.
         """
         return self._run(self._list_events(name, since, until, limit, before))
@@ -213,11 +215,11 @@ class InngestAPI(HttpAPI):
             api.runs(status=["failed", "canceled"], function="charge-card", since="7d", limit=None)
 
         `status` is queued, running, completed, failed or canceled, or several. `since` and `until`
-        are a time with its zone, or how long ago, such as "24h" or timedelta(hours=24); both ends
-        belong to the window. `by` is the time that they and the order are about; by "ended_at" a
-        run that has not ended counts with its last activity. `output` adds outputs and errors. The
-        list's `truncated` says whether there are more. `app` is one or several; an unknown app or
-        function has no runs.
+        are a time with its zone, a date (its first moment in UTC), or how long ago, such as "24h"
+        or timedelta(hours=24); both ends belong to the window. `by` is the time that they and the
+        order are about; by "ended_at" a run that has not ended counts with its last activity.
+        `output` adds outputs and errors. The list's `truncated` says whether there are more. `app`
+        is one or several; an unknown app or function has no runs.
 
         Each request for 100 runs costs the server all runs between `since` and `until`.
         """

@@ -15,6 +15,7 @@ from inngest_nb.frames.insight import _failures as failing
 from inngest_nb.frames.insight import _rates as rates
 from inngest_nb.frames.insight import _steps as steps
 from inngest_nb.frames.insight._errors import error_groups
+from inngest_nb.query import span_of
 from inngest_nb.state import EventType
 
 _FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))
@@ -94,7 +95,7 @@ class WorkflowAccessor:
         spans = self._spans()
         chosen = self._rows[self._kind.word] == "running"
         if longer_than is not None:
-            chosen &= spans > columns.span_of(longer_than, "longer_than")
+            chosen &= spans > span_of(longer_than, "longer_than")
         longest = spans[chosen].reset_index(drop=True).sort_values(ascending=False, kind="stable")
         return self._rows[chosen].iloc[longest.index]
 
@@ -207,7 +208,7 @@ class WorkflowAccessor:
         kind = self._kind
         self._only("rate", "frame() or search_runs()", columns.WORKFLOWS, columns.RUNS)
         self._need(kind.began)
-        span = columns.span_of(every, "every")
+        span = span_of(every, "every")
         return self._from_here(rates.rates(self._rows[kind.began], self._words(), span))
 
     def slowest(self, n: int = 10, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:

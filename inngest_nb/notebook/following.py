@@ -12,10 +12,11 @@ from uuid import uuid4
 import pandas as pd
 from markupsafe import Markup
 
-from inngest_nb.api import InngestAPI, checks
+from inngest_nb.api import InngestAPI
 from inngest_nb.errors import InngestConnectionError
 from inngest_nb.frames.inngest import check_every, search_runs
 from inngest_nb.notebook.page import bundle, output
+from inngest_nb.query import When, check_window
 
 Wait = Callable[[float], object]
 
@@ -26,7 +27,7 @@ def follow_runs(
     status: str | Iterable[str] | None = None,
     app: str | None = None,
     function: str | None = None,
-    since: checks.When = "24h",
+    since: When = "24h",
     rows: int = 20,
     every: float | timedelta = 2,
 ) -> None:
@@ -61,7 +62,7 @@ class _Following:
         self,
         api: InngestAPI | None,
         wanted: dict[str, Any],
-        since: checks.When,
+        since: When,
         rows: int,
         every: float,
         show: Callable[[pd.DataFrame, str], object],
@@ -90,7 +91,7 @@ class _Following:
 
     def _look(self) -> pd.DataFrame:
         """Read the newest runs; what a request costs is what lies in its window."""
-        start, _ = checks.check_window(self._since, None, datetime.now(UTC))
+        start, _ = check_window(self._since, None, datetime.now(UTC))
         since = max(filter(None, (start, self._from)), default=None)
         # So few runs are read anew; to ask what is kept of them would cost as much again.
         found = search_runs(self._api, since=since, limit=self._rows, cache=False, **self._wanted)

@@ -23,15 +23,8 @@ from inngest_nb._version import __version__
 from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, StoreKeyReusedError
 from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known, key_of
 from inngest_nb.server._guard import Guard, Refused
-from inngest_nb.server._page import (
-    cursor_of,
-    head_page_of,
-    heads_asked,
-    limit_of,
-    page_of,
-    position_of,
-    time_text,
-)
+from inngest_nb.server._page import cursor_of, limit_of, page_of, position_of, time_text
+from inngest_nb.server._searching import Searching
 from inngest_nb.server._sharing import Sharing
 from inngest_nb.server._wakeups import Wakeups
 from inngest_nb.store.http import (
@@ -45,7 +38,8 @@ from inngest_nb.store.http import (
 )
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.keys import by_names, keyed
-from inngest_nb.store.rows import Number, Position, StateTable
+from inngest_nb.store.rows import Number, Position
+from inngest_nb.store.table import StateTable
 from inngest_nb.store.writes import MAX_BODY_BYTES, Deletion, Outcome, Work, Write, checked, sift
 
 _PAGE_BYTES = 8 * 2**20
@@ -76,6 +70,7 @@ class App:
         self._max_body = max_body
         self._wakeups = Wakeups()
         self._sharing = Sharing(table, self._do, self._json_body, closing)
+        self._searching = Searching(table, self._json_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -108,10 +103,11 @@ class App:
             elif b"/" in path[len(_ITEM_PREFIX) :]:
                 raise Refused(404, "no such path; encode a slash in an id as %2F")
             workflow_id = _id_of(item)
-            handlers = {method: partial(verb, workflow_id) for method, verb in verbs.items()}
-            return await _dispatch(request, handlers)
-        if (shared := self._sharing.handlers(path.decode("latin-1"))) is not None:
-            return await _dispatch(request, shared)
+            of_item = {method: partial(verb, workflow_id) for method, verb in verbs.items()}
+            return await _dispatch(request, of_item)
+        for room in (self._sharing, self._searching):
+            if (handlers := room.handlers(path.decode("latin-1"))) is not None:
+                return await _dispatch(request, handlers)
         raise Refused(404, f"no such path; the path of a workflow is {LIST_PATH}/{{id}}")
 
     async def _health(self, request: Request) -> Response:
@@ -194,18 +190,15 @@ class App:
         query = request.query_params
         limit = limit_of(query.get("limit", ""))
         after = position_of(query.get("cursor", ""), query.get("order", ""))
-        heads = heads_asked(query.get("heads", ""))
-        body = await asyncio.to_thread(self._page, query.get("status"), limit, after, heads)
+        body = await asyncio.to_thread(self._page, query.get("status"), limit, after)
         return Response(body, media_type=_JSON)
 
-    def _page(
-        self, status: str | None, limit: int, after: Position | Number | None, heads: bool
-    ) -> bytes:
-        rows = self._table.page(status, limit, after, _PAGE_BYTES, documents=not heads)
+    def _page(self, status: str | None, limit: int, after: Position | Number | None) -> bytes:
+        rows = self._table.page(status, limit, after, _PAGE_BYTES)
         size = sum(len(row.document) for row in rows)
         more = len(rows) == limit or size >= _PAGE_BYTES
         cursor = cursor_of(rows[-1], numbered=isinstance(after, Number)) if more else ""
-        return head_page_of(rows, cursor) if heads else page_of(rows, cursor)
+        return page_of(rows, cursor)
 
     async def _do(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Perform works, and return their outcomes once they are durable."""

@@ -14,7 +14,7 @@ import msgspec
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.server._guard import Refused
-from inngest_nb.store.http import HeadColumns, HeadListing, Listed, Listing, Unreadable, listing_of
+from inngest_nb.store.http import Listed, Listing, Unreadable, listing_of
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.rows import Number, Position, Row
 
@@ -74,25 +74,6 @@ def page_of(rows: Sequence[Row], cursor: str) -> bytes:
         if flaw
     ]
     return _encode(Listing(sound, cursor, unreadable))
-
-
-def heads_asked(text: str) -> bool:
-    """Tell whether a page is asked for without documents."""
-    if text not in ("", "true"):
-        raise Refused(400, "heads is true, or left out for whole documents")
-    return bool(text)
-
-
-def head_page_of(rows: Sequence[Row], cursor: str) -> bytes:
-    """Write a page of rows without their documents, a list a column."""
-    columns = HeadColumns(
-        [row.workflow_id for row in rows],
-        [row.status for row in rows],
-        [row.updated_us for row in rows],
-        [row.first_saved_us for row in rows],
-        [row.etag for row in rows],
-    )
-    return _encode(HeadListing(columns, cursor))
 
 
 def time_text(us: int | None) -> str:

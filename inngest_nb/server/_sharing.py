@@ -18,8 +18,14 @@ from starlette.responses import Response
 
 from inngest_nb.server._guard import Refused
 from inngest_nb.server._page import page_of
-from inngest_nb.store.changes import MIN_LOOK_INTERVAL, POLL_SECONDS, Changes
-from inngest_nb.store.feed import BYTES_AT_ONCE, CHANGES_AT_ONCE
+from inngest_nb.store.changes import (
+    BYTES_AT_ONCE,
+    CHANGES_AT_ONCE,
+    MIN_LOOK_INTERVAL,
+    POLL_SECONDS,
+    Changes,
+    Told,
+)
 from inngest_nb.store.http import (
     ABANDONED_PATH,
     CHANGES_PATH,
@@ -39,7 +45,7 @@ from inngest_nb.store.http import (
     wire_message,
 )
 from inngest_nb.store.messages import Discard, Hold, Message, check_hold, check_message
-from inngest_nb.store.rows import StateTable, Told
+from inngest_nb.store.table import StateTable
 from inngest_nb.store.writes import Outcome, Work
 
 T = TypeVar("T")
@@ -89,15 +95,15 @@ class Sharing:
 
     async def _hold(self, request: Request) -> Response:
         owner = unquote(request.scope["raw_path"].decode("latin-1").rpartition("/")[2])
-        seconds = _decoded(await self._body(request), Seconds).seconds
+        seconds = decoded(await self._body(request), Seconds).seconds
         return await self._write(lambda: check_hold(Hold(owner, seconds)))
 
     async def _send(self, request: Request) -> Response:
-        sent = _decoded(await self._body(request), WireMessage).message()
+        sent = decoded(await self._body(request), WireMessage).message()
         return await self._write(lambda: check_message(sent._replace(number=0)))
 
     async def _discard(self, request: Request) -> Response:
-        ids = _decoded(await self._body(request), Ids).ids
+        ids = decoded(await self._body(request), Ids).ids
         if len(ids) > _MOST_IDS:
             raise Refused(400, f"at most {_MOST_IDS:,} messages can be discarded at once")
         return await self._write(lambda: Discard(tuple(ids)))
@@ -209,7 +215,8 @@ def _number(text: str, name: str) -> int:
     return int(text)
 
 
-def _decoded(body: bytes, kind: type[T]) -> T:
+def decoded(body: bytes, kind: type[T]) -> T:
+    """Decode a request's body; raise `Refused` if it is not of this kind."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from inngest_nb.store.rows import Done
+from inngest_nb.store.table import Done
 from inngest_nb.store.writes import Outcome
 
 

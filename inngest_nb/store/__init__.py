@@ -1,6 +1,6 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
-from inngest_nb.store.feed import Change, Changed
+from inngest_nb.store.changes import Change, Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.http import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
@@ -9,10 +9,12 @@ from inngest_nb.store.protocol import (
     AsyncWorkflowStore,
     FeedStore,
     HeadStore,
+    SearchableStore,
     SharedStore,
     WorkflowStore,
 )
-from inngest_nb.store.rows import States, unreadable_in
+from inngest_nb.store.rows import Row, States, state_of, unreadable_in
+from inngest_nb.store.searching import Found, search_for
 from inngest_nb.store.tables import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
@@ -25,16 +27,21 @@ __all__ = [
     "Change",
     "Changed",
     "FeedStore",
+    "Found",
     "Head",
     "HeadStore",
     "InngestStore",
     "MemoryStore",
     "Message",
+    "Row",
+    "SearchableStore",
     "SharedStore",
     "SoundWrite",
     "SqliteStore",
     "States",
     "WorkflowStore",
     "Write",
+    "search_for",
+    "state_of",
     "unreadable_in",
 ]

@@ -1,54 +1,145 @@
-"""Heads: the index entries of workflows, which can be listed without reading documents."""
+"""Heads: what the row of a workflow in a frame needs, made from its document once."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import NamedTuple, Self
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 from inngest_nb import wire
+from inngest_nb.errors import StoreDecodeError
+from inngest_nb.history import OPEN, summary_of
 from inngest_nb.state import WorkflowState
-from inngest_nb.store.rows import Row
+from inngest_nb.store.rows import Row, state_of
 
-_NEVER_US = wire.microseconds(None)
+NEVER_US = wire.microseconds(None)
 
 
 class Head(NamedTuple):
-    """A workflow as stores list it, newest update first.
+    """A workflow without its payloads and events.
 
-    `first_saved_at` is None and `etag` is "" if the store doesn't know them. `run_id` and `error`
-    are None unless the document was read, because they are not in the index.
+    Times are microseconds since 1970 UTC, None where nothing tells; `updated_us` is `NEVER_US`
+    then, which sorts before all others. `began_us` is estimated (1) where it is only when the store
+    first saw the workflow. Text that is not set is "". `flaw` says why the document cannot be read;
+    then most of the rest is missing. `number` is the store's own.
     """
 
+    number: int
     workflow_id: str
+    run_id: str = ""
+    workflow: str = ""
     status: str = ""
-    updated_at: datetime | None = None
-    first_saved_at: datetime | None = None
+    began_us: int | None = None
+    is_estimated: int = 0
+    updated_us: int = NEVER_US
+    ended_us: int | None = None
+    events: int = 0
+    activities: int = 0
+    retries: int = 0
+    step: str = ""
+    waiting_for: str = ""
+    signal: str = ""
+    error: str = ""
+    parent_id: str = ""
+    owner: str = ""
+    first_saved_us: int | None = None
     etag: str = ""
-    run_id: str | None = None
-    error: str | None = None
+    flaw: str = ""
 
     @classmethod
-    def of(cls, state: WorkflowState) -> Self:
+    def of(cls, state: WorkflowState, number: int = 0) -> Self:
         """Make the head of a state."""
+        summary = summary_of(state)
+        times, waiting = summary.times, summary.waiting
         return cls(
+            number,
             state.workflow_id,
-            str(state.status),
-            state.updated_at,
-            state.first_saved_at,
-            state.etag,
             state.run_id,
+            summary.workflow,
+            str(state.status),
+            _us(times.began),
+            int(times.is_estimated),
+            wire.microseconds(state.updated_at),
+            _us(times.ended),
+            len(state.history),
+            summary.activities,
+            summary.retries,
+            summary.step,
+            waiting.kind if waiting else "",
+            ", ".join(waiting.names) if waiting and waiting.kind == "signal" else "",
             state.error,
+            state.parent_id or "",
+            state.owner or "",
+            _us(state.first_saved_at),
+            state.etag,
         )
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """The time of the last update."""
+        return _time(self.updated_us)
 
 
 def head_of(row: Row) -> Head:
-    """Return the head of a row, whose document is not looked at."""
-    times = _time(row.updated_us), _time(row.first_saved_us)
-    return Head(row.workflow_id, row.status, *times, row.etag)
+    """Make the head of a stored row; one that cannot be read has a flaw."""
+    try:
+        return Head.of(state_of(row), row.number)
+    except StoreDecodeError as error:
+        return Head(
+            row.number,
+            row.workflow_id,
+            status=row.status,
+            updated_us=row.updated_us,
+            first_saved_us=row.first_saved_us,
+            etag=row.etag,
+            flaw=str(error.__cause__ or error),
+        )
+
+
+def newest_first(head: Head) -> tuple[int, str]:
+    """Return the sort key of listings."""
+    return -head.updated_us, head.workflow_id
+
+
+class HeadRow:
+    """A head as a search looks at it; `payload` gives raw JSON of the document by its name."""
+
+    __slots__ = ("_now_us", "head", "payload")
+
+    def __init__(
+        self, head: Head, now_us: int, payload: Callable[[str], bytes] = lambda name: b""
+    ) -> None:
+        self.head = head
+        self.payload = payload
+        self._now_us = now_us
+
+    def column(self, name: str) -> Any:
+        """Return the value of a column, None where it is not set."""
+        if name in _TIMES:
+            return _time(getattr(self.head, _TIMES[name]))
+        if name == "duration":
+            us = duration_us(self.head, self._now_us)
+            return None if us is None else timedelta(microseconds=us)
+        return getattr(self.head, name)
+
+
+_TIMES = {"created_at": "began_us", "updated_at": "updated_us", "ended_at": "ended_us"}
+
+
+def duration_us(head: Head, now_us: int) -> int | None:
+    """Return how long a run took, or has taken until now; None where its times don't tell."""
+    until = now_us if head.status in OPEN else head.ended_us
+    if head.began_us is None or until is None or until < head.began_us:
+        return None
+    return until - head.began_us
+
+
+def _us(time: datetime | None) -> int | None:
+    return None if time is None else wire.microseconds(time)
 
 
 def _time(us: int | None) -> datetime | None:
-    if us is None or us == _NEVER_US:
+    if us is None or us == NEVER_US:
         return None
     try:
         return wire.time_of(us)

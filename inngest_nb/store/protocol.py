@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, Self, runtime_checkable
 
+from inngest_nb.query import Path, Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store.feed import Changed
+from inngest_nb.store.changes import Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.messages import Message
+from inngest_nb.store.rows import Row
+from inngest_nb.store.searching import Found
 from inngest_nb.store.writes import Outcome, Write
 
 
@@ -72,11 +75,24 @@ class HeadStore(WorkflowStore, Protocol):
     def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
         """Return the heads of what the store holds now, in the order of `fetch`.
 
-        Workflows whose documents cannot be read are among them. A client over HTTP reads documents
-        where an older state server gives nothing else.
+        Workflows whose documents cannot be read are among them.
 
         Raises `ListingUnsupportedError` where the contract's plain server is behind it.
         """
+
+
+@runtime_checkable
+class SearchableStore(HeadStore, Protocol):
+    """A store that searches its workflows itself, and sends documents in bulk.
+
+    Both methods raise `ListingUnsupportedError` where the contract's plain server is behind it.
+    """
+
+    def find(self, search: Search, fields: Sequence[Path] = ()) -> Found:
+        """Search the workflows, and look up fields of the payloads of those that are found."""
+
+    def documents(self, ids: Sequence[str]) -> Iterator[Row]:
+        """Yield the documents of some workflows in their order, without those that are gone."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Tables of documents, on which the local stores and the state server are built.
+"""The rows of tables: documents and their index entries.
 
 A table stores bytes. Beside each document it keeps what a listing needs (id, status, time of the
 last update, time of the first save) and an etag, which identifies the version.
@@ -7,18 +7,16 @@ last update, time of the first save) and an etag, which identifies the version.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from msgspec import UNSET
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store.changes import Changes
-from inngest_nb.store.messages import Message
-from inngest_nb.store.writes import Outcome, Work, Write, new_etag
+from inngest_nb.store.writes import Write, new_etag
 
 _log = logging.getLogger("inngest_nb.store")
 REMEDY = "other workflows are not affected; to remove this one, call delete({!r})"
@@ -65,102 +63,6 @@ class Position(NamedTuple):
 
 # The end of a page in the order of first saves: the number of its last row.
 Number = int
-
-
-# A change as tables note it: its number, the workflow's id, and whether it was deleted.
-Line = tuple[int, str, bool]
-
-
-class Told(NamedTuple):
-    """Changes as a table tells them, and the rows of the workflows in them, as they are now.
-
-    `last` is the number to continue from. With `reset`, the changes after the number that was asked
-    about are not known.
-    """
-
-    lines: Sequence[Line]
-    last: int
-    feed: str
-    reset: bool
-    rows: Sequence[Row]
-
-    @property
-    def is_news(self) -> bool:
-        """Whether there is anything that a waiting reader has to know."""
-        return self.reset or bool(self.lines)
-
-
-# Called once with the outcome of each work.
-Done = Callable[[Sequence[Outcome]], None]
-
-
-class StateTable(Protocol):
-    """Documents by id. By default, rows are sorted by newest update, then by id."""
-
-    changes: Changes
-    mail: Changes  # of messages only, because most commits have none
-
-    def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:
-        """Perform works in one batch; return the outcome of each once they are durable."""
-
-    def apply_soon(self, works: Sequence[Work], done: Done) -> None:
-        """Do the same without waiting, and call `done` from another thread."""
-
-    def get(self, workflow_id: str, max_bytes: int = 0) -> Row | None:
-        """Return the row of an id.
-
-        With `max_bytes`, a longer document is not read, and is b"" in the row.
-        """
-
-    def page(
-        self,
-        status: str | None = None,
-        limit: int = 0,
-        after: Position | Number | None = None,
-        max_bytes: int = 0,
-        *,
-        documents: bool = True,
-    ) -> list[Row]:
-        """Return rows in order, after `after`, at most `limit` (0 means all).
-
-        If `after` is a number (0 for the first page), rows are in the order of their first saves;
-        updates don't move rows in that order, so no page misses any. With `max_bytes`, the page
-        ends with the row at which its documents reach that size. Without `documents`, none is read
-        and each row's document is b"".
-        """
-
-    def etag(self, workflow_id: str) -> str | None:
-        """Return the stored etag, None if nothing is stored."""
-
-    def changed(
-        self,
-        after: int | None,
-        limit: int = 0,
-        *,
-        feed: str = "",
-        documents: bool = False,
-        max_bytes: int = 0,
-    ) -> Told:
-        """Return the changes numbered above `after`, in order, at most `limit`.
-
-        Without a number, only what the newest one is. A `feed` that is not this table's is a reset.
-        With `documents`, the rows of the workflows come along, as many as have `max_bytes`.
-        """
-
-    def leases(self) -> dict[str, float]:
-        """Return the seconds left of each lease that has not expired."""
-
-    def messages(self, after: int, to: str | None) -> list[Message]:
-        """Return messages numbered above `after`, in order, a few hundred at a time."""
-
-    def abandoned(self, limit: int) -> list[str]:
-        """Return the workflows that are stored as running but that no executor is running."""
-
-    def request_under(self, key: bytes) -> bytes | None:
-        """Return the digest of the request that was done with a key, None if it is not known."""
-
-    def close(self) -> None:
-        """Finish pending work and close the file."""
 
 
 def order(row: Row) -> tuple[int, str]:

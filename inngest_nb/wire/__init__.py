@@ -9,6 +9,7 @@ from inngest_nb.wire._document import (
     encode,
     head,
     microseconds,
+    payloads,
     time_of,
     uncollected,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "json_copy",
     "microseconds",
     "part_head",
+    "payloads",
     "splice",
     "time_of",
     "uncollected",

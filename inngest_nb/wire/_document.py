@@ -126,7 +126,15 @@ class _WholeHead(Head):
     history: list[WholeEvent] | None = None  # type: ignore[assignment]
 
 
+class _Payloads(Struct, rename=wire_name):
+    """The payloads of a document, as raw JSON."""
+
+    input: Raw = Raw(b"")  # immutable
+    result: Raw = Raw(b"")
+
+
 _head_of = Decoder(Head).decode
+_payloads_of = Decoder(_Payloads).decode
 _whole_head_of = Decoder(_WholeHead).decode
 _id_of = attrgetter("id")
 _durations_of = attrgetter("duration")
@@ -185,6 +193,12 @@ def head(body: bytes, *, payloads: bool = False) -> Head:
     whole: Head = read_text(_whole_head_of, body)
     check_durations(whole.history)
     return whole
+
+
+def payloads(body: bytes) -> tuple[bytes, bytes]:
+    """Return the raw JSON of a document's input and result, b"" where the document has none."""
+    found: _Payloads = read_text(_payloads_of, body)
+    return bytes(found.input), bytes(found.result)
 
 
 def check_durations(events: Sequence[HeadEvent] | None) -> None:

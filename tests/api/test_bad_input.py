@@ -29,8 +29,8 @@ RUNS = story().names
 FORM = "signkey-prod-<hex> (or the hex alone), as in `inngest start --signing-key`"
 FORGETS = "a dev server without --persist forgets them all when it stops"
 TIME = (
-    "must be how long ago, such as '24h', '30m' or '7d', or a time with a time zone, such as "
-    "'2026-11-22T19:00:00+00:00'"
+    "must be how long ago, such as '24h', '30m' or '7d', a date, such as '2026-11-22', or a time "
+    "with a time zone, such as '2026-11-22T19:00:00+00:00'"
 )
 STATUSES = "queued, running, completed, failed, canceled"
 

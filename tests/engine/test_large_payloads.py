@@ -27,7 +27,7 @@ from inngest_nb.errors import (
     WorkflowFailedError,
 )
 from inngest_nb.store import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES
-from inngest_nb.store.http._appending import MAX_BODY_BYTES
+from inngest_nb.store.http.calls.appending import MAX_BODY_BYTES
 
 MANY, SIZE = 24, 2**20  # in all more than a server takes in one request
 

@@ -13,6 +13,7 @@ from small_servers import plain_server
 
 from inngest_nb import (
     AsyncInngestStore,
+    HistoryEvent,
     InngestStore,
     MemoryStore,
     StateServer,
@@ -68,6 +69,17 @@ def test_words_are_searched_in_id_run_status_and_error(explorer: Explore) -> Non
         type_into(explorer, explorer.search.text, text)
         assert explorer.table.page["total"] == count, text
     assert "No workflow matches" in words(explorer.remark)
+
+
+def test_words_are_searched_in_the_name_of_the_workflow() -> None:
+    store = MemoryStore()
+    began = HistoryEvent(id=1, type="workflow_started", workflow="checkout")
+    store.save(state_of(1).replace(history=(began,)))
+    store.save(state_of(2))
+    explorer = make_explorer(store)
+    explorer.wait()
+    type_into(explorer, explorer.search.text, "CHECKOUT")
+    assert ids(explorer) == [state_of(1).workflow_id]
 
 
 def test_a_filter_begins_again_at_the_first_page(explorer: Explore) -> None:

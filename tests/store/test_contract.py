@@ -9,7 +9,7 @@ import pytest
 from awkward_ids import AWKWARD_IDS
 
 from inngest_nb import WorkflowState, WorkflowStore, wire
-from inngest_nb.store.http import _operations
+from inngest_nb.store.http.calls import operations
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -161,7 +161,7 @@ def test_a_listing_store_knows_when_it_first_got_a_workflow(listing_store: Workf
 def test_more_than_a_page_is_fetched_whole_and_in_order(
     listing_store: WorkflowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_operations, "_PAGE", 10)
+    monkeypatch.setattr(operations, "_PAGE", 10)
     for number in range(25):
         listing_store.save(state(f"{number:02}", number // 3))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -12,13 +12,10 @@ import msgspec
 from inngest_nb import words
 from inngest_nb.api.basics._quirks import STATUSES, word
 
-When = datetime | timedelta | str
 TimeField = Literal["queued_at", "started_at", "ended_at"]
 Order = Literal["newest", "oldest"]
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
-_SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|d|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def check_ulid(value: str, name: str) -> str:
@@ -84,62 +81,6 @@ def check_statuses(status: str | Iterable[str] | None) -> list[str]:
 def our_status(status: str) -> str:
     """Return our word for what `check_statuses` returned."""
     return word(status)
-
-
-def check_window(
-    since: When | None, until: When | None, now: datetime
-) -> tuple[datetime | None, datetime | None]:
-    """Return both ends of a window as times in UTC."""
-    start, end = check_time(since, "since", now), check_time(until, "until", now)
-    if start is not None and end is not None and start >= end:
-        raise ValueError(
-            "since must be before until, for example since='24h', until='1h', "
-            f"got {start.isoformat()} and {end.isoformat()}"
-        )
-    return start, end
-
-
-def check_time(value: When | None, name: str, now: datetime) -> datetime | None:
-    """Return a time, or how long ago, as a time in UTC."""
-    if value is None:
-        return None
-    if isinstance(value, timedelta):
-        return _before(value, name, now)
-    if isinstance(value, str):
-        if span := _SPAN.fullmatch(value.strip()):
-            seconds = float(span[1]) * _SECONDS[span[2]]
-            return _before(timedelta(seconds=seconds), name, now)
-        given = words.short(value, 40)
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise ValueError(_want(name, f"got {given!r}")) from None
-    if not isinstance(value, datetime):
-        raise ValueError(_want(name, f"got {type(value).__name__}"))
-    if value.tzinfo is None or value.utcoffset() is None:
-        raise ValueError(
-            _want(
-                name,
-                f"got {value.isoformat()}, which has no time zone; add one, for example +00:00",
-            )
-        )
-    return value.astimezone(UTC)
-
-
-def _before(span: timedelta, name: str, now: datetime) -> datetime:
-    if span <= timedelta():
-        raise ValueError(_want(name, f"got {span}, which is not in the past"))
-    try:
-        return now - span
-    except OverflowError:
-        raise ValueError(_want(name, f"got {span}, which is too long ago")) from None
-
-
-def _want(name: str, got: str) -> str:
-    return (
-        f"{name} must be how long ago, such as '24h', '30m' or '7d', "
-        f"or a time with a time zone, such as '2026-11-22T19:00:00+00:00', {got}"
-    )
 
 
 def check_choice(value: str, name: str, choices: Iterable[str]) -> str:

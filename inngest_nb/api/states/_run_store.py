@@ -101,7 +101,7 @@ class RunStore:
     def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
         """Return the heads of runs in the order of `fetch`, without reading their traces."""
         states = map(state_of, self._runs(status, limit))
-        return [Head.of(state)._replace(run_id=None, error=None) for state in states]
+        return [Head.of(state) for state in states]
 
     def newest(self, count: int) -> list[WorkflowState]:
         """Return the runs that changed last; their histories have only beginning and end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -200,25 +199,3 @@ def has_ended(column: pd.Series[Any]) -> pd.Series[bool]:
 def payloads(values: Iterable[Any]) -> pd.Series[Any]:
     """Return a column of the JSON values themselves, so that long numbers keep their digits."""
     return pd.Series(np.fromiter(values, dtype=object), dtype=object)
-
-
-def span_of(given: Span, name: str) -> timedelta:
-    """Read a duration that was given as the argument `name`; a bare number means seconds."""
-    if isinstance(given, timedelta):
-        return given
-    try:
-        try:
-            seconds = float(given)
-        except (ValueError, TypeError):
-            span: Any = pd.Timedelta(_spelled(given) if isinstance(given, str) else given)
-            seconds = span.total_seconds()
-        return timedelta(seconds=seconds)  # refuses NaT, as of ""
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"{name} must be seconds, a timedelta or text such as '2h', got {given!r}"
-        ) from error
-
-
-def _spelled(text: str) -> str:
-    """Write days and weeks as pandas wants them, for which "7d" will be wrong."""
-    return re.sub(r"(?<=\d)\s*[dw]\b", lambda unit: unit.group().upper(), text)

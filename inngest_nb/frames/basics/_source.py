@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import operator
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.frames.basics._given import state_in
 from inngest_nb.history import OPEN
+from inngest_nb.query import whole_number
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store import WorkflowStore, unreadable_in
 from inngest_nb.words import short, store_name
@@ -63,17 +63,6 @@ def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Tak
         "unreadable": dict(unreadable_in(listing)),
     }
     return Taken(states, fetched_at, attrs)
-
-
-def whole_number(limit: Any) -> int:
-    """Return a limit as a plain int, whatever kind of whole number it is."""
-    try:
-        number = operator.index(limit)
-    except TypeError:
-        number = -1
-    if number < 0:
-        raise ValueError(f"limit is 0 for all or a positive number, got {limit!r}")
-    return number
 
 
 def is_store(source: Any) -> bool:

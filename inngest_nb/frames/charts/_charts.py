@@ -14,12 +14,12 @@ import pandas as pd
 from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._columns import ACTIVITIES, EVENTS, WORKFLOWS, Kind
-from inngest_nb.frames.basics._source import whole_number
 from inngest_nb.frames.charts import _chart_words as say
 from inngest_nb.frames.charts import _drawing as drawing
 from inngest_nb.frames.charts import _figure as figure
 from inngest_nb.frames.charts import _time_bins as time_bins
 from inngest_nb.history import OPEN
+from inngest_nb.query import whole_number
 
 if TYPE_CHECKING:
     from inngest_nb.frames.charts._drawing import Axes, Numbers

@@ -14,6 +14,7 @@ from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.inngest._asking import LIMIT, attrs_of, opened
 from inngest_nb.frames.inngest._matching import EventData, check_event
 from inngest_nb.progress import progress
+from inngest_nb.query import When, check_window
 
 _PAGE = 50  # one more tells whether there are more, and 51 are what the server gives at once
 
@@ -23,8 +24,8 @@ def search_events(
     *,
     name: str | None = None,
     data: Mapping[str, Any] | None = None,
-    since: checks.When | None = "24h",
-    until: checks.When | None = None,
+    since: When | None = "24h",
+    until: When | None = None,
     limit: int | None = None,
 ) -> pd.DataFrame:
     """Return a DataFrame with one row per event of a real Inngest server, newest first.
@@ -40,7 +41,7 @@ def search_events(
     does; its `partial` is the list of the events that were read.
     """
     check_event(name, "name")
-    start, end = checks.check_window(since, until, datetime.now(UTC))
+    start, end = check_window(since, until, datetime.now(UTC))
     wanted = EventData(data)
     checks.check_limit(limit)
     said = {"name": name, "data": data, "since": start, "until": end, "limit": limit}

@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from inngest_nb.api import InngestAPI, checks
+from inngest_nb.api import InngestAPI
 from inngest_nb.frames.inngest._asking import plain
 from inngest_nb.frames.inngest._runs import search_runs
 from inngest_nb.frames.insight._compared import compared
+from inngest_nb.query import When, check_time
 
-Period = checks.When | tuple[checks.When | None, checks.When | None] | pd.DataFrame
+Period = When | tuple[When | None, When | None] | pd.DataFrame
 _Window = tuple[datetime | None, datetime | None]
 _EXAMPLE = {"before": "('7d', '1d')", "after": "'1d'"}
 
@@ -32,8 +33,8 @@ def compare_periods(
         inb.compare_periods(api, before=(deploy - timedelta(days=7), deploy), after=deploy)
 
     A period is its two ends, or only its beginning if it lasts until now; an end is a time with its
-    zone, or how long ago, such as "7d". A period may also be a frame of `search_runs`, for example
-    from a file. `app` and `function` narrow both.
+    zone, a date, or how long ago, such as "7d". A period may also be a frame of `search_runs`, for
+    example from a file. `app` and `function` narrow both.
 
     The columns are `app`, `function`, two verdicts, `failures` and `durations` (categorical: worse,
     better, no clear change, too few runs), `runs_before` and `runs_after`; then the failure rates
@@ -87,7 +88,7 @@ def _window(given: Period, name: str, now: datetime) -> _Window | None:
     ends = given if isinstance(given, tuple) else (given, None)
     if len(ends) != 2:
         raise ValueError(_want(name, f"got {len(ends)} ends"))
-    start, end = (checks.check_time(each, name, now) for each in ends)
+    start, end = (check_time(each, name, now) for each in ends)
     if start is not None and end is not None and start >= end:
         raise ValueError(f"{name} must begin before it ends, for example {name}=('7d', '1d')")
     return start, end

@@ -17,6 +17,7 @@ from inngest_nb.frames.inngest._matching import ErrorText, EventData, check_even
 from inngest_nb.frames.inngest._names import names_of
 from inngest_nb.frames.inngest._rows import Rows
 from inngest_nb.progress import progress
+from inngest_nb.query import When, check_window
 
 _AT_ONCE = 2  # more is no faster
 _MANY_RUNS = "an event has more runs than the server shows"
@@ -31,8 +32,8 @@ def search_runs(
     event: str | None = None,
     data: Mapping[str, Any] | None = None,
     error: str | re.Pattern[str] | None = None,
-    since: checks.When | None = "24h",
-    until: checks.When | None = None,
+    since: When | None = "24h",
+    until: When | None = None,
     limit: int | None = None,
     outputs: bool = False,
     event_names: bool = True,
@@ -56,7 +57,8 @@ def search_runs(
     `api` is an `InngestAPI`, by default one with the settings of the environment. `status` is
     queued, running, completed, failed or canceled, or several. `error` is text that the error of a
     failed run contains, in any case, or a compiled pattern. `since` and `until` are a time with its
-    zone, or how long ago, such as "24h", None for no bound; `limit` is how many at most.
+    zone, a date (its first moment in UTC), or how long ago, such as "24h", None for no bound;
+    `limit` is how many at most.
 
     With `event`, a whole name, or `data`, the events of that time are read first and compared here;
     the rows are the runs that they triggered, whenever, also as part of a batch. `data` has for
@@ -127,7 +129,7 @@ def _question(
         if given is not None:
             checks.check_name(given, name, example)
     statuses = checks.check_statuses(_once(status))
-    start, end = checks.check_window(since, until, datetime.now(UTC))
+    start, end = check_window(since, until, datetime.now(UTC))
     text = ErrorText(error)
     if text.is_wanted:
         if statuses and "FAILED" not in statuses:

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inngest_nb.api import InngestAPI, checks
+from inngest_nb.api import InngestAPI
 from inngest_nb.errors import InngestError
 from inngest_nb.frames.inngest._asking import opened as opened_api
 from inngest_nb.frames.sql import _files as files
 from inngest_nb.frames.sql._duck import connect
 from inngest_nb.frames.sql._files import Archive
 from inngest_nb.frames.sql._reading import Reading
+from inngest_nb.query import When, check_time
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def archive(
-    api: InngestAPI | None, path: str | os.PathLike[str], *, older_than: checks.When | None = "30d"
+    api: InngestAPI | None, path: str | os.PathLike[str], *, older_than: When | None = "30d"
 ) -> Archive:
     """Archive the runs of a real Inngest server, with steps and events, in Parquet files.
 
@@ -51,7 +52,7 @@ def archive(
     """
     place = files.checked_path(path, "path")
     now = datetime.now(UTC)
-    end = checks.check_time(older_than, "older_than", now)
+    end = check_time(older_than, "older_than", now)
     if not place.parent.is_dir():
         raise ValueError(
             f"path must be in an existing folder, but {place.parent} does not exist; "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from inngest_nb.api import InngestAPI, checks
+from inngest_nb.api import InngestAPI
 from inngest_nb.frames.inngest._asking import attrs_of, opened
 from inngest_nb.frames.sql import _files as files
 from inngest_nb.frames.sql._duck import connect, create, explained, lock
@@ -17,6 +17,7 @@ from inngest_nb.frames.sql._files import Archive
 from inngest_nb.frames.sql._reading import Reading
 from inngest_nb.frames.sql._tables import COLUMNS
 from inngest_nb.frames.sql._typed import typed
+from inngest_nb.query import When, check_window
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,8 +29,8 @@ def sql(
     query: str,
     source: InngestAPI | Archive | str | os.PathLike[str] | None = None,
     *,
-    since: checks.When | None = "24h",
-    until: checks.When | None = None,
+    since: When | None = "24h",
+    until: When | None = None,
     parameters: Parameters | None = None,
 ) -> pd.DataFrame:
     """Return the answer to an SQL query over events, runs, steps and step_attempts as a DataFrame.
@@ -62,7 +63,7 @@ def sql(
     `ImportError` without DuckDB, and `InngestError` as `api.runs` does.
     """
     now = datetime.now(UTC)
-    start, end = checks.check_window(since, until, now)
+    start, end = check_window(since, until, now)
     wanted = _tables_of(query, parameters)
     if isinstance(source, Archive | str | os.PathLike):
         found = _archive(source)

@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from inngest_nb.history import Times, times_of
-from inngest_nb.notebook.page import having, words_of
+from inngest_nb.query import having, words_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.wire import uncollected
 
@@ -74,7 +74,7 @@ class Page(NamedTuple):
 
 def entry_of(state: WorkflowState) -> Entry:
     """Keep of a state what a table needs."""
-    words = words_of(state.workflow_id, state.run_id, state.status, state.error)
+    function = (state.history[0].workflow or "") if state.history else ""
     return Entry(
         state.workflow_id,
         str(state.status),
@@ -82,9 +82,9 @@ def entry_of(state: WorkflowState) -> Entry:
         state.updated_at,
         len(state.history),
         state.error,
-        words,
+        words_of(state.workflow_id, state.run_id, state.status, state.error, function),
         store_order(state.updated_at, state.workflow_id),
-        (state.history[0].workflow or "") if state.history else "",
+        function,
     )
 
 

@@ -21,7 +21,6 @@ __all__ = ["DeleteForm", "delete_form"]
 
 _SHOWN = 100  # lines of the list at once
 _FOLDED = ("input", "result", "history")
-_IDS_ONLY = "Matched by id and status. Runs and errors are searched only if nothing matches."
 
 
 def delete_form(store: WorkflowStore, workflow: object = None) -> DeleteForm:
@@ -138,8 +137,6 @@ class DeleteForm(Form):
         elif not matching and typed:
             words = "No workflow matches"
         lines = [words, *self._picker.remarks]
-        if typed and matching and self._picker.knows_ids_only:
-            lines.append(_IDS_ONLY)
         self.remark.show(fragment("remark", lines=lines))
 
     def _select(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from typing import NamedTuple
 
 import ipywidgets as widgets
 
 from inngest_nb.errors import ListingUnsupportedError
-from inngest_nb.notebook.page import Area, filling, fragment, having, words_of
+from inngest_nb.notebook.page import Area, filling, fragment
+from inngest_nb.query import having, words_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import Head, HeadStore, WorkflowStore, unreadable_in
 from inngest_nb.words import (
@@ -27,26 +28,25 @@ _CANNOT_LIST = (
     "This server cannot list its workflows: only those that this client saved are offered; "
     f"{_OLDER}."
 )
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class Offer(Head):
-    """A workflow as lists show it and a search finds it."""
+class Offer(NamedTuple):
+    """A workflow as lists show it; a search finds it by its `words`."""
 
-    __slots__ = ()
+    workflow_id: str
+    line: str
+    updated_us: int
+    words: str
 
-    @property
-    def line(self) -> str:
-        """The workflow on one line."""
-        parts = [short(self.workflow_id), status_choice(self.status), time_text(self.updated_at)]
-        if words := (self.error or "").strip():
-            parts.append(short(words.splitlines()[0]))
-        return "  ·  ".join(parts)
-
-    @property
-    def words(self) -> str:
-        """The text that a search looks at; it has the run and the error once these were read."""
-        return words_of(self.workflow_id, self.run_id or "", self.status, self.error or "")
+    @classmethod
+    def of(cls, head: Head) -> Offer:
+        """Make an offer of a head."""
+        parts = [short(head.workflow_id), status_choice(head.status), time_text(head.updated_at)]
+        error = f"cannot be read: {head.flaw}" if head.flaw else head.error
+        if said := error.strip():
+            parts.append(short(said.splitlines()[0]))
+        words = words_of(head.workflow_id, head.run_id, head.status, error, head.workflow)
+        return cls(head.workflow_id, "  ·  ".join(parts), head.updated_us, words)
 
 
 class Picker:
@@ -74,25 +74,22 @@ class Picker:
         """The id that the field means."""
         return typed_among((offer.workflow_id for offer in self.offers), self.field.value)
 
-    def read(self, *, everything: bool = False, documents: bool = False) -> None:
-        """Read the newest workflows of the store, or `everything`.
-
-        Their runs and errors only come with their `documents`.
-        """
+    def read(self, *, everything: bool = False) -> None:
+        """Read the newest workflows of the store, or `everything`."""
         limit = 0 if everything else _NEWEST
         found: dict[str, Offer] = {}
         remarks: list[str] = []
         self.whole = True
         for status in self._statuses or (None,):
             try:
-                heads = self._heads(status, limit and limit + 1, documents=documents)
+                heads = self._heads(status, limit and limit + 1)
             except ListingUnsupportedError:
                 heads = _heads_of(self._store.list(status=status), status)
                 remarks = [_CANNOT_LIST]
             else:
                 self.whole = self.whole and not 0 < limit < len(heads)
-            found |= {head.workflow_id: Offer(*head) for head in heads}
-        offers = sorted(found.values(), key=lambda each: each.updated_at or _NEVER, reverse=True)
+            found |= {head.workflow_id: Offer.of(head) for head in heads}
+        offers = sorted(found.values(), key=lambda offer: offer.updated_us, reverse=True)
         if not self.whole:
             offers = offers[:limit]
             kind = f"{' or '.join(self._statuses)} workflow".strip()
@@ -100,30 +97,21 @@ class Picker:
         self._know(offers)
         self.say(*remarks)
 
-    def _heads(self, status: str | None, limit: int, *, documents: bool) -> Sequence[Head]:
-        """Read heads, from documents where they are wanted or the store has nothing else."""
-        if isinstance(self._store, HeadStore) and not documents:
+    def _heads(self, status: str | None, limit: int) -> Sequence[Head]:
+        """Read heads, from documents where the store has nothing else."""
+        if isinstance(self._store, HeadStore):
             return self._store.heads(status, limit)
         listing = getattr(self._store, "fetch", self._store.list)
         return _heads_of(listing(status=status, limit=limit), status)
 
     def search(self, typed: str) -> None:
-        """Read what a search lacks: all heads, and if none of them matches all documents."""
-        if self.lacks(typed) and not self.whole:
-            self.read(everything=True)
+        """Read what a search lacks: all workflows."""
         if self.lacks(typed):
-            self.read(everything=True, documents=True)
+            self.read(everything=True)
 
     def lacks(self, typed: str) -> bool:
         """Tell whether a search may find more in the store than is known."""
-        if not typed.strip():
-            return False
-        return not self.whole or (self.knows_ids_only and not self.matching(typed))
-
-    @property
-    def knows_ids_only(self) -> bool:
-        """Whether there are workflows whose runs and errors were not read."""
-        return any(offer.error is None for offer in self.offers)
+        return bool(typed.strip()) and not self.whole
 
     def matching(self, typed: str) -> list[Offer]:
         """Return the workflows that have every typed word in what is known of them."""
@@ -137,7 +125,7 @@ class Picker:
     def put(self, state: WorkflowState) -> None:
         """Offer a workflow first, as it was just saved."""
         rest = [offer for offer in self.offers if offer.workflow_id != state.workflow_id]
-        self._know([Offer.of(state), *rest])
+        self._know([Offer.of(Head.of(state)), *rest])
 
     def drop(self, workflow_id: str) -> None:
         """Offer a workflow no longer."""
@@ -151,8 +139,7 @@ class Picker:
 def _heads_of(states: Sequence[WorkflowState], status: str | None) -> list[Head]:
     """Take the heads off states, and name those that cannot be read."""
     unreadable = unreadable_in(states).items()
-    said = [(key, f"cannot be read: {why}") for key, why in unreadable]
-    bare = [Head(key, status or "", run_id="", error=error) for key, error in said]
+    bare = [Head(0, key, status=status or "", flaw=why) for key, why in unreadable]
     return [*map(Head.of, states), *bare]
 
 

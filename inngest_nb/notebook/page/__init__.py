@@ -5,7 +5,6 @@ import typing
 
 from inngest_nb.notebook.page._diff import Change, Line, change_of, changes
 from inngest_nb.notebook.page._errands import Errands
-from inngest_nb.notebook.page._finding import having, words_of
 from inngest_nb.notebook.page._hearing import as_running_cell, confirm_changes, hear_in_order
 from inngest_nb.notebook.page._html import bundle, fragment, output
 
@@ -43,11 +42,9 @@ __all__ = [
     "confirm_changes",
     "filling",
     "fragment",
-    "having",
     "hear_in_order",
     "notice",
     "output",
     "row",
     "shared_style",
-    "words_of",
 ]

@@ -1,6 +1,5 @@
 """The contract over HTTP: the clients, and the formats that they share with the server."""
 
-from inngest_nb.store.http._appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
 from inngest_nb.store.http._clients import AsyncInngestStore, InngestStore
 from inngest_nb.store.http._config import (
     DEFAULT_BASE_URL,
@@ -14,7 +13,11 @@ from inngest_nb.store.http._config import (
     resolve_key,
 )
 from inngest_nb.store.http._direct import LIMITS, Deadline, in_time
-from inngest_nb.store.http._driving import (
+from inngest_nb.store.http._forks import follow, keep_open
+from inngest_nb.store.http._http import NoCookies
+from inngest_nb.store.http._probe import ServerKind, identify
+from inngest_nb.store.http.calls.appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
+from inngest_nb.store.http.calls.driving import (
     DROPPED,
     ConnectionDroppedError,
     Response,
@@ -23,21 +26,26 @@ from inngest_nb.store.http._driving import (
     receive,
     receive_async,
 )
-from inngest_nb.store.http._forks import follow, keep_open
-from inngest_nb.store.http._http import NoCookies
-from inngest_nb.store.http._operations import (
+from inngest_nb.store.http.calls.operations import (
     FIRST_SAVED_HEADER,
     LIST_PATH,
     UNREADABLE_HEADER,
-    HeadColumns,
-    HeadListing,
     Listed,
     Listing,
     Unreadable,
     listing_of,
 )
-from inngest_nb.store.http._probe import ServerKind, identify
-from inngest_nb.store.http._sharing import (
+from inngest_nb.store.http.calls.searching import (
+    DOCUMENTS_PATH,
+    HEADS_A_PAGE,
+    MOST_IDS,
+    NDJSON,
+    SEARCH_PATH,
+    Columns,
+    Line,
+    Question,
+)
+from inngest_nb.store.http.calls.sharing import (
     ABANDONED_PATH,
     CHANGES_PATH,
     DISCARD_PATH,
@@ -61,15 +69,20 @@ __all__ = [
     "CHANGES_PATH",
     "DEFAULT_BASE_URL",
     "DISCARD_PATH",
+    "DOCUMENTS_PATH",
     "DROPPED",
     "FIRST_SAVED_HEADER",
+    "HEADS_A_PAGE",
     "LEASES_PATH",
     "LIMITS",
     "LIST_PATH",
     "LONGEST_WAIT",
     "MESSAGES_PATH",
+    "MOST_IDS",
+    "NDJSON",
     "OWN_VARIABLE",
     "SDK_VARIABLES",
+    "SEARCH_PATH",
     "UNREADABLE_HEADER",
     "WATCH_PATH",
     "AsyncInngestStore",
@@ -78,18 +91,19 @@ __all__ = [
     "BatchOutcomes",
     "ChangeColumns",
     "ChangeListing",
+    "Columns",
     "ConnectionDroppedError",
     "Deadline",
-    "HeadColumns",
-    "HeadListing",
     "Ids",
     "InngestStore",
     "Key",
     "Leases",
+    "Line",
     "Listed",
     "Listing",
     "Messages",
     "NoCookies",
+    "Question",
     "Response",
     "Seconds",
     "ServerKind",

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Self
 
 import httpx
 
 from inngest_nb.errors import WrongLoopError
+from inngest_nb.query import Path, Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store.feed import Changed
+from inngest_nb.store.changes import Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.http._direct import LIMITS, AsyncDirectClient, DirectClient, in_time
-from inngest_nb.store.http._driving import (
+from inngest_nb.store.http._forks import keep_open
+from inngest_nb.store.http._http import HttpStore, NoCookies, check_size
+from inngest_nb.store.http.calls.driving import (
     Response,
     T,
     drive,
@@ -23,11 +26,11 @@ from inngest_nb.store.http._driving import (
     receive,
     receive_async,
 )
-from inngest_nb.store.http._forks import keep_open
-from inngest_nb.store.http._http import HttpStore, NoCookies, check_size
-from inngest_nb.store.http._operations import Operation, Request
+from inngest_nb.store.http.calls.operations import Operation, Request
+from inngest_nb.store.http.calls.searching import MOST_IDS
 from inngest_nb.store.messages import Message
-from inngest_nb.store.rows import States
+from inngest_nb.store.rows import Row, States
+from inngest_nb.store.searching import Found
 from inngest_nb.store.writes import Outcome, Write
 
 __all__ = ["AsyncInngestStore", "InngestStore"]
@@ -170,11 +173,29 @@ class InngestStore(HttpStore):
     def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
         """Return the head of each workflow, without reading documents.
 
-        Newest update first, at most `limit` (0: all). What cannot be read is among them. An older
-        state server sends documents all the same.
-        Raises `ListingUnsupportedError` where the server has no listing.
+        Newest update first, at most `limit` (0: all). What cannot be read is among them. Raises
+        `ListingUnsupportedError` where the server has no search.
         """
         return self._run(self._heads(status, limit))
+
+    def find(self, search: Search, fields: Sequence[Path] = ()) -> Found:
+        """Search the server's workflows, and look up fields of their payloads there.
+
+        Raises `ListingUnsupportedError` where the server has no search.
+        """
+        return self._run(self._find(search, fields))
+
+    def documents(self, ids: Sequence[str]) -> Iterator[Row]:
+        """Yield the documents of some workflows in their order, without those that are gone.
+
+        They are read in parts of some megabytes. Raises `ListingUnsupportedError` where the server
+        sends documents only one by one.
+        """
+        for start in range(0, len(ids), MOST_IDS):
+            left = list(ids[start : start + MOST_IDS])
+            while left and (rows := self._run(self._documents(left))):
+                yield from rows
+                left = left[left.index(rows[-1].workflow_id) + 1 :]
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
         """Fill this client's cache, which `list` reads, and return the number of workflows fetched.
@@ -349,6 +370,10 @@ class AsyncInngestStore(HttpStore):
     ) -> Sequence[Head]:
         """Return the head of each workflow, without reading documents."""
         return await self._run(self._heads(status, limit))
+
+    async def find(self, search: Search, fields: Sequence[Path] = ()) -> Found:
+        """Search the server's workflows; see `InngestStore.find`."""
+        return await self._run(self._find(search, fields))
 
     async def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
         """Fill this client's cache and return the number of workflows fetched."""

@@ -14,12 +14,18 @@ from typing import Any
 import httpx
 
 from inngest_nb import wire
-from inngest_nb.errors import StoreConflictError, StoreConnectionError, StoreDecodeError, StoreError
+from inngest_nb.errors import (
+    ListingUnsupportedError,
+    StoreConflictError,
+    StoreConnectionError,
+    StoreDecodeError,
+    StoreError,
+)
+from inngest_nb.query import Path, Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.changes import Changed, changed_of, check_after, check_most
 from inngest_nb.store.conflicts import overtaken
-from inngest_nb.store.feed import Changed, changed_of, check_after, check_most
-from inngest_nb.store.heads import Head, head_of
-from inngest_nb.store.http import _appending, _operations, _sharing
+from inngest_nb.store.heads import Head
 from inngest_nb.store.http._cache import Cache
 from inngest_nb.store.http._config import (
     check_carriage,
@@ -28,11 +34,13 @@ from inngest_nb.store.http._config import (
     resolve_key,
 )
 from inngest_nb.store.http._direct import Deadline
-from inngest_nb.store.http._driving import DROPPED, ConnectionDroppedError, Response
 from inngest_nb.store.http._forks import follow
-from inngest_nb.store.http._operations import Answer, Operation, Request
+from inngest_nb.store.http.calls import appending, operations, searching, sharing
+from inngest_nb.store.http.calls.driving import DROPPED, ConnectionDroppedError, Response
+from inngest_nb.store.http.calls.operations import Answer, Operation, Request
 from inngest_nb.store.messages import Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import Row, States, check_limit, states_of, status_text, write_of
+from inngest_nb.store.searching import Found, search_for, search_rows
 from inngest_nb.store.writes import MAX_BODY_BYTES, Outcome, Write, sift
 
 _TIMEOUT_SECONDS = 10.0
@@ -124,6 +132,8 @@ class HttpStore:
         headers |= request.headers
         if request.body is not None:
             headers["Content-Type"] = "application/json"
+        if self._own_client and request.bulk and not self._local:
+            headers["Accept-Encoding"] = "gzip"
         if self._own_client:
             # Not `build_request`, which takes as long as everything else to merge the defaults.
             return httpx.Request(
@@ -214,7 +224,7 @@ class HttpStore:
             if len(write.document) > MAX_BODY_BYTES and write.if_match:
                 etag = yield from self._save_edits(state, write)
             else:
-                etag = yield from _operations.save(self.base_url, write)
+                etag = yield from operations.save(self.base_url, write)
         except StoreConflictError as conflict:
             stored = yield from self._load(state.workflow_id)
             if stored is None or wire.encode(stored) != write.document:  # else it was a repeat
@@ -227,60 +237,68 @@ class HttpStore:
         part = wire.edits(state)
         able = part is not None and (yield from self._can("appends"))
         if part is None or not able:
-            return (yield from _operations.save(self.base_url, write))
+            return (yield from operations.save(self.base_url, write))
         added = write._replace(document=part, whole=False)
-        (error,) = yield from _appending.write_all(self.base_url, [added])
+        (error,) = yield from appending.write_all(self.base_url, [added])
         if error is not None:
             raise error
         return write.etag
 
     def _load(self, workflow_id: str) -> Operation[WorkflowState | None]:
-        return (yield from _operations.load(self.base_url, workflow_id))
+        return (yield from operations.load(self.base_url, workflow_id))
 
     def _delete(self, workflow_id: str) -> Operation[None]:
-        yield from _operations.delete(self.base_url, workflow_id)
+        yield from operations.delete(self.base_url, workflow_id)
         self._cache.forget(workflow_id)
 
     def _fetch(self, status: WorkflowStatus | str | None, limit: int) -> Operation[States]:
-        rows = yield from _operations.fetch(self.base_url, status_text(status), check_limit(limit))
+        rows = yield from operations.fetch(self.base_url, status_text(status), check_limit(limit))
         return states_of(rows)
 
-    def _heads(self, status: WorkflowStatus | str | None, limit: int) -> Operation[list[Head]]:
-        given = status_text(status), check_limit(limit)
-        rows = yield from _operations.fetch(self.base_url, *given, documents=False)
-        return [head_of(row) for row in rows]
+    def _heads(self, status: WorkflowStatus | str | None, limit: int) -> Operation[Sequence[Head]]:
+        return (yield from self._find(search_for(status, limit))).heads
+
+    def _find(self, search: Search, fields: Sequence[Path] = ()) -> Operation[Found]:
+        try:
+            return (yield from searching.find(self.base_url, search, fields))
+        except ListingUnsupportedError:  # an older state server lists documents only
+            rows = yield from operations.fetch(self.base_url, None, 0)
+            return search_rows(rows, search, fields)
+
+    def _documents(self, ids: Sequence[str]) -> Operation[list[Row]]:
+        return searching.documents(self.base_url, ids)
 
     def _refresh(self, status: WorkflowStatus | str | None, limit: int) -> Operation[int]:
         since = self._cache.now()
-        rows = yield from _operations.fetch(self.base_url, status_text(status), check_limit(limit))
+        rows = yield from operations.fetch(self.base_url, status_text(status), check_limit(limit))
         self._cache.fill(rows, since, replace=status is None and not limit)
         return len(rows)
 
     def _can(self, ability: str) -> Operation[bool]:
         if self._abilities is None:
-            self._abilities = yield from _appending.abilities(self.base_url)
+            self._abilities = yield from appending.abilities(self.base_url)
         return ability in self._abilities
 
     def _hold(self, owner: str, seconds: float) -> Operation[None]:
-        return _sharing.hold(self.base_url, check_hold(Hold(owner, seconds)))
+        return sharing.hold(self.base_url, check_hold(Hold(owner, seconds)))
 
     def _leases(self) -> Operation[dict[str, float]]:
-        return _sharing.leases(self.base_url)
+        return sharing.leases(self.base_url)
 
     def _send_message(self, message: Message) -> Operation[None]:
-        return _sharing.send(self.base_url, check_message(message))
+        return sharing.send(self.base_url, check_message(message))
 
     def _receive(self, after: int, to: str | None, wait: float) -> Operation[list[Message]]:
-        return _sharing.receive(self.base_url, after, to, wait)
+        return sharing.receive(self.base_url, after, to, wait)
 
     def _discard(self, ids: Sequence[str]) -> Operation[None]:
-        return _sharing.discard(self.base_url, ids)
+        return sharing.discard(self.base_url, ids)
 
     def _watch(self, workflow_id: str, etag: str, wait: float) -> Operation[str | None]:
-        return _sharing.watch(self.base_url, workflow_id, etag, wait)
+        return sharing.watch(self.base_url, workflow_id, etag, wait)
 
     def _abandoned(self, limit: int) -> Operation[list[str]]:
-        return _sharing.abandoned(self.base_url, check_limit(limit))
+        return sharing.abandoned(self.base_url, check_limit(limit))
 
     def _changes(
         self, after: int | None, wait: float, limit: int, *, documents: bool, feed: str
@@ -288,9 +306,9 @@ class HttpStore:
         check_after(after)
         able = yield from self._can("changes")
         if not able:
-            raise _sharing.cannot_follow(self.base_url)
+            raise sharing.cannot_follow(self.base_url)
         most = check_most(limit)
-        told = yield from _sharing.changes(
+        told = yield from sharing.changes(
             self.base_url, after, wait, most, documents=documents, feed=feed
         )
         return changed_of(told)
@@ -300,8 +318,8 @@ class HttpStore:
         try:
             able = yield from self._can("appends")
             if not able:
-                raise _appending.cannot_append(self.base_url)
-            results = yield from _appending.write_all(self.base_url, [*writes.values()])
+                raise appending.cannot_append(self.base_url)
+            results = yield from appending.write_all(self.base_url, [*writes.values()])
         except StoreError as error:
             results = [error] * len(writes)
         for (place, write), result in zip(writes.items(), results, strict=True):

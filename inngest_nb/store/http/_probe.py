@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from inngest_nb.store.http._config import check_carriage, is_loopback, resolve_base_url, resolve_key
-from inngest_nb.store.http._operations import LIST_PATH
+from inngest_nb.store.http.calls.operations import LIST_PATH
 
 _BODY_BYTES = 64 * 2**10
 # An id and a status that no workflow has, so that the responses are short.

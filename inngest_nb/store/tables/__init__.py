@@ -1,6 +1,7 @@
 """Tables of documents, in memory or in an SQLite file, for the local stores and the server."""
 
-from inngest_nb.store.rows import Done, Position, Row, StateTable
+from inngest_nb.store.rows import Position, Row
+from inngest_nb.store.table import Done, StateTable
 from inngest_nb.store.tables._local import MemoryStore, SqliteStore, open_table, path_of
 from inngest_nb.store.tables._memory import MemoryTable
 from inngest_nb.store.tables._sqlite import SqliteTable

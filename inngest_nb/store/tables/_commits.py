@@ -12,8 +12,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from inngest_nb.store.rows import Done
-from inngest_nb.store.writes import Outcome, Work
+from inngest_nb.store.table import Done
+from inngest_nb.store.tables._sqlite_heads import Indexed
+from inngest_nb.store.writes import Outcome
+from inngest_nb.store.writes import Work as TableWork
+
+Work = TableWork | Indexed
 
 _WORKS_A_COMMIT = 512
 

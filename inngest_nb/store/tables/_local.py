@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreConflictError, StoreError
+from inngest_nb.query import Path as FieldPath
+from inngest_nb.query import Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.changes import BYTES_AT_ONCE, Changed, changed_of, check_after, check_most
 from inngest_nb.store.conflicts import overtaken
-from inngest_nb.store.feed import BYTES_AT_ONCE, Changed, changed_of, check_after, check_most
-from inngest_nb.store.heads import Head, head_of
+from inngest_nb.store.heads import Head
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.keys import by_names
 from inngest_nb.store.messages import Discard, Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import (
+    Row,
     States,
     check_limit,
     state_of,
@@ -25,6 +28,7 @@ from inngest_nb.store.rows import (
     status_text,
     write_of,
 )
+from inngest_nb.store.searching import Found, search_for
 from inngest_nb.store.tables._memory import MemoryTable
 from inngest_nb.store.tables._sqlite import SqliteTable
 from inngest_nb.store.writes import Deletion, Outcome, Work, Write, sift
@@ -33,6 +37,7 @@ __all__ = ["MemoryStore", "SqliteStore"]
 
 T = TypeVar("T")
 
+_AT_ONCE = 1_000
 _MEMORY = Path(":memory:")  # SQLite's name for it
 
 
@@ -173,8 +178,19 @@ class _TableStore:
 
         Newest update first, at most `limit` (0 means all). Unreadable workflows are included.
         """
-        rows = self._table.page(status_text(status), check_limit(limit), documents=False)
-        return [head_of(row) for row in rows]
+        return self.find(search_for(status, limit)).heads
+
+    def find(self, search: Search, fields: Sequence[FieldPath] = ()) -> Found:
+        """Search the workflows by their heads, and look up fields of their payloads.
+
+        Unreadable workflows are found by their id, status and time of the last update.
+        """
+        return self._table.find(search, fields)
+
+    def documents(self, ids: Sequence[str]) -> Iterator[Row]:
+        """Yield the documents of some workflows in their order, without those that are gone."""
+        for start in range(0, len(ids), _AT_ONCE):
+            yield from self._table.documents(ids[start : start + _AT_ONCE])
 
     def close(self) -> None:
         """Finish pending writes and close the file. Calling it again does nothing."""

@@ -8,11 +8,14 @@ import time
 from collections.abc import Sequence
 
 from inngest_nb import wire
-from inngest_nb.store.changes import Changes
-from inngest_nb.store.feed import tell
+from inngest_nb.query import Path, Search
+from inngest_nb.store.changes import Changes, Told, tell
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Discard, Hold, Message
-from inngest_nb.store.rows import Done, Number, Position, Row, Told, order, within
+from inngest_nb.store.rows import Number, Position, Row, order, within
+from inngest_nb.store.searching import Found, FoundHere, Slice
+from inngest_nb.store.table import Done
+from inngest_nb.store.tables._memory_heads import MemoryHeads
 from inngest_nb.store.tables._memory_sharing import MemoryFeed, MemoryKeys, MemorySharing
 from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, conflict, is_done
 
@@ -29,6 +32,7 @@ class MemoryTable:
         self._sharing = MemorySharing(self._keys)
         self._feed = MemoryFeed()
         self._owners: dict[str, str] = {}
+        self._heads = MemoryHeads(self._rows, self._read)
         self.changes, self.mail = Changes(), Changes()
 
     def apply(self, works: Sequence[Work]) -> list[Outcome]:
@@ -59,8 +63,6 @@ class MemoryTable:
         limit: int = 0,
         after: Position | Number | None = None,
         max_bytes: int = 0,
-        *,
-        documents: bool = True,
     ) -> list[Row]:
         """Return rows in order, after `after`, at most `limit` (0 means all)."""
         with self._lock:
@@ -73,10 +75,24 @@ class MemoryTable:
                     start = -after.updated_us, after.workflow_id
                     rows = [row for row in rows if order(row) > start]
             rows = rows[:limit] if limit else rows
-            if not documents:
-                return [row._replace(document=b"") for row in rows]
             taken = [(row, self._parts_of(row)) for row in rows]
         return within((_whole(row, parts) for row, parts in taken), max_bytes)
+
+    def find(self, search: Search, paths: Sequence[Path] = ()) -> Found:
+        """Search the workflows by their heads, and look up paths in their payloads."""
+        with self._lock:
+            return self._heads.find(search, paths)
+
+    def find_in(self, part: Slice, search: Search, paths: Sequence[Path] = ()) -> FoundHere:
+        """Search a part of the workflows."""
+        with self._lock:
+            return self._heads.find_in(part, search, paths)
+
+    def documents(self, ids: Sequence[str], max_bytes: int = 0) -> list[Row]:
+        """Return the rows of some workflows in their order, without those that are gone."""
+        with self._lock:
+            rows = [self._read(row) for each in ids if (row := self._rows.get(each))]
+        return within(rows, max_bytes)
 
     def etag(self, workflow_id: str) -> str | None:
         """Return the stored etag, None if nothing is stored."""
@@ -133,7 +149,10 @@ class MemoryTable:
 
     def _present(self, workflow_id: str) -> Row | None:
         row = self._rows.get(workflow_id)
-        return _whole(row, self._parts_of(row)) if row else None
+        return self._read(row) if row else None
+
+    def _read(self, row: Row) -> Row:
+        return _whole(row, self._parts.get(row.workflow_id, ()))
 
     def _parts_of(self, row: Row) -> list[bytes]:
         return list(self._parts.get(row.workflow_id, ()))

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Container
 from itertools import islice
 
-from inngest_nb.store.feed import CHANGES_KEPT, Kept
+from inngest_nb.store.changes import CHANGES_KEPT, Kept, Line
 from inngest_nb.store.keys import KEY_SECONDS, MOST_KEYS, message_key
 from inngest_nb.store.messages import (
     ANSWER_SECONDS,
@@ -18,7 +18,6 @@ from inngest_nb.store.messages import (
     Hold,
     Message,
 )
-from inngest_nb.store.rows import Line
 
 
 class MemoryKeys:

@@ -18,18 +18,28 @@ from functools import partial
 from pathlib import Path
 
 from inngest_nb.errors import StoreFileError
-from inngest_nb.store.changes import Changes
-from inngest_nb.store.feed import CHANGES_KEPT, tell
+from inngest_nb.query import Path as FieldPath
+from inngest_nb.query import Search
+from inngest_nb.store.changes import CHANGES_KEPT, Changes, Told, tell
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Message
-from inngest_nb.store.rows import Done, Number, Position, Row, Told
+from inngest_nb.store.rows import Number, Position, Row
+from inngest_nb.store.searching import Found, FoundHere, Slice
+from inngest_nb.store.table import Done
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
+from inngest_nb.store.tables._sqlite_heads import (
+    Indexed,
+    find_heads,
+    find_in_slice,
+    keep,
+    next_heads,
+    read_documents,
+)
 from inngest_nb.store.tables._sqlite_keys import remember, remembered
 from inngest_nb.store.tables._sqlite_looker import Looker
 from inngest_nb.store.tables._sqlite_rows import (
     checksum_of,
-    read_bare_rows,
     read_row,
     read_rows,
 )
@@ -73,6 +83,8 @@ _APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
 _DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
 _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
+# So few changed workflows a search reads by itself, because keeping their heads takes a commit.
+_WORTH_KEEPING = 50
 # After how many works of a connection old changes are dropped. The newest stays always, because it
 # says which number comes next.
 _WORKS_BETWEEN = 10_000
@@ -131,8 +143,6 @@ class SqliteTable:
         limit: int = 0,
         after: Position | Number | None = None,
         max_bytes: int = 0,
-        *,
-        documents: bool = True,
     ) -> list[Row]:
         """Return rows in order, after `after`, at most `limit` (0 means all)."""
         where, values = [], list[object]()
@@ -151,9 +161,41 @@ class SqliteTable:
         rest += f" ORDER BY {'w.number' if isinstance(after, Number) else newest} LIMIT ?"
         values.append(limit or -1)
         with self._reader() as database:
-            if not documents:
-                return read_bare_rows(database, rest, values)
             return read_rows(database, rest, values, max_bytes=max_bytes)
+
+    def find(self, search: Search, paths: Sequence[FieldPath] = ()) -> Found:
+        """Search the workflows by their heads, and look up paths in their payloads."""
+        self._index_all()
+        with self._reader() as database:
+            return find_heads(database, search, paths)
+
+    def find_in(self, part: Slice, search: Search, paths: Sequence[FieldPath] = ()) -> FoundHere:
+        """Search a part of the workflows."""
+        if not part.after:
+            self._index_all()
+        with self._reader() as database:
+            return find_in_slice(database, part, search, paths)
+
+    def documents(self, ids: Sequence[str], max_bytes: int = 0) -> list[Row]:
+        """Return the rows of some workflows in their order, without those that are gone."""
+        with self._reader() as database:
+            return read_documents(database, ids, max_bytes)
+
+    def _index_all(self) -> None:
+        with contextlib.suppress(StoreFileError):  # of a file that cannot be written to
+            while self.index():
+                pass
+
+    def index(self, at_least: int = _WORTH_KEEPING) -> bool:
+        """Keep heads of some workflows that have changed, if at least so many have."""
+        with self._reader() as database:
+            work = next_heads(database, at_least)
+        if work is None:
+            return False
+        (error,) = self._commits.now([work])
+        if error is not None:
+            raise error
+        return True
 
     def etag(self, workflow_id: str) -> str | None:
         """Return the stored etag, None if nothing is stored."""
@@ -251,7 +293,7 @@ class _Writer:
         self._database: sqlite3.Connection | None = None
         self._works = 0
 
-    def commit(self, works: Sequence[Work]) -> list[Outcome]:
+    def commit(self, works: Sequence[Work | Indexed]) -> list[Outcome]:
         """Perform works in one commit; a work that fails does not affect the others."""
         try:
             database = self._database = self._database or open_file(self._path)
@@ -273,7 +315,10 @@ class _Writer:
         return _closed(self._path)
 
     def _attempt(
-        self, database: sqlite3.Connection, works: Sequence[Work], failed: dict[int, Outcome]
+        self,
+        database: sqlite3.Connection,
+        works: Sequence[Work | Indexed],
+        failed: dict[int, Outcome],
     ) -> list[Outcome] | None:
         """Perform all works but the failed ones; None if another one failed and all are undone."""
         outcomes: list[Outcome] = []
@@ -304,9 +349,12 @@ class _Writer:
             self._works = 0
 
 
-def _apply(database: sqlite3.Connection, work: Work) -> Outcome:
+def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
     if isinstance(work, Keyed):
         return _apply_once(database, work)
+    if isinstance(work, Indexed):
+        keep(database, work)
+        return None
     if not isinstance(work, _OF_WORKFLOWS):
         share(database, work)
         return None

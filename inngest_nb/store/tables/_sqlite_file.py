@@ -53,10 +53,7 @@ CREATE TRIGGER documents_unchecked AFTER UPDATE OF body ON documents BEGIN
     UPDATE workflows SET parts_checksum = 0 WHERE number = new.number;
 END
 """
-_NEWEST = """
-CREATE INDEX workflows_newest
-ON workflows (updated_us DESC, workflow_id, status, etag, first_saved_us, parts_checksum)
-"""
+_NEWEST = "CREATE INDEX workflows_newest ON workflows (updated_us DESC, workflow_id, status)"
 # Each change of a workflow has a number, in the order of the commits. Triggers write it, so that a
 # process of an older version, which still has the file open, numbers its changes, too. A head is
 # what a listing tells of a workflow without its document; it is made later, from the changes
@@ -98,7 +95,7 @@ _CHANGES = (
         status TEXT NOT NULL,
         began_us INTEGER,
         is_estimated INTEGER NOT NULL,
-        updated_us INTEGER,
+        updated_us INTEGER NOT NULL,
         ended_us INTEGER,
         events INTEGER NOT NULL,
         activities INTEGER NOT NULL,
@@ -109,16 +106,18 @@ _CHANGES = (
         error TEXT NOT NULL,
         parent_id TEXT NOT NULL,
         owner TEXT NOT NULL,
+        first_saved_us INTEGER,
         etag TEXT NOT NULL,
         flaw TEXT NOT NULL
     )
     """,
+    "CREATE INDEX heads_newest ON heads (updated_us DESC, workflow_id)",
     "CREATE TABLE about (feed TEXT NOT NULL, indexed INTEGER NOT NULL)",
     "INSERT INTO about VALUES (lower(hex(randomblob(8))), 0)",
 )
 # A workflow is its last whole document and the partial ones appended since, each in its own row, so
 # that appending does not touch existing rows. One index serves all listings, because every index
-# costs each append a page; it has everything that a listing needs except the document.
+# costs each append a page.
 _SCHEMA = (
     """
     CREATE TABLE workflows (
@@ -165,9 +164,11 @@ _FROM_SCHEMA_1 = (
     """,
     "DROP TABLE workflows_1",
 )
-# Schema 4 did not number changes.
+# Schema 4 did not number changes, and its index had more columns, which took time to write.
 _FROM_SCHEMA_4 = (
     *_CHANGES,
+    "DROP INDEX workflows_newest",
+    _NEWEST,
     """
     INSERT INTO changes (workflow, workflow_id, deleted)
     SELECT number, workflow_id, 0 FROM workflows ORDER BY updated_us
@@ -193,8 +194,6 @@ _FROM_SCHEMA_3 = (
         SELECT sum(checksum) FROM parts WHERE workflow = workflows.number)
     WHERE EXISTS (SELECT 1 FROM parts WHERE workflow = workflows.number AND checksum IS NOT NULL)
     """,
-    "DROP INDEX workflows_newest",
-    _NEWEST,
     _CHANGED_UNCHECKED,
     *_FROM_SCHEMA_4,
 )

@@ -32,8 +32,6 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, x'', w.etag, w.n
     w.parts_checksum
 FROM workflows w NOT INDEXED
 """
-# The index of all listings has everything that is asked for here.
-_SELECT_BARE = _SELECT_ALONE.replace("NOT INDEXED", "")
 _DOCUMENT = "SELECT CAST(body AS BLOB), checksum FROM documents WHERE number = ?"
 _PARTS = "SELECT CAST(body AS BLOB), checksum FROM parts WHERE workflow = ? ORDER BY number"
 
@@ -86,17 +84,6 @@ def read_rows(
         if not _tells_of_damage(error):
             raise
     return within(_one_by_one(database, rest, values), max_bytes)
-
-
-def read_bare_rows(database: sqlite3.Connection, rest: str, values: Sequence[object]) -> list[Row]:
-    """Read rows without their documents."""
-    try:
-        return [_bare(database, line) for line in database.execute(_SELECT_BARE + rest, values)]
-    except sqlite3.Error as error:
-        if not _tells_of_damage(error):
-            raise
-    with _any_text(database):
-        return [_bare(database, line) for line in database.execute(_SELECT_ALONE + rest, values)]
 
 
 def _bare(database: sqlite3.Connection, line: Any) -> Row:

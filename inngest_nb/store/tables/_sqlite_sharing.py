@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from inngest_nb.store.feed import Kept
+from inngest_nb.store.changes import Kept, Line
 from inngest_nb.store.keys import message_key
 from inngest_nb.store.messages import (
     ANSWER_SECONDS,
@@ -15,7 +15,6 @@ from inngest_nb.store.messages import (
     Hold,
     Message,
 )
-from inngest_nb.store.rows import Line
 from inngest_nb.store.tables._sqlite_keys import remember, remembered
 
 _HOLD = "INSERT INTO leases VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until"

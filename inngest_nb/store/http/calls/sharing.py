@@ -13,8 +13,9 @@ import msgspec
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError, StoreError
-from inngest_nb.store.http._driving import Response, T
-from inngest_nb.store.http._operations import (
+from inngest_nb.store.changes import Told
+from inngest_nb.store.http.calls.driving import Response, T
+from inngest_nb.store.http.calls.operations import (
     Listing,
     Operation,
     Request,
@@ -24,7 +25,7 @@ from inngest_nb.store.http._operations import (
 )
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.messages import Hold, Message
-from inngest_nb.store.rows import Row, Told
+from inngest_nb.store.rows import Row
 
 LEASES_PATH = "/v1/leases"
 MESSAGES_PATH = "/v1/messages"

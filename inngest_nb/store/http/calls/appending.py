@@ -17,7 +17,7 @@ from inngest_nb.errors import (
     StoreKeyReusedError,
     StoreStatusError,
 )
-from inngest_nb.store.http._operations import (
+from inngest_nb.store.http.calls.operations import (
     LIST_PATH,
     Header,
     Operation,

@@ -26,7 +26,7 @@ from inngest_nb.errors import (
     StoreStatusError,
 )
 from inngest_nb.state import WorkflowState
-from inngest_nb.store.http._driving import ConnectionDroppedError, Response, T
+from inngest_nb.store.http.calls.driving import ConnectionDroppedError, Response, T
 from inngest_nb.store.ids import path_of
 from inngest_nb.store.rows import REMEDY, Row, order
 from inngest_nb.store.writes import ANY, Write, is_etag
@@ -39,7 +39,6 @@ FIRST_SAVED_HEADER = "x-inngest-nb-first-saved"
 # In an error response: the document is at fault, not the server.
 UNREADABLE_HEADER = "x-inngest-nb-unreadable"
 _PAGE = 500
-_HEADS = 1_000  # on a page without documents: as many as any of our servers gives
 _REDIRECTS = 5
 # To catch updates during a listing: rows per page, and the maximum number of passes.
 _LOOK, _LOOKS = 50, 10
@@ -48,7 +47,8 @@ _LOOK, _LOOKS = 50, 10
 class Request(NamedTuple):
     """A request for the driver to send, with the event key if `keyed`.
 
-    The server may take `wait` seconds longer than usual to respond.
+    The server may take `wait` seconds longer than usual to respond. A `bulk` response is compressed
+    if it comes from another machine.
     """
 
     operation: str
@@ -59,6 +59,7 @@ class Request(NamedTuple):
     keyed: bool = True
     headers: tuple[Header, ...] = ()
     wait: float = 0
+    bulk: bool = False
 
 
 # What a driver passes in: None at first, then a response or an error.
@@ -72,23 +73,6 @@ class Listed(msgspec.Struct):
     state: msgspec.Raw
     first_saved_at: str = ""
     etag: str = ""
-
-
-class HeadColumns(msgspec.Struct):
-    """The columns of a listing without documents: one list each, all of one length."""
-
-    workflow_id: list[str]
-    status: list[str]
-    updated_us: list[int]
-    first_saved_us: list[int | None]
-    etag: list[str]
-
-
-class HeadListing(msgspec.Struct):
-    """One page of a listing without documents."""
-
-    heads: HeadColumns
-    next_cursor: str = ""
 
 
 class Unreadable(msgspec.Struct):
@@ -110,7 +94,6 @@ class Listing(msgspec.Struct):
 
 
 listing_of = msgspec.json.Decoder(Listing).decode
-_head_listing_of = msgspec.json.Decoder(HeadListing).decode
 _id_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -179,23 +162,19 @@ def delete(base: str, workflow_id: str) -> Operation[None]:
     yield from exchange(request, absent=True)
 
 
-def fetch(
-    base: str, status: str | None, limit: int, *, documents: bool = True
-) -> Operation[list[Row]]:
+def fetch(base: str, status: str | None, limit: int) -> Operation[list[Row]]:
     """Read our state server's listing page by page: everything, or the newest `limit` updates.
 
-    Updates between two pages neither hide a workflow nor list it twice. Without `documents` the
-    rows have none; an older state server sends them all the same.
+    Updates between two pages neither hide a workflow nor list it twice.
     """
     found: dict[str, Row] = {}
-    read = partial(_page, base, status, documents)
-    size = _PAGE if documents else _HEADS
+    read = partial(_page, base, status)
     if limit:
-        yield from _newest(read, limit, size, found)
+        yield from _newest(read, limit, found)
     else:
         cursor = ""
         while True:
-            rows, cursor = yield from read(size, cursor, by="first-saved")
+            rows, cursor = yield from read(_PAGE, cursor, by="first-saved")
             found.update((row.workflow_id, row) for row in rows)
             if not cursor:
                 break
@@ -204,7 +183,7 @@ def fetch(
 
 
 def _newest(
-    read: Callable[[int, str], Operation[_Page]], limit: int, size: int, found: dict[str, Row]
+    read: Callable[[int, str], Operation[_Page]], limit: int, found: dict[str, Row]
 ) -> Operation[None]:
     """Find the newest updates.
 
@@ -213,7 +192,7 @@ def _newest(
     """
     cursor, pages = "", 0
     while len(found) < limit:
-        rows, cursor = yield from read(min(size, limit - len(found)), cursor)
+        rows, cursor = yield from read(min(_PAGE, limit - len(found)), cursor)
         found.update((row.workflow_id, row) for row in rows)
         pages += 1
         if not cursor:
@@ -230,23 +209,14 @@ def _newest(
             pages += 1
 
 
-def _page(
-    base: str, status: str | None, documents: bool, limit: int, cursor: str, by: str = ""
-) -> Operation[_Page]:
+def _page(base: str, status: str | None, limit: int, cursor: str, by: str = "") -> Operation[_Page]:
     """Read a page, and the cursor of the next one ("" after the last)."""
     query = {"status": status, "order": by or None, "limit": limit, "cursor": cursor or None}
-    if not documents:
-        query["heads"] = "true"
     given = {name: value for name, value in query.items() if value is not None}
     request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
     response = yield from exchange(request, absent=True, unlisted=True)
-    if not documents and (page := _heads(response)) is not None:
-        return page
     listing = _listing(response, request)
-    rows = rows_in(listing)
-    if not documents:  # an older server has nothing else to give
-        rows = [row._replace(document=b"") for row in rows]
-    return rows, listing.next_cursor
+    return rows_in(listing), listing.next_cursor
 
 
 def rows_in(listing: Listing) -> list[Row]:
@@ -257,27 +227,6 @@ def rows_in(listing: Listing) -> list[Row]:
         for one in listing.unreadable
     ]
     return rows
-
-
-def _heads(response: Response) -> _Page | None:
-    """Read a page without documents; None if it is none."""
-    try:
-        listing = _head_listing_of(response.body)
-        columns = listing.heads
-        rows = [
-            Row(workflow_id, status, updated_us, first_us, b"", etag)
-            for workflow_id, status, updated_us, first_us, etag in zip(
-                columns.workflow_id,
-                columns.status,
-                columns.updated_us,
-                columns.first_saved_us,
-                columns.etag,
-                strict=True,
-            )
-        ]
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    return rows, listing.next_cursor
 
 
 def _listing(response: Response, request: Request) -> Listing:
@@ -294,7 +243,12 @@ def _listing(response: Response, request: Request) -> Listing:
             target=target_of(request),
             hint="check base_url or INNGEST_NB_URL; `inngest-nb serve` starts a state server",
         )
-    raise ListingUnsupportedError(
+    raise cannot_list(request)
+
+
+def cannot_list(request: Request) -> ListingUnsupportedError:
+    """Return the error for a server that has the contract's operations only."""
+    return ListingUnsupportedError(
         "inngest/refresh: this server stores states but cannot list them",
         operation="refresh",
         target=target_of(request),

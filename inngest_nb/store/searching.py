@@ -1,0 +1,172 @@
+"""Searches of a store: which heads match, in which order, and what is at paths of their payloads.
+
+Every store searches through here, so that all of them find the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+from inngest_nb import wire
+from inngest_nb.errors import StoreDecodeError
+from inngest_nb.query import MISSING, Path, Search
+from inngest_nb.state import WorkflowStatus
+from inngest_nb.store.heads import Head, HeadRow, head_of, newest_first
+from inngest_nb.store.rows import Row, check_limit, status_text
+
+Fields = list[bytes | None]  # of each head found, the raw JSON at one path
+
+
+class Found(NamedTuple):
+    """What a search has found: heads in order, at most `limit` of the `total` that match.
+
+    `fields` has a list for each path that was asked for, with the raw JSON of each head's payload
+    there, None where there is nothing. `change` is the number of the store's last change that it
+    has seen.
+    """
+
+    heads: Sequence[Head]
+    total: int
+    fields: Sequence[Fields] = ()
+    change: int = 0
+
+
+class Slice(NamedTuple):
+    """A part of a store: the `size` workflows that come after a number, in their order."""
+
+    after: int
+    size: int
+
+
+class FoundHere(NamedTuple):
+    """What was found in a slice, in the order of numbers, and where the next one begins (0: no)."""
+
+    found: Found
+    next: int
+
+
+def search_for(status: WorkflowStatus | str | None, limit: int) -> Search:
+    """Return the search for workflows of a status, at most `limit` (0 means all)."""
+    return Search.of(now=datetime.now(UTC), status=status_text(status), limit=check_limit(limit))
+
+
+class Documents(Protocol):
+    """Reads the documents of heads, in their order; b"" for one that cannot be read."""
+
+    def __call__(self, heads: Sequence[Head]) -> Iterable[bytes]:
+        """Return one document a head."""
+
+
+class Payloads:
+    """The payloads of one document, which are found when one is asked for."""
+
+    def __init__(self, document: bytes) -> None:
+        self._document = document
+
+    def __call__(self, name: str) -> bytes:
+        """Return the raw JSON of `input` or `result`."""
+        return self._found[0] if name == "input" else self._found[1]
+
+    @cached_property
+    def _found(self) -> tuple[bytes, bytes]:
+        try:
+            return wire.payloads(self._document) if self._document else (b"", b"")
+        except StoreDecodeError:
+            return b"", b""
+
+
+def search_heads(
+    heads: Iterable[Head], search: Search, documents: Documents, paths: Sequence[Path] = ()
+) -> Found:
+    """Find the heads that match, sort and cut them, and look up paths in their payloads."""
+    return cut(matching(heads, search, documents), search, documents, paths)
+
+
+def search_rows(rows: Iterable[Row], search: Search, paths: Sequence[Path] = ()) -> Found:
+    """Search rows whose documents are at hand."""
+    known = {row.workflow_id: row for row in rows}
+
+    def documents(heads: Sequence[Head]) -> Iterable[bytes]:
+        return (known[head.workflow_id].document for head in heads)
+
+    return search_heads(map(head_of, known.values()), search, documents, paths)
+
+
+def matching(heads: Iterable[Head], search: Search, documents: Documents) -> list[Head]:
+    """Take the heads that match, in any order."""
+    found = [head for head in heads if search.matches_columns(HeadRow(head, search.now_us))]
+    return _with_payloads(found, search, documents) if search.needs_payloads else found
+
+
+def cut(
+    found: list[Head], search: Search, documents: Documents, paths: Sequence[Path] = ()
+) -> Found:
+    """Sort heads that match, take as many as are wanted, and look up paths in their payloads.
+
+    Without a `sort`, the newest update comes first.
+    """
+    found.sort(key=newest_first)
+    total = len(found)
+    if search.sort:
+        rows = search.ordered([HeadRow(head, search.now_us) for head in found])
+        found = [row.head for row in rows]
+    if search.limit:
+        del found[search.limit :]
+    return Found(found, total, fields_of(found, documents, paths) if paths else ())
+
+
+def merged(pages: Sequence[Found], search: Search) -> Found:
+    """Join what was found in slices, in the order of the search, and cut it."""
+    rows = [HeadRow(head, search.now_us) for page in pages for head in page.heads]
+    places = {id(row): place for place, row in enumerate(rows)}
+    rows.sort(key=lambda row: newest_first(row.head))
+    rows = search.ordered(rows)
+    total = len(rows)
+    if search.limit:
+        del rows[search.limit :]
+    order = [places[id(row)] for row in rows]
+    columns = [
+        list(chain(*column)) for column in zip(*(page.fields for page in pages), strict=True)
+    ]
+    fields = [[column[place] for place in order] for column in columns]
+    change = min((page.change for page in pages), default=0)
+    return Found([row.head for row in rows], total, fields, change)
+
+
+def _with_payloads(heads: Sequence[Head], search: Search, documents: Documents) -> list[Head]:
+    """Take the heads whose payloads match; what cannot be read never does."""
+    matches, now_us = search.matches_payloads, search.now_us
+    return [
+        head
+        for head, document in zip(heads, documents(heads), strict=True)
+        if not head.flaw and document and _holds(matches, HeadRow(head, now_us, Payloads(document)))
+    ]
+
+
+def _holds(matches: Callable[[HeadRow], bool], row: HeadRow) -> bool:
+    try:
+        return matches(row)
+    except StoreDecodeError:  # a payload that nothing can read
+        return False
+
+
+def fields_of(heads: Sequence[Head], documents: Documents, paths: Sequence[Path]) -> list[Fields]:
+    """Look up paths in the payloads of heads."""
+    found: list[Fields] = [[] for _ in paths]
+    for document in documents(heads):
+        payloads = Payloads(document)
+        for path, values in zip(paths, found, strict=True):
+            values.append(_at(path, payloads))
+    return found
+
+
+def _at(path: Path, payloads: Payloads) -> bytes | None:
+    try:
+        raw = path.of(payloads(path.root))
+    except StoreDecodeError:
+        return None
+    return None if raw is MISSING else raw

@@ -1,0 +1,191 @@
+"""Heads in the SQLite file: made from what has changed, and searched without reading documents."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+from inngest_nb.query import Path, Search
+from inngest_nb.store.heads import Head, head_of
+from inngest_nb.store.rows import Row, within
+from inngest_nb.store.searching import Found, FoundHere, Slice, cut, fields_of, matching
+from inngest_nb.store.tables._sqlite_rows import read_rows
+
+_INDEXED = "SELECT indexed, coalesce((SELECT max(number) FROM changes), 0) FROM about"
+_FIRST_KEPT = "SELECT min(number) FROM changes"
+# Workflows whose heads are missing or old, and the last change of each.
+_CHANGED = """
+SELECT workflow AS number, max(number) AS change FROM changes WHERE number > ?1 GROUP BY workflow
+"""
+# Where changes were dropped before anybody looked, heads are compared with what is stored.
+_DIFFERING = """
+SELECT w.number AS number, ?1 AS change FROM workflows w LEFT JOIN heads h ON h.number = w.number
+WHERE h.etag IS NOT w.etag
+UNION ALL SELECT h.number, ?1 FROM heads h WHERE h.number NOT IN (SELECT number FROM workflows)
+"""
+_COLUMNS = ", ".join(Head._fields)
+_MARKS = ", ".join("?" for _ in Head._fields)
+_KEEP = f"INSERT OR REPLACE INTO heads ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
+_DROP = "DELETE FROM heads WHERE number = ?"
+# The columns that a file compares as a search does.
+_TIMES = {"updated": "updated_us", "created": "began_us", "ended": "ended_us"}
+_AT_ONCE = 500
+_FEW = 100
+_LARGEST = 2**63 - 1
+
+
+class Indexed(NamedTuple):
+    """Heads to keep in the file, unless somebody else has kept any since its changes up to `since`.
+
+    `gone` are numbers whose heads are dropped. Then all changes up to `upto` are in the heads.
+    """
+
+    heads: Sequence[Head]
+    gone: Sequence[int]
+    since: int
+    upto: int
+
+
+def keep(database: sqlite3.Connection, work: Indexed) -> None:
+    """Keep heads; they would be too old where another process has kept newer ones meanwhile."""
+    (indexed, _) = database.execute(_INDEXED).fetchone()
+    if indexed == work.since:
+        database.executemany(_DROP, [(number,) for number in work.gone])
+        database.executemany(_KEEP, work.heads)
+        database.execute("UPDATE about SET indexed = ?", (work.upto,))
+
+
+def next_heads(database: sqlite3.Connection, at_least: int) -> Indexed | None:
+    """Make the heads of some hundred workflows that have changed; None if fewer than `at_least`."""
+    indexed, last = database.execute(_INDEXED).fetchone()
+    if indexed == last:
+        return None
+    changed = _changed(database, indexed)
+    numbers = database.execute(f"{changed} ORDER BY change", (indexed,)).fetchall()
+    if changed is _CHANGED and len(numbers) < at_least:
+        return None
+    some = [number for number, _ in numbers[:_AT_ONCE]]
+    upto = last if len(some) == len(numbers) else numbers[_AT_ONCE - 1][1]
+    heads = list(_made(database, some))
+    known = {head.number for head in heads}
+    return Indexed(heads, [number for number in some if number not in known], indexed, upto)
+
+
+def _changed(database: sqlite3.Connection, indexed: int) -> str:
+    """Return the query for what has changed since a number."""
+    (first,) = database.execute(_FIRST_KEPT).fetchone()
+    return _DIFFERING if first is not None and first > indexed + 1 else _CHANGED
+
+
+def _made(database: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Head]:
+    """Make the heads of workflows from their documents."""
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = numbers[start : start + _AT_ONCE]
+        for row in read_rows(database, f"WHERE w.number IN ({_marks(some)})", some):
+            yield head_of(row)
+
+
+def find_heads(database: sqlite3.Connection, search: Search, paths: Sequence[Path]) -> Found:
+    """Search all heads: those that are kept, and those that only documents tell by now."""
+    documents = partial(_documents, database)
+    asked, given, fresh, last = _asked(database, search)
+    if not (search.limit and _is_exact(search)):
+        kept = map(Head._make, database.execute(f"SELECT {_COLUMNS} {asked}", given))
+        found = matching(chain(kept, fresh), search, documents)
+        return cut(found, search, documents, paths)._replace(change=last)
+    # Their index has the order of listings, so only as many are read as are wanted.
+    newest = f"SELECT {_COLUMNS} {asked} ORDER BY updated_us DESC, workflow_id LIMIT {search.limit}"
+    first = list(map(Head._make, database.execute(newest, given)))
+    (count,) = database.execute(f"SELECT count(*) {asked}", given).fetchone()
+    other = matching(fresh, search, documents)
+    found_first = cut([*first, *other], search, documents, paths)
+    return found_first._replace(total=count + len(other), change=last)
+
+
+def find_in_slice(
+    database: sqlite3.Connection, part: Slice, search: Search, paths: Sequence[Path]
+) -> FoundHere:
+    """Search the workflows of a slice."""
+    documents = partial(_documents, database)
+    asked, given, fresh, last = _asked(database, search)
+    some = f"SELECT {_COLUMNS} {asked} AND number > ? ORDER BY number LIMIT ?"
+    kept = list(map(Head._make, database.execute(some, (*given, part.after, part.size))))
+    following = kept[-1].number if len(kept) == part.size else 0
+    upto = following or _LARGEST
+    kept += [head for head in fresh if part.after < head.number <= upto]
+    found = matching(kept, search, documents)
+    fields = fields_of(found, documents, paths) if paths else ()
+    return FoundHere(Found(found, len(found), fields, last), following)
+
+
+def _asked(
+    database: sqlite3.Connection, search: Search
+) -> tuple[str, tuple[object, ...], Sequence[Head], int]:
+    """Write a search in SQL, with its values; heads that are not kept yet; the last change."""
+    indexed, last = database.execute(_INDEXED).fetchone()
+    where, values = _conditions(search)
+    fresh: Sequence[Head] = ()
+    if last > indexed:
+        changed = _changed(database, indexed)
+        numbers = [number for number, _ in database.execute(changed, (indexed,))]
+        fresh = list(_made(database, numbers))
+        where += f" AND number NOT IN (SELECT number FROM ({changed}))"  # noqa: S608
+    return f"FROM heads WHERE ?1 = ?1 {where}", (indexed, *values), fresh, last
+
+
+def _is_exact(search: Search) -> bool:
+    """Tell whether a file can compare all that is asked for, and has its order."""
+    return not (
+        search.sort
+        or search.where
+        or search.text
+        or search.error
+        or search.longer_than_us is not None
+    )
+
+
+def _conditions(search: Search) -> tuple[str, list[object]]:
+    """Write what a file can compare by itself, so that it reads less."""
+    where: list[str] = []
+    values: list[object] = []
+    for column, wanted in (("status", search.status), ("workflow", search.workflow)):
+        if wanted:
+            where.append(f"AND {column} IN ({_marks(wanted)})")
+            values += wanted
+    for sign, us in ((">=", search.since_us), ("<", search.until_us)):
+        if us is not None:
+            where.append(f"AND {_TIMES[search.by]} {sign} ?")
+            values.append(us)
+    if search.prefix:
+        where.append("AND substr(workflow_id, 1, ?) = ?")
+        values += (len(search.prefix), search.prefix)
+    return " ".join(where), values
+
+
+def _documents(database: sqlite3.Connection, heads: Sequence[Head]) -> Iterator[bytes]:
+    """Read the documents of heads, in their order."""
+    for start in range(0, len(heads), _AT_ONCE):
+        some = [head.number for head in heads[start : start + _AT_ONCE]]
+        rows = read_rows(database, f"WHERE w.number IN ({_marks(some)})", some)
+        found = {row.number: row.document for row in rows}
+        yield from (found.get(number, b"") for number in some)
+
+
+def read_documents(database: sqlite3.Connection, ids: Sequence[str], max_bytes: int) -> list[Row]:
+    """Read the rows of some workflows in their order, up to `max_bytes` of documents."""
+    taken: list[Row] = []
+    for start in range(0, len(ids), _FEW):
+        some = ids[start : start + _FEW]
+        rows = read_rows(database, f"WHERE w.workflow_id IN ({_marks(some)})", some)
+        found = {row.workflow_id: row for row in rows}
+        taken += (found[each] for each in some if each in found)
+        if max_bytes and sum(len(row.document) for row in taken) >= max_bytes:
+            return within(taken, max_bytes)
+    return taken
+
+
+def _marks(values: Iterable[object]) -> str:
+    return ", ".join("?" for _ in values)
