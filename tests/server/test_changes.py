@@ -117,6 +117,12 @@ def test_more_wait_than_there_are_threads_and_each_is_told(client: httpx.Client)
         assert [*results] == [[2]] * 50
 
 
+def test_one_request_waits_as_long_as_it_says(client: httpx.Client) -> None:
+    begun = time.monotonic()
+    assert client.get("/v1/changes?after=0&wait=0.4").json()["last"] == 0
+    assert time.monotonic() - begun >= 0.4
+
+
 def test_waiting_ends_when_the_server_stops(tmp_path: Path) -> None:
     with (
         StateServer(tmp_path / "state.db", port=0) as server,
