@@ -87,9 +87,19 @@ def left_out_text(unreadable: Mapping[str, str], most: int = 3) -> str:
     """Say which workflows are not shown because they cannot be read, and why."""
     count = len(unreadable)
     what = "1 workflow is" if count == 1 else f"{count:,} workflows are"
+    named = _named(unreadable, most)
+    return f"{what} left out, because what is stored cannot be read: {named}"
+
+
+def unreadable_text(unreadable: Mapping[str, str], most: int = 3) -> str:
+    """Say which workflows cannot be read, and why."""
+    return f"{count_text(len(unreadable), 'workflow')} cannot be read: {_named(unreadable, most)}"
+
+
+def _named(unreadable: Mapping[str, str], most: int) -> str:
     named = [f"{short(key, 40)} ({short(why)})" for key, why in list(unreadable.items())[:most]]
-    more = f", and {count - most:,} more" if count > most else ""
-    return f"{what} left out, because what is stored cannot be read: {', '.join(named)}{more}"
+    count = len(unreadable)
+    return ", ".join(named) + (f", and {count - most:,} more" if count > most else "")
 
 
 def status_mark(word: str) -> str:

@@ -2,123 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
 from inngest_nb.frames.basics import _columns as columns
-from inngest_nb.frames.basics._source import Source, take
+from inngest_nb.frames.basics._fields import field_column
+from inngest_nb.frames.basics._source import Asked, Source, take
 from inngest_nb.history import (
-    Waiting,
+    NOT_OPEN,
+    OPEN,
+    ActivityRow,
     activities_of,
     moment,
-    outcome_of,
+    outcome_left_open,
     recorded,
-    summary_of,
-    times_of,
-    workflow_of,
+    took_us,
 )
-from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.wire import uncollected
+from inngest_nb.query import Path
+from inngest_nb.state import HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.store import ACTIVITIES, NEVER_US, Head, rows_of_activities
+from inngest_nb.wire import microseconds, uncollected
 
 # Gives a workflow whose code has no registered name another one than its id does.
 Naming = Callable[[WorkflowState], str]
+Statuses = WorkflowStatus | str | Iterable[str]
 
 
 @uncollected()
 def frame(
     source: Source,
-    status: WorkflowStatus | str | None = None,
+    status: Statuses | None = None,
     limit: int = 0,
     payloads: bool = False,
     *,
+    fields: Sequence[str] = (),
     name: Naming | None = None,
+    **asked: Unpack[Asked],
 ) -> pd.DataFrame:
     """Return a DataFrame with one row per workflow of a store, or of states.
 
     Its columns are `workflow_id`, `run_id`, `workflow`, `status` (categorical), `created_at`,
     `updated_at` (UTC), `duration`, `events`, `activities`, `retries`, `step`, `waiting_for`
-    (categorical), `signal`, `error` and `parent_id`; `payloads` adds `input` and `result` as Python
-    values. What is not set is missing. `duration` of an unfinished run is the time until
-    `fetched_at`.
+    (categorical), `signal`, `error`, `parent_id` and `error_reading`; `payloads` adds `input` and
+    `result` as Python values. What is not set is missing. `duration` of an unfinished run is the
+    time until `fetched_at`.
 
     `workflow` is the name under which the code was registered. Where the document has none, it is
     what `name` returns for the state, by default the id's part before its last number: `order` for
     `order-17`. `step` is the activity that is running or ran last. `waiting_for` says what an open
     run waits for: an `activity`, a `retry`, a `signal` (named in `signal`) or a `timer`; it is
-    missing where nothing tells.
+    missing where nothing tells. A workflow that cannot be read has little more than its id, and the
+    reason in `error_reading`; a warning counts them.
 
-    `status` picks one status, `limit` the newest so many (0: all). A store is read anew. Where its
-    server cannot list, the frame has what the client saved or refreshed, and a warning says so; a
+    `fields` are paths to values of payloads, each of which becomes a column of the type that the
+    values have: `"input.order"`, `"result.items[].price"` (a list), `'input["unit price"]'`.
+
+    What is asked for is searched in the server or the file, so only that is read:
+
+    * `status`: a status, or several; `workflow`: a name, or several
+    * `since`, `until`: how long ago ("2h", "7d", a timedelta), a date or a time; they are about the
+      last update, or about the beginning or the end with `by="created"` or `by="ended"`
+    * `prefix`: what the id begins with; `text`: words in the ids, workflow, status or error;
+      `error`: a text in the error, whatever its case
+    * `longer_than`: a duration, such as "2h"; open runs last until now
+    * `where`: a condition, such as `"input.total > 100 and result.paid != true"`, in a small
+      language: comparisons, `in`, `not in`, `contains`, `is missing`, `is not missing`, `and`,
+      `or`, `not`, parentheses, over paths and columns
+    * `sort`: a column, with `-` before it for the largest first; `limit`: at most so many (0: all)
+
+    Without `sort`, the newest update comes first; plain states stay in their order. Where a server
+    cannot search, what the client saved or refreshed is searched instead, and a warning says so; a
     warning also names the statuses that are there if nothing has the one that is wanted.
 
     `df.wf` answers questions about the rows; as the last line of a cell it is a readable table.
     `attrs` holds what JSON can write, so `to_parquet` and its like keep it: `source`, `fetched_at`
-    (ISO 8601), `filter`, `truncated` (`limit` left some out), `listed` (False: see above),
-    `unreadable` (why, by id) and `created_at_estimated` (for how many `created_at` is when the
-    store first saw them). pandas drops `attrs` in `concat` and `merge` of frames that were not
+    (ISO 8601), `filter`, `truncated` (`limit` left some out), `total` (how many there are without
+    it), `listed` (False: see above), `unreadable` (why, by id), `last_change` (the number of the
+    store's last change, for `watch`) and `created_at_estimated` (for how many `created_at` is when
+    the store first saw them). pandas drops `attrs` in `concat` and `merge` of frames that were not
     fetched together, and in CSV files; columns keep their values everywhere.
 
-    Raises `TypeError` for what is neither a store nor states, `ValueError` for a negative limit,
-    and a `StoreError` if the store cannot be read.
+    Raises `TypeError` for what is neither a store nor states, `ValueError` for what cannot be asked
+    (with the place in a path or a condition), and a `StoreError` if the store cannot be read.
 
-        df = inb.frame(store, status="failed", limit=100)
+        df = inb.frame(store, status="failed", since="24h", fields=["input.order"])
         df.wf.errors()
     """
-    taken = take(source, status, limit)
-    states = taken.states
-    known = [summary_of(state) for state in states]
-    times = [one.times for one in known]
-    began_us = columns.microseconds(one.began for one in times)
-    until_us = columns.microseconds(one.until(taken.fetched_at) for one in times)
-    series = {
-        "workflow_id": columns.text(state.workflow_id for state in states),
-        "run_id": columns.text(state.run_id for state in states),
-        "workflow": columns.text(_named(states, name)),
-        "status": columns.words((state.status for state in states), columns.STATUS_WORDS),
-        "created_at": columns.times(began_us),
-        "updated_at": columns.times(columns.microseconds(state.updated_at for state in states)),
-        "duration": columns.durations(columns.spans(began_us, until_us)),
-        "events": columns.counts([len(state.history) for state in states]),
-        "activities": columns.counts([one.activities for one in known]),
-        "retries": columns.counts([one.retries for one in known]),
-        "step": columns.text(one.step for one in known),
-        "waiting_for": columns.words(
-            (one.waiting and one.waiting.kind for one in known), columns.WAITING_WORDS
-        ),
-        "signal": columns.text(_signal(one.waiting) for one in known),
-        "error": columns.text(state.error for state in states),
-        "parent_id": columns.text(state.parent_id or None for state in states),
+    paths = _paths(fields)
+    taken = take(source, status, limit, asked, paths)
+    heads, names, values = taken.found.heads, None, {}
+    if payloads or name is not None:
+        whole = list(taken.whole())
+        heads = [head for head, _ in whole]
+        if payloads:
+            values = {
+                key: columns.payloads(state and getattr(state, key) for _, state in whole)
+                for key in ("input", "result")
+            }
+        names = [_name(head, state, name) for head, state in whole]
+    made = _rows_of(heads, microseconds(taken.fetched_at), names) | values
+    found_fields = taken.found.fields
+    if len(heads) != len(taken.found.heads):  # some are gone since
+        kept = {head.workflow_id for head in heads}
+        places = [n for n, head in enumerate(taken.found.heads) if head.workflow_id in kept]
+        found_fields = [[column[place] for place in places] for column in found_fields]
+    for text, column in zip(fields, found_fields, strict=True):
+        made[text] = field_column(text, column)
+    estimated = sum(head.is_estimated for head in heads)
+    return _made(made, taken.attrs | {"created_at_estimated": estimated})
+
+
+def _rows_of(
+    heads: Sequence[Head], now_us: int, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return the columns of a frame, from heads."""
+    by = dict(zip(Head._fields, zip(*heads, strict=True) if heads else _NO_COLUMNS, strict=True))
+    began, ended, updated = (
+        columns.counted(by[key]) for key in ("began_us", "ended_us", "updated_us")
+    )
+    status = columns.words(by["status"], columns.STATUS_WORDS)
+    is_open = status.isin(OPEN)
+    until = columns.either(is_open, now_us, ended)
+    return {
+        "workflow_id": columns.text(list(by["workflow_id"])),
+        "run_id": columns.text(list(by["run_id"])),
+        "workflow": columns.text(list(names or by["workflow"])),
+        "status": status,
+        "created_at": columns.times(began),
+        "updated_at": columns.times(columns.without(updated, NEVER_US)),
+        "duration": columns.durations(columns.spans(began, until)),
+        "events": columns.counts(by["events"]),
+        "activities": columns.counts(by["activities"]),
+        "retries": columns.counts(by["retries"]),
+        "step": columns.text(list(by["step"])),
+        "waiting_for": columns.words(by["waiting_for"], columns.WAITING_WORDS),
+        "signal": columns.text(list(by["signal"])),
+        "error": columns.text(list(by["error"])),
+        "parent_id": columns.text(list(by["parent_id"])),
+        "error_reading": columns.text(list(by["flaw"])),
     }
-    if payloads:
-        series["input"] = columns.payloads(state.input for state in states)
-        series["result"] = columns.payloads(state.result for state in states)
-    estimated = sum(one.is_estimated for one in times)
-    return _made(series, taken.attrs | {"created_at_estimated": estimated})
+
+
+_NO_COLUMNS: list[tuple[Any, ...]] = [() for _ in Head._fields]
 
 
 @uncollected()
 def history_frame(
     source: Source,
-    status: WorkflowStatus | str | None = None,
+    status: Statuses | None = None,
     limit: int = 0,
     payloads: bool = False,
     *,
     name: Naming | None = None,
+    **asked: Unpack[Asked],
 ) -> pd.DataFrame:
     """Return a DataFrame with one row per event of the workflows of a store, or of states.
 
     Its columns are `workflow_id`, `run_id`, `workflow`, `status` (the run's), `event_id`, `type`,
     `at` (UTC), `activity`, `signal`, `duration` (as recorded) and `error`; `payloads` adds `input`,
-    `result` and `payload`, which is a signal's, as Python values. `status` and `limit` choose
-    workflows; these, `name`, `attrs` and errors are those of `frame`.
+    `result` and `payload`, which is a signal's, as Python values. What is asked for chooses
+    workflows; it, `name`, `attrs` and errors are those of `frame`.
     """
-    taken = take(source, status, limit)
-    found = [(state, event) for state in taken.states for event in state.history]
-    events = [event for _, event in found]
-    series = _runs([state for state, _ in found], name) | {
+    taken = take(source, status, limit, asked)
+    runs = _Runs(name)
+    events: list[HistoryEvent] = []
+    for head, state in taken.whole():
+        if state is not None:
+            runs.add(head, state, len(state.history))
+            events += state.history
+    series = runs.columns() | {
         "event_id": columns.counts([event.id for event in events]),
         "type": columns.text(str(event.type) for event in events),
         "at": columns.times(columns.microseconds(event.timestamp for event in events)),
@@ -137,12 +192,13 @@ def history_frame(
 @uncollected()
 def activity_frame(
     source: Source,
-    status: WorkflowStatus | str | None = None,
+    status: Statuses | None = None,
     limit: int = 0,
     payloads: bool = False,
     *,
     now: datetime | None = None,
     name: Naming | None = None,
+    **asked: Unpack[Asked],
 ) -> pd.DataFrame:
     """Return a DataFrame with one row per activity of the workflows of a store, or of states.
 
@@ -151,63 +207,95 @@ def activity_frame(
     adds `input` and `result` as Python values, side by side. Retries are attempts of one row, whose
     `duration` runs from the first start to the last end, or to `fetched_at` while it is running.
     `now` replaces `fetched_at`; it needs a zone. An activity that was open when its run ended is
-    `canceled` with the run, or `abandoned`. `status`, `limit`, `name`, `attrs` and errors are those
-    of `frame`.
+    `canceled` with the run, or `abandoned`. What is asked for chooses workflows; it, `name`,
+    `attrs` and errors are those of `frame`.
     """
-    taken = take(source, status, limit)
+    asks = () if payloads or name is not None else (ACTIVITIES,)
+    taken = take(source, status, limit, asked, asks)
     at = taken.fetched_at if now is None else moment(now)
-    until = {id(state): times_of(state).until(at) for state in taken.states}
-    found = [
-        (state, activity) for state in taken.states for activity in activities_of(state.history)
-    ]
-    activities = [activity for _, activity in found]
-    outcomes = [outcome_of(activity, state) for state, activity in found]
-    started = columns.microseconds(activity.started_at for activity in activities)
-    ended = columns.microseconds(activity.ended_at for activity in activities)
-    took = columns.span_counts(
-        activity.took(outcome, until[id(state)])
-        for (state, activity), outcome in zip(found, outcomes, strict=True)
-    )
-    series = _runs([state for state, _ in found], name) | {
-        "activity": columns.text(activity.name for activity in activities),
-        "attempt_count": columns.counts([activity.attempts for activity in activities]),
-        "started_at": columns.times(started),
-        "ended_at": columns.times(ended),
-        "duration": columns.durations(took),
+    at_us = microseconds(at)
+    runs = _Runs(name)
+    rows: list[ActivityRow] = []
+    inputs, results, outcomes, took = [], [], [], []
+
+    def add(head: Head, state: WorkflowState | None, found: Sequence[ActivityRow]) -> None:
+        runs.add(head, state, len(found))
+        rows.extend(found)
+        left = outcome_left_open(head.status)
+        until_us = at_us if head.status in OPEN else head.ended_us
+        for row in found:
+            outcomes.append(row.outcome or left)
+            lasts = not row.outcome and left != "abandoned"
+            us = took_us(
+                row.started_us, row.ended_us, row.recorded_us, until_us if lasts else NOT_OPEN
+            )
+            took.append(us)
+
+    if asks:
+        kept = rows_of_activities(taken.found.fields[0])
+        for head, found in zip(taken.found.heads, kept, strict=True):
+            add(head, None, found)
+    else:
+        for head, state in taken.whole():
+            activities = activities_of(state.history) if state else []
+            add(head, state, [ActivityRow.of(activity) for activity in activities])
+            inputs += [activity.input for activity in activities]
+            results += [
+                state.history[one.last].result if state and one.last is not None else None
+                for one in activities
+            ]
+    names, attempts, started, ended, _, _, errors = zip(*rows, strict=True) if rows else [()] * 7
+    series = runs.columns() | {
+        "activity": columns.text(list(names)),
+        "attempt_count": columns.counts(attempts),
+        "started_at": columns.times(columns.counted(started)),
+        "ended_at": columns.times(columns.counted(ended)),
+        "duration": columns.durations(columns.counted(took)),
         "outcome": columns.words(outcomes, columns.OUTCOME_WORDS),
-        "error": columns.text(activity.error for activity in activities),
+        "error": columns.text(list(errors)),
     }
     if payloads:
-        series["input"] = columns.payloads(activity.input for activity in activities)
-        series["result"] = columns.payloads(
-            None if activity.last is None else state.history[activity.last].result
-            for state, activity in found
-        )
+        series["input"] = columns.payloads(inputs)
+        series["result"] = columns.payloads(results)
     return _made(series, taken.attrs | {"fetched_at": at.isoformat()})
 
 
-def _runs(states: list[WorkflowState], name: Naming | None) -> dict[str, Any]:
-    """Return the columns that say whose run each row belongs to."""
-    return {
-        "workflow_id": columns.text(state.workflow_id for state in states),
-        "run_id": columns.text(state.run_id for state in states),
-        "workflow": columns.text(_named(states, name)),
-        "status": columns.words((state.status for state in states), columns.STATUS_WORDS),
-    }
+class _Runs:
+    """The columns that say whose run each row belongs to."""
+
+    def __init__(self, name: Naming | None) -> None:
+        self._name = name
+        self._heads: list[tuple[str, str, str, str]] = []
+        self._counts: list[int] = []
+
+    def add(self, head: Head, state: WorkflowState | None, count: int) -> None:
+        """Add so many rows of a run."""
+        named = _name(head, state, self._name)
+        self._heads.append((head.workflow_id, head.run_id, named, head.status))
+        self._counts.append(count)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns, each value as often as its run has rows."""
+        ids, run_ids, names, statuses = zip(*self._heads, strict=True) if self._heads else [()] * 4
+        return {
+            "workflow_id": columns.text(list(ids)).repeat(self._counts),
+            "run_id": columns.text(list(run_ids)).repeat(self._counts),
+            "workflow": columns.text(list(names)).repeat(self._counts),
+            "status": columns.words(statuses, columns.STATUS_WORDS).repeat(self._counts),
+        }
 
 
-def _named(states: Iterable[WorkflowState], name: Naming | None) -> list[str]:
-    """Return the name of each workflow's code."""
-    if name is None:
-        return [workflow_of(state) for state in states]
-    return [
-        workflow_of(state) if state.history and state.history[0].workflow else name(state)
-        for state in states
-    ]
+def _name(head: Head, state: WorkflowState | None, name: Naming | None) -> str:
+    """Name the code of a workflow."""
+    if name is None or state is None or (state.history and state.history[0].workflow):
+        return head.workflow
+    return name(state)
 
 
-def _signal(waiting: Waiting | None) -> str | None:
-    return ", ".join(waiting.names) if waiting and waiting.kind == "signal" else None
+def _paths(fields: Sequence[str]) -> list[Path]:
+    if isinstance(fields, str):
+        raise TypeError(f"fields must be a list of paths, such as [{fields!r}], got one text")
+    return [Path.parse(text, name="fields") for text in fields]
 
 
 def _made(series: Mapping[str, Any], attrs: dict[str, Any]) -> pd.DataFrame:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Container, Iterable, Iterator
-from datetime import timedelta
-from typing import Any, Protocol, Self, cast
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol, Self, TypedDict, Unpack, cast
 
 import pandas as pd
 
 from inngest_nb.errors import StoreError
-from inngest_nb.frames._frames import Naming, frame
+from inngest_nb.frames._frames import Naming, Statuses, frame
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._pace import check_every
-from inngest_nb.frames.basics._source import is_store, read
+from inngest_nb.frames.basics._source import is_store, read, search_states
 from inngest_nb.history import workflow_of
+from inngest_nb.query import Search, Where
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import Change, Changed, FeedStore, WorkflowStore, unreadable_in
+from inngest_nb.store import Change, Changed, FeedStore, States, WorkflowStore, unreadable_in
 from inngest_nb.words import store_name
 
 # Seconds of one long poll: a watch that was closed in another thread ends after so long at most.
@@ -26,18 +28,31 @@ _WAIT = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
+class Picked(TypedDict, total=False):
+    """Which workflows a watch tells of; see `frame`."""
+
+    workflow: str | Iterable[str] | None
+    prefix: str | None
+    text: str | None
+    error: str | None
+    longer_than: timedelta | str | float | None
+    where: str | Where | None
+
+
 def watch(
     store: WorkflowStore,
+    status: Statuses | None = None,
     *,
     since: int | pd.DataFrame | None = None,
     every: float | timedelta = 2,
-    status: str | Iterable[str] | None = None,
     payloads: bool = False,
+    fields: Sequence[str] = (),
     name: Naming | None = None,
+    **picked: Unpack[Picked],
 ) -> Watch:
     """Watch the workflows of a store: yield a DataFrame whenever some have changed.
 
-        for changes in inb.watch(store):
+        for changes in inb.watch(store, status="failed"):
             print(changes)
 
     A row is a workflow that was saved or deleted, as it is now: the columns are those of `frame`,
@@ -45,16 +60,16 @@ def watch(
     workflow, only its id and its name are known. Rows are in the order of the changes. Of several
     changes of a workflow that come at once, the last one is told.
 
-    What changes from this call on is told, so a frame that is read next has all the rest. `since`
-    begins earlier: it is the number of a change, or a frame of an earlier watch, whose
-    `attrs["last_change"]` and `attrs["feed"]` say where that one ended, maybe in another process.
-    Nothing is lost and nothing told twice, also when the loop is interrupted, or while the store
-    does not answer: it is waited for. Where the store no longer knows what has changed since, the
-    next frame is all that it has, and `attrs["reset"]` says so.
+    What changes from this call on is told. `since` begins earlier: it is the number of a change, or
+    a frame of the store or of an earlier watch, whose `attrs["last_change"]` says where to go on,
+    maybe in another process. Nothing is lost and nothing told twice, also when the loop is
+    interrupted, or while the store does not answer: it is waited for. Where the store no longer
+    knows what has changed since, the next frame is all that it has, and `attrs["reset"]` says so.
 
-    `status` picks one status or several; deletions are told all the same. `payloads` and `name` are
-    those of `frame`. It goes on until the loop is left or interrupted, or `close()` is called;
-    `poll()` looks at once instead, and returns a frame without rows where nothing has changed.
+    `status`, `workflow`, `prefix`, `text`, `error`, `longer_than` and `where` pick workflows, and
+    `payloads`, `fields` and `name` add to a row, as in `frame`; deletions are told all the same. It
+    goes on until the loop is left or interrupted, or `close()` is called; `poll()` looks at once
+    instead, and returns a frame without rows where nothing has changed.
 
     A store that does not number its changes, such as a plain contract server, is read again
     `every` so many seconds and compared; a warning says so, and `change` is missing then.
@@ -67,7 +82,7 @@ def watch(
     if hasattr(store, "aclose"):
         raise TypeError("watch cannot await: use InngestStore instead of the async store")
     pace = check_every(every)
-    statuses = _words(status)
+    asked = _Asked(status, dict(picked), payloads, fields, name)
     after, feed = _place_of(since)
     closed = threading.Event()
     source: _Source
@@ -80,26 +95,19 @@ def watch(
         raise ValueError(
             f"{store_name(store)} does not number its changes, so since= cannot say where to begin"
         )
-    return Watch(store, source, closed, statuses, payloads, name)
+    return Watch(store, source, closed, asked)
 
 
 class Watch(Iterator[pd.DataFrame]):
     """What `watch` returns: an iterator that waits for changes. Closing it ends the loop."""
 
     def __init__(
-        self,
-        store: WorkflowStore,
-        source: _Source,
-        closed: threading.Event,
-        statuses: list[str],
-        payloads: bool,
-        name: Naming | None,
+        self, store: WorkflowStore, source: _Source, closed: threading.Event, asked: _Asked
     ) -> None:
-        self._store, self._source, self._closed = store, source, closed
-        self._statuses, self._payloads, self._name = statuses, payloads, name
+        self._store, self._source, self._closed, self._asked = store, source, closed, asked
 
     def __repr__(self) -> str:
-        picked = f", status={self._statuses!r}" if self._statuses else ""
+        picked = "".join(f", {name}={value!r}" for name, value in self._asked.picked.items())
         return f"<Watch of {store_name(self._store)}{picked}>"
 
     def __next__(self) -> pd.DataFrame:
@@ -142,36 +150,65 @@ class Watch(Iterator[pd.DataFrame]):
         return made
 
     def _made(self, changed: Changed) -> pd.DataFrame:
-        rows = [*self._rows(changed.changes)]
-        states = [one.state or WorkflowState(workflow_id=one.workflow_id) for one in rows]
-        gone = {one.workflow_id for one in rows if one.deleted}
-        made = frame(states, payloads=self._payloads, name=self._naming(gone))
-        deleted = pd.Series([one.deleted for one in rows], dtype=bool)
-        for counted in ("events", "activities", "retries"):
-            made[counted] = made[counted].mask(deleted)
-        made["change"] = columns.counts([one.number or None for one in rows])
-        made["deleted"] = deleted
+        made = self._asked.frame(_last_of_each(changed.changes), changed.unreadable)
         made.attrs |= {
             "source": store_name(self._store),
-            "filter": {"status": self._statuses or None},
+            "filter": dict(self._asked.picked),
             "listed": self._source.listed,
-            "unreadable": dict(changed.unreadable),
             "last_change": changed.last if changed.feed else None,
             "feed": changed.feed or None,
             "reset": changed.reset,
         }
         return made
 
-    def _rows(self, changes: Iterable[Change]) -> Iterator[Change]:
-        """Yield the last change of each workflow, if it is wanted."""
-        last: dict[str, Change] = {}
-        for change in changes:
-            last.pop(change.workflow_id, None)  # so that it moves to the end
-            last[change.workflow_id] = change
-        for change in last.values():
-            # One that was saved and is not there has been deleted since, which will be told.
-            if change.deleted or (change.state is not None and self._is_wanted(change.state)):
-                yield change
+
+class _Asked:
+    """What a watch was asked for: which workflows it tells of, and what about them."""
+
+    def __init__(
+        self,
+        status: Statuses | None,
+        picked: Mapping[str, Any],
+        payloads: bool,
+        fields: Sequence[str],
+        name: Naming | None,
+    ) -> None:
+        given = {"status": status, **picked}
+        self.picked = {key: _plain(value) for key, value in given.items() if value is not None}
+        self._search = partial(Search.of, **self.picked)
+        self._search(now=datetime.now(UTC))  # refuses what makes no sense before anything is read
+        self._payloads, self._fields, self._name = payloads, fields, name
+
+    def frame(self, rows: Mapping[str, Change], unreadable: Mapping[str, str]) -> pd.DataFrame:
+        """Make the frame of what has changed, as far as it is wanted, in the order of `rows`."""
+        gone = {key for key, one in rows.items() if one.deleted}
+        saved = {key: one.state for key, one in rows.items() if one.state and key not in gone}
+        flaws = {key: why for key, why in unreadable.items() if key in rows.keys() - gone}
+        search = self._search(now=datetime.now(UTC))
+        found = search_states([*saved.values()], flaws, search, ()).heads
+        wanted = gone | {head.workflow_id for head in found}
+        states = [
+            saved.get(key) or WorkflowState(workflow_id=key)
+            for key in rows
+            if key in wanted and key not in flaws
+        ]
+        flaws = {key: why for key, why in flaws.items() if key in wanted}
+        made = frame(
+            States(states, flaws),
+            payloads=self._payloads,
+            fields=self._fields,
+            name=self._naming(gone),
+        )
+        place = {key: number for number, key in enumerate(rows)}
+        order = made["workflow_id"].map(place).argsort(kind="stable")
+        made = made.iloc[order].reset_index(drop=True)
+        told = [rows[key] for key in made["workflow_id"]]
+        deleted = pd.Series([one.deleted for one in told], dtype=bool)
+        for counted in ("events", "activities", "retries"):
+            made[counted] = made[counted].mask(deleted)
+        made["change"] = columns.counts([one.number or None for one in told])
+        made["deleted"] = deleted
+        return made
 
     def _naming(self, gone: Container[str]) -> Naming | None:
         """Return what names workflows; of those that are gone there is only the id to go by."""
@@ -180,8 +217,27 @@ class Watch(Iterator[pd.DataFrame]):
             return None
         return lambda state: (workflow_of if state.workflow_id in gone else name)(state)
 
-    def _is_wanted(self, state: WorkflowState) -> bool:
-        return not self._statuses or state.status in self._statuses
+
+def _plain(value: Any) -> Any:
+    """Return what was asked for as JSON can write it; an iterable can be read once only."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Where):
+        return str(value)
+    is_one = isinstance(value, str) or not isinstance(value, Iterable)
+    return value if is_one else [*value]
+
+
+def _last_of_each(changes: Iterable[Change]) -> dict[str, Change]:
+    """Return the last change of each workflow, in the order of these.
+
+    One that was saved and is not there any more has been deleted since, which will be told.
+    """
+    last: dict[str, Change] = {}
+    for change in changes:
+        last.pop(change.workflow_id, None)  # so that it moves to the end
+        last[change.workflow_id] = change
+    return last
 
 
 class _Source(Protocol):
@@ -240,21 +296,9 @@ class _Looks:
         self._known = self._seen
 
     def _read(self) -> dict[str, WorkflowState]:
-        states, self.listed = read(self._store, None, 0)
+        states, self.listed = read(self._store, Search.of(now=datetime.now(UTC)))
         self._unreadable = unreadable_in(states)
         return {state.workflow_id: state for state in reversed(states)}
-
-
-def _words(status: Any) -> list[str]:
-    """Return the statuses that are picked; none means all."""
-    if status is None:
-        return []
-    words = [status] if isinstance(status, str) or not isinstance(status, Iterable) else [*status]
-    for word in words:
-        if not isinstance(word, str):
-            kind = type(word).__name__
-            raise TypeError(f"status is a word such as 'failed' or several, got {kind}")
-    return words
 
 
 def _place_of(since: object) -> tuple[int | None, str]:
@@ -263,8 +307,8 @@ def _place_of(since: object) -> tuple[int | None, str]:
         last, feed = since.attrs.get("last_change"), since.attrs.get("feed")
         if last is None:
             raise ValueError(
-                "since= takes a frame of an earlier watch; this one does not say in "
-                'attrs["last_change"] where it ended'
+                "since= takes a frame of a store or of an earlier watch; this one does not say in "
+                'attrs["last_change"] where to go on'
             )
         return cast("int", last), str(feed or "")
     if since is None:
@@ -272,7 +316,7 @@ def _place_of(since: object) -> tuple[int | None, str]:
     if isinstance(since, bool) or not isinstance(since, int) or since < 0:
         raise ValueError(
             "since must be the number of a change, such as 0 for all that is known, or a frame of "
-            f"an earlier watch, got {since!r}"
+            f"a store or of an earlier watch, got {since!r}"
         )
     return since, ""
 

@@ -1,11 +1,15 @@
 """What a history says of its run: its times, activities, steps and events. Every view asks here."""
 
 from inngest_nb.history._activities import (
+    NOT_OPEN,
     Activity,
+    ActivityRow,
     Attempt,
     activities_of,
     in_order,
+    outcome_left_open,
     outcome_of,
+    took_us,
 )
 from inngest_nb.history._payloads import (
     document_parts,
@@ -47,10 +51,12 @@ from inngest_nb.history._waits import Waiting, signals_text, waiting_for, waitin
 
 __all__ = [
     "END_STATUS",
+    "NOT_OPEN",
     "ON_INNGEST",
     "OPEN",
     "OPEN_STEPS",
     "Activity",
+    "ActivityRow",
     "Attempt",
     "Step",
     "Summary",
@@ -67,6 +73,7 @@ __all__ = [
     "last_activity",
     "last_error",
     "moment",
+    "outcome_left_open",
     "outcome_of",
     "payload_text",
     "payload_texts",
@@ -78,6 +85,7 @@ __all__ = [
     "steps_of",
     "summary_of",
     "times_of",
+    "took_us",
     "waiting_for",
     "waiting_text",
     "went_back",

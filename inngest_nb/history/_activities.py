@@ -17,7 +17,7 @@ from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
@@ -25,12 +25,22 @@ from inngest_nb import wire
 from inngest_nb.history._times import recorded
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 
-__all__ = ["Activity", "Attempt", "activities_of", "in_order", "outcome_of"]
+__all__ = [
+    "NOT_OPEN",
+    "Activity",
+    "ActivityRow",
+    "Attempt",
+    "activities_of",
+    "in_order",
+    "outcome_left_open",
+    "outcome_of",
+    "took_us",
+]
 
 _STARTED = EventType.ACTIVITY_STARTED
 _OUTCOMES = {EventType.ACTIVITY_COMPLETED: "completed", EventType.ACTIVITY_FAILED: "failed"}
 # Beyond a workflow's words, "abandoned": its run ended and nothing says what became of it.
-_LEFT_OPEN = {
+_LEFT_OPEN: dict[str, str] = {
     WorkflowStatus.COMPLETED: "abandoned",
     WorkflowStatus.FAILED: "abandoned",
     WorkflowStatus.CANCELED: "canceled",
@@ -94,17 +104,39 @@ class Activity:
         don't tell, it is what the last end recorded; None where that is missing too, as of what
         was abandoned.
         """
-        until = self.ended_at
-        if self.outcome is None and outcome != "abandoned":
-            until = run_until
-        if self.started_at is None or until is None or until < self.started_at:
-            return self.recorded
-        return until - self.started_at or self.recorded or timedelta()
+        us = took_us(
+            _us(self.started_at),
+            _us(self.ended_at),
+            None if self.recorded is None else self.recorded // _MICROSECOND,
+            _us(run_until) if self.outcome is None and outcome != "abandoned" else NOT_OPEN,
+        )
+        return None if us is None else timedelta(microseconds=us)
 
     def attempt(self) -> Attempt:
         """Give the last attempt as it is now; those before it are in `earlier`."""
         error = self.error if self.outcome else None
         return Attempt(self.attempt_at, self.ended_at, self.outcome, error, self.recorded)
+
+
+# In place of the end of a run, for an activity that doesn't last until then.
+NOT_OPEN = -(2**63)
+
+
+def took_us(
+    began_us: int | None, ended_us: int | None, recorded_us: int | None, run_until_us: int | None
+) -> int | None:
+    """Give the microseconds that an activity took; see `Activity.took`.
+
+    `run_until_us` is `NOT_OPEN` unless the activity lasts as long as its run.
+    """
+    until_us = ended_us if run_until_us == NOT_OPEN else run_until_us
+    if began_us is None or until_us is None or until_us < began_us:
+        return recorded_us
+    return until_us - began_us or recorded_us or 0
+
+
+def _us(time: datetime | None) -> int | None:
+    return None if time is None else wire.microseconds(time)
 
 
 def in_order(history: Sequence[HistoryEvent]) -> list[tuple[int, HistoryEvent]]:
@@ -184,7 +216,40 @@ def _put(
 
 def outcome_of(activity: Activity, state: WorkflowState) -> str:
     """Give an activity's outcome; one that is open depends on what became of its workflow."""
-    return activity.outcome or _LEFT_OPEN.get(state.status, "running")
+    return activity.outcome or outcome_left_open(state.status)
+
+
+def outcome_left_open(status: str) -> str:
+    """Give the outcome of an activity that is open while its workflow has this status."""
+    return _LEFT_OPEN.get(status, "running")
+
+
+class ActivityRow(NamedTuple):
+    """An activity as a store keeps it beside a head: without payloads and earlier attempts.
+
+    Times are microseconds since 1970 UTC, durations microseconds; `outcome` is "" while it is open.
+    """
+
+    name: str
+    attempts: int
+    started_us: int | None
+    ended_us: int | None
+    recorded_us: int | None
+    outcome: str
+    error: str
+
+    @classmethod
+    def of(cls, activity: Activity) -> ActivityRow:
+        """Take what is kept of an activity."""
+        return cls(
+            activity.name,
+            activity.attempts,
+            _us(activity.started_at),
+            _us(activity.ended_at),
+            None if activity.recorded is None else activity.recorded // _MICROSECOND,
+            activity.outcome or "",
+            activity.error or "",
+        )
 
 
 class _Failed:

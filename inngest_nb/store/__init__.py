@@ -1,7 +1,7 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
 from inngest_nb.store.changes import Change, Changed
-from inngest_nb.store.heads import Head
+from inngest_nb.store.heads import NEVER_US, Head, digest_of_state, rows_of_activities
 from inngest_nb.store.http import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
@@ -14,13 +14,15 @@ from inngest_nb.store.protocol import (
     WorkflowStore,
 )
 from inngest_nb.store.rows import Row, States, state_of, unreadable_in
-from inngest_nb.store.searching import Found, search_for
+from inngest_nb.store.searching import ACTIVITIES, Found, fields_of, matching, ordered, search_for
 from inngest_nb.store.tables import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
 __all__ = [
+    "ACTIVITIES",
     "MAX_ADDED_BYTES",
     "MAX_PAYLOAD_BYTES",
+    "NEVER_US",
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",
@@ -41,6 +43,11 @@ __all__ = [
     "States",
     "WorkflowStore",
     "Write",
+    "digest_of_state",
+    "fields_of",
+    "matching",
+    "ordered",
+    "rows_of_activities",
     "search_for",
     "state_of",
     "unreadable_in",

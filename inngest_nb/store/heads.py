@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
+import msgspec
+
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
-from inngest_nb.history import OPEN, summary_of
+from inngest_nb.history import OPEN, Activity, ActivityRow, activities_of, summary_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.store.rows import Row, state_of
 
+_all_activities = msgspec.json.Decoder(list[list[ActivityRow]]).decode
+_encode = msgspec.json.Encoder().encode
 NEVER_US = wire.microseconds(None)
 
 
@@ -47,9 +51,11 @@ class Head(NamedTuple):
     flaw: str = ""
 
     @classmethod
-    def of(cls, state: WorkflowState, number: int = 0) -> Self:
-        """Make the head of a state."""
-        summary = summary_of(state)
+    def of(
+        cls, state: WorkflowState, number: int = 0, activities: Sequence[Activity] | None = None
+    ) -> Self:
+        """Make the head of a state; `activities` are its activities, where they are known."""
+        summary = summary_of(state, activities)
         times, waiting = summary.times, summary.waiting
         return cls(
             number,
@@ -80,12 +86,24 @@ class Head(NamedTuple):
         return _time(self.updated_us)
 
 
-def head_of(row: Row) -> Head:
-    """Make the head of a stored row; one that cannot be read has a flaw."""
+class Digest(NamedTuple):
+    """A head, and the JSON of its activities: an array of `ActivityRow`, each an array too."""
+
+    head: Head
+    activities: bytes = b"[]"
+
+
+def rows_of_activities(bodies: Iterable[bytes | None]) -> list[list[ActivityRow]]:
+    """Read the activities of digests, all at once."""
+    return _all_activities(b"[%s]" % b",".join([body or b"[]" for body in bodies]))
+
+
+def digest_of(row: Row) -> Digest:
+    """Make the digest of a stored row; the head of one that cannot be read has a flaw."""
     try:
-        return Head.of(state_of(row), row.number)
+        return digest_of_state(state_of(row), row.number)
     except StoreDecodeError as error:
-        return Head(
+        head = Head(
             row.number,
             row.workflow_id,
             status=row.status,
@@ -94,6 +112,14 @@ def head_of(row: Row) -> Head:
             etag=row.etag,
             flaw=str(error.__cause__ or error),
         )
+        return Digest(head)
+
+
+def digest_of_state(state: WorkflowState, number: int = 0) -> Digest:
+    """Make the digest of a state."""
+    found = activities_of(state.history)
+    activities = _encode([ActivityRow.of(activity) for activity in found])
+    return Digest(Head.of(state, number, found), activities)
 
 
 def newest_first(head: Head) -> tuple[int, str]:

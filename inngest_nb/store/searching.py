@@ -5,7 +5,7 @@ Every store searches through here, so that all of them find the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
@@ -15,10 +15,12 @@ from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.query import MISSING, Path, Search
 from inngest_nb.state import WorkflowStatus
-from inngest_nb.store.heads import Head, HeadRow, head_of, newest_first
+from inngest_nb.store.heads import Head, HeadRow, digest_of, newest_first
 from inngest_nb.store.rows import Row, check_limit, status_text
 
 Fields = list[bytes | None]  # of each head found, the raw JSON at one path
+# Asks for the activities of each head, as in a `Digest`, instead of something in a payload.
+ACTIVITIES = Path("activities")
 
 
 class Found(NamedTuple):
@@ -54,11 +56,29 @@ def search_for(status: WorkflowStatus | str | None, limit: int) -> Search:
     return Search.of(now=datetime.now(UTC), status=status_text(status), limit=check_limit(limit))
 
 
-class Documents(Protocol):
-    """Reads the documents of heads, in their order; b"" for one that cannot be read."""
+class Behind(Protocol):
+    """Reads what is behind heads, in their order."""
 
-    def __call__(self, heads: Sequence[Head]) -> Iterable[bytes]:
-        """Return one document a head."""
+    def documents(self, heads: Sequence[Head]) -> Iterable[bytes]:
+        """Return the document of each head, b"" for one that cannot be read."""
+
+    def activities(self, heads: Sequence[Head]) -> Iterable[bytes]:
+        """Return the activities of each head, as in a `Digest`."""
+
+
+class BehindRows:
+    """Reads what is behind the heads of rows, by their ids."""
+
+    def __init__(self, row_of: Callable[[str], Row]) -> None:
+        self._row_of = row_of
+
+    def documents(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the document of each head."""
+        return (self._row_of(head.workflow_id).document for head in heads)
+
+    def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the activities of each head."""
+        return (digest_of(self._row_of(head.workflow_id)).activities for head in heads)
 
 
 class Payloads:
@@ -80,43 +100,43 @@ class Payloads:
 
 
 def search_heads(
-    heads: Iterable[Head], search: Search, documents: Documents, paths: Sequence[Path] = ()
+    heads: Iterable[Head], search: Search, behind: Behind, paths: Sequence[Path] = ()
 ) -> Found:
     """Find the heads that match, sort and cut them, and look up paths in their payloads."""
-    return cut(matching(heads, search, documents), search, documents, paths)
+    return cut(matching(heads, search, behind), search, behind, paths)
 
 
 def search_rows(rows: Iterable[Row], search: Search, paths: Sequence[Path] = ()) -> Found:
     """Search rows whose documents are at hand."""
     known = {row.workflow_id: row for row in rows}
-
-    def documents(heads: Sequence[Head]) -> Iterable[bytes]:
-        return (known[head.workflow_id].document for head in heads)
-
-    return search_heads(map(head_of, known.values()), search, documents, paths)
+    heads = [digest_of(row).head for row in known.values()]
+    return search_heads(heads, search, BehindRows(known.__getitem__), paths)
 
 
-def matching(heads: Iterable[Head], search: Search, documents: Documents) -> list[Head]:
+def matching(heads: Iterable[Head], search: Search, behind: Behind) -> list[Head]:
     """Take the heads that match, in any order."""
     found = [head for head in heads if search.matches_columns(HeadRow(head, search.now_us))]
-    return _with_payloads(found, search, documents) if search.needs_payloads else found
+    return _with_payloads(found, search, behind) if search.needs_payloads else found
 
 
-def cut(
-    found: list[Head], search: Search, documents: Documents, paths: Sequence[Path] = ()
-) -> Found:
+def cut(found: list[Head], search: Search, behind: Behind, paths: Sequence[Path] = ()) -> Found:
     """Sort heads that match, take as many as are wanted, and look up paths in their payloads.
 
     Without a `sort`, the newest update comes first.
     """
     found.sort(key=newest_first)
     total = len(found)
-    if search.sort:
-        rows = search.ordered([HeadRow(head, search.now_us) for head in found])
-        found = [row.head for row in rows]
+    found = ordered(found, search)
     if search.limit:
         del found[search.limit :]
-    return Found(found, total, fields_of(found, documents, paths) if paths else ())
+    return Found(found, total, fields_of(found, behind, paths) if paths else ())
+
+
+def ordered(found: list[Head], search: Search) -> list[Head]:
+    """Sort heads as the search says; without a `sort` they stay as they are."""
+    if not search.sort:
+        return found
+    return [row.head for row in search.ordered([HeadRow(head, search.now_us) for head in found])]
 
 
 def merged(pages: Sequence[Found], search: Search) -> Found:
@@ -137,12 +157,12 @@ def merged(pages: Sequence[Found], search: Search) -> Found:
     return Found([row.head for row in rows], total, fields, change)
 
 
-def _with_payloads(heads: Sequence[Head], search: Search, documents: Documents) -> list[Head]:
+def _with_payloads(heads: Sequence[Head], search: Search, behind: Behind) -> list[Head]:
     """Take the heads whose payloads match; what cannot be read never does."""
     matches, now_us = search.matches_payloads, search.now_us
     return [
         head
-        for head, document in zip(heads, documents(heads), strict=True)
+        for head, document in zip(heads, behind.documents(heads), strict=True)
         if not head.flaw and document and _holds(matches, HeadRow(head, now_us, Payloads(document)))
     ]
 
@@ -154,12 +174,18 @@ def _holds(matches: Callable[[HeadRow], bool], row: HeadRow) -> bool:
         return False
 
 
-def fields_of(heads: Sequence[Head], documents: Documents, paths: Sequence[Path]) -> list[Fields]:
+def fields_of(heads: Sequence[Head], behind: Behind, paths: Sequence[Path]) -> list[Fields]:
     """Look up paths in the payloads of heads."""
     found: list[Fields] = [[] for _ in paths]
-    for document in documents(heads):
+    inside = []
+    for path, values in zip(paths, found, strict=True):
+        if path is ACTIVITIES:
+            values += behind.activities(heads)
+        else:
+            inside.append((path, values))
+    for document in behind.documents(heads) if inside else ():
         payloads = Payloads(document)
-        for path, values in zip(paths, found, strict=True):
+        for path, values in inside:
             values.append(_at(path, payloads))
     return found
 

@@ -26,8 +26,11 @@ def ours(body: bytes) -> pd.DataFrame:
 
 
 def json_and_dataframe(body: bytes) -> pd.DataFrame:
+    return typed(pd.DataFrame(json.loads(body)))
+
+
+def typed(rows: pd.DataFrame) -> pd.DataFrame:
     now = datetime.now(UTC)
-    rows = pd.DataFrame(json.loads(body))
     for column in ("CreatedAt", "UpdatedAt"):
         rows[column] = pd.to_datetime(rows[column], utc=True, format="ISO8601").dt.as_unit("us")
     ended = rows["Status"].isin(WORDS[1:])

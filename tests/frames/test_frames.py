@@ -47,6 +47,7 @@ FRAME = {
     "signal": "str",
     "error": "str",
     "parent_id": "str",
+    "error_reading": "str",
 }
 HISTORY = {
     "workflow_id": "str",
@@ -331,8 +332,10 @@ def test_attrs_of_states_say_that_nobody_was_asked() -> None:
         "source": None,
         "filter": None,
         "truncated": False,
+        "total": 21,
         "listed": True,
         "unreadable": {},
+        "last_change": None,
         "created_at_estimated": 0,
     }
 
@@ -474,7 +477,7 @@ def test_a_bad_filter_is_refused() -> None:
         inb.frame([], limit=-1)
     with pytest.raises(ValueError, match="got None"):
         inb.frame([], limit=None)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="status is a word"):
+    with pytest.raises(TypeError, match="status must be a word"):
         inb.frame([], status=3)  # type: ignore[arg-type]
 
 
@@ -494,7 +497,7 @@ def test_a_server_that_cannot_list_is_warned_of(make: Callable[..., pd.DataFrame
 
 def test_a_web_page_is_no_empty_store() -> None:
     page = reply(200, b"\n<!doctype html><title>Welcome</title>", Content_Type="text/html")
-    with scripted_server(page) as server, inb.InngestStore(base_url=server.url) as store:
+    with scripted_server(page, page) as server, inb.InngestStore(base_url=server.url) as store:
         with pytest.raises(NotAStateServerError, match="responded with a web page"):
             inb.frame(store)
 

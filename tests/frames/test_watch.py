@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sqlite3
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,55 @@ def test_one_status_or_several_are_picked(store: Any) -> None:
     assert len(failed.poll()) == 0
     store.save(state("1", "failed"))
     assert rows(next(failed)) == [(6, "1", False)]
-    assert failed.poll().attrs["filter"] == {"status": ["failed"]}
+    assert failed.poll().attrs["filter"] == {"status": "failed"}
+
+
+def test_workflows_are_picked_as_in_a_frame(store: Any) -> None:
+    given: dict[str, Any] = {
+        "workflow": iter(["order"]),
+        "prefix": "order-",
+        "where": "input.n > 3",
+        "longer_than": timedelta(0),
+    }
+    watching = inb.watch(store, fields=["input.n"], **given)
+    for number in range(3, 6):
+        store.save(state(f"order-{number}", input={"n": number}))
+        store.save(state(f"other-{number}", input={"n": number}))
+    made = next(watching)
+    assert made["workflow_id"].tolist() == ["order-4", "order-5"]
+    assert made["input.n"].tolist() == [4, 5]
+    assert made.attrs["filter"] == {
+        "workflow": ["order"],
+        "prefix": "order-",
+        "where": "input.n > 3",
+        "longer_than": 0.0,
+    }
+    store.save(state("order-4", input={"n": 6}))
+    assert next(watching)["input.n"].tolist() == [6]
+
+
+def test_a_watch_goes_on_from_a_frame_of_the_store(store: Any) -> None:
+    empty = inb.frame(store)
+    store.save(state("a"))
+    made = inb.frame(store)
+    store.save(state("b"))
+    assert rows(next(inb.watch(store, since=made))) == [(2, "b", False)]
+    assert rows(next(inb.watch(store, since=empty))) == [(1, "a", False), (2, "b", False)]
+
+
+def test_one_that_cannot_be_read_is_a_row_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "states.db"
+    with SqliteStore(path) as store:
+        watching = inb.watch(store)
+        for name in ("a", "b", "c"):
+            store.save(state(name))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("INSERT OR REPLACE INTO documents VALUES (2, 'broken', NULL)")
+        with pytest.warns(UserWarning, match="1 workflow"):
+            made = next(watching)
+        assert rows(made) == [(1, "a", False), (2, "b", False), (3, "c", False)]
+        assert made["error_reading"].isna().tolist() == [True, False, True]
+        assert {*made.attrs["unreadable"]} == {"b"}
 
 
 def test_a_name_is_asked_for_of_what_is_there_only(store: Any) -> None:
@@ -345,10 +394,11 @@ def test_a_store_that_lists_but_numbers_nothing_is_read_again(tmp_path: Path) ->
         ({"since": -1}, ValueError, "since must be the number of a change"),
         ({"since": True}, ValueError, "since must be the number of a change"),
         ({"since": "2h"}, ValueError, "since must be the number of a change"),
-        ({"since": pd.DataFrame()}, ValueError, "a frame of an earlier watch"),
+        ({"since": pd.DataFrame()}, ValueError, "a frame of a store or of an earlier watch"),
+        ({"where": "input.n >"}, ValueError, "where: expected"),
         ({"every": 0}, ValueError, "every must be"),
-        ({"status": 7}, TypeError, "status is a word such as 'failed' or several, got int"),
-        ({"status": [7]}, TypeError, "status is a word such as 'failed' or several, got int"),
+        ({"status": 7}, TypeError, "status"),
+        ({"status": [7]}, TypeError, "status"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(
@@ -373,5 +423,5 @@ def test_the_repr_names_the_store_without_its_key(tmp_path: Path) -> None:
             watching = inb.watch(store, status="failed")
             store.save(state("a", "failed"))
             shown = f"{watching!r} {next(watching).attrs}"
-    assert repr(watching) == f"<Watch of {store!r}, status=['failed']>"
+    assert repr(watching) == f"<Watch of {store!r}, status='failed'>"
     assert "planted-key" not in shown

@@ -20,8 +20,16 @@ TOTAL = len(WRITERS) * CHANGES
 KINDS = ("http", "async", "file")
 # Of all changes, after how many what is killed: the server, or the n-th reader.
 KILLS: dict[int, int | None] = {
-    **{1_000: None, 3_000: 0, 5_000: None, 7_000: 1, 9_000: None},
-    **{11_000: 2, 13_000: None, 14_500: 0, 16_000: 1, 18_000: None},
+    1_000: None,
+    3_000: 0,
+    5_000: None,
+    7_000: 1,
+    9_000: None,
+    11_000: 2,
+    13_000: None,
+    14_500: 0,
+    16_000: 1,
+    18_000: None,
 }
 LONG = 120.0
 

@@ -92,6 +92,21 @@ def microseconds(times: Iterable[datetime | None]) -> Microseconds:
     return np.array(counts, dtype=np.int64)
 
 
+def counted(given: Sequence[int | None]) -> Microseconds:
+    """Return microseconds as an array; a missing one is `NOT_SET`."""
+    return np.array([NOT_SET if us is None else us for us in given], dtype=np.int64)
+
+
+def without(given: Microseconds, unset: int) -> Microseconds:
+    """Turn a count that stands for nothing into `NOT_SET`."""
+    return np.where(given == unset, NOT_SET, given)
+
+
+def either(chosen: npt.NDArray[np.bool_], us: int, others: Microseconds) -> Microseconds:
+    """Return one count where chosen, the others elsewhere."""
+    return np.where(chosen, us, others)
+
+
 # The first and the last moment of another zone lie outside Python's years in UTC, where a
 # single value of a column could not even be shown.
 _FIRST, _LAST = microseconds(end.replace(tzinfo=UTC) for end in (datetime.min, datetime.max))

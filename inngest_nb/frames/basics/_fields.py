@@ -34,7 +34,7 @@ def field_column(name: str, raws: Sequence[Raw]) -> pd.Series[Any]:
 
 
 def _array(raws: Sequence[Raw]) -> Any:
-    whole = b"[%s]" % b",".join([raw or b"null" for raw in raws])
+    whole = b"[%s]" % b",".join([bytes(raw) if raw else b"null" for raw in raws])
     values = _read(_values_of, whole)
     if values is None or len(values) != len(raws):  # one is no JSON, or no number for msgspec
         values = [value_of(raw or MISSING) for raw in raws]

@@ -62,7 +62,7 @@ def caption(rows: pd.DataFrame, kind: columns.Kind) -> str:
     if attrs.get("listed") is False:
         said += "; only what this client saved or refreshed"
     if unreadable := attrs.get("unreadable"):
-        said += f"; {words.left_out_text(unreadable)}"
+        said += f"; {words.unreadable_text(unreadable)}"
     return said
 
 

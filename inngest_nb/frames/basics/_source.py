@@ -1,68 +1,188 @@
-"""Where a frame's states come from: a store, states, or a single state."""
+"""Where the rows of a frame come from: a store that is searched, states, or a single state."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, NoReturn, TypedDict
 
-from inngest_nb.errors import ListingUnsupportedError
+from inngest_nb import wire
+from inngest_nb.errors import ListingUnsupportedError, StoreDecodeError
 from inngest_nb.frames.basics._given import state_in
 from inngest_nb.history import OPEN
-from inngest_nb.query import whole_number
+from inngest_nb.progress import progress
+from inngest_nb.query import By, Path, Search, When, Where
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store import WorkflowStore, unreadable_in
-from inngest_nb.words import short, store_name
+from inngest_nb.store import (
+    Found,
+    Head,
+    SearchableStore,
+    WorkflowStore,
+    digest_of_state,
+    fields_of,
+    matching,
+    ordered,
+    state_of,
+    unreadable_in,
+)
+from inngest_nb.words import short, store_name, unreadable_text
 
 Source = WorkflowStore | WorkflowState | Iterable[WorkflowState]
 
-_KNOWN = (*WorkflowStatus, *OPEN)
-_SEARCHED = 1_000  # workflows in which statuses are looked up for the warning about a misspelt one
+_KNOWN = {*WorkflowStatus, *OPEN}
+
+
+class Asked(TypedDict, total=False):
+    """What a frame can be asked for beside a status and a limit; see `frame`."""
+
+    workflow: str | Iterable[str] | None
+    since: When | None
+    until: When | None
+    by: By
+    prefix: str | None
+    text: str | None
+    error: str | None
+    longer_than: timedelta | str | float | None
+    where: str | Where | None
+    sort: str | None
 
 
 class Taken(NamedTuple):
-    """States, when they were read, and what a frame's `attrs` say of them."""
+    """What a source has of what was asked for, when it was read, and what `attrs` say of it.
 
-    states: list[WorkflowState]
+    `states` are those of plain states, by the numbers of their heads.
+    """
+
+    found: Found
     fetched_at: datetime
     attrs: dict[str, Any]
+    store: SearchableStore | None
+    states: Sequence[WorkflowState]
+
+    def whole(self) -> Iterator[tuple[Head, WorkflowState | None]]:
+        """Yield each head with its state, in order; None for a state that cannot be read.
+
+        A store sends them in parts. What has changed since the search has the head of now, and
+        what is gone is left out.
+        """
+        heads = self.found.heads
+        if self.store is None:
+            for head in heads:
+                yield head, None if head.flaw else self.states[head.number]
+            return
+        by_id = {head.workflow_id: head for head in heads}
+        with progress("Reading workflows", "workflows", total=len(heads)) as advance:
+            for row in self.store.documents([*by_id]):
+                advance(1)
+                head = by_id[row.workflow_id]
+                try:
+                    state = state_of(row)
+                except StoreDecodeError as error:
+                    yield head._replace(flaw=str(error.__cause__ or error)), None
+                else:
+                    same = head.etag == state.etag and not head.flaw
+                    yield head if same else Head.of(state, head.number), state
 
 
-def take(source: Source, status: WorkflowStatus | str | None, limit: int) -> Taken:
-    """Read the states of a source, those of one status if given, at most `limit` (0: all).
+def take(
+    source: Source,
+    status: WorkflowStatus | str | Iterable[str] | None,
+    limit: int,
+    asked: Mapping[str, Any],
+    paths: Sequence[Path] = (),
+) -> Taken:
+    """Search a source, which for a store happens where its workflows are.
 
     The `attrs` hold only what JSON can write, for formats that keep them as JSON.
     """
-    if status is not None and not isinstance(status, str):
-        raise TypeError(f"status is a word such as 'failed', got {type(status).__name__}")
-    limit = whole_number(limit)
-    from_store = is_store(source)
-    # One more than asked for tells whether there are more.
-    wanted = limit + 1 if limit else 0
-    listing, listed = read(source, status, wanted) if from_store else (source, True)
-    given = _states(listing)
     fetched_at = datetime.now(UTC)
-    found = [state for state in given if status in (None, state.status)]
-    states = found[:limit] if limit else found
+    search = Search.of(now=fetched_at, status=status, limit=limit, **asked)
+    from_store = is_store(source)
+    store = source if from_store and isinstance(source, SearchableStore) else None
+    states: Sequence[WorkflowState] = ()
+    found, listed = None, True
+    if store is not None:
+        try:
+            found = store.find(search, paths)
+        except ListingUnsupportedError:
+            store = None
+    if found is None:
+        listing, listed = read(source, search) if from_store else (source, True)
+        states = _states(listing)
+        found = search_states(states, unreadable_in(listing), search, paths)
     if not listed:
         _warn(
             f"{store_name(source)} cannot list what its server keeps: the frame has only what "
             "this client saved or refreshed"
         )
-    if status is not None and not found and status not in _KNOWN:
-        there = _states(read(source, None, _SEARCHED)[0]) if from_store else given
-        _warn(_misspelt(status, there))
+    if misspelt := _misspelt(states if store is None else store, search, found):
+        _warn(misspelt)
+    unreadable = {head.workflow_id: head.flaw for head in found.heads if head.flaw}
+    if unreadable:
+        _warn(unreadable_text(unreadable))
     attrs = {
         "source": store_name(source) if from_store else None,
         "fetched_at": fetched_at.isoformat(),
-        "filter": {"status": status and str(status), "limit": limit} if from_store else None,
-        "truncated": from_store and len(states) < len(found),
+        "filter": _filter(search, status, asked) if from_store else None,
+        "truncated": from_store and len(found.heads) < found.total,
+        "total": found.total,
         "listed": listed,
-        "unreadable": dict(unreadable_in(listing)),
+        "unreadable": unreadable,
+        "last_change": None if store is None else found.change,
     }
-    return Taken(states, fetched_at, attrs)
+    return Taken(found, fetched_at, attrs, store, states)
+
+
+def search_states(
+    states: Sequence[WorkflowState],
+    unreadable: Mapping[str, str],
+    search: Search,
+    paths: Sequence[Path],
+) -> Found:
+    """Search states that are at hand; without a sort they stay in their order."""
+    behind = _BehindStates(states)
+    heads = [Head.of(state, place) for place, state in enumerate(states)]
+    heads += [Head(0, key, flaw=why) for key, why in unreadable.items()]
+    matched = ordered(matching(heads, search, behind), search)
+    cut = matched[: search.limit] if search.limit else matched
+    return Found(cut, len(matched), fields_of(cut, behind, paths) if paths else ())
+
+
+class _BehindStates:
+    """Reads what is behind the heads of states, which are numbered by their places."""
+
+    def __init__(self, states: Sequence[WorkflowState]) -> None:
+        self._states = states
+
+    def documents(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the document of each head."""
+        return (b"" if head.flaw else wire.encode(self._states[head.number]) for head in heads)
+
+    def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the activities of each head."""
+        return (
+            b"[]" if head.flaw else digest_of_state(self._states[head.number]).activities
+            for head in heads
+        )
+
+
+def _filter(search: Search, status: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what was asked for: the status as given, times as they were meant."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    said = {name: getattr(search, name) for name in given if hasattr(search, name)}
+    for name in ("since", "until"):
+        us = getattr(search, f"{name}_us")
+        if us is not None:
+            said[name] = wire.time_of(us).isoformat()
+    if search.longer_than_us is not None:
+        said["longer_than"] = search.longer_than_us / 1_000_000
+    words = search.status[0] if isinstance(status, str) else list(search.status)
+    plain = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
+    }
+    return {"status": words if status is not None else None, "limit": search.limit} | plain
 
 
 def is_store(source: Any) -> bool:
@@ -72,22 +192,38 @@ def is_store(source: Any) -> bool:
     return all(callable(getattr(source, verb, None)) for verb in ("save", "load", "list"))
 
 
-def read(store: Any, status: str | None, limit: int) -> tuple[Any, bool]:
+def read(store: Any, search: Search) -> tuple[Any, bool]:
     """Read what the store has, and tell whether that is all that its server keeps."""
-    listed = True
+    status = search.status[0] if len(search.status) == 1 else None
+    # One more than asked for tells whether there are more.
+    limit = search.limit + 1 if search.limit and _is_simple(search) else 0
     if hasattr(store, "fetch"):
         try:
-            return store.fetch(status=status, limit=limit), listed
-        except ListingUnsupportedError:
-            listed = False  # its client still knows what it saved
-    return store.list(status=status, limit=limit), listed
+            return store.fetch(status=status, limit=limit), True
+        except ListingUnsupportedError:  # its client still knows what it saved
+            return store.list(status=status, limit=limit), False
+    return store.list(status=status, limit=limit), True
 
 
-def _misspelt(status: str, states: Iterable[WorkflowState]) -> str:
-    """Name the statuses that are there instead of the one that was asked for."""
-    there = sorted({short(str(state.status), 40) for state in states if state.status})
+def _is_simple(search: Search) -> bool:
+    """Tell whether nothing is asked for beside one status and a limit."""
+    others = Search(now_us=search.now_us, status=search.status, limit=search.limit)
+    return search == others and len(search.status) < 2
+
+
+def _misspelt(source: Any, search: Search, found: Found) -> str:
+    """Say which statuses nothing has and nobody knows, and which are there; "" if none."""
+    unknown = [word for word in search.status if word not in _KNOWN]
+    if not unknown or found.heads:
+        return ""
+    if is_store(source):
+        heads = source.find(Search(now_us=search.now_us)).heads
+    else:
+        heads = [Head.of(state) for state in source]
+    there = sorted({short(head.status, 40) for head in heads if head.status})
     known = f"there are {', '.join(there)}" if there else "no workflow has a status"
-    return f"no workflow has the status {short(status, 40)!r}; {known}"
+    listed = " or ".join(repr(short(word, 40)) for word in unknown)
+    return f"no workflow has the status {listed}; {known}"
 
 
 def _warn(text: str) -> None:

@@ -81,7 +81,7 @@ class MemoryTable:
     def find(self, search: Search, paths: Sequence[Path] = ()) -> Found:
         """Search the workflows by their heads, and look up paths in their payloads."""
         with self._lock:
-            return self._heads.find(search, paths)
+            return self._heads.find(search, paths)._replace(change=self._feed.kept().last)
 
     def find_in(self, part: Slice, search: Search, paths: Sequence[Path] = ()) -> FoundHere:
         """Search a part of the workflows."""

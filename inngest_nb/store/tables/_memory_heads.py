@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 from inngest_nb.query import Path, Search
-from inngest_nb.store.heads import Head, head_of
+from inngest_nb.store.heads import Head, digest_of
 from inngest_nb.store.rows import Row
-from inngest_nb.store.searching import Found, FoundHere, Slice, fields_of, matching, search_heads
+from inngest_nb.store.searching import (
+    BehindRows,
+    Found,
+    FoundHere,
+    Slice,
+    fields_of,
+    matching,
+    search_heads,
+)
 
 
 class MemoryHeads:
@@ -20,28 +28,26 @@ class MemoryHeads:
     def __init__(self, rows: Mapping[str, Row], whole: Callable[[Row], Row]) -> None:
         self._rows = rows
         self._whole = whole
+        self._behind = BehindRows(lambda workflow_id: whole(rows[workflow_id]))
         self._known: dict[str, Head] = {}
 
     def find(self, search: Search, paths: Sequence[Path]) -> Found:
         """Search all workflows."""
         heads = [self._head(row) for row in self._rows.values()]
         self._known = {head.workflow_id: head for head in heads}
-        return search_heads(heads, search, self._documents, paths)
+        return search_heads(heads, search, self._behind, paths)
 
     def find_in(self, part: Slice, search: Search, paths: Sequence[Path]) -> FoundHere:
         """Search the workflows of a slice."""
         later = (row for row in self._rows.values() if row.number > part.after)
         some = list(islice(later, part.size))  # rows are in the order of their numbers
-        found = matching(map(self._head, some), search, self._documents)
-        fields = fields_of(found, self._documents, paths) if paths else ()
+        found = matching(map(self._head, some), search, self._behind)
+        fields = fields_of(found, self._behind, paths) if paths else ()
         following = some[-1].number if len(some) == part.size else 0
         return FoundHere(Found(found, len(found), fields), following)
 
     def _head(self, row: Row) -> Head:
         head = self._known.get(row.workflow_id)
         if head is None or (head.etag, head.number) != (row.etag, row.number):
-            head = self._known[row.workflow_id] = head_of(self._whole(row))
+            head = self._known[row.workflow_id] = digest_of(self._whole(row)).head
         return head
-
-    def _documents(self, heads: Iterable[Head]) -> Iterator[bytes]:
-        return (self._whole(self._rows[head.workflow_id]).document for head in heads)

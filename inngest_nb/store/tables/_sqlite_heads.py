@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from inngest_nb.query import Path, Search
-from inngest_nb.store.heads import Head, head_of
+from inngest_nb.store.heads import Digest, Head, digest_of
 from inngest_nb.store.rows import Row, within
 from inngest_nb.store.searching import Found, FoundHere, Slice, cut, fields_of, matching
 from inngest_nb.store.tables._sqlite_rows import read_rows
@@ -29,7 +28,8 @@ UNION ALL SELECT h.number, ?1 FROM heads h WHERE h.number NOT IN (SELECT number 
 _COLUMNS = ", ".join(Head._fields)
 _MARKS = ", ".join("?" for _ in Head._fields)
 _KEEP = f"INSERT OR REPLACE INTO heads ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
-_DROP = "DELETE FROM heads WHERE number = ?"
+_KEEP_ACTIVITIES = "INSERT OR REPLACE INTO activities (number, body) VALUES (?, ?)"
+_DROPS = ("DELETE FROM heads WHERE number = ?", "DELETE FROM activities WHERE number = ?")
 # The columns that a file compares as a search does.
 _TIMES = {"updated": "updated_us", "created": "began_us", "ended": "ended_us"}
 _AT_ONCE = 500
@@ -38,12 +38,12 @@ _LARGEST = 2**63 - 1
 
 
 class Indexed(NamedTuple):
-    """Heads to keep in the file, unless somebody else has kept any since its changes up to `since`.
+    """Digests to keep in the file, unless others have kept some since its changes up to `since`.
 
     `gone` are numbers whose heads are dropped. Then all changes up to `upto` are in the heads.
     """
 
-    heads: Sequence[Head]
+    digests: Sequence[Digest]
     gone: Sequence[int]
     since: int
     upto: int
@@ -53,8 +53,11 @@ def keep(database: sqlite3.Connection, work: Indexed) -> None:
     """Keep heads; they would be too old where another process has kept newer ones meanwhile."""
     (indexed, _) = database.execute(_INDEXED).fetchone()
     if indexed == work.since:
-        database.executemany(_DROP, [(number,) for number in work.gone])
-        database.executemany(_KEEP, work.heads)
+        for drop in _DROPS:
+            database.executemany(drop, [(number,) for number in work.gone])
+        database.executemany(_KEEP, (digest.head for digest in work.digests))
+        bodies = ((digest.head.number, digest.activities) for digest in work.digests)
+        database.executemany(_KEEP_ACTIVITIES, bodies)
         database.execute("UPDATE about SET indexed = ?", (work.upto,))
 
 
@@ -69,9 +72,9 @@ def next_heads(database: sqlite3.Connection, at_least: int) -> Indexed | None:
         return None
     some = [number for number, _ in numbers[:_AT_ONCE]]
     upto = last if len(some) == len(numbers) else numbers[_AT_ONCE - 1][1]
-    heads = list(_made(database, some))
-    known = {head.number for head in heads}
-    return Indexed(heads, [number for number in some if number not in known], indexed, upto)
+    digests = list(_made(database, some))
+    known = {digest.head.number for digest in digests}
+    return Indexed(digests, [number for number in some if number not in known], indexed, upto)
 
 
 def _changed(database: sqlite3.Connection, indexed: int) -> str:
@@ -80,28 +83,28 @@ def _changed(database: sqlite3.Connection, indexed: int) -> str:
     return _DIFFERING if first is not None and first > indexed + 1 else _CHANGED
 
 
-def _made(database: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Head]:
-    """Make the heads of workflows from their documents."""
+def _made(database: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Digest]:
+    """Make the digests of workflows from their documents."""
     for start in range(0, len(numbers), _AT_ONCE):
         some = numbers[start : start + _AT_ONCE]
         for row in read_rows(database, f"WHERE w.number IN ({_marks(some)})", some):
-            yield head_of(row)
+            yield digest_of(row)
 
 
 def find_heads(database: sqlite3.Connection, search: Search, paths: Sequence[Path]) -> Found:
     """Search all heads: those that are kept, and those that only documents tell by now."""
-    documents = partial(_documents, database)
-    asked, given, fresh, last = _asked(database, search)
+    asked, given, digests, last = _asked(database, search)
+    fresh, behind = [digest.head for digest in digests], _BehindFile(database, digests)
     if not (search.limit and _is_exact(search)):
         kept = map(Head._make, database.execute(f"SELECT {_COLUMNS} {asked}", given))
-        found = matching(chain(kept, fresh), search, documents)
-        return cut(found, search, documents, paths)._replace(change=last)
+        found = matching(chain(kept, fresh), search, behind)
+        return cut(found, search, behind, paths)._replace(change=last)
     # Their index has the order of listings, so only as many are read as are wanted.
     newest = f"SELECT {_COLUMNS} {asked} ORDER BY updated_us DESC, workflow_id LIMIT {search.limit}"
     first = list(map(Head._make, database.execute(newest, given)))
     (count,) = database.execute(f"SELECT count(*) {asked}", given).fetchone()
-    other = matching(fresh, search, documents)
-    found_first = cut([*first, *other], search, documents, paths)
+    other = matching(fresh, search, behind)
+    found_first = cut([*first, *other], search, behind, paths)
     return found_first._replace(total=count + len(other), change=last)
 
 
@@ -109,25 +112,25 @@ def find_in_slice(
     database: sqlite3.Connection, part: Slice, search: Search, paths: Sequence[Path]
 ) -> FoundHere:
     """Search the workflows of a slice."""
-    documents = partial(_documents, database)
-    asked, given, fresh, last = _asked(database, search)
+    asked, given, digests, last = _asked(database, search)
+    fresh, behind = [digest.head for digest in digests], _BehindFile(database, digests)
     some = f"SELECT {_COLUMNS} {asked} AND number > ? ORDER BY number LIMIT ?"
     kept = list(map(Head._make, database.execute(some, (*given, part.after, part.size))))
     following = kept[-1].number if len(kept) == part.size else 0
     upto = following or _LARGEST
     kept += [head for head in fresh if part.after < head.number <= upto]
-    found = matching(kept, search, documents)
-    fields = fields_of(found, documents, paths) if paths else ()
+    found = matching(kept, search, behind)
+    fields = fields_of(found, behind, paths) if paths else ()
     return FoundHere(Found(found, len(found), fields, last), following)
 
 
 def _asked(
     database: sqlite3.Connection, search: Search
-) -> tuple[str, tuple[object, ...], Sequence[Head], int]:
-    """Write a search in SQL, with its values; heads that are not kept yet; the last change."""
+) -> tuple[str, tuple[object, ...], Sequence[Digest], int]:
+    """Write a search in SQL, with its values; digests that are not kept yet; the last change."""
     indexed, last = database.execute(_INDEXED).fetchone()
     where, values = _conditions(search)
-    fresh: Sequence[Head] = ()
+    fresh: Sequence[Digest] = ()
     if last > indexed:
         changed = _changed(database, indexed)
         numbers = [number for number, _ in database.execute(changed, (indexed,))]
@@ -165,13 +168,32 @@ def _conditions(search: Search) -> tuple[str, list[object]]:
     return " ".join(where), values
 
 
-def _documents(database: sqlite3.Connection, heads: Sequence[Head]) -> Iterator[bytes]:
-    """Read the documents of heads, in their order."""
+class _BehindFile:
+    """Reads what is behind heads of a file; some `fresh` digests are not kept in it."""
+
+    def __init__(self, database: sqlite3.Connection, fresh: Sequence[Digest]) -> None:
+        self._database = database
+        self._fresh = {digest.head.number: digest.activities for digest in fresh}
+
+    def documents(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the document of each head, b"" for one that cannot be read."""
+        for some in _parts(heads):
+            rows = read_rows(self._database, f"WHERE w.number IN ({_marks(some)})", some)
+            found = {row.number: row.document for row in rows}
+            yield from (found.get(number, b"") for number in some)
+
+    def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
+        """Return the activities of each head."""
+        for some in _parts(heads):
+            query = f"SELECT number, body FROM activities WHERE number IN ({_marks(some)})"  # noqa: S608
+            found = dict(self._database.execute(query, some)) | self._fresh
+            yield from (found.get(number, b"[]") for number in some)
+
+
+def _parts(heads: Sequence[Head]) -> Iterator[list[int]]:
+    """Yield the numbers of heads, some at once."""
     for start in range(0, len(heads), _AT_ONCE):
-        some = [head.number for head in heads[start : start + _AT_ONCE]]
-        rows = read_rows(database, f"WHERE w.number IN ({_marks(some)})", some)
-        found = {row.number: row.document for row in rows}
-        yield from (found.get(number, b"") for number in some)
+        yield [head.number for head in heads[start : start + _AT_ONCE]]
 
 
 def read_documents(database: sqlite3.Connection, ids: Sequence[str], max_bytes: int) -> list[Row]:

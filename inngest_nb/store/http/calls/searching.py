@@ -103,8 +103,7 @@ def _page(base: str, question: Question) -> Operation[Columns]:
         "search", "POST", base + SEARCH_PATH, _encode(question), wait=_PATIENCE, bulk=True
     )
     response = yield from _exchange(request)
-    with naming(request):
-        return _decoded(response)
+    return _decoded(response, request)
 
 
 def _exchange(request: Request) -> Operation[Response]:
@@ -116,14 +115,16 @@ def _exchange(request: Request) -> Operation[Response]:
         raise
 
 
-def _decoded(response: Response) -> Columns:
+def _decoded(response: Response, request: Request) -> Columns:
+    """Read a page; anything else means that the server has no search like ours."""
     try:
         page = wire.flat(_page_of, response.body)
-        if set(page.heads) >= set(Head._fields) and len({*map(len, page.heads.values())}) == 1:
-            return page
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise StoreDecodeError(f"the response is not a page of heads: {error}") from error
-    raise StoreDecodeError("the response is a page of heads of another version")
+        raise cannot_list(request) from error
+    lengths = {len(page.heads.get(name, ())) for name in Head._fields}
+    if len(lengths) > 1 or not set(Head._fields) <= page.heads.keys():
+        raise cannot_list(request)
+    return page
 
 
 def _found(page: Columns) -> Found:

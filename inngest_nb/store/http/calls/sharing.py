@@ -174,7 +174,6 @@ def changes(
         told = _told((yield from exchange(request)), request, documents=documents)
         if told.is_news:
             break
-        feed = told.feed
     return told
 
 
