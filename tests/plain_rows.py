@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,11 @@ class NoPayloads(PlainRow):
 
     def payload(self, name: str) -> bytes:
         raise AssertionError(f"{name} was read")
+
+
+def pickled(value: Any) -> Any:
+    """Return what comes back from a pickle."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301
 
 
 def _json(value: Any) -> bytes:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from inngest_nb.query._conditions import Column, Literal, Operand
 from inngest_nb.query._paths import Path
-from inngest_nb.query._times import check_time, duration_in, time_in
+from inngest_nb.query._times import check_time, duration_in, span_of, time_in
 from inngest_nb.wire import time_of
 
 TEXT: Final = "text"
@@ -74,45 +73,37 @@ def mismatch(sign: str, left: Operand, right: Operand) -> str:
             return f"{one} is compared with {_LIKE[kind]}, not with a payload"
         if isinstance(other, Literal):
             return _wrong_value(one, kind, other)
-    if sign == "contains" and isinstance(right, Column) and COLUMNS[right.name] in (TIME, DURATION):
-        return f"a payload never contains a {COLUMNS[right.name]}"
     return ""
 
 
 def _wrong_value(column: Column, kind: str, literal: Literal) -> str:
-    value = literal.value
-    try:
-        if kind == TIME and isinstance(value, str):
-            if duration_in(value) is not None:
-                return (
-                    f"{column} is compared with {_LIKE[TIME]}; for so long ago there are since= "
-                    "and until="
-                )
-            check_time(value, column.name, time_of(0))
-            return ""
-    except ValueError:
-        read = isinstance(value, str) and time_in(value) is not None
-        zone = "; add a time zone, for example +00:00" if read else ""
-        return f"{column} is compared with {_LIKE[TIME]}{zone}"
-    fits = {
-        TEXT: isinstance(value, str),
-        NUMBER: isinstance(value, int | float) and not isinstance(value, bool),
-        TIME: False,
-        DURATION: isinstance(typed(literal, DURATION), timedelta),
-    }
-    return "" if fits[kind] else f"{column} is compared with {_LIKE[kind]}"
+    value, want = literal.value, f"{column} is compared with {_LIKE[kind]}"
+    if kind == TEXT:
+        return "" if isinstance(value, str) else want
+    if kind == NUMBER:
+        return "" if not isinstance(value, bool | str) else want
+    if typed(literal, kind) is not None:
+        return ""
+    if kind == TIME and isinstance(value, str):
+        if duration_in(value) is not None:
+            return f"{want}; for so long ago there are since= and until="
+        if time_in(value) is not None:
+            return f"{want}; add a time zone, for example +00:00"
+    return want
 
 
 def typed(literal: Literal, kind: str) -> Any:
-    """Return the value of a literal beside a column of a kind: a datetime, a timedelta, itself."""
+    """Return the value of a literal beside a column of a kind: a datetime, a timedelta, itself.
+
+    None if it is no time or no duration.
+    """
     value = literal.value
-    if kind == TIME and isinstance(value, str):
-        return check_time(value, "a time", time_of(0))
-    if kind == DURATION and isinstance(value, str):
-        return duration_in(value)
-    if kind == DURATION and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return timedelta(seconds=value)
-        except OverflowError:
-            return None
+    try:
+        if kind == DURATION:
+            return span_of(value, kind)
+        if kind == TIME:
+            is_time = isinstance(value, str) and duration_in(value) is None
+            return check_time(str(value), kind, time_of(0)) if is_time else None
+    except ValueError:
+        return None
     return value

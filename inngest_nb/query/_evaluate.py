@@ -158,7 +158,8 @@ def _relation(sign: str) -> Relation:
             return type(other) in _NUMBERS and order(one, other)
         if kind is bool or kind is list or kind is dict:
             return False
-        return isinstance(other, kind) and order(one, other)
+        alike = isinstance(other, kind) or isinstance(one, type(other))  # either may be a subclass
+        return alike and order(one, other)
 
     return ordered
 

@@ -14,7 +14,6 @@ from inngest_nb.query._payloads import MISSING, Missing, finder
 from inngest_nb.query._reading import (
     Unclear,
     check_size,
-    is_unicode,
     quoted,
     read_quoted,
     refuse,
@@ -26,7 +25,7 @@ PAYLOADS: Final = ("input", "result")
 MOST_STEPS = 100
 NAME = re.compile(r"[^\W\d]\w*")
 _KEY = re.compile(r"[\w$@-]+")
-_INDEX = re.compile(r"-?\d{1,9}(?=\s*\])")
+_INDEX = re.compile(r"-?\d{1,9}(?!\d)")
 _SPACE = re.compile(r"\s*")
 
 Step = str | int | EllipsisType
@@ -90,7 +89,7 @@ def _written(step: Step) -> str:
         return "[]"
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _KEY.fullmatch(step) and step.isprintable() else f"[{quoted(step)}]"
+    return f".{step}" if _KEY.fullmatch(step) else f"[{quoted(step)}]"
 
 
 def read_path(text: str, at: int, roots: Collection[str] = PAYLOADS) -> tuple[Path, int]:
@@ -118,7 +117,7 @@ def read_steps(text: str, at: int) -> tuple[tuple[Step, ...], int]:
 
 
 def _key(text: str, at: int) -> tuple[str, int]:
-    if (found := _KEY.match(text, at)) and is_unicode(found[0]):
+    if found := _KEY.match(text, at):
         return found[0], found.end()
     if text.startswith(('"', "'"), at):
         raise Unclear('a quoted key stands in brackets, as in input["a key"], without a dot', at)
@@ -139,11 +138,10 @@ def _bracket(text: str, opened: int) -> tuple[Step, int]:
     else:
         raise Unclear("expected the number of an element, a key in quotes or ] after '['", at)
     at = _after_space(text, at)
-    if not text.startswith("]", at):
-        raise Unclear(
-            "this [ is never closed" if at == len(text) else "expected ']'",
-            opened if at == len(text) else at,
-        )
+    if at == len(text):
+        raise Unclear("this [ is never closed", opened)
+    if text[at] != "]":
+        raise Unclear("expected ']'", at)
     return step, at + 1
 
 

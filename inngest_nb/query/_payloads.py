@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import Enum
 from types import EllipsisType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import msgspec
 from msgspec import Raw
@@ -22,7 +22,7 @@ class _Nothing(Enum):
     def __repr__(self) -> str:
         return "MISSING"
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
 
@@ -39,13 +39,9 @@ _value_of = msgspec.json.Decoder().decode
 
 def finder(steps: Sequence[str | int | EllipsisType]) -> Find:
     """Return a function that finds the raw JSON at the end of these steps."""
-    steps = tuple(steps)
-    keys = tuple(step for step in steps if isinstance(step, str))
 
     def find(payload: bytes) -> bytes | Missing:
         try:
-            if len(keys) == len(steps):
-                return _at_keys(payload, keys)
             return _at(payload, steps)
         except msgspec.ValidationError:
             return MISSING  # there is no object or no list on the way
@@ -53,18 +49,6 @@ def finder(steps: Sequence[str | int | EllipsisType]) -> Find:
             return _slowly(payload, steps)
 
     return find
-
-
-def _at_keys(payload: bytes | Raw, keys: Sequence[str]) -> bytes | Missing:
-    """Follow keys; most paths have nothing else."""
-    if not payload:
-        return MISSING
-    for key in keys:
-        found = _entries_of(payload).get(key)
-        if found is None:
-            return MISSING
-        payload = found
-    return bytes(payload)
 
 
 def _at(payload: bytes | Raw, steps: Sequence[str | int | EllipsisType]) -> bytes | Missing:
@@ -107,11 +91,8 @@ def _slowly(payload: bytes, steps: Sequence[str | int | EllipsisType]) -> bytes 
         return wire.flat(_at, payload, steps)
     except msgspec.ValidationError:
         return MISSING
-    except RecursionError as error:
-        problem = f"it is nested deeper than {wire.MAX_DEPTH} levels"
-        raise StoreDecodeError(f"invalid payload: {problem}", place="$") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StoreDecodeError(f"invalid payload: {error}", place="$") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        _refuse(error)
 
 
 def value_of(raw: bytes | Missing) -> Any:
@@ -129,15 +110,18 @@ def value_of(raw: bytes | Missing) -> Any:
     try:
         value = wire.flat(_with_any_number, str(raw, "utf-8"))
         wire.flat(_text_of, value).encode()  # refuses surrogates
-    except RecursionError as error:
-        problem = f"it is nested deeper than {wire.MAX_DEPTH} levels"
-        raise StoreDecodeError(f"invalid payload: {problem}", place="$") from error
-    except UnicodeError as error:
-        problem = "it contains invalid UTF-8 or an unpaired surrogate"
-        raise StoreDecodeError(f"invalid payload: {problem}", place="$") from error
-    except ValueError as error:
-        raise StoreDecodeError(f"invalid payload: {error}", place="$") from error
+    except (ValueError, RecursionError) as error:
+        _refuse(error)
     return value
+
+
+def _refuse(error: Exception) -> NoReturn:
+    text = str(error)
+    if isinstance(error, RecursionError):
+        text = f"it is nested deeper than {wire.MAX_DEPTH} levels"
+    elif isinstance(error, UnicodeError):
+        text = "it contains invalid UTF-8 or an unpaired surrogate"
+    raise StoreDecodeError(f"invalid payload: {text}", place="$") from error
 
 
 def _no_number(word: str) -> Any:

@@ -37,11 +37,12 @@ def check_size(text: object, name: str) -> str:
 
 def refuse(name: str, text: str, problem: Unclear) -> NoReturn:
     """Raise a `ValueError` that shows the text of the argument `name` with its place marked."""
-    raise ValueError(
-        "\n".join(
-            filter(None, [f"{name}: {problem.message}", *marked(text, problem.at), problem.more])
-        )
-    ) from None
+    lines = [f"{name}: {problem.message}"]
+    if text.strip():
+        lines += marked(text, problem.at)
+    if problem.more:
+        lines.append(problem.more)
+    raise ValueError("\n".join(lines)) from None
 
 
 def marked(text: str, at: int) -> tuple[str, str]:
@@ -49,9 +50,7 @@ def marked(text: str, at: int) -> tuple[str, str]:
     first = text.rfind("\n", 0, at) + 1
     end = text.find("\n", at)
     before, after = text[first:at], text[at : len(text) if end < 0 else end]
-    # Only the tabs and spaces at both ends of a line go.
-    before = before.lstrip() if after.strip() or before.strip() else ""
-    left = visible(before)
+    left = visible(before.lstrip())
     if len(left) > _WIDTH:
         left = "…" + left[-_WIDTH:]
     right = visible(after.rstrip())

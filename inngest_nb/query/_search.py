@@ -28,6 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _FIRST_US, _LAST_US = (
     wire.microseconds(end.replace(tzinfo=UTC)) for end in (datetime.min, datetime.max)
 )
+_LONGEST_US = timedelta(days=1_000_000) // _MICROSECOND
 _MOST_NAMES = 1_000
 _SEARCHED = ("workflow_id", "run_id", "status", "error", "workflow")
 
@@ -138,8 +139,8 @@ class Search(
         for name in ("now_us", "since_us", "until_us"):
             if (us := getattr(self, name)) is not None and not _FIRST_US <= us <= _LAST_US:
                 raise ValueError(f"{name} must be a time of the years 1 to 9999, got {us}")
-        if self.longer_than_us is not None and not 0 <= self.longer_than_us <= _LAST_US:
-            raise ValueError("longer_than must be from 0 to some thousand years")
+        if self.longer_than_us is not None and not 0 <= self.longer_than_us <= _LONGEST_US:
+            raise ValueError("longer_than must be from 0 s to 1,000,000 days")
         column = self.sort.removeprefix("-")
         if self.sort and column not in COLUMNS:
             close = get_close_matches(column, COLUMNS, 1)
@@ -183,14 +184,23 @@ class Search(
         """Tell whether a workflow is one that is wanted; `sort` and `limit` don't matter."""
         return self.matches_columns(row) and self.matches_payloads(row)
 
+    @property
+    def compares_columns(self) -> bool:
+        """Whether `matches_columns` looks at any column; else all rows match."""
+        return bool(self._column_tests)
+
+    @cached_property
+    def _column_tests(self) -> Sequence[Test]:
+        where = self.condition.split()[0] if self.condition else None
+        return [*self._tests(), *([where.holds] if where else [])]
+
     @cached_property
     def matches_columns(self) -> Test:
         """Tell whether a row matches as far as its columns say.
 
         What fails here, as in `search.matches_columns(row)`, need not be read further.
         """
-        where = self.condition.split()[0] if self.condition else None
-        return _all([*self._tests(), *([where.holds] if where else [])])
+        return _all(self._column_tests)
 
     @cached_property
     def matches_payloads(self) -> Test:

@@ -1,7 +1,7 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
 from inngest_nb.store.changes import Change, Changed
-from inngest_nb.store.heads import NEVER_US, Head, digest_of_state, rows_of_activities
+from inngest_nb.store.heads import NEVER_US, Head, digest_of_state, payloads_in, rows_of_activities
 from inngest_nb.store.http import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
@@ -47,6 +47,7 @@ __all__ = [
     "fields_of",
     "matching",
     "ordered",
+    "payloads_in",
     "rows_of_activities",
     "search_for",
     "state_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
@@ -16,6 +16,8 @@ from inngest_nb.store.rows import Row, state_of
 
 _all_activities = msgspec.json.Decoder(list[list[ActivityRow]]).decode
 _encode = msgspec.json.Encoder().encode
+# Bytes of payloads that are kept twice, so that searches don't read documents for them.
+_LONGEST_PAYLOADS = 4_096
 NEVER_US = wire.microseconds(None)
 
 
@@ -87,10 +89,16 @@ class Head(NamedTuple):
 
 
 class Digest(NamedTuple):
-    """A head, and the JSON of its activities: an array of `ActivityRow`, each an array too."""
+    """A head with what frames and searches often look at beside it.
+
+    `activities` is JSON: an array of `ActivityRow`, each an array too. `input` and `result` are raw
+    JSON, b"" where there is none; None if only the document has them, because they are long.
+    """
 
     head: Head
     activities: bytes = b"[]"
+    input: bytes | None = b""
+    result: bytes | None = b""
 
 
 def rows_of_activities(bodies: Iterable[bytes | None]) -> list[list[ActivityRow]]:
@@ -101,7 +109,10 @@ def rows_of_activities(bodies: Iterable[bytes | None]) -> list[list[ActivityRow]
 def digest_of(row: Row) -> Digest:
     """Make the digest of a stored row; the head of one that cannot be read has a flaw."""
     try:
-        return digest_of_state(state_of(row), row.number)
+        digest = digest_of_state(state_of(row), row.number)
+        payloads = payloads_in(row.document)
+        short = sum(map(len, payloads)) <= _LONGEST_PAYLOADS
+        return Digest(*digest[:2], *(payloads if short else (None, None)))
     except StoreDecodeError as error:
         head = Head(
             row.number,
@@ -115,8 +126,16 @@ def digest_of(row: Row) -> Digest:
         return Digest(head)
 
 
+def payloads_in(document: bytes) -> tuple[bytes, bytes]:
+    """Return the raw JSON of a document's input and result, b"" for what cannot be found."""
+    try:
+        return wire.payloads(document) if document else (b"", b"")
+    except StoreDecodeError:
+        return b"", b""
+
+
 def digest_of_state(state: WorkflowState, number: int = 0) -> Digest:
-    """Make the digest of a state."""
+    """Make the digest of a state, without payloads."""
     found = activities_of(state.history)
     activities = _encode([ActivityRow.of(activity) for activity in found])
     return Digest(Head.of(state, number, found), activities)
@@ -128,16 +147,18 @@ def newest_first(head: Head) -> tuple[int, str]:
 
 
 class HeadRow:
-    """A head as a search looks at it; `payload` gives raw JSON of the document by its name."""
+    """A head as a search looks at it, and the raw JSON of its payloads."""
 
-    __slots__ = ("_now_us", "head", "payload")
+    __slots__ = ("_now_us", "_payloads", "head")
 
-    def __init__(
-        self, head: Head, now_us: int, payload: Callable[[str], bytes] = lambda name: b""
-    ) -> None:
+    def __init__(self, head: Head, now_us: int, payloads: tuple[bytes, bytes] = (b"", b"")) -> None:
         self.head = head
-        self.payload = payload
+        self._payloads = payloads
         self._now_us = now_us
+
+    def payload(self, name: str) -> bytes:
+        """Return the raw JSON of `input` or `result`."""
+        return self._payloads[name == "result"]
 
     def column(self, name: str) -> Any:
         """Return the value of a column, None where it is not set."""

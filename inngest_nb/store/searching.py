@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from itertools import chain
 from typing import NamedTuple, Protocol
 
-from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
-from inngest_nb.query import MISSING, Path, Search
+from inngest_nb.query import MISSING, PAYLOADS, Path, Search
 from inngest_nb.state import WorkflowStatus
-from inngest_nb.store.heads import Head, HeadRow, digest_of, newest_first
+from inngest_nb.store.heads import Head, HeadRow, digest_of, newest_first, payloads_in
 from inngest_nb.store.rows import Row, check_limit, status_text
 
+Payloads = tuple[bytes, bytes]
 Fields = list[bytes | None]  # of each head found, the raw JSON at one path
 # Asks for the activities of each head, as in a `Digest`, instead of something in a payload.
 ACTIVITIES = Path("activities")
@@ -59,8 +58,8 @@ def search_for(status: WorkflowStatus | str | None, limit: int) -> Search:
 class Behind(Protocol):
     """Reads what is behind heads, in their order."""
 
-    def documents(self, heads: Sequence[Head]) -> Iterable[bytes]:
-        """Return the document of each head, b"" for one that cannot be read."""
+    def payloads(self, heads: Sequence[Head]) -> Iterable[Payloads]:
+        """Return the raw JSON of each head's input and result, b"" where there is none."""
 
     def activities(self, heads: Sequence[Head]) -> Iterable[bytes]:
         """Return the activities of each head, as in a `Digest`."""
@@ -72,31 +71,13 @@ class BehindRows:
     def __init__(self, row_of: Callable[[str], Row]) -> None:
         self._row_of = row_of
 
-    def documents(self, heads: Sequence[Head]) -> Iterator[bytes]:
-        """Return the document of each head."""
-        return (self._row_of(head.workflow_id).document for head in heads)
+    def payloads(self, heads: Sequence[Head]) -> Iterator[Payloads]:
+        """Return the payloads of each head."""
+        return (payloads_in(self._row_of(head.workflow_id).document) for head in heads)
 
     def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
         """Return the activities of each head."""
         return (digest_of(self._row_of(head.workflow_id)).activities for head in heads)
-
-
-class Payloads:
-    """The payloads of one document, which are found when one is asked for."""
-
-    def __init__(self, document: bytes) -> None:
-        self._document = document
-
-    def __call__(self, name: str) -> bytes:
-        """Return the raw JSON of `input` or `result`."""
-        return self._found[0] if name == "input" else self._found[1]
-
-    @cached_property
-    def _found(self) -> tuple[bytes, bytes]:
-        try:
-            return wire.payloads(self._document) if self._document else (b"", b"")
-        except StoreDecodeError:
-            return b"", b""
 
 
 def search_heads(
@@ -115,7 +96,10 @@ def search_rows(rows: Iterable[Row], search: Search, paths: Sequence[Path] = ())
 
 def matching(heads: Iterable[Head], search: Search, behind: Behind) -> list[Head]:
     """Take the heads that match, in any order."""
-    found = [head for head in heads if search.matches_columns(HeadRow(head, search.now_us))]
+    if search.compares_columns:
+        matches, now_us = search.matches_columns, search.now_us
+        heads = [head for head in heads if matches(HeadRow(head, now_us))]
+    found = list(heads)
     return _with_payloads(found, search, behind) if search.needs_payloads else found
 
 
@@ -162,8 +146,8 @@ def _with_payloads(heads: Sequence[Head], search: Search, behind: Behind) -> lis
     matches, now_us = search.matches_payloads, search.now_us
     return [
         head
-        for head, document in zip(heads, behind.documents(heads), strict=True)
-        if not head.flaw and document and _holds(matches, HeadRow(head, now_us, Payloads(document)))
+        for head, payloads in zip(heads, behind.payloads(heads), strict=True)
+        if not head.flaw and _holds(matches, HeadRow(head, now_us, payloads))
     ]
 
 
@@ -176,23 +160,21 @@ def _holds(matches: Callable[[HeadRow], bool], row: HeadRow) -> bool:
 
 def fields_of(heads: Sequence[Head], behind: Behind, paths: Sequence[Path]) -> list[Fields]:
     """Look up paths in the payloads of heads."""
-    found: list[Fields] = [[] for _ in paths]
-    inside = []
-    for path, values in zip(paths, found, strict=True):
+    found: list[Fields] = []
+    places = [path for path in paths if path is not ACTIVITIES]
+    payloads = list(behind.payloads(heads)) if places else []
+    for path in paths:
         if path is ACTIVITIES:
-            values += behind.activities(heads)
+            found.append(list(behind.activities(heads)))
         else:
-            inside.append((path, values))
-    for document in behind.documents(heads) if inside else ():
-        payloads = Payloads(document)
-        for path, values in inside:
-            values.append(_at(path, payloads))
+            which = PAYLOADS.index(path.root)
+            found.append([_at(path, both[which]) for both in payloads])
     return found
 
 
-def _at(path: Path, payloads: Payloads) -> bytes | None:
+def _at(path: Path, payload: bytes) -> bytes | None:
     try:
-        raw = path.of(payloads(path.root))
+        raw = path.of(payload)
     except StoreDecodeError:
         return None
     return None if raw is MISSING else raw

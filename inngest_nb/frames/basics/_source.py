@@ -24,6 +24,7 @@ from inngest_nb.store import (
     fields_of,
     matching,
     ordered,
+    payloads_in,
     state_of,
     unreadable_in,
 )
@@ -156,9 +157,12 @@ class _BehindStates:
     def __init__(self, states: Sequence[WorkflowState]) -> None:
         self._states = states
 
-    def documents(self, heads: Sequence[Head]) -> Iterator[bytes]:
-        """Return the document of each head."""
-        return (b"" if head.flaw else wire.encode(self._states[head.number]) for head in heads)
+    def payloads(self, heads: Sequence[Head]) -> Iterator[tuple[bytes, bytes]]:
+        """Return the payloads of each head."""
+        return (
+            payloads_in(b"" if head.flaw else wire.encode(self._states[head.number]))
+            for head in heads
+        )
 
     def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
         """Return the activities of each head."""

@@ -58,7 +58,8 @@ _NEWEST = "CREATE INDEX workflows_newest ON workflows (updated_us DESC, workflow
 # process of an older version, which still has the file open, numbers its changes, too. A head is
 # what a listing tells of a workflow without its document; it is made later, from the changes
 # numbered above `about.indexed`, so that saving doesn't wait for it. `about.feed` tells this file's
-# numbers from those of another. Activities are kept beside heads, for frames of them.
+# numbers from those of another. What frames and searches often look
+# at is kept beside the heads.
 _CHANGES = (
     """
     CREATE TABLE changes (
@@ -111,7 +112,14 @@ _CHANGES = (
         flaw TEXT NOT NULL
     )
     """,
-    "CREATE TABLE activities (number INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    """
+    CREATE TABLE details (
+        number INTEGER PRIMARY KEY,
+        activities BLOB NOT NULL,
+        input BLOB,
+        result BLOB
+    )
+    """,
     "CREATE INDEX heads_newest ON heads (updated_us DESC, workflow_id)",
     "CREATE TABLE about (feed TEXT NOT NULL, indexed INTEGER NOT NULL)",
     "INSERT INTO about VALUES (lower(hex(randomblob(8))), 0)",

@@ -8,9 +8,9 @@ from itertools import chain
 from typing import NamedTuple
 
 from inngest_nb.query import Path, Search
-from inngest_nb.store.heads import Digest, Head, digest_of
+from inngest_nb.store.heads import Digest, Head, digest_of, payloads_in
 from inngest_nb.store.rows import Row, within
-from inngest_nb.store.searching import Found, FoundHere, Slice, cut, fields_of, matching
+from inngest_nb.store.searching import Found, FoundHere, Payloads, Slice, cut, fields_of, matching
 from inngest_nb.store.tables._sqlite_rows import read_rows
 
 _INDEXED = "SELECT indexed, coalesce((SELECT max(number) FROM changes), 0) FROM about"
@@ -28,8 +28,10 @@ UNION ALL SELECT h.number, ?1 FROM heads h WHERE h.number NOT IN (SELECT number 
 _COLUMNS = ", ".join(Head._fields)
 _MARKS = ", ".join("?" for _ in Head._fields)
 _KEEP = f"INSERT OR REPLACE INTO heads ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
-_KEEP_ACTIVITIES = "INSERT OR REPLACE INTO activities (number, body) VALUES (?, ?)"
-_DROPS = ("DELETE FROM heads WHERE number = ?", "DELETE FROM activities WHERE number = ?")
+_KEEP_DETAILS = "INSERT OR REPLACE INTO details VALUES (?, ?, ?, ?)"
+_DROPS = ("DELETE FROM heads WHERE number = ?", "DELETE FROM details WHERE number = ?")
+_PAYLOADS = "SELECT number, input, result FROM details WHERE number IN "
+_ACTIVITIES = "SELECT number, activities FROM details WHERE number IN "
 # The columns that a file compares as a search does.
 _TIMES = {"updated": "updated_us", "created": "began_us", "ended": "ended_us"}
 _AT_ONCE = 500
@@ -56,8 +58,8 @@ def keep(database: sqlite3.Connection, work: Indexed) -> None:
         for drop in _DROPS:
             database.executemany(drop, [(number,) for number in work.gone])
         database.executemany(_KEEP, (digest.head for digest in work.digests))
-        bodies = ((digest.head.number, digest.activities) for digest in work.digests)
-        database.executemany(_KEEP_ACTIVITIES, bodies)
+        details = ((digest.head.number, *digest[1:]) for digest in work.digests)
+        database.executemany(_KEEP_DETAILS, details)
         database.execute("UPDATE about SET indexed = ?", (work.upto,))
 
 
@@ -173,20 +175,31 @@ class _BehindFile:
 
     def __init__(self, database: sqlite3.Connection, fresh: Sequence[Digest]) -> None:
         self._database = database
-        self._fresh = {digest.head.number: digest.activities for digest in fresh}
+        self._fresh = {digest.head.number: digest for digest in fresh}
 
-    def documents(self, heads: Sequence[Head]) -> Iterator[bytes]:
-        """Return the document of each head, b"" for one that cannot be read."""
+    def payloads(self, heads: Sequence[Head]) -> Iterator[Payloads]:
+        """Return the payloads of each head."""
         for some in _parts(heads):
-            rows = read_rows(self._database, f"WHERE w.number IN ({_marks(some)})", some)
-            found = {row.number: row.document for row in rows}
-            yield from (found.get(number, b"") for number in some)
+            query = f"{_PAYLOADS} ({_marks(some)})"
+            kept = self._database.execute(query, some)
+            found = {number: payloads for number, *payloads in kept}
+            found |= {
+                number: [self._fresh[number].input, self._fresh[number].result]
+                for number in self._fresh.keys() & some
+            }
+            if long := [number for number in some if None in found.get(number, (b"",))]:
+                for row in read_rows(self._database, f"WHERE w.number IN ({_marks(long)})", long):
+                    found[row.number] = list(payloads_in(row.document))
+            for number in some:
+                given, made = found.get(number, (b"", b""))
+                yield given or b"", made or b""
 
     def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
         """Return the activities of each head."""
+        fresh = {number: digest.activities for number, digest in self._fresh.items()}
         for some in _parts(heads):
-            query = f"SELECT number, body FROM activities WHERE number IN ({_marks(some)})"  # noqa: S608
-            found = dict(self._database.execute(query, some)) | self._fresh
+            query = f"{_ACTIVITIES} ({_marks(some)})"
+            found = dict(self._database.execute(query, some)) | fresh
             yield from (found.get(number, b"[]") for number in some)
 
 
