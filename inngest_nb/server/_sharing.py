@@ -25,7 +25,9 @@ from inngest_nb.store.changes import (
     POLL_SECONDS,
     Changes,
     Told,
+    shown,
 )
+from inngest_nb.store.heads import columns_of
 from inngest_nb.store.http import (
     ABANDONED_PATH,
     CHANGES_PATH,
@@ -128,18 +130,19 @@ class Sharing:
     async def _changes(self, request: Request) -> Response:
         query = request.query_params
         after = _number(query["after"], "after") if "after" in query else None
+        heads = _is_true(query.get("heads", ""), "heads")
         documents = _is_true(query.get("documents", ""), "documents")
         look = partial(
             self._table.changed,
             after,
             min(_number(query.get("limit", "0"), "limit") or CHANGES_AT_ONCE, CHANGES_AT_ONCE),
             feed=query.get("feed", ""),
-            documents=documents,
+            documents=heads or documents,
             max_bytes=BYTES_AT_ONCE,
         )
         wait = 0 if after is None else _seconds(query.get("wait", "0"))
         told = await self._until(self._table.changes, look, lambda told: told.is_news, wait)
-        body = await run_in_threadpool(_changes_page, told, documents=documents)
+        body = await run_in_threadpool(_changes_page, told, heads=heads, documents=documents)
         return Response(body, media_type="application/json")
 
     async def _abandoned(self, request: Request) -> Response:
@@ -187,14 +190,18 @@ class Sharing:
             stop()
 
 
-def _changes_page(told: Told, *, documents: bool) -> bytes:
-    columns = ChangeColumns(
+def _changes_page(told: Told, *, heads: bool, documents: bool) -> bytes:
+    changes = ChangeColumns(
         [number for number, _, _ in told.lines],
         [workflow_id for _, workflow_id, _ in told.lines],
         [deleted for _, _, deleted in told.lines],
     )
-    page = page_of(told.rows, "") if documents else b"null"
-    return _encode(ChangeListing(columns, told.last, told.feed, told.reset, msgspec.Raw(page)))
+    page = ChangeListing(changes, told.last, told.feed, told.reset)
+    if heads:
+        page.heads = columns_of(shown(told, heads=True, documents=False).heads)
+    if documents:
+        page.workflows = msgspec.Raw(page_of(told.rows, ""))
+    return _encode(page)
 
 
 def _is_true(text: str, name: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from inngest_nb.state import WorkflowState
+from inngest_nb.store.heads import Head, digest_of
 from inngest_nb.store.rows import Row, check_limit, states_of
 
 T = TypeVar("T")
@@ -117,15 +118,16 @@ class Changes:
 class Change(NamedTuple):
     """A workflow was saved, or `deleted`.
 
-    A store numbers its changes 1, 2, 3 and so on. `state` is the workflow as it is now, which may
-    be newer than the change. It is None if the workflow was deleted, then or since, if it cannot be
-    read, or if documents were not asked for.
+    A store numbers its changes 1, 2, 3 and so on. `state` and `head` are the workflow as it is now,
+    which may be newer than the change. They are None if it was deleted, then or since, or if they
+    were not asked for; `state` also if it cannot be read.
     """
 
     number: int
     workflow_id: str
     deleted: bool
     state: WorkflowState | None = None
+    head: Head | None = None
 
 
 class Changed(NamedTuple):
@@ -152,7 +154,7 @@ Line = tuple[int, str, bool]
 
 
 class Told(NamedTuple):
-    """Changes as a table tells them, and the rows of the workflows in them, as they are now.
+    """Changes as a table tells them; the rows or heads of the workflows in them, as they are now.
 
     `last` is the number to continue from. With `reset`, the changes after the number that was asked
     about are not known.
@@ -163,6 +165,7 @@ class Told(NamedTuple):
     feed: str
     reset: bool
     rows: Sequence[Row]
+    heads: Sequence[Head] = ()
 
     @property
     def is_news(self) -> bool:
@@ -210,15 +213,25 @@ def tell(
     return Told(taken, last, kept.feed, False, [row for row in rows.values() if row])
 
 
+def shown(told: Told, *, heads: bool, documents: bool) -> Told:
+    """Make heads of rows if they are asked for, and leave out the rows if they are not."""
+    made = [digest_of(row).head for row in told.rows] if heads else []
+    return told._replace(rows=told.rows if documents else [], heads=made)
+
+
 def changed_of(told: Told) -> Changed:
-    """Decode what a table has told."""
+    """Decode what was told."""
     states = states_of(told.rows)
-    by_id = {state.workflow_id: state for state in states}
+    state_of = {state.workflow_id: state for state in states}
+    head_of = {head.workflow_id: head for head in told.heads}
+    flaws = {head.workflow_id: head.flaw for head in told.heads if head.flaw}
     changes = [
-        Change(number, workflow_id, deleted, None if deleted else by_id.get(workflow_id))
-        for number, workflow_id, deleted in told.lines
+        Change(number, key, True)
+        if deleted
+        else Change(number, key, False, state_of.get(key), head_of.get(key))
+        for number, key, deleted in told.lines
     ]
-    return Changed(changes, told.last, told.feed, told.reset, states.unreadable)
+    return Changed(changes, told.last, told.feed, told.reset, flaws | states.unreadable)
 
 
 def check_after(after: int | None) -> int | None:

@@ -175,14 +175,16 @@ class FeedStore(WorkflowStore, Protocol):
         wait: float = 0,
         limit: int = 0,
         *,
+        heads: bool = False,
         documents: bool = False,
         feed: str = "",
     ) -> Changed:
         """Return the changes numbered above `after`, each of them, in order.
 
         None means the newest number: there are no changes, and `last` is what to continue from.
-        Waits up to `wait` seconds if there is nothing to tell. At most `limit` changes come at once
-        (0, and what is more than 1,000: 1,000), and with `documents` as many as have about 8 MiB.
+        Waits up to `wait` seconds if there is nothing to tell. `heads` and `documents` add each
+        workflow's head and state as they are now. At most `limit` changes come at once (0, and what
+        is more than 1,000: 1,000), and with either of these as many as have 8 MiB of documents.
         With `feed`, which an earlier call has returned, the numbers of another feed are a `reset`.
         """
 

@@ -48,12 +48,15 @@ def test_changes_as_json(client: httpx.Client) -> None:
         },
         "last": 3,
         "reset": False,
+        "heads": None,
         "workflows": None,
     }
     answer = client.get(f"/v1/changes?after=0&limit=1&documents=true&feed={feed}").json()
     assert answer["changes"]["number"] == [1]
     (listed,) = answer["workflows"]["workflows"]
     assert listed["state"] == {"WorkflowID": "a", "Input": 1.0}
+    heads = client.get("/v1/changes?after=0&heads=true").json()["heads"]
+    assert (heads["workflow_id"], heads["workflow"]) == (["a"], ["a"])
     assert client.get("/v1/changes").json()["last"] == 3
     assert client.get("/v1/changes?after=1&feed=other&wait=30").json()["reset"] is True
     assert client.get("/v1/changes?after=4&wait=30").json()["reset"] is True
@@ -80,6 +83,7 @@ def test_as_deep_a_document_as_can_be_stored_comes_along(client: httpx.Client) -
         ("after=0&limit=many", "limit"),
         ("after=0&limit=-5", "limit"),
         ("after=0&documents=1", "documents"),
+        ("after=0&heads=yes", "heads"),
     ],
 )
 def test_a_question_that_is_none_is_refused(client: httpx.Client, query: str, word: str) -> None:

@@ -101,6 +101,22 @@ def test_documents_are_those_of_now(appending_store: Any) -> None:
     assert [one.state for one in store.changes().changes] == [None] * 4
 
 
+def test_heads_are_those_of_now(appending_store: Any) -> None:
+    store = appending_store
+    for status in ("failed", "completed"):
+        store.save(WorkflowState(workflow_id="order-1", run_id="r", status=status, error="no"))
+    store.save(state("gone"))
+    store.delete("gone")
+    changes = store.changes(heads=True).changes
+    (head,) = store.heads()
+    assert [one.head for one in changes] == [head, head, None, None]
+    assert (head.workflow, head.status, head.error) == ("order", "completed", "no")
+    assert [one.state for one in changes] == [None] * 4
+    both = store.changes(heads=True, documents=True).changes[0]
+    assert both.head == head
+    assert both.state == store.load("order-1")
+
+
 def test_documents_come_up_to_a_size(appending_store: Any) -> None:
     store = appending_store
     for number in range(4):
@@ -129,6 +145,9 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> Non
                     "b",
                 ]
                 assert {*changed.unreadable} == {"a"}
+                heads = each.changes(heads=True)
+                assert [bool(one.head.flaw) for one in heads.changes] == [True, False]
+                assert heads.unreadable == changed.unreadable
 
 
 def test_none_tells_the_newest_number_at_once(appending_store: Any) -> None:

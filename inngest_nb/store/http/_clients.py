@@ -148,16 +148,20 @@ class InngestStore(HttpStore):
         wait: float = 0,
         limit: int = 0,
         *,
+        heads: bool = False,
         documents: bool = False,
         feed: str = "",
     ) -> Changed:
         """Return the changes numbered above `after`, each of them, in order.
 
         None means the newest number. Waits up to `wait` seconds if there is nothing to tell.
-        `documents` adds each workflow's state as it is now. At most `limit` changes come at once,
-        and at most 1,000. Raises `StoreError` if the server does not number its changes.
+        `heads` and `documents` add each workflow's head and state as they are now. At most `limit`
+        changes come at once, and at most 1,000. Raises `StoreError` if the server does not number
+        its changes.
         """
-        return self._run(self._changes(after, wait, limit, documents=documents, feed=feed))
+        return self._run(
+            self._changes(after, wait, limit, heads=heads, documents=documents, feed=feed)
+        )
 
     def last_change(self) -> int:
         """Return the number of the newest change, 0 if there is none."""
@@ -351,11 +355,14 @@ class AsyncInngestStore(HttpStore):
         wait: float = 0,
         limit: int = 0,
         *,
+        heads: bool = False,
         documents: bool = False,
         feed: str = "",
     ) -> Changed:
         """Return the changes numbered above `after`, each of them, in order."""
-        return await self._run(self._changes(after, wait, limit, documents=documents, feed=feed))
+        return await self._run(
+            self._changes(after, wait, limit, heads=heads, documents=documents, feed=feed)
+        )
 
     async def last_change(self) -> int:
         """Return the number of the newest change, 0 if there is none."""

@@ -301,7 +301,14 @@ class HttpStore:
         return sharing.abandoned(self.base_url, check_limit(limit))
 
     def _changes(
-        self, after: int | None, wait: float, limit: int, *, documents: bool, feed: str
+        self,
+        after: int | None,
+        wait: float,
+        limit: int,
+        *,
+        heads: bool,
+        documents: bool,
+        feed: str,
     ) -> Operation[Changed]:
         check_after(after)
         able = yield from self._can("changes")
@@ -309,7 +316,7 @@ class HttpStore:
             raise sharing.cannot_follow(self.base_url)
         most = check_most(limit)
         told = yield from sharing.changes(
-            self.base_url, after, wait, most, documents=documents, feed=feed
+            self.base_url, after, wait, most, heads=heads, documents=documents, feed=feed
         )
         return changed_of(told)
 

@@ -13,7 +13,14 @@ from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.query import Path as FieldPath
 from inngest_nb.query import Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
-from inngest_nb.store.changes import BYTES_AT_ONCE, Changed, changed_of, check_after, check_most
+from inngest_nb.store.changes import (
+    BYTES_AT_ONCE,
+    Changed,
+    changed_of,
+    check_after,
+    check_most,
+    shown,
+)
 from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.heads import Head
 from inngest_nb.store.ids import check_id
@@ -141,25 +148,27 @@ class _TableStore:
         wait: float = 0,
         limit: int = 0,
         *,
+        heads: bool = False,
         documents: bool = False,
         feed: str = "",
     ) -> Changed:
         """Return the changes numbered above `after`, each of them, in order.
 
         None means the newest number. Waits up to `wait` seconds if there is nothing to tell.
-        `documents` adds each workflow's state as it is now. At most `limit` changes come at once,
-        and at most 1,000.
+        `heads` and `documents` add each workflow's head and state as they are now. At most `limit`
+        changes come at once, and at most 1,000.
         """
         look = partial(
             self._table.changed,
             check_after(after),
             check_most(limit),
             feed=feed,
-            documents=documents,
-            max_bytes=BYTES_AT_ONCE if documents else 0,
+            documents=heads or documents,
+            max_bytes=BYTES_AT_ONCE,
         )
         seconds = 0 if after is None else wait
-        return changed_of(self._table.changes.until(look, lambda told: told.is_news, seconds))
+        told = self._table.changes.until(look, lambda told: told.is_news, seconds)
+        return changed_of(shown(told, heads=heads, documents=documents))
 
     def last_change(self) -> int:
         """Return the number of the newest change, 0 if there is none."""

@@ -14,6 +14,7 @@ import msgspec
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError, StoreError
 from inngest_nb.store.changes import Told
+from inngest_nb.store.heads import heads_in
 from inngest_nb.store.http.calls.driving import Response, T
 from inngest_nb.store.http.calls.operations import (
     Listing,
@@ -25,7 +26,6 @@ from inngest_nb.store.http.calls.operations import (
 )
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.messages import Hold, Message
-from inngest_nb.store.rows import Row
 
 LEASES_PATH = "/v1/leases"
 MESSAGES_PATH = "/v1/messages"
@@ -87,12 +87,16 @@ class ChangeColumns(msgspec.Struct):
 
 
 class ChangeListing(msgspec.Struct):
-    """The response to a request for changes; `workflows` is a listing's page, if asked for."""
+    """The response to a request for changes.
+
+    If they are asked for, `heads` are columns as of a search, and `workflows` is a listing's page.
+    """
 
     changes: ChangeColumns
     last: int
     feed: str
     reset: bool = False
+    heads: dict[str, list[str | int | None]] | None = None
     workflows: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -162,30 +166,42 @@ def watch(base: str, workflow_id: str, etag: str, wait: float) -> Operation[str 
 
 
 def changes(
-    base: str, after: int | None, wait: float, limit: int, *, documents: bool, feed: str
+    base: str,
+    after: int | None,
+    wait: float,
+    limit: int,
+    *,
+    heads: bool,
+    documents: bool,
+    feed: str,
 ) -> Operation[Told]:
     """Read the changes after a number; wait for one up to `wait` seconds."""
     for seconds in _turns(0 if after is None else wait):
         query = {"after": after, "wait": f"{seconds:.3f}", "limit": limit, "feed": feed or None}
-        query["documents"] = "true" if documents else None
+        query |= {"heads": "true" if heads else None, "documents": "true" if documents else None}
         given = {name: value for name, value in query.items() if value is not None}
         url = f"{base}{CHANGES_PATH}?{urlencode(given)}"
         request = Request("changes", "GET", url, wait=seconds)
-        told = _told((yield from exchange(request)), request, documents=documents)
+        told = _told((yield from exchange(request)), request, heads=heads, documents=documents)
         if told.is_news:
             break
     return told
 
 
-def _told(response: Response, request: Request, *, documents: bool) -> Told:
+def _told(response: Response, request: Request, *, heads: bool, documents: bool) -> Told:
     found = _decoded(response, ChangeListing, request)
     changes = found.changes
     lines = [*zip(changes.number, changes.workflow_id, changes.deleted, strict=True)]
-    rows: list[Row] = []
+    told = Told(lines, found.last, found.feed, found.reset, [])
+    if heads:
+        try:
+            told = told._replace(heads=heads_in(found.heads or {}))
+        except ValueError as error:
+            raise _not_ours(request) from error
     if documents:
         page = response._replace(body=bytes(found.workflows))
-        rows = rows_in(_decoded(page, Listing, request))
-    return Told(lines, found.last, found.feed, found.reset, rows)
+        told = told._replace(rows=rows_in(_decoded(page, Listing, request)))
+    return told
 
 
 def cannot_follow(base: str) -> StoreError:
@@ -219,9 +235,13 @@ def _decoded(response: Response, kind: type[T], request: Request) -> T:
     try:
         return wire.flat(msgspec.json.Decoder(kind).decode, response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise StoreDecodeError(
-            f"inngest/{request.operation}: the response is not that of a state server",
-            operation=request.operation,
-            workflow_id=request.workflow_id,
-            target=target_of(request),
-        ) from error
+        raise _not_ours(request) from error
+
+
+def _not_ours(request: Request) -> StoreDecodeError:
+    return StoreDecodeError(
+        f"inngest/{request.operation}: the response is not that of a state server",
+        operation=request.operation,
+        workflow_id=request.workflow_id,
+        target=target_of(request),
+    )
