@@ -85,7 +85,10 @@ if TYPE_CHECKING:
         history_frame,
         plot_activity,
         plot_durations,
+        plot_funnel,
+        plot_over_time,
         plot_status,
+        plot_stuck,
         use,
         watch,
     )
@@ -147,7 +150,8 @@ _ROOMS = {
         "WorkflowNotSavedError WrongLoopError"
     ),
     "inngest_nb.frames": (
-        "activity_frame frame history_frame plot_activity plot_durations plot_status use watch"
+        "activity_frame frame history_frame plot_activity plot_durations plot_funnel "
+        "plot_over_time plot_status plot_stuck use watch"
     ),
     "inngest_nb.frames.acting": "Plan cancel_runs replay_events rerun_runs",
     "inngest_nb.frames.health": "checkup",
@@ -269,7 +273,10 @@ __all__ = [
     "otel_hooks",
     "plot_activity",
     "plot_durations",
+    "plot_funnel",
+    "plot_over_time",
     "plot_status",
+    "plot_stuck",
     "replay",
     "replay_events",
     "rerun_runs",

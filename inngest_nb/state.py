@@ -19,6 +19,7 @@ __all__ = [
     "HistoryEvent",
     "Signal",
     "UnsetType",
+    "Waits",
     "WorkflowState",
     "WorkflowStatus",
 ]
@@ -188,6 +189,22 @@ class ForkOrigin(Struct, frozen=True, kw_only=True, rename=wire_name, gc=False):
     changed: int | UnsetType = UNSET
 
 
+class Waits(Struct, frozen=True, kw_only=True, rename=wire_name, gc=False):
+    """What a run waits for at rest: signals, a timer, or whichever comes first.
+
+    `signals` are names, and `until` is when the earliest timer is due. It holds only while the
+    history ends with the event `at`: any later event may have changed it.
+    """
+
+    at: int = 0
+    signals: tuple[str, ...] = ()
+    until: Time | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if isinstance(self.until, datetime):
+            force_setattr(self, "until", _time(self.until, "until"))
+
+
 class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=False, gc=False):
     """The state of a workflow, as a store keeps it: status, input, result, error and history.
 
@@ -197,11 +214,12 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
     Times are timezone-aware datetimes, or None if they are not set. A loaded state remembers the
     document that it came from, so saving it changes only the fields that you changed.
 
-    `owner`, `fence`, `lease_until`, `forked_from` and `parent_id` are extensions of this package,
-    and `UNSET` where they don't apply: the executor that runs the workflow, how often that has
-    changed, the end of its lease, the run that a fork was made from, and the id of the parent of a
-    child workflow. `first_saved_at` and `etag` are not part of the document; stores that know them
-    set them: the time of the first save, and the stored version.
+    `owner`, `fence`, `lease_until`, `forked_from`, `parent_id` and `waits` are extensions of this
+    package, and `UNSET` where they don't apply: the executor that runs the workflow, how often that
+    has changed, the end of its lease, the run that a fork was made from, the id of the parent of a
+    child workflow, and what a run at rest waits for. `first_saved_at` and `etag` are not part of
+    the document; stores that know them set them: the time of the first save, and the stored
+    version.
     """
 
     workflow_id: str
@@ -218,6 +236,7 @@ class WorkflowState(Struct, frozen=True, kw_only=True, rename=wire_name, eq=Fals
     lease_until: Time | UnsetType = UNSET
     forked_from: ForkOrigin | UnsetType = UNSET
     parent_id: str | UnsetType = UNSET
+    waits: Waits | UnsetType = UNSET
     # The invisible separator keeps these names from clashing with any of Go's keys.
     first_saved_at: Time = field(default=None, name="\u2063first_saved_at")
     etag: str = field(default="", name="\u2063etag")

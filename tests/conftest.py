@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ SDK_VARIABLES = (
     "INNGEST_SIGNING_KEY",
     "INNGEST_SIGNING_KEY_FALLBACK",
 )
+_SKIPPED = 7  # not the status of failed tests, which may be tried again
 GO_DOCUMENTS = (Path(__file__).parent / "data" / "go-states.jsonl").read_bytes().splitlines()
 
 
@@ -37,6 +39,18 @@ GO_DOCUMENTS = (Path(__file__).parent / "data" / "go-states.jsonl").read_bytes()
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SDK_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is logged from now on, and by nobody before.
+
+    Tasks of earlier tests whose errors nobody looked at say so once they are collected, which is at
+    any time later.
+    """
+    gc.collect()
+    caplog.clear()
+    return caplog
 
 
 @pytest.fixture
@@ -63,4 +77,4 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         reporter.write_line(
             f"\n{len(skipped)} skipped, and REQUIRE_BROWSER=1 allows none", red=True
         )
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.exitstatus = _SKIPPED

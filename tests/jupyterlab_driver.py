@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 from jupyterlab_server import LabServer
 from playwright.sync_api import Dialog, Locator, Page, Request, WebSocket, expect
+from playwright.sync_api import TimeoutError as PatienceError
 
 CHROMIUM_NAMES = (
     "chromium-headless-shell",  # takes a third less time than the whole browser
@@ -52,6 +53,22 @@ _START_RUN_ALL = """() => {
     window.everyCellRan = false;
     window.jupyterapp.commands.execute('notebook:run-all-cells')
         .finally(() => { window.everyCellRan = true; });
+}"""
+_WHAT_HAS_NOT_RUN = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const kernel = panel.sessionContext.session?.kernel;
+    const text = output => [output.text ?? output.evalue ?? output.data?.['text/plain'] ?? ''].flat();
+    const lines = panel.content.widgets.map((cell, index) => ({cell, index}))
+        .filter(({cell}) => cell.model.type === 'code')
+        .filter(({cell}) => cell.model.executionCount === null || cell.model.executionState === 'running')
+        .map(({cell, index}) => {
+            const source = cell.model.sharedModel.getSource().trim().split('\\n')[0];
+            const last = cell.model.outputs.toJSON().slice(-2).map(output =>
+                `\\n        ${output.output_type} ${text(output).join('').slice(-400)}`);
+            return `    cell ${index} [${cell.model.executionState}] ${source}${last.join('')}`;
+        });
+    return [`for the page the kernel is ${kernel?.status}, ${kernel?.connectionStatus}`,
+            `of these cells the page has heard no end:`, ...lines].join('\\n');
 }"""
 _EXECUTE_UNSEEN = """code => {
     const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -137,8 +154,14 @@ class LabPage:
         self.page.evaluate(_START_RUN_ALL)
 
     def wait_run_all(self, within: float = 60) -> None:
-        """Return when the cells that `start_run_all` started are done."""
-        self.page.wait_for_function("() => window.everyCellRan", timeout=within * 1000)
+        """Return when the cells that `start_run_all` started are done; else say what hangs."""
+        try:
+            self.page.wait_for_function("() => window.everyCellRan", timeout=within * 1000)
+        except PatienceError:
+            seen = self.page.evaluate(_WHAT_HAS_NOT_RUN)
+            raise AssertionError(
+                f"Run All was not over after {within:g} s\n{seen}\n{self._server.what_kernels_do()}"
+            ) from None
 
     def set_in_kernel(self, name: str, value: str) -> None:
         """Set an environment variable in the kernel, unseen by the notebook."""

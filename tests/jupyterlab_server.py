@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
 LOOPBACK = "127.0.0.1"
 
@@ -26,6 +27,13 @@ _SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "scrollPastEnd": False},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
+# Each kernel writes the stacks of its threads into a file when it is asked, also while it is stuck.
+# An expression: a name would be seen by the notebook.
+_TELLS_ITS_STACKS = """__import__("faulthandler").register(
+    __import__("signal").SIGUSR1,
+    file=open(f"{FOLDER}/stacks-{__import__('os').getpid()}.txt", "w"),
+)
+"""
 
 
 class LabServer:
@@ -55,6 +63,8 @@ class LabServer:
         """Start the server and return when it answers."""
         self.root.mkdir(parents=True)
         self._write_settings()
+        if hasattr(signal, "SIGUSR1"):
+            self._let_kernels_tell_their_stacks()
         log = self._own / "server.log"
         with log.open("wb") as out:
             self._process = subprocess.Popen(
@@ -107,6 +117,37 @@ class LabServer:
         for kernel in self._api.get("/api/kernels").raise_for_status().json():
             self._api.delete(f"/api/kernels/{kernel['id']}")
         self._write_settings()
+
+    def what_kernels_do(self) -> str:
+        """Say for each kernel what the server heard of it last, and where its threads are."""
+        said = []
+        for kernel in self._api.get("/api/kernels").raise_for_status().json():
+            heard = f"{kernel['execution_state']} at {kernel['last_activity']}"
+            said.append(f"for the server kernel {kernel['id']} is {heard}")
+        assert self._process is not None
+        for child in psutil.Process(self._process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "ipykernel_launcher" in child.cmdline():
+                    said.append(f"process {child.pid} has used {child.cpu_times().user:.1f} s of a")
+                    said[-1] += f" processor\n{self._stacks(child)}"
+        log = (self._own / "server.log").read_text(errors="replace")
+        return "\n".join([*said, "the end of the server's log:", log[-4000:]])
+
+    def _stacks(self, kernel: psutil.Process) -> str:
+        file = self._own / f"stacks-{kernel.pid}.txt"
+        if not file.exists():  # it has not come so far
+            return "no stacks"
+        kernel.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 5
+        while not file.read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return file.read_text()
+
+    def _let_kernels_tell_their_stacks(self) -> None:
+        folder = self._own / "ipython" / "profile_default" / "startup"
+        folder.mkdir(parents=True)
+        code = _TELLS_ITS_STACKS.replace("{FOLDER}", self._own.as_posix())
+        (folder / "00-stacks.py").write_text(code)
 
     def _write_settings(self) -> None:
         folder = self._own / "settings"

@@ -29,7 +29,14 @@ _EVENT = {
     "SignalPayload": object,
     "Duration": int,
 }
-_OF_STATES = {"Owner": str, "Fence": int, "LeaseUntil": str, "ForkedFrom": dict, "ParentID": str}
+_OF_STATES = {
+    "Owner": str,
+    "Fence": int,
+    "LeaseUntil": str,
+    "ForkedFrom": dict,
+    "ParentID": str,
+    "Waits": dict,
+}
 _OF_EVENTS = {
     "Seq": int,
     "Attempt": int,

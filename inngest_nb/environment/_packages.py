@@ -17,6 +17,9 @@ _FOR_LAB = ("jupyterlab", "jupyterlab_widgets", "ipykernel")
 # Since this version, the kernel runs every cell in one context, which nest-asyncio 1.x enters a
 # second time, so messages that arrive during a nested run are lost (seen with 7.1 to 7.4).
 _LOSES_MESSAGES = (7, 1)
+# From 7.0 on, until it was mended in 7.4, a message that reaches the kernel while it sends a reply
+# may not be noticed: that cell and all that follow then wait until the kernel is started again.
+_GOES_DEAF, _HEARS_AGAIN = (7, 0), (7, 4)
 
 
 def packages() -> Iterator[Finding]:
@@ -28,7 +31,10 @@ def packages() -> Iterator[Finding]:
         yield _needed(name, least.get(name, ""))
     for name in _FOR_LAB:
         found = _version(name)
-        if found:
+        if name == "ipykernel" and _GOES_DEAF <= _numbers(found) < _HEARS_AGAIN:
+            words = f"{found}; now and then it hears of no more cells until it is started again"
+            yield Finding(Level.NOTE, name, words, 'pip install --upgrade "ipykernel>=7.4"')
+        elif found:
             yield Finding(Level.OK, name, found)
         else:
             cure = 'for JupyterLab from this Python: pip install "inngest-nb[lab]"'

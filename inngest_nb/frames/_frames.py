@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import pandas as pd
 
@@ -15,15 +15,15 @@ from inngest_nb.history import (
     NOT_OPEN,
     OPEN,
     ActivityRow,
+    EventRow,
     activities_of,
     moment,
     outcome_left_open,
-    recorded,
     took_us,
 )
 from inngest_nb.query import Path
 from inngest_nb.state import HistoryEvent, WorkflowState, WorkflowStatus
-from inngest_nb.store import ACTIVITIES, NEVER_US, Head, rows_of_activities
+from inngest_nb.store import ACTIVITIES, EVENTS, NEVER_US, Head, rows_of_activities, rows_of_events
 from inngest_nb.wire import microseconds, uncollected
 
 # Gives a workflow whose code has no registered name another one than its id does.
@@ -119,7 +119,7 @@ def _rows_of(
     heads: Sequence[Head], now_us: int, names: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Return the columns of a frame, from heads."""
-    by = dict(zip(Head._fields, zip(*heads, strict=True) if heads else _NO_COLUMNS, strict=True))
+    by = dict(zip(Head._fields, _columns_of(heads, Head), strict=True))
     began, ended, updated = (
         columns.counted(by[key]) for key in ("began_us", "ended_us", "updated_us")
     )
@@ -127,8 +127,8 @@ def _rows_of(
     is_open = status.isin(OPEN)
     until = columns.either(is_open, now_us, ended)
     return {
-        "workflow_id": columns.text(list(by["workflow_id"])),
-        "run_id": columns.text(list(by["run_id"])),
+        "workflow_id": columns.text(by["workflow_id"]),
+        "run_id": columns.text(by["run_id"]),
         "workflow": columns.text(list(names or by["workflow"])),
         "status": status,
         "created_at": columns.times(began),
@@ -137,16 +137,13 @@ def _rows_of(
         "events": columns.counts(by["events"]),
         "activities": columns.counts(by["activities"]),
         "retries": columns.counts(by["retries"]),
-        "step": columns.text(list(by["step"])),
+        "step": columns.text(by["step"]),
         "waiting_for": columns.words(by["waiting_for"], columns.WAITING_WORDS),
-        "signal": columns.text(list(by["signal"])),
-        "error": columns.text(list(by["error"])),
-        "parent_id": columns.text(list(by["parent_id"])),
-        "error_reading": columns.text(list(by["flaw"])),
+        "signal": columns.text(by["signal"]),
+        "error": columns.text(by["error"]),
+        "parent_id": columns.text(by["parent_id"]),
+        "error_reading": columns.text(by["flaw"]),
     }
-
-
-_NO_COLUMNS: list[tuple[Any, ...]] = [() for _ in Head._fields]
 
 
 @uncollected()
@@ -166,27 +163,42 @@ def history_frame(
     `result` and `payload`, which is a signal's, as Python values. What is asked for chooses
     workflows; it, `name`, `attrs` and errors are those of `frame`.
     """
-    taken = take(source, status, limit, asked)
+    reads = payloads or name is not None
+    taken = take(source, status, limit, asked, () if reads else (EVENTS,))
     runs = _Runs(name)
     events: list[HistoryEvent] = []
-    for head, state in taken.whole():
-        if state is not None:
-            runs.add(head, state, len(state.history))
-            events += state.history
+    rows: list[EventRow] = []
+    if reads:
+        for head, state in taken.whole():
+            history = state.history if state else ()
+            runs.add(head, state, len(history))
+            events += history
+        rows += map(EventRow.of, events)
+    else:
+        kept = rows_of_events(taken.found.fields[0])
+        for head, found in zip(taken.found.heads, kept, strict=True):
+            runs.add(head, None, len(found))
+            rows += found
+    ids, types, at, activities, signals, took, errors = _columns_of(rows, EventRow)
     series = runs.columns() | {
-        "event_id": columns.counts([event.id for event in events]),
-        "type": columns.text(str(event.type) for event in events),
-        "at": columns.times(columns.microseconds(event.timestamp for event in events)),
-        "activity": columns.text(event.activity_name for event in events),
-        "signal": columns.text(event.signal_name for event in events),
-        "duration": columns.durations(columns.span_counts(map(recorded, events))),
-        "error": columns.text(event.error for event in events),
+        "event_id": columns.counts(ids),
+        "type": columns.text(types),
+        "at": columns.times(columns.counted(at)),
+        "activity": columns.text(activities),
+        "signal": columns.text(signals),
+        "duration": columns.durations(columns.counted(took)),
+        "error": columns.text(errors),
     }
     if payloads:
         series["input"] = columns.payloads(event.input for event in events)
         series["result"] = columns.payloads(event.result for event in events)
         series["payload"] = columns.payloads(event.signal_payload for event in events)
     return _made(series, taken.attrs)
+
+
+def _columns_of(rows: Sequence[NamedTuple], kind: type[NamedTuple]) -> list[list[Any]]:
+    """Turn rows into columns."""
+    return list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in kind._fields]
 
 
 @uncollected()
@@ -244,15 +256,15 @@ def activity_frame(
                 state.history[one.last].result if state and one.last is not None else None
                 for one in activities
             ]
-    names, attempts, started, ended, _, _, errors = zip(*rows, strict=True) if rows else [()] * 7
+    names, attempts, started, ended, _, _, errors = _columns_of(rows, ActivityRow)
     series = runs.columns() | {
-        "activity": columns.text(list(names)),
+        "activity": columns.text(names),
         "attempt_count": columns.counts(attempts),
         "started_at": columns.times(columns.counted(started)),
         "ended_at": columns.times(columns.counted(ended)),
         "duration": columns.durations(columns.counted(took)),
         "outcome": columns.words(outcomes, columns.OUTCOME_WORDS),
-        "error": columns.text(list(errors)),
+        "error": columns.text(errors),
     }
     if payloads:
         series["input"] = columns.payloads(inputs)

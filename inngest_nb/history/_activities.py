@@ -30,6 +30,7 @@ __all__ = [
     "Activity",
     "ActivityRow",
     "Attempt",
+    "EventRow",
     "activities_of",
     "in_order",
     "outcome_left_open",
@@ -250,6 +251,40 @@ class ActivityRow(NamedTuple):
             activity.outcome or "",
             activity.error or "",
         )
+
+
+class EventRow(NamedTuple):
+    """An event as a store keeps it beside a head: without payloads.
+
+    `at_us` are microseconds since 1970 UTC; `recorded_us` is None where the event records no
+    duration, or an impossible one.
+    """
+
+    id: int
+    type: str
+    at_us: int | None
+    activity: str
+    signal: str
+    recorded_us: int | None
+    error: str
+
+    @classmethod
+    def of(cls, event: HistoryEvent) -> EventRow:
+        """Take what is kept of an event."""
+        return cls(
+            event.id,
+            str(event.type),
+            _us(event.timestamp),
+            event.activity_name,
+            event.signal_name,
+            _recorded_us(event),
+            event.error,
+        )
+
+
+def _recorded_us(event: HistoryEvent) -> int | None:
+    span = recorded(event)
+    return None if span is None else span // _MICROSECOND
 
 
 class _Failed:

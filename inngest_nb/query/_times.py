@@ -62,7 +62,7 @@ def span_of(given: Any, name: str) -> timedelta:
         span = _span(given)
     except (ValueError, TypeError, OverflowError):
         span = None
-    if span is None or span != span:  # pandas' NaT is not equal to itself
+    if span is None:
         shown = repr(words.short(given, 40)) if isinstance(given, str) else _shown(given)
         raise ValueError(f"{name} must be seconds, a timedelta or text such as '2h', got {shown}")
     # A plain one, also of pandas' Timedelta, whose nanoseconds go.

@@ -11,7 +11,15 @@ from math import cos, log, tau
 from typing import Any, TypeVar
 
 from inngest_nb.samples._names import ERRORS, GOODS, PEOPLE, PERMANENT, QUESTIONS, TIMEOUT
-from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.state import (
+    UNSET,
+    EventType,
+    HistoryEvent,
+    UnsetType,
+    Waits,
+    WorkflowState,
+    WorkflowStatus,
+)
 from inngest_nb.store import AppendingStore, InngestStore, WorkflowStore
 from inngest_nb.store.rows import write_of
 
@@ -115,6 +123,7 @@ class _Run:
         self._at = self._begun = begun
         self._events: list[HistoryEvent] = []
         self._outage = outage
+        self._waits: Waits | UnsetType = UNSET
         _, self._story, troubles = _KINDS[kind]
         self._trouble = luck.choice(troubles)
 
@@ -135,6 +144,7 @@ class _Run:
         events = [event for event in self._events if event.timestamp and event.timestamp <= now]
         if len(events) < len(self._events):  # the rest is in the future
             status, result, error = WorkflowStatus.RUNNING, None, ""
+            self._waits = _waits_for(self._events[len(events)])
         return WorkflowState(
             workflow_id=f"{self._kind}-{self.number:06}",
             run_id=f"run-{self.luck.getrandbits(32):08x}",
@@ -145,6 +155,7 @@ class _Run:
             history=tuple(events),
             created_at=self._begun,
             updated_at=events[-1].timestamp,
+            waits=self._waits,
         )
 
     def note(self, type: EventType, **fields: Any) -> None:  # noqa: A002  # the field's name
@@ -202,6 +213,7 @@ class _Run:
     def signal(self, name: str, seconds: float, payload: Any) -> None:
         """Record a signal that arrives after about this time."""
         if name == self._trouble and self._fate == "stuck":
+            self._waits = Waits(at=len(self._events), signals=(name,))
             raise _StopError(WorkflowStatus.RUNNING, "")
         self.wait(self.takes(seconds))
         self.note(EventType.SIGNAL_RECEIVED, signal_name=name, signal_payload=payload)
@@ -220,6 +232,15 @@ class _Run:
             column=luck.choice(("price", "quantity", "país")),
             value=luck.choice(("n/a", "12,50", "-", "<none>")),
         )
+
+
+def _waits_for(event: HistoryEvent) -> Waits | UnsetType:
+    """Return what a run waits for whose next event this is."""
+    if event.type is EventType.SIGNAL_RECEIVED:
+        return Waits(at=event.id - 1, signals=(event.signal_name,))
+    if event.type is EventType.TIMER_FIRED:
+        return Waits(at=event.id - 1, until=event.timestamp)
+    return UNSET
 
 
 def _order(run: _Run) -> Any:

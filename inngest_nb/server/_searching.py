@@ -30,7 +30,7 @@ from inngest_nb.store.http import (
     Question,
 )
 from inngest_nb.store.rows import Row
-from inngest_nb.store.searching import ACTIVITIES, Found, FoundHere, Slice
+from inngest_nb.store.searching import DETAILS, Found, FoundHere, Slice
 from inngest_nb.store.table import StateTable
 
 _JSON = "application/json"
@@ -125,8 +125,7 @@ def _paths(texts: list[str]) -> list[Path]:
         raise Refused(400, f"at most {_MOST_FIELDS} fields can be looked up at once")
     try:
         return [
-            ACTIVITIES if text == str(ACTIVITIES) else Path.parse(text, name="fields")
-            for text in texts
+            DETAILS[text] if text in DETAILS else Path.parse(text, name="fields") for text in texts
         ]
     except ValueError as error:
         raise Refused(400, str(error)) from error

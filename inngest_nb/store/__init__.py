@@ -1,7 +1,14 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
 from inngest_nb.store.changes import Change, Changed
-from inngest_nb.store.heads import NEVER_US, Head, digest_of_state, payloads_in, rows_of_activities
+from inngest_nb.store.heads import (
+    NEVER_US,
+    Head,
+    digest_of_state,
+    payloads_in,
+    rows_of_activities,
+    rows_of_events,
+)
 from inngest_nb.store.http import AsyncInngestStore, InngestStore
 from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
@@ -14,12 +21,21 @@ from inngest_nb.store.protocol import (
     WorkflowStore,
 )
 from inngest_nb.store.rows import Row, States, state_of, unreadable_in
-from inngest_nb.store.searching import ACTIVITIES, Found, fields_of, matching, ordered, search_for
+from inngest_nb.store.searching import (
+    ACTIVITIES,
+    EVENTS,
+    Found,
+    fields_of,
+    matching,
+    ordered,
+    search_for,
+)
 from inngest_nb.store.tables import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
 
 __all__ = [
     "ACTIVITIES",
+    "EVENTS",
     "MAX_ADDED_BYTES",
     "MAX_PAYLOAD_BYTES",
     "NEVER_US",
@@ -49,6 +65,7 @@ __all__ = [
     "ordered",
     "payloads_in",
     "rows_of_activities",
+    "rows_of_events",
     "search_for",
     "state_of",
     "unreadable_in",

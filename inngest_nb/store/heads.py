@@ -10,14 +10,15 @@ import msgspec
 
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
-from inngest_nb.history import OPEN, Activity, ActivityRow, activities_of, summary_of
+from inngest_nb.history import OPEN, Activity, ActivityRow, EventRow, activities_of, summary_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.store.rows import Row, state_of
 
 _all_activities = msgspec.json.Decoder(list[list[ActivityRow]]).decode
+_all_events = msgspec.json.Decoder(list[list[EventRow]]).decode
 _encode = msgspec.json.Encoder().encode
-# Bytes of payloads that are kept twice, so that searches don't read documents for them.
-_LONGEST_PAYLOADS = 4_096
+# Bytes of a part of a digest that a store keeps: of longer ones there are few.
+LONGEST_KEPT = 8_192
 NEVER_US = wire.microseconds(None)
 
 
@@ -91,14 +92,22 @@ class Head(NamedTuple):
 class Digest(NamedTuple):
     """A head with what frames and searches often look at beside it.
 
-    `activities` is JSON: an array of `ActivityRow`, each an array too. `input` and `result` are raw
-    JSON, b"" where there is none; None if only the document has them, because they are long.
+    `activities` and `events` are JSON: arrays of `ActivityRow` and `EventRow`, each an array too.
+    `input` and `result` are raw JSON, b"" where there is none. Long ones are None: they are made
+    of the document when somebody asks.
     """
 
     head: Head
-    activities: bytes = b"[]"
+    activities: bytes | None = b"[]"
+    events: bytes | None = b"[]"
     input: bytes | None = b""
     result: bytes | None = b""
+
+
+def short(digest: Digest) -> Digest:
+    """Leave out what is too long to be kept twice."""
+    kept = [part if part is None or len(part) <= LONGEST_KEPT else None for part in digest[1:]]
+    return Digest(digest.head, *kept)
 
 
 def rows_of_activities(bodies: Iterable[bytes | None]) -> list[list[ActivityRow]]:
@@ -106,13 +115,17 @@ def rows_of_activities(bodies: Iterable[bytes | None]) -> list[list[ActivityRow]
     return _all_activities(b"[%s]" % b",".join([body or b"[]" for body in bodies]))
 
 
+def rows_of_events(bodies: Iterable[bytes | None]) -> list[list[EventRow]]:
+    """Read the events of digests, all at once."""
+    return _all_events(b"[%s]" % b",".join([body or b"[]" for body in bodies]))
+
+
 def digest_of(row: Row) -> Digest:
     """Make the digest of a stored row; the head of one that cannot be read has a flaw."""
     try:
-        digest = digest_of_state(state_of(row), row.number)
-        payloads = payloads_in(row.document)
-        short = sum(map(len, payloads)) <= _LONGEST_PAYLOADS
-        return Digest(*digest[:2], *(payloads if short else (None, None)))
+        state = state_of(row)
+        given, made = payloads_in(row.document)
+        return digest_of_state(state, row.number)._replace(input=given, result=made)
     except StoreDecodeError as error:
         head = Head(
             row.number,
@@ -138,7 +151,8 @@ def digest_of_state(state: WorkflowState, number: int = 0) -> Digest:
     """Make the digest of a state, without payloads."""
     found = activities_of(state.history)
     activities = _encode([ActivityRow.of(activity) for activity in found])
-    return Digest(Head.of(state, number, found), activities)
+    events = _encode([EventRow.of(event) for event in state.history])
+    return Digest(Head.of(state, number, found), activities, events)
 
 
 def columns_of(heads: Sequence[Head]) -> dict[str, list[Any]]:

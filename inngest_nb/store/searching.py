@@ -18,8 +18,9 @@ from inngest_nb.store.rows import Row, check_limit, status_text
 
 Payloads = tuple[bytes, bytes]
 Fields = list[bytes | None]  # of each head found, the raw JSON at one path
-# Asks for the activities of each head, as in a `Digest`, instead of something in a payload.
-ACTIVITIES = Path("activities")
+# Ask for the activities or the events of each head, as in a `Digest`, instead of a payload.
+ACTIVITIES, EVENTS = Path("activities"), Path("events")
+DETAILS = {str(path): path for path in (ACTIVITIES, EVENTS)}
 
 
 class Found(NamedTuple):
@@ -61,8 +62,8 @@ class Behind(Protocol):
     def payloads(self, heads: Sequence[Head]) -> Iterable[Payloads]:
         """Return the raw JSON of each head's input and result, b"" where there is none."""
 
-    def activities(self, heads: Sequence[Head]) -> Iterable[bytes]:
-        """Return the activities of each head, as in a `Digest`."""
+    def details(self, heads: Sequence[Head], name: str) -> Iterable[bytes]:
+        """Return the `activities` or the `events` of each head, as in a `Digest`."""
 
 
 class BehindRows:
@@ -75,9 +76,9 @@ class BehindRows:
         """Return the payloads of each head."""
         return (payloads_in(self._row_of(head.workflow_id).document) for head in heads)
 
-    def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
-        """Return the activities of each head."""
-        return (digest_of(self._row_of(head.workflow_id)).activities for head in heads)
+    def details(self, heads: Sequence[Head], name: str) -> Iterator[bytes]:
+        """Return the `activities` or the `events` of each head."""
+        return (getattr(digest_of(self._row_of(head.workflow_id)), name) for head in heads)
 
 
 def search_heads(
@@ -161,11 +162,11 @@ def _holds(matches: Callable[[HeadRow], bool], row: HeadRow) -> bool:
 def fields_of(heads: Sequence[Head], behind: Behind, paths: Sequence[Path]) -> list[Fields]:
     """Look up paths in the payloads of heads."""
     found: list[Fields] = []
-    places = [path for path in paths if path is not ACTIVITIES]
-    payloads = list(behind.payloads(heads)) if places else []
+    asks_payloads = any(path.root in PAYLOADS for path in paths)
+    payloads = list(behind.payloads(heads)) if asks_payloads else []
     for path in paths:
-        if path is ACTIVITIES:
-            found.append(list(behind.activities(heads)))
+        if path.root in DETAILS:
+            found.append(list(behind.details(heads, path.root)))
         else:
             which = PAYLOADS.index(path.root)
             found.append([_at(path, both[which]) for both in payloads])

@@ -26,6 +26,7 @@ from inngest_nb.state import (
     ForkOrigin,
     HistoryEvent,
     Nanoseconds,
+    Waits,
     WorkflowState,
     wire_name,
 )
@@ -107,6 +108,7 @@ class Head(OutOfBand, rename=wire_name):
     lease_until: Annotated[datetime, Meta(tz=True)] | None = None
     forked_from: ForkOrigin | UnsetType = UNSET
     parent_id: str = ""
+    waits: Waits | UnsetType = UNSET
 
 
 class WholeEvent(HeadEvent):

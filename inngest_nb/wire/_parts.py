@@ -2,7 +2,7 @@
 
 A partial document has the same structure as a whole one, but any key can be missing. The events of
 its `History` are appended to the stored ones; its other keys replace the stored ones. A null
-removes one of our own keys (`Owner`, `Fence`, `LeaseUntil`, `ForkedFrom`, `ParentID`).
+removes one of our own keys (`Owner`, `Fence`, `LeaseUntil`, `ForkedFrom`, `ParentID`, `Waits`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 from msgspec.json import Decoder, Encoder
 
-from inngest_nb.state import DOCUMENT_FIELDS, ForkOrigin, HistoryEvent, WorkflowState, wire_name
+from inngest_nb.state import (
+    DOCUMENT_FIELDS,
+    ForkOrigin,
+    HistoryEvent,
+    Waits,
+    WorkflowState,
+    wire_name,
+)
 from inngest_nb.wire._document import (
     EVENT_FIELDS,
     KEYS,
@@ -67,6 +74,7 @@ class PartHead(OutOfBand, rename=wire_name):
     lease_until: Annotated[datetime, Meta(tz=True)] | None = None
     forked_from: ForkOrigin | None = None
     parent_id: str | None = None
+    waits: Waits | None = None
 
 
 _part_head_of = Decoder(PartHead).decode

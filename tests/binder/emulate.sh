@@ -48,8 +48,11 @@ say "binder/requirements.txt"
 import sys
 from importlib.metadata import version
 
+# The base image's kernel leaves cells unread now and then; with a newer one come these.
+meant = {"ipykernel", "jupyter_client", "tornado"}
 pins = [line.strip().split("==") for line in open(sys.argv[1])]
 changed = [f"{name}: {version(name)} instead of {pin}" for name, pin in pins if version(name) != pin]
+changed = [change for change in changed if change.partition(":")[0] not in meant]
 sys.exit("\n".join(["our requirements replace what the base image has:", *changed]) if changed else 0)
 END
 

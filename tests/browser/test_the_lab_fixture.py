@@ -110,6 +110,24 @@ def test_cells_can_be_looked_at_while_they_run(lab: LabPage) -> None:
     expect(lab.cell(1)).to_contain_text("after")
 
 
+def test_cells_that_do_not_end_are_told_and_where_the_kernel_is(lab: LabPage) -> None:
+    lab.open_cells("print('before')", UNTIL_TOLD, "print('after')")
+    lab.start_run_all()
+    expect(lab.cell(1)).to_contain_text("begun")
+    with pytest.raises(AssertionError, match="Run All was not over after 0.1 s") as failure:
+        lab.wait_run_all(within=0.1)
+    told = str(failure.value)
+    assert re.findall("cell [0-9]+ .*", told) == [
+        "cell 1 [running] import asyncio",
+        "cell 2 [running] print('after')",
+    ]
+    for words in ("stream begun", "for the page the kernel is ", "for the server kernel "):
+        assert words in told
+    assert "in run_forever" in told  # a stack of the kernel's main thread
+    (lab.folder / "go").touch()
+    lab.wait_run_all()
+
+
 def test_the_document_tells_a_failed_cell_from_the_ones_it_stopped(lab: LabPage) -> None:
     lab.open_cells("fine = 1", f"{UNTIL_TOLD}1 / 0", "print('never')")
     lab.start_run_all()

@@ -26,7 +26,7 @@ def test_run_all_leaves_no_cell_unexecuted(path: Path, engine: str, lab: LabPage
     if engine:
         lab.set_in_kernel("INNGEST_API_BASE_URL", "")
         lab.set_in_kernel("INNGEST_BASE_URL", engine)
-    lab.run_all(within=180)
+    lab.run_all(within=90)
     assert complaints(lab.document()) == []
     lab.wait_for_widgets()
     if path.stem in AFTERWARDS:

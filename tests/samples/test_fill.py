@@ -19,6 +19,7 @@ from inngest_nb import (
     wire,
 )
 from inngest_nb.errors import StoreFileError
+from inngest_nb.history import waiting_for
 
 NOW = datetime(2026, 3, 10, 15, 30, tzinfo=UTC)
 MANY = list(samples.states(3_000, seed=1, now=NOW))
@@ -126,6 +127,19 @@ def test_failures_fall_into_families_of_several_sizes() -> None:
     for words in ("card declined", "timeout after 30 s", "HTTP 503 from supplier …", "validation"):
         assert words in said
     assert len({state.error for state in MANY if state.error}) > 3 * len(families)
+
+
+def test_open_runs_wait_for_activities_for_approvals_and_for_timers() -> None:
+    found = {state.workflow_id: waiting_for(state) for state in MANY}
+    kinds = Counter(waiting.kind for waiting in found.values() if waiting)
+    assert kinds.keys() == {"activity", "signal", "timer"}
+    assert all(waiting_for(state) for state in MANY if state.status == "running")
+    for name, waiting in found.items():
+        if waiting and waiting.kind == "signal":
+            assert (name.split("-")[0], waiting.names) == ("approval", ("decision",))
+        elif waiting and waiting.kind == "timer":
+            assert waiting.until is not None
+            assert NOW < waiting.until < NOW + timedelta(hours=1)
 
 
 def test_some_runs_are_stuck_for_hours_or_days() -> None:

@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from inngest_nb import HistoryEvent, WorkflowState, wire
 from inngest_nb.errors import StoreDecodeError
-from inngest_nb.state import ForkOrigin
+from inngest_nb.state import ForkOrigin, Waits
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -96,6 +96,8 @@ def test_our_own_fields_can_be_set_and_removed() -> None:
         "fence": 3,
         "lease_until": NOON,
         "forked_from": ForkOrigin(workflow_id="y", run_id="r", event_id=3),
+        "parent_id": "z",
+        "waits": Waits(at=3, signals=("approve",), until=NOON),
     }
     document = wire.encode(WorkflowState(workflow_id="x"))
     put = wire.encode_part([], **fields)
@@ -135,6 +137,8 @@ def test_only_a_documents_fields_can_be_written() -> None:
         (b'{"History":[{"Timestamp":"soon"}]}', "$.History[0].Timestamp"),
         (b'{"Status":null}', "$.Status"),
         (b'{"Owner":5}', "$.Owner"),
+        (b'{"Waits":{"Signals":[5]}}', "$.Waits.Signals[0]"),
+        (b'{"Waits":{"Until":"2026-01-01T00:00:00"}}', "$.Waits.Until"),
         (b'{"UpdatedAt":"2026-01-01T00:00:00"}', "$.UpdatedAt"),
         (b'{"Error":"\xff"}', "$"),
         (b'{"Result":', "$"),
@@ -152,7 +156,7 @@ def test_what_would_make_a_document_unreadable_is_refused_with_its_place(
 def test_a_part_that_is_let_in_leaves_a_document_that_can_be_read(
     go_documents: list[bytes],
 ) -> None:
-    part = b'{"History":null,"Owner":null,"Fence":null,"LeaseUntil":null,"ForkedFrom":null,"CreatedAt":null,"UpdatedAt":null}'
+    part = b'{"History":null,"Owner":null,"Fence":null,"LeaseUntil":null,"ForkedFrom":null,"ParentID":null,"Waits":null,"CreatedAt":null,"UpdatedAt":null}'
     wire.part_head(part)
     for document in go_documents:
         assert wire.decode(wire.splice(document, [part])).updated_at is None

@@ -16,6 +16,7 @@ from inngest_nb.errors import StoreDecodeError
 from inngest_nb.state import (
     EventType,
     HistoryEvent,
+    Waits,
     WorkflowState,
     WorkflowStatus,
     wire_name,
@@ -50,6 +51,12 @@ events = st.builds(
     attempt=ours,
     timeout=st.just(UNSET) | st.timedeltas(timedelta(), timedelta(days=100_000)),
 )
+waits = st.builds(
+    Waits,
+    at=st.integers(0, 2**63 - 1),
+    signals=st.lists(text, max_size=3).map(tuple),
+    until=st.just(UNSET) | times,
+)
 states = st.builds(
     WorkflowState,
     workflow_id=text,
@@ -61,6 +68,7 @@ states = st.builds(
     history=st.lists(events, max_size=4),
     created_at=times,
     updated_at=times,
+    waits=st.just(UNSET) | waits,
 )
 unknown = st.dictionaries(text.map(lambda key: "x" + key), payload, max_size=3)
 
@@ -155,8 +163,29 @@ def test_our_own_keys_are_written_only_where_they_are_set() -> None:
 
 
 def test_our_own_keys_are_not_keys_of_go_in_another_case() -> None:
-    names = [wire_name(name).lower() for name in HistoryEvent.__struct_fields__]
-    assert len(set(names)) == len(names)
+    for kind in (HistoryEvent, WorkflowState):
+        names = [wire_name(name).lower() for name in kind.__struct_fields__]
+        assert len(set(names)) == len(names)
+
+
+def test_what_a_run_waits_for_survives_an_edit_of_another_field() -> None:
+    stored = b'{"At":3,"Signals":["approve"],"Until":"2026-01-01T00:00:00.123456789Z","Mine":[ 1 ]}'
+    loaded = wire.decode(b'{"WorkflowID":"x","Waits":%s,"History":null}' % stored)
+    assert isinstance(loaded.waits, Waits)
+    assert (loaded.waits.at, loaded.waits.signals) == (3, ("approve",))
+    assert b'"Waits":' + stored in wire.encode(loaded.replace(error="x"))
+    assert b"Waits" not in wire.encode(loaded.replace(waits=UNSET))
+    with pytest.raises(ValueError, match="until must be timezone-aware"):
+        Waits(until=datetime(2026, 1, 1))  # what it refuses
+
+
+@pytest.mark.parametrize(
+    "waits", [b"null", b"[]", b'{"At":"1"}', b'{"Signals":null}', b'{"Until":"soon"}']
+)
+def test_the_head_refuses_of_waits_what_reading_refuses(waits: bytes) -> None:
+    for read in (wire.decode, wire.head):
+        with pytest.raises(StoreDecodeError, match="Waits"):
+            read(b'{"WorkflowID":"x","Waits":%s}' % waits)
 
 
 @pytest.mark.parametrize("key", ["Seq", "Attempt", "Timeout"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from inngest_nb.api._client import InngestAPI
 from inngest_nb.api._given import check_api
 from inngest_nb.api.basics._checks import check_ulid
 from inngest_nb.api.basics._quirks import STATUSES
-from inngest_nb.api.basics._values import Run
+from inngest_nb.api.basics._values import Run, keep_partial
 from inngest_nb.api.reading._starts import begun, begun_pages
 from inngest_nb.api.reading._windows import runs_in
 from inngest_nb.api.states._listing import in_order, newest
@@ -211,29 +211,23 @@ class RunStore:
         self, read: Callable[[str], WorkflowState | None], run_ids: Sequence[str]
     ) -> States:
         """Read runs, a few at a time; one that cannot be read is left out, with the reason."""
-        states = States()
         pool = ThreadPoolExecutor(_AT_ONCE)
-        answers = [pool.submit(read, run_id) for run_id in run_ids]
+        answers = [(run_id, pool.submit(read, run_id)) for run_id in run_ids]
         try:
             with progress("Reading traces", "runs", len(run_ids)) as advance:
-                for run_id, answer in zip(run_ids, answers, strict=True):
-                    try:
-                        state = answer.result()
-                    except InngestAuthError:
-                        raise
-                    except (InngestDecodeError, InngestStatusError) as error:
-                        states.unreadable[run_id] = str(error)
-                    else:
-                        states += [] if state is None else [state]
+                for _, answer in answers:
+                    failure = answer.exception()
+                    if failure is not None and not _is_of_one_run(failure):
+                        raise failure
                     advance(1)
         except (KeyboardInterrupt, InngestError) as error:
-            stopped: Any = error
-            stopped.partial = states
-            error.add_note(f"{len(states):,} runs were read before: see `partial` of this error")
+            pool.shutdown(cancel_futures=True)
+            # Of those that were asked for meanwhile, too: they need not come in their order.
+            keep_partial(error, _states_of(answers), "runs")
             raise
         finally:
             pool.shutdown(cancel_futures=True)
-        return states
+        return _states_of(answers)
 
     def _whole(self, run: Run) -> WorkflowState:
         return state_of(run, self.api.trace(run.run_id))
@@ -243,3 +237,23 @@ class RunStore:
     ) -> list[WorkflowState]:
         """Return what `fetch` returns."""
         return self.fetch(status, limit)
+
+
+def _states_of(answers: Sequence[tuple[str, Future[WorkflowState | None]]]) -> States:
+    """Return the runs that were read, and why others could not be."""
+    states = States()
+    for run_id, answer in answers:
+        if answer.cancelled():
+            continue
+        failure = answer.exception()
+        if failure is not None and _is_of_one_run(failure):
+            states.unreadable[run_id] = str(failure)
+        elif failure is None and (state := answer.result()) is not None:
+            states.append(state)
+    return states
+
+
+def _is_of_one_run(failure: BaseException) -> bool:
+    """Tell whether a failure says nothing of other runs."""
+    refused = isinstance(failure, InngestAuthError)
+    return isinstance(failure, InngestDecodeError | InngestStatusError) and not refused

@@ -15,6 +15,7 @@ Duration = timedelta | float
 
 # Cannot be seeded, and differs in a forked process.
 _chance = random.SystemRandom()
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def duration_of(given: Duration, name: str) -> timedelta:
@@ -48,7 +49,20 @@ def later(time: datetime, duration: timedelta) -> datetime:
     try:
         return time + duration
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+        return _NEVER
+
+
+def later_by(time: datetime, seconds: float) -> datetime:
+    """Do the same with seconds, which may be infinite."""
+    try:
+        return later(time, timedelta(seconds=seconds))
+    except (OverflowError, ValueError):
+        return _NEVER
+
+
+def is_never(time: datetime) -> bool:
+    """Tell whether a time stands for one that is too late to be represented."""
+    return time == _NEVER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from inngest_nb.engine.basics._functions import arguments, as_json, fresh
-from inngest_nb.engine.basics._policy import RetryPolicy, later
+from inngest_nb.engine.basics._policy import RetryPolicy, later_by
 from inngest_nb.engine.basics._typed import workflow_types
 from inngest_nb.engine.calls._activity import Activity
 from inngest_nb.engine.calls._child import Child, Order
@@ -157,9 +157,7 @@ class AsyncRun(Run):
         begun = self._begun
         if begun is None:
             return {}
-        return {
-            seq: later(begun, timedelta(seconds=handle.when())) for seq, handle in self._due.items()
-        }
+        return {seq: later_by(begun, handle.when()) for seq, handle in self._due.items()}
 
     # Events
 
@@ -283,6 +281,11 @@ class AsyncRun(Run):
         if event.timestamp is None or self._begun is None:
             return 0.0
         return (event.timestamp - self._begun).total_seconds()
+
+    @property
+    def is_in_code(self) -> bool:
+        """Tell whether the code is in a turn, or has not begun; call it on the loop."""
+        return self._turns is None or self._turns.is_busy()
 
     # The end
 

@@ -236,6 +236,11 @@ class PlainRun(Run):
             if self.ended:
                 raise StopRun
 
+    @property
+    def is_in_code(self) -> bool:
+        """Tell whether the code is neither waiting nor in an activity."""
+        return not self._in_activity and (self._ready is None or self._ready())
+
     def _waits(self) -> bool:
         waits = self._ready is not None and not self._ready()
         return waits and all(call.is_waiting for call in self._activities.values())

@@ -90,6 +90,7 @@ def fork(
         owner=UNSET,
         fence=UNSET,
         lease_until=UNSET,
+        waits=UNSET,
         forked_from=ForkOrigin(
             workflow_id=state.workflow_id,
             run_id=state.run_id,

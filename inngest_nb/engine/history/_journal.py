@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 
 from inngest_nb import wire
 from inngest_nb.state import (
+    UNSET,
     EventType,
     ForkOrigin,
     HistoryEvent,
+    UnsetType,
+    Waits,
     WorkflowState,
     WorkflowStatus,
 )
@@ -45,6 +48,8 @@ class Journal:
         self._writes = 0
         self._most = 0  # events in the next write, after one was too large; 0 means all
         self._pending: tuple[Write, int] | None = None
+        # What the run waits for: as it is known, as it is stored, and as the next write stores it.
+        self._waits = self._stored_waits = self._sent_waits = state.waits
 
     @property
     def forked_from(self) -> ForkOrigin | None:
@@ -57,6 +62,18 @@ class Journal:
         event = HistoryEvent(id=self._last_id, type=kind, timestamp=now, **fields)
         self.events.append(event)
         return event
+
+    def note(self, waits: tuple[Sequence[str], datetime | None] | None) -> None:
+        """Note which signals, and until when, the run waits for after its last event.
+
+        None means neither.
+        """
+        self._waits = UNSET
+        if waits is not None:
+            signals, until = waits
+            self._waits = Waits(
+                at=self._last_id, signals=tuple(signals), until=UNSET if until is None else until
+            )
 
     def keep(self, events: Sequence[tuple[EventType, datetime, dict[str, Any]]]) -> None:
         """Append events that somebody else keeps: nothing of them is left to be saved."""
@@ -108,6 +125,7 @@ class Journal:
             etag=self._etag,
             owner=self._owner,
             fence=self._fence,
+            waits=UNSET if count is not None else self._current(self._waits),
             **outcome,
         )
 
@@ -124,8 +142,19 @@ class Journal:
         if self._pending is None:
             return self.saved
         write, self.saved = self._pending
+        self._stored_waits = self._sent_waits
         self._etag, self._stored, self.owned, self._pending = write.etag, True, True, None
         return self.saved
+
+    @property
+    def is_stored(self) -> bool:
+        """Tell whether the store has all that a write would bring."""
+        return (
+            self.owned
+            and self._pending is None
+            and self.saved == len(self.events)
+            and self._current(self._waits) == self._current(self._stored_waits)
+        )
 
     def is_behind(self, wanted: int) -> bool:
         """Tell whether fewer than `wanted` events are saved.
@@ -149,11 +178,26 @@ class Journal:
         self._last_id = max((event.id for event in self.events), default=0)
         self._offset = self._last_id - len(self.events)
         self._state, self._etag, self._pending = stored, stored.etag, None
+        self._waits = self._stored_waits = self._sent_waits = stored.waits
         return True
 
     @property
     def _fence(self) -> int:
         return (self._state.fence or 0) + 1
+
+    def _waits_after(self, new: list[HistoryEvent], status: WorkflowStatus) -> Waits | UnsetType:
+        """Return the waits in the document once all events are stored.
+
+        Those of an earlier event say nothing any more, so they are removed only with the end.
+        """
+        waits = self._current(self._waits)
+        if waits is UNSET and new and status is WorkflowStatus.RUNNING:
+            return self._stored_waits
+        return waits
+
+    def _current(self, waits: Waits | UnsetType) -> Waits | UnsetType:
+        """Return what a run waits for if nothing has happened since."""
+        return waits if waits is not UNSET and waits.at == self._last_id else UNSET
 
     def _next_write(self, status: WorkflowStatus, outcome: dict[str, Any]) -> tuple[Write, int]:
         """Return the next write, and how many events are saved after it.
@@ -195,6 +239,9 @@ class Journal:
                 head |= {"owner": self._owner, "fence": self._fence}
             if is_last and status is not WorkflowStatus.RUNNING:
                 head |= {"status": status, **outcome}
+            self._sent_waits = self._waits_after(new, status) if is_last else self._stored_waits
+            if self._sent_waits != self._stored_waits:
+                head["waits"] = self._sent_waits
             document = wire.encode_part(taken, sound=True, **head)
             if len(document) <= MAX_ADDED_BYTES or len(taken) < 2:
                 self._most = 0 if is_last else 2 * len(taken)

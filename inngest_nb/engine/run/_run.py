@@ -21,6 +21,7 @@ from inngest_nb.engine.history._journal import Journal
 from inngest_nb.engine.history._repeated import RepeatedRandom, Versions
 from inngest_nb.engine.history._replay import Past
 from inngest_nb.engine.run._endings import canceled, lost, not_saved
+from inngest_nb.engine.run._rest import store_rest
 from inngest_nb.engine.threads._loop import Timer, call_when
 from inngest_nb.engine.threads._mailbox import CANCEL, SIGNAL
 from inngest_nb.engine.threads._services import Services
@@ -99,6 +100,7 @@ class Run:
         self._untold: list[tuple[str, HistoryEvent]] = []
         self._held: list[tuple[Callable[[], object], HistoryEvent]] = []
         self._wanted = 0  # how many events must be saved
+        self._asked = 0  # how many had to be at the latest write
         self._seq = 0
         self._versions = Versions()
         self._random: RepeatedRandom | None = None
@@ -320,11 +322,32 @@ class Run:
         """Tell whether only a timer or an outside event can wake the run; call it on the loop."""
         with self.lock:
             live = not self.ended and self.past is None
-            read = not self.journal.is_behind(self._wanted) and not self.journal.has_news
-            return live and read and not self._held and self._waits()
+            return live and self._has_read_all() and self._waits()
+
+    def _has_read_all(self) -> bool:
+        """Tell whether all that had to be saved is saved, and the code has seen it."""
+        journal = self.journal
+        return not (journal.is_behind(self._wanted) or journal.has_news or self._held)
 
     def _waits(self) -> bool:
         """Tell whether the code and all of its calls are waiting."""
+        raise NotImplementedError
+
+    # Called on the loop, once nothing has happened in the run for a while
+
+    def settle(self) -> bool:
+        """Let the store know where the run rests; returns False if it is still about to move."""
+        with self.lock:
+            if self.ended or self.past is not None or self.driver is not None:
+                return True
+            if not self._has_read_all() or self.is_in_code:
+                return False
+            store_rest(self)
+            return True
+
+    @property
+    def is_in_code(self) -> bool:
+        """Tell whether the code is doing something by itself; call it on the loop."""
         raise NotImplementedError
 
     def is_copied(self, event: HistoryEvent) -> bool:
@@ -362,6 +385,7 @@ class Run:
                 fields["versions"] = self._versions.take_new()
             now = fields.pop("timestamp", None) or self.engine.clock.now()
             event = self.journal.add(kind, now, fields)
+            self.engine.settling.moved(self, wake=not save)
             if save:
                 self._wanted = len(self.journal.events)
                 self.engine.save(self)
@@ -427,9 +451,12 @@ class Run:
 
     # Called by the writer
 
-    def next_write(self) -> Write:
-        """Return the write that brings the store up to date."""
+    def next_write(self) -> Write | None:
+        """Return the write that brings the store up to date; None if it is."""
         with self.lock:
+            if self.journal.is_stored:
+                return None
+            self._asked = self._wanted
             return self.journal.write(self.status, self._outcome)
 
     def on_saved(self) -> bool:
@@ -462,11 +489,20 @@ class Run:
             _log.warning("workflow %r is waiting for its store: %s", self.workflow_id, error)
         self.trouble = describe(error)
 
-    def on_unsaved(self, error: BaseException) -> None:
-        """Stop the run because a write failed."""
-        if isinstance(error, StoreConflictError) and self._reads_again():
-            return
+    def on_unsaved(self, error: BaseException) -> bool:
+        """Stop the run because a write failed, unless it can go on; returns whether it does."""
+        is_conflict = isinstance(error, StoreConflictError)
+        if is_conflict and self._reads_again():
+            return True
+        with self.lock:
+            # Without what it lacks the run can go on: others wanted to know it. The next save
+            # repeats the write, whose outcome may be unknown, unless that was a conflict.
+            spare = self.journal.owned and not self.journal.is_behind(self._asked)
+            if spare and (self.ended or not is_conflict):
+                self.trouble = ""
+                return not self.ended
         self._give_up(not_saved(self, error))
+        return False
 
     def lose(self, why: str) -> None:
         """Stop the run because another process has taken it over or changed it."""
@@ -558,6 +594,7 @@ class Run:
         with self.lock:
             self.past = None
             decided, self._decided = self._decided, []
+        self.engine.settling.moved(self)
         self._arm_deadline()
         parked, self._parked = self._parked, []
         for start in [*decided, *parked]:

@@ -29,6 +29,7 @@ from inngest_nb.engine.threads._hooks import Hooks, HookThread
 from inngest_nb.engine.threads._lease import Lease, Leased
 from inngest_nb.engine.threads._loop import Clock, PrivateLoop, SystemClock
 from inngest_nb.engine.threads._mailbox import ANSWER, QUERY, TAKEN_OVER, Mailbox
+from inngest_nb.engine.threads._settling import Settler, Settling
 from inngest_nb.engine.threads._watchdog import Watchdog
 from inngest_nb.engine.threads._workers import Workers
 from inngest_nb.engine.threads._writer import Savable, Writer
@@ -43,11 +44,12 @@ from inngest_nb.state import WorkflowState
 from inngest_nb.store import Message, WorkflowStore
 
 _GRACE_SECONDS = 1.0
+_ATTEMPTS = 5
 
 _log = logging.getLogger("inngest_nb.engine")
 
 
-class Alive(Savable, Protocol):
+class Alive(Savable, Settler, Protocol):
     """A run, as the shared services see it."""
 
     workflow_id: str
@@ -96,6 +98,7 @@ class Services(Generic[_Run]):
         self.mailbox: Mailbox | None = None
         self._lease_seconds = lease.total_seconds()
         self.loop = PrivateLoop()
+        self.settling = Settling(self.loop)
         self._watchdog = Watchdog(self.loop)
         self.clock = clock or SystemClock(self.loop)
         self.writer = Writer(Leased(self.appender, self._ensure_lease), self.loop.wake, patience)
@@ -202,6 +205,7 @@ class Services(Generic[_Run]):
     def forget(self, run: _Run) -> None:
         """Release the id of a run that is over."""
         self.appender.forget(run.workflow_id)
+        self.settling.forget(run)
         with self._lock:
             if self._runs.get(run.workflow_id) is run:
                 del self._runs[run.workflow_id]
@@ -307,15 +311,22 @@ class Services(Generic[_Run]):
                     continue
                 self._releasing = workflow_id
             try:
-                stored = self.store.load(workflow_id)
-                if stored is not None and stored.owner == self.owner:
-                    with contextlib.suppress(StoreConflictError):  # another executor has it now
-                        take_away(self.appender, stored)
+                self._take_away(workflow_id)
                 self._to_release.discard(workflow_id)
             finally:
                 with self._lock:
                     self._releasing = None
                     self._released.notify_all()
+
+    def _take_away(self, workflow_id: str) -> None:
+        for _ in range(_ATTEMPTS):
+            stored = self.store.load(workflow_id)
+            if stored is None or stored.owner != self.owner:
+                return
+            # A conflict: another executor has it now, or the run's last write came in between.
+            with contextlib.suppress(StoreConflictError):
+                take_away(self.appender, stored)
+                return
 
     def runs(self) -> list[_Run]:
         """Return all runs of this process."""

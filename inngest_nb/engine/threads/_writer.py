@@ -25,8 +25,8 @@ _random = random.SystemRandom()  # cannot be seeded, and differs in a forked pro
 class Savable(Protocol):
     """A run, as the writer sees it."""
 
-    def next_write(self) -> Write:
-        """Return the write that brings the store up to date."""
+    def next_write(self) -> Write | None:
+        """Return the write that brings the store up to date; None if it is."""
 
     def on_saved(self) -> bool:
         """Handle a successful write; returns whether the run continues."""
@@ -34,8 +34,8 @@ class Savable(Protocol):
     def on_delayed(self, error: BaseException) -> None:
         """Handle a failed write that will be retried."""
 
-    def on_unsaved(self, error: BaseException) -> None:
-        """Handle a failed write."""
+    def on_unsaved(self, error: BaseException) -> bool:
+        """Handle a failed write; returns whether the run continues."""
 
 
 # A run that was to be saved, and its error.
@@ -153,12 +153,14 @@ class Writer:
     def _give_up(self, run: Savable, error: BaseException) -> None:
         with self._lock:
             self._delayed.pop(run, None)
+        continues = False
         try:
-            run.on_unsaved(error)
+            continues = run.on_unsaved(error)
         except BaseException:  # noqa: BLE001  # must not affect other runs
             _log.exception("a run failed to handle a failed save; please report this")
-        with self._lock:  # it may have queued itself again in the meantime
-            self._waiting.pop(run, None)
+        if not continues:
+            with self._lock:  # it may have queued itself again in the meantime
+                self._waiting.pop(run, None)
 
     def _again(self, run: Savable) -> bool:
         """Schedule a retry of a failed save; False if it has been retried for too long."""
@@ -224,11 +226,13 @@ def _append(store: Appends, batch: list[Savable]) -> list[_Outcome]:
     writes: list[Write] = []
     for run in batch:
         try:
-            writes.append(run.next_write())
+            write = run.next_write()
         except BaseException as error:  # noqa: BLE001  # reported by the run
             told.append((run, error))
         else:
-            runs.append(run)
+            if write is not None:  # None: the last write had all of it
+                runs.append(run)
+                writes.append(write)
     if not runs:
         return told
     outcomes: Sequence[BaseException | None]

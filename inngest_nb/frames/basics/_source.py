@@ -164,10 +164,10 @@ class _BehindStates:
             for head in heads
         )
 
-    def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
-        """Return the activities of each head."""
+    def details(self, heads: Sequence[Head], name: str) -> Iterator[bytes]:
+        """Return the `activities` or the `events` of each head."""
         return (
-            b"[]" if head.flaw else digest_of_state(self._states[head.number]).activities
+            b"[]" if head.flaw else getattr(digest_of_state(self._states[head.number]), name)
             for head in heads
         )
 

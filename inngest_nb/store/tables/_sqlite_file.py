@@ -115,7 +115,8 @@ _CHANGES = (
     """
     CREATE TABLE details (
         number INTEGER PRIMARY KEY,
-        activities BLOB NOT NULL,
+        activities BLOB,
+        events BLOB,
         input BLOB,
         result BLOB
     )

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from inngest_nb.query import Path, Search
-from inngest_nb.store.heads import Digest, Head, digest_of, payloads_in
+from inngest_nb.store.heads import Digest, Head, digest_of, short
 from inngest_nb.store.rows import Row, within
 from inngest_nb.store.searching import Found, FoundHere, Payloads, Slice, cut, fields_of, matching
 from inngest_nb.store.tables._sqlite_rows import read_rows
@@ -28,10 +28,9 @@ UNION ALL SELECT h.number, ?1 FROM heads h WHERE h.number NOT IN (SELECT number 
 _COLUMNS = ", ".join(Head._fields)
 _MARKS = ", ".join("?" for _ in Head._fields)
 _KEEP = f"INSERT OR REPLACE INTO heads ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
-_KEEP_DETAILS = "INSERT OR REPLACE INTO details VALUES (?, ?, ?, ?)"
+_KEEP_DETAILS = "INSERT OR REPLACE INTO details VALUES (?, ?, ?, ?, ?)"
 _DROPS = ("DELETE FROM heads WHERE number = ?", "DELETE FROM details WHERE number = ?")
-_PAYLOADS = "SELECT number, input, result FROM details WHERE number IN "
-_ACTIVITIES = "SELECT number, activities FROM details WHERE number IN "
+_DETAILS = "SELECT number, {} FROM details WHERE number IN ({})"
 # The columns that a file compares as a search does.
 _TIMES = {"updated": "updated_us", "created": "began_us", "ended": "ended_us"}
 _AT_ONCE = 500
@@ -58,7 +57,7 @@ def keep(database: sqlite3.Connection, work: Indexed) -> None:
         for drop in _DROPS:
             database.executemany(drop, [(number,) for number in work.gone])
         database.executemany(_KEEP, (digest.head for digest in work.digests))
-        details = ((digest.head.number, *digest[1:]) for digest in work.digests)
+        details = ((digest.head.number, *short(digest)[1:]) for digest in work.digests)
         database.executemany(_KEEP_DETAILS, details)
         database.execute("UPDATE about SET indexed = ?", (work.upto,))
 
@@ -179,28 +178,26 @@ class _BehindFile:
 
     def payloads(self, heads: Sequence[Head]) -> Iterator[Payloads]:
         """Return the payloads of each head."""
-        for some in _parts(heads):
-            query = f"{_PAYLOADS} ({_marks(some)})"
-            kept = self._database.execute(query, some)
-            found = {number: payloads for number, *payloads in kept}
-            found |= {
-                number: [self._fresh[number].input, self._fresh[number].result]
-                for number in self._fresh.keys() & some
-            }
-            if long := [number for number in some if None in found.get(number, (b"",))]:
-                for row in read_rows(self._database, f"WHERE w.number IN ({_marks(long)})", long):
-                    found[row.number] = list(payloads_in(row.document))
-            for number in some:
-                given, made = found.get(number, (b"", b""))
-                yield given or b"", made or b""
+        yield from map(tuple, self._kept(heads, "input", "result"))
 
-    def activities(self, heads: Sequence[Head]) -> Iterator[bytes]:
-        """Return the activities of each head."""
-        fresh = {number: digest.activities for number, digest in self._fresh.items()}
+    def details(self, heads: Sequence[Head], name: str) -> Iterator[bytes]:
+        """Return the `activities` or the `events` of each head."""
+        for (body,) in self._kept(heads, name):
+            yield body
+
+    def _kept(self, heads: Sequence[Head], *names: str) -> Iterator[list[bytes]]:
+        """Return parts of the digest of each head; what is too long to be kept is made anew."""
+        columns = ", ".join(names)
         for some in _parts(heads):
-            query = f"{_ACTIVITIES} ({_marks(some)})"
-            found = dict(self._database.execute(query, some)) | fresh
-            yield from (found.get(number, b"[]") for number in some)
+            query = _DETAILS.format(columns, _marks(some))
+            found = {number: parts for number, *parts in self._database.execute(query, some)}
+            for number in self._fresh.keys() & some:
+                found[number] = [getattr(self._fresh[number], name) for name in names]
+            if long := [number for number, parts in found.items() if None in parts]:
+                for digest in _made(self._database, long):
+                    found[digest.head.number] = [getattr(digest, name) for name in names]
+            nothing = [b""] * len(names)
+            yield from (found.get(number, nothing) for number in some)
 
 
 def _parts(heads: Sequence[Head]) -> Iterator[list[int]]:
