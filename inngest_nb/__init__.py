@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         plot_status,
         plot_stuck,
         use,
+        watch,
     )
     from inngest_nb.frames.acting import Plan, cancel_runs, replay_events, rerun_runs
     from inngest_nb.frames.health import checkup
@@ -152,7 +153,7 @@ _ROOMS = {
     ),
     "inngest_nb.frames": (
         "activity_frame frame history_frame plot_activity plot_durations plot_funnel "
-        "plot_over_time plot_status plot_stuck use"
+        "plot_over_time plot_status plot_stuck use watch"
     ),
     "inngest_nb.frames.acting": "Plan cancel_runs replay_events rerun_runs",
     "inngest_nb.frames.health": "checkup",
@@ -301,6 +302,7 @@ __all__ = [
     "timeline",
     "trace_frame",
     "use",
+    "watch",
     "watch_runs",
     "waterfall",
     "workers_frame",

@@ -114,6 +114,11 @@ class StoreError(InngestNbError):
     `operation`, `workflow_id` and `target` (the store's address) are None if they are unknown.
     """
 
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same call may succeed later: no response, a server error, a locked file."""
+        return False
+
     def __init__(
         self,
         message: str,
@@ -157,9 +162,24 @@ class StoreStatusError(StoreError):
         self.status = status
         self.reason = reason
 
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self.status == 429 or self.status >= 500
+
 
 class StoreConnectionError(StoreError):
-    """The server did not respond, or the connection broke: a write may or may not have happened."""
+    """The server did not respond, or the connection broke: a write may or may not have happened.
+
+    `closed` is True if nothing was sent because this client was closed.
+    """
+
+    closed = False
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same call may succeed later."""
+        return not self.closed
 
 
 class StoreConflictError(StoreError):
@@ -195,6 +215,11 @@ class StoreFileError(StoreError):
 
     busy = False
     full = False
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self.busy
 
 
 class NotAStateServerError(StoreError):

@@ -2,6 +2,7 @@
 
 from inngest_nb.frames._accessor import WorkflowAccessor
 from inngest_nb.frames._frames import activity_frame, frame, history_frame
+from inngest_nb.frames._watching import watch
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use
 from inngest_nb.frames.basics._source import is_store
@@ -26,4 +27,5 @@ __all__ = [
     "state_in",
     "state_of",
     "use",
+    "watch",
 ]

@@ -118,6 +118,7 @@ class App:
                 "version": __version__,
                 "appends": True,
                 "shares": True,
+                "changes": True,
             }
         )
 

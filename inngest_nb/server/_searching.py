@@ -17,7 +17,7 @@ from starlette.responses import Response
 from inngest_nb.query import Path
 from inngest_nb.server._guard import Refused
 from inngest_nb.server._sharing import decoded
-from inngest_nb.store.heads import Head
+from inngest_nb.store.heads import columns_of
 from inngest_nb.store.http import (
     DOCUMENTS_PATH,
     HEADS_A_PAGE,
@@ -86,12 +86,10 @@ class Searching:
 
 
 def _columns(found: Found, following: int) -> Columns:
-    values = zip(*found.heads, strict=True) if found.heads else ([] for _ in Head._fields)
-    heads = dict(zip(Head._fields, map(list, values), strict=True))
     fields = [
         [_NOTHING if raw is None else msgspec.Raw(raw) for raw in column] for column in found.fields
     ]
-    return Columns(heads, found.total, fields, following, found.change)
+    return Columns(columns_of(found.heads), found.total, fields, following, found.change)
 
 
 def _line(row: Row) -> bytes:

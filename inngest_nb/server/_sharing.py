@@ -1,4 +1,4 @@
-"""The state server's routes for leases, messages and waiting for changes."""
+"""The state server's routes for leases, messages, waiting for changes and following them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inngest_nb.server._guard import Refused
-from inngest_nb.store.changes import MIN_LOOK_INTERVAL, POLL_SECONDS, Changes
+from inngest_nb.server._page import page_of
+from inngest_nb.store.changes import (
+    BYTES_AT_ONCE,
+    CHANGES_AT_ONCE,
+    MIN_LOOK_INTERVAL,
+    POLL_SECONDS,
+    Changes,
+    Told,
+    shown,
+)
+from inngest_nb.store.heads import columns_of
 from inngest_nb.store.http import (
     ABANDONED_PATH,
+    CHANGES_PATH,
     DISCARD_PATH,
     LEASES_PATH,
     LONGEST_WAIT,
     MESSAGES_PATH,
     WATCH_PATH,
+    ChangeColumns,
+    ChangeListing,
     Ids,
     Leases,
     Messages,
@@ -75,6 +88,8 @@ class Sharing:
             return {"POST": self._discard}
         if path == WATCH_PATH:
             return {"GET": self._watch}
+        if path == CHANGES_PATH:
+            return {"GET": self._changes}
         return {"GET": self._abandoned} if path == ABANDONED_PATH else None
 
     async def _leases(self, request: Request) -> Response:
@@ -111,6 +126,24 @@ class Sharing:
         look = partial(self._table.etag, workflow_id)
         etag = await self._until(self._table.changes, look, lambda etag: etag != known, wait)
         return _json(Version(etag))
+
+    async def _changes(self, request: Request) -> Response:
+        query = request.query_params
+        after = _number(query["after"], "after") if "after" in query else None
+        heads = _is_true(query.get("heads", ""), "heads")
+        documents = _is_true(query.get("documents", ""), "documents")
+        look = partial(
+            self._table.changed,
+            after,
+            min(_number(query.get("limit", "0"), "limit") or CHANGES_AT_ONCE, CHANGES_AT_ONCE),
+            feed=query.get("feed", ""),
+            documents=heads or documents,
+            max_bytes=BYTES_AT_ONCE,
+        )
+        wait = 0 if after is None else _seconds(query.get("wait", "0"))
+        told = await self._until(self._table.changes, look, lambda told: told.is_news, wait)
+        body = await run_in_threadpool(_changes_page, told, heads=heads, documents=documents)
+        return Response(body, media_type="application/json")
 
     async def _abandoned(self, request: Request) -> Response:
         limit = _number(request.query_params.get("limit", "0"), "limit")
@@ -155,6 +188,26 @@ class Sharing:
                         break
         finally:
             stop()
+
+
+def _changes_page(told: Told, *, heads: bool, documents: bool) -> bytes:
+    changes = ChangeColumns(
+        [number for number, _, _ in told.lines],
+        [workflow_id for _, workflow_id, _ in told.lines],
+        [deleted for _, _, deleted in told.lines],
+    )
+    page = ChangeListing(changes, told.last, told.feed, told.reset)
+    if heads:
+        page.heads = columns_of(shown(told, heads=True, documents=False).heads)
+    if documents:
+        page.workflows = msgspec.Raw(page_of(told.rows, ""))
+    return _encode(page)
+
+
+def _is_true(text: str, name: str) -> bool:
+    if text not in ("", "true"):
+        raise Refused(400, f"{name} must be true, or left out")
+    return bool(text)
 
 
 def _seconds(text: str) -> float:

@@ -1,5 +1,6 @@
 """Stores of workflow states: over HTTP, in a file, in memory."""
 
+from inngest_nb.store.changes import Change, Changed
 from inngest_nb.store.heads import (
     NEVER_US,
     Head,
@@ -13,6 +14,7 @@ from inngest_nb.store.messages import Message
 from inngest_nb.store.protocol import (
     AppendingStore,
     AsyncWorkflowStore,
+    FeedStore,
     HeadStore,
     SearchableStore,
     SharedStore,
@@ -40,6 +42,9 @@ __all__ = [
     "AppendingStore",
     "AsyncInngestStore",
     "AsyncWorkflowStore",
+    "Change",
+    "Changed",
+    "FeedStore",
     "Found",
     "Head",
     "HeadStore",

@@ -1,11 +1,20 @@
-"""Waiting for changes: waiters are woken by changes here, and poll for those of other processes."""
+"""Changes of a store: waiting for them, and following them by their numbers.
+
+Waiters are woken by changes here, and poll for those of other processes. A reader that follows
+keeps the number that it was told last and asks what came after it, so that it misses nothing and is
+told nothing twice, whatever happens to it or to the store in between.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from inngest_nb.state import WorkflowState
+from inngest_nb.store.heads import Head, digest_of
+from inngest_nb.store.rows import Row, check_limit, states_of
 
 T = TypeVar("T")
 
@@ -13,6 +22,11 @@ T = TypeVar("T")
 POLL_SECONDS = 0.2
 # The minimum time between two looks: under many writes, looking would cost more than writing.
 MIN_LOOK_INTERVAL = 0.02
+# The limits of one answer: changes, and bytes of their documents.
+CHANGES_AT_ONCE = 1_000
+BYTES_AT_ONCE = 8 * 2**20
+# How many numbered changes are kept for readers that follow them.
+CHANGES_KEPT = 100_000
 
 
 class Changes:
@@ -99,3 +113,135 @@ class Changes:
                 )
             finally:
                 self._waiting -= 1
+
+
+class Change(NamedTuple):
+    """A workflow was saved, or `deleted`.
+
+    A store numbers its changes 1, 2, 3 and so on. `state` and `head` are the workflow as it is now,
+    which may be newer than the change. They are None if it was deleted, then or since, or if they
+    were not asked for; `state` also if it cannot be read.
+    """
+
+    number: int
+    workflow_id: str
+    deleted: bool
+    state: WorkflowState | None = None
+    head: Head | None = None
+
+
+class Changed(NamedTuple):
+    """Changes in the order of their numbers, without a gap, and the number to continue from.
+
+    `last` is the number of the last of them, or the one that was asked about if there are none.
+    `feed` identifies the store's numbers: those of another file, or of a server that keeps its
+    states in memory and has started again, belong to another feed. With `reset`, what came after
+    the number that was asked about is no longer known, or belongs to another feed: there are no
+    changes, `last` is the newest number, and what is stored has to be read anew.
+
+    `unreadable` maps the ids of changed workflows that cannot be read to the reason.
+    """
+
+    changes: Sequence[Change]
+    last: int
+    feed: str
+    reset: bool = False
+    unreadable: Mapping[str, str] = {}
+
+
+# A change as tables note it: its number, the workflow's id, and whether it was deleted.
+Line = tuple[int, str, bool]
+
+
+class Told(NamedTuple):
+    """Changes as a table tells them; the rows or heads of the workflows in them, as they are now.
+
+    `last` is the number to continue from. With `reset`, the changes after the number that was asked
+    about are not known.
+    """
+
+    lines: Sequence[Line]
+    last: int
+    feed: str
+    reset: bool
+    rows: Sequence[Row]
+    heads: Sequence[Head] = ()
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything that a waiting reader has to know."""
+        return self.reset or bool(self.lines)
+
+
+class Kept(NamedTuple):
+    """The numbers of the changes that a table still keeps; `first` is `last` + 1 without any."""
+
+    feed: str
+    first: int
+    last: int
+
+
+def tell(
+    kept: Kept,
+    after: int | None,
+    feed: str,
+    lines: Callable[[int, int], Sequence[Line]],
+    limit: int,
+    present: Callable[[str], Row | None] | None,
+    max_bytes: int = 0,
+) -> Told:
+    """Tell what has changed after a number; without one, only the newest number.
+
+    `lines` returns the changes after a number, so many at most; `present` the row of a workflow as
+    it is now. With `max_bytes`, the changes end where the documents reach that size.
+    """
+    other = feed not in ("", kept.feed)
+    if after is None or other or not kept.first - 1 <= after <= kept.last:
+        return Told([], kept.last, kept.feed, after is not None, [])
+    taken: list[Line] = []
+    rows: dict[str, Row | None] = {}
+    size = 0
+    for line in lines(after, limit or CHANGES_AT_ONCE):
+        _, workflow_id, deleted = line
+        if present is not None and not deleted and workflow_id not in rows:
+            if max_bytes and size >= max_bytes:
+                break
+            row = rows[workflow_id] = present(workflow_id)
+            size += len(row.document) if row else 0
+        taken.append(line)
+    last = taken[-1][0] if taken else after
+    return Told(taken, last, kept.feed, False, [row for row in rows.values() if row])
+
+
+def shown(told: Told, *, heads: bool, documents: bool) -> Told:
+    """Make heads of rows if they are asked for, and leave out the rows if they are not."""
+    made = [digest_of(row).head for row in told.rows] if heads else []
+    return told._replace(rows=told.rows if documents else [], heads=made)
+
+
+def changed_of(told: Told) -> Changed:
+    """Decode what was told."""
+    states = states_of(told.rows)
+    state_of = {state.workflow_id: state for state in states}
+    head_of = {head.workflow_id: head for head in told.heads}
+    flaws = {head.workflow_id: head.flaw for head in told.heads if head.flaw}
+    changes = [
+        Change(number, key, True)
+        if deleted
+        else Change(number, key, False, state_of.get(key), head_of.get(key))
+        for number, key, deleted in told.lines
+    ]
+    return Changed(changes, told.last, told.feed, told.reset, flaws | states.unreadable)
+
+
+def check_after(after: int | None) -> int | None:
+    """Check a number to continue from; None means the newest."""
+    whole = after is None or (isinstance(after, int) and not isinstance(after, bool))
+    if not whole or (after is not None and not 0 <= after < 2**63):
+        raise ValueError(f"after must be the number of a change, or 0 for all, got {after!r}")
+    return after
+
+
+def check_most(limit: int) -> int:
+    """Check how many changes are wanted at most, and return how many may come at once."""
+    return min(check_limit(limit) or CHANGES_AT_ONCE, CHANGES_AT_ONCE)

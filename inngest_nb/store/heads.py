@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
@@ -153,6 +153,20 @@ def digest_of_state(state: WorkflowState, number: int = 0) -> Digest:
     activities = _encode([ActivityRow.of(activity) for activity in found])
     events = _encode([EventRow.of(event) for event in state.history])
     return Digest(Head.of(state, number, found), activities, events)
+
+
+def columns_of(heads: Sequence[Head]) -> dict[str, list[Any]]:
+    """Return heads by columns, as they travel: an array for each field."""
+    values = zip(*heads, strict=True) if heads else ([] for _ in Head._fields)
+    return dict(zip(Head._fields, map(list, values), strict=True))
+
+
+def heads_in(columns: Mapping[str, Sequence[Any]]) -> list[Head]:
+    """Return the heads in columns; raises `ValueError` if these are not the columns of heads."""
+    if not set(Head._fields) <= columns.keys():
+        raise ValueError("these are not the columns of heads")
+    found = [columns[name] for name in Head._fields]
+    return [Head(*values) for values in zip(*found, strict=True)]
 
 
 def newest_first(head: Head) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from inngest_nb.query import Path, Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.changes import Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import Row
@@ -156,6 +157,39 @@ class SharedStore(AppendingStore, Protocol):
 
         The least recently updated come first, at most `limit` (0 means all).
         """
+
+
+@runtime_checkable
+class FeedStore(WorkflowStore, Protocol):
+    """A store that numbers its changes in the order of its commits, whoever makes them.
+
+    It keeps the newest 100,000 numbers.
+    """
+
+    def can_follow(self) -> bool:
+        """Tell whether `changes` works; an HTTP client asks its server once."""
+
+    def changes(
+        self,
+        after: int | None = 0,
+        wait: float = 0,
+        limit: int = 0,
+        *,
+        heads: bool = False,
+        documents: bool = False,
+        feed: str = "",
+    ) -> Changed:
+        """Return the changes numbered above `after`, each of them, in order.
+
+        None means the newest number: there are no changes, and `last` is what to continue from.
+        Waits up to `wait` seconds if there is nothing to tell. `heads` and `documents` add each
+        workflow's head and state as they are now. At most `limit` changes come at once (0, and what
+        is more than 1,000: 1,000), and with either of these as many as have 8 MiB of documents.
+        With `feed`, which an earlier call has returned, the numbers of another feed are a `reset`.
+        """
+
+    def last_change(self) -> int:
+        """Return the number of the newest change, 0 if there is none."""
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from inngest_nb.query import Path, Search
-from inngest_nb.store.changes import Changes
+from inngest_nb.store.changes import Changes, Told
 from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import Number, Position, Row
 from inngest_nb.store.searching import Found, FoundHere, Slice
@@ -62,6 +62,21 @@ class StateTable(Protocol):
 
     def etag(self, workflow_id: str) -> str | None:
         """Return the stored etag, None if nothing is stored."""
+
+    def changed(
+        self,
+        after: int | None,
+        limit: int = 0,
+        *,
+        feed: str = "",
+        documents: bool = False,
+        max_bytes: int = 0,
+    ) -> Told:
+        """Return the changes numbered above `after`, in order, at most `limit`.
+
+        Without a number, only what the newest one is. A `feed` that is not this table's is a reset.
+        With `documents`, the rows of the workflows come along, as many as have `max_bytes`.
+        """
 
     def leases(self) -> dict[str, float]:
         """Return the seconds left of each lease that has not expired."""

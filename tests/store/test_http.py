@@ -12,7 +12,9 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
+from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from small_servers import plain_server, reply, scripted_server
@@ -436,6 +438,24 @@ def test_a_closed_store_says_so() -> None:
 
 
 # The cache
+
+
+def test_a_store_that_is_closed_while_it_connects_leaves_no_connection_open(
+    state_server: StateServer,
+) -> None:
+    opened = []
+
+    class Closing(httpcore.SyncBackend):
+        def connect_tcp(self, *given: Any, **named: Any) -> httpcore.NetworkStream:
+            opened.append(super().connect_tcp(*given, **named))
+            store.close()  # as another thread may do
+            return opened[-1]
+
+    store = InngestStore(state_server.url)
+    store._clients[0]._backend._backend = Closing()  # type: ignore[union-attr]
+    with pytest.raises(StoreConnectionError, match="closed"):
+        store.load("x")
+    assert [stream.get_extra_info("socket").fileno() for stream in opened] == [-1]
 
 
 def test_a_refresh_without_arguments_replaces_and_a_filtered_one_adds(

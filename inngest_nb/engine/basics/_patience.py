@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inngest_nb.errors import StoreConnectionError, StoreFileError, StoreStatusError
+from inngest_nb.errors import StoreError
 
 # Pauses between attempts at a write that a caller waits for. Every write can be repeated.
 PAUSES = (0.05, 0.2, 0.8)
@@ -11,11 +11,7 @@ _LONGEST_PAUSE = 5.0
 
 def may_pass(error: BaseException) -> bool:
     """Tell whether a failure may be temporary: no response, a server error, a locked file."""
-    if isinstance(error, StoreStatusError):
-        return error.status == 429 or error.status >= 500
-    if isinstance(error, StoreFileError):
-        return error.busy
-    return isinstance(error, StoreConnectionError)
+    return isinstance(error, StoreError) and error.is_temporary
 
 
 def pause_after(attempt: int, chance: float) -> float:

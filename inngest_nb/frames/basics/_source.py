@@ -110,9 +110,9 @@ def take(
         except ListingUnsupportedError:
             store = None
     if found is None:
-        listing, listed = _read(source, search) if from_store else (source, True)
+        listing, listed = read(source, search) if from_store else (source, True)
         states = _states(listing)
-        found = _search(states, unreadable_in(listing), search, paths)
+        found = search_states(states, unreadable_in(listing), search, paths)
     if not listed:
         _warn(
             f"{store_name(source)} cannot list what its server keeps: the frame has only what "
@@ -131,12 +131,12 @@ def take(
         "total": found.total,
         "listed": listed,
         "unreadable": unreadable,
-        "last_change": found.change or None,
+        "last_change": None if store is None else found.change,
     }
     return Taken(found, fetched_at, attrs, store, states)
 
 
-def _search(
+def search_states(
     states: Sequence[WorkflowState],
     unreadable: Mapping[str, str],
     search: Search,
@@ -196,7 +196,7 @@ def is_store(source: Any) -> bool:
     return all(callable(getattr(source, verb, None)) for verb in ("save", "load", "list"))
 
 
-def _read(store: Any, search: Search) -> tuple[Any, bool]:
+def read(store: Any, search: Search) -> tuple[Any, bool]:
     """Read what the store has, and tell whether that is all that its server keeps."""
     status = search.status[0] if len(search.status) == 1 else None
     # One more than asked for tells whether there are more.

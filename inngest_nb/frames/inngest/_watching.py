@@ -17,6 +17,7 @@ import pandas as pd
 
 from inngest_nb.api import InngestAPI, Run, begun, checks, runs_in
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._pace import check_every
 from inngest_nb.frames.basics._run_columns import run_columns
 from inngest_nb.frames.inngest._asking import attrs_of, opened
 from inngest_nb.progress import progress
@@ -66,16 +67,6 @@ def watch_runs(
     wanted = frozenset(map(checks.our_status, checks.check_statuses(statuses)))
     said = {"status": sorted(wanted) or None, "app": app, "function": function}
     return RunWatch(api, said, check_every(every))
-
-
-def check_every(every: float | timedelta) -> float:
-    """Return seconds between two looks."""
-    seconds = every.total_seconds() if isinstance(every, timedelta) else every
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
-        return float(seconds)
-    raise ValueError(
-        f"every must be a number of seconds above 0, such as 2, or a timedelta, got {every!r}"
-    )
 
 
 class RunWatch(Iterator[pd.DataFrame]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from inngest_nb.api import InngestAPI, RunStore
+from inngest_nb.errors import StoreError
 from inngest_nb.history import times_of
 from inngest_nb.notebook.explore._acting import Acting
 from inngest_nb.notebook.explore._catalog import Query, find
@@ -21,7 +23,7 @@ from inngest_nb.notebook.explore._opening import feed_of, frame_of, store_in, su
 from inngest_nb.notebook.explore._search import Search
 from inngest_nb.notebook.explore._table import Table, caption, plain_table
 from inngest_nb.notebook.forms import Form, complaint
-from inngest_nb.notebook.page import Area, bundle, fragment, notice, output, row
+from inngest_nb.notebook.page import Area, News, bundle, fragment, notice, output, row
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 from inngest_nb.words import left_out_text, short, store_name, time_text
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Explore", "explore"]
 
-# Seconds between two looks at the store: after news, and at most, when nothing happens.
+# Seconds between two looks at the store: after news, and at most, when nothing happens. A store
+# that tells when it has changed is looked at then.
 _POLL_INTERVAL, _MAX_POLL_INTERVAL = 2.0, 10.0
 # Seconds that a saved notebook's table waits for the number of workflows; of runs, for which it
 # takes long where there are many.
@@ -73,7 +76,8 @@ class Explore(Form):
         self._feed = feed_of(store, self._redraw)
         self._query, self._page = Query(), find((), Query(), datetime.now(UTC))
         self._drawing = threading.RLock()
-        self._reading = threading.Lock()
+        self._reading, self._waiting = threading.Lock(), threading.Lock()
+        self._news = News(store)
         self._pause = _POLL_INTERVAL
         self._closed = False
 
@@ -260,7 +264,8 @@ class Explore(Form):
             self._pause = _POLL_INTERVAL if news else min(_MAX_POLL_INTERVAL, self._pause * 1.5)
         finally:
             self._reading.release()
-            table.looked(timedelta(seconds=self._pause))
+            given = self._news, self._waiting, table, self._pause
+            threading.Thread(target=_answer, args=given, daemon=True).start()
 
     def _has_open_steps(self) -> bool:
         """Tell whether the selected workflow may go on without a change of its entry."""
@@ -344,3 +349,23 @@ class Explore(Form):
         return widget | bundle(
             html, f"{self.title} in {store}\n{said}\n{plain_table(self.table.columns, rows)}"
         )
+
+
+def _answer(news: News, waiting: threading.Lock, table: Table, pause: float) -> None:
+    """Answer a look once the next one is worth while: when the store has changed, if it tells.
+
+    While somebody waits for that, whoever else has looked gets the same answer. The explorer itself
+    is not held meanwhile, so that it can be closed and freed.
+    """
+    if not waiting.acquire(blocking=False):
+        return
+    begun = time.monotonic()
+    try:
+        news.wait(_MAX_POLL_INTERVAL)
+        if news.can_tell:
+            pause = max(0.0, _POLL_INTERVAL - (time.monotonic() - begun))
+    except StoreError:
+        pass  # the next look shows it
+    finally:
+        waiting.release()
+    table.looked(timedelta(seconds=pause))

@@ -7,6 +7,7 @@ from inngest_nb.notebook.page._diff import Change, Line, change_of, changes
 from inngest_nb.notebook.page._errands import Errands
 from inngest_nb.notebook.page._hearing import as_running_cell, confirm_changes, hear_in_order
 from inngest_nb.notebook.page._html import bundle, fragment, output
+from inngest_nb.notebook.page._news import News
 
 if typing.TYPE_CHECKING:
     from inngest_nb.notebook.page._areas import Area, FlawArea, filling, notice, row
@@ -34,6 +35,7 @@ __all__ = [
     "FlawArea",
     "Line",
     "MovingPicture",
+    "News",
     "as_running_cell",
     "bundle",
     "change_of",

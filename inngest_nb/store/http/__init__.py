@@ -47,11 +47,14 @@ from inngest_nb.store.http.calls.searching import (
 )
 from inngest_nb.store.http.calls.sharing import (
     ABANDONED_PATH,
+    CHANGES_PATH,
     DISCARD_PATH,
     LEASES_PATH,
     LONGEST_WAIT,
     MESSAGES_PATH,
     WATCH_PATH,
+    ChangeColumns,
+    ChangeListing,
     Ids,
     Leases,
     Messages,
@@ -63,6 +66,7 @@ from inngest_nb.store.http.calls.sharing import (
 
 __all__ = [
     "ABANDONED_PATH",
+    "CHANGES_PATH",
     "DEFAULT_BASE_URL",
     "DISCARD_PATH",
     "DOCUMENTS_PATH",
@@ -85,6 +89,8 @@ __all__ = [
     "BatchItem",
     "BatchOutcome",
     "BatchOutcomes",
+    "ChangeColumns",
+    "ChangeListing",
     "Columns",
     "ConnectionDroppedError",
     "Deadline",

@@ -13,6 +13,7 @@ import httpx
 from inngest_nb.errors import WrongLoopError
 from inngest_nb.query import Path, Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.changes import Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.http._forks import keep_open
 from inngest_nb.store.http._http import HttpStore, NoCookies, check_size
@@ -133,6 +134,38 @@ class InngestStore(HttpStore):
     def abandoned(self, limit: int = 0) -> Sequence[str]:
         """Return the ids of workflows stored as running whose owner has no lease, oldest first."""
         return self._run(self._abandoned(limit))
+
+    def can_follow(self) -> bool:
+        """Tell whether the server numbers its changes, as our state server does.
+
+        Asks the server once. Raises `StoreConnectionError` if it does not answer.
+        """
+        return self._run(self._can("changes"))
+
+    def changes(
+        self,
+        after: int | None = 0,
+        wait: float = 0,
+        limit: int = 0,
+        *,
+        heads: bool = False,
+        documents: bool = False,
+        feed: str = "",
+    ) -> Changed:
+        """Return the changes numbered above `after`, each of them, in order.
+
+        None means the newest number. Waits up to `wait` seconds if there is nothing to tell.
+        `heads` and `documents` add each workflow's head and state as they are now. At most `limit`
+        changes come at once, and at most 1,000. Raises `StoreError` if the server does not number
+        its changes.
+        """
+        return self._run(
+            self._changes(after, wait, limit, heads=heads, documents=documents, feed=feed)
+        )
+
+    def last_change(self) -> int:
+        """Return the number of the newest change, 0 if there is none."""
+        return self.changes(None).last
 
     def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read workflows from the server, newest update first, at most `limit` (0 means all).
@@ -311,6 +344,29 @@ class AsyncInngestStore(HttpStore):
     async def abandoned(self, limit: int = 0) -> Sequence[str]:
         """Return the ids of workflows stored as running whose owner has no lease, oldest first."""
         return await self._run(self._abandoned(limit))
+
+    async def can_follow(self) -> bool:
+        """Tell whether the server numbers its changes, as our state server does."""
+        return await self._run(self._can("changes"))
+
+    async def changes(
+        self,
+        after: int | None = 0,
+        wait: float = 0,
+        limit: int = 0,
+        *,
+        heads: bool = False,
+        documents: bool = False,
+        feed: str = "",
+    ) -> Changed:
+        """Return the changes numbered above `after`, each of them, in order."""
+        return await self._run(
+            self._changes(after, wait, limit, heads=heads, documents=documents, feed=feed)
+        )
+
+    async def last_change(self) -> int:
+        """Return the number of the newest change, 0 if there is none."""
+        return (await self.changes(None)).last
 
     async def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read workflows from the server; see `InngestStore.fetch`."""

@@ -23,6 +23,7 @@ from inngest_nb.errors import (
 )
 from inngest_nb.query import Path, Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.changes import Changed, changed_of, check_after, check_most
 from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.heads import Head
 from inngest_nb.store.http._cache import Cache
@@ -207,6 +208,7 @@ class HttpStore:
             hint=hint,
         )
         failure.__cause__ = error
+        failure.closed = self._closed and isinstance(error, RuntimeError)
         return failure
 
     def _shown(self, response: Response) -> Response:
@@ -297,6 +299,26 @@ class HttpStore:
 
     def _abandoned(self, limit: int) -> Operation[list[str]]:
         return sharing.abandoned(self.base_url, check_limit(limit))
+
+    def _changes(
+        self,
+        after: int | None,
+        wait: float,
+        limit: int,
+        *,
+        heads: bool,
+        documents: bool,
+        feed: str,
+    ) -> Operation[Changed]:
+        check_after(after)
+        able = yield from self._can("changes")
+        if not able:
+            raise sharing.cannot_follow(self.base_url)
+        most = check_most(limit)
+        told = yield from sharing.changes(
+            self.base_url, after, wait, most, heads=heads, documents=documents, feed=feed
+        )
+        return changed_of(told)
 
     def _append_history(self, given: Sequence[Write]) -> Operation[list[Outcome]]:
         writes, outcomes = sift(given)

@@ -13,6 +13,14 @@ from inngest_nb.errors import StoreConflictError, StoreError
 from inngest_nb.query import Path as FieldPath
 from inngest_nb.query import Search
 from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.changes import (
+    BYTES_AT_ONCE,
+    Changed,
+    changed_of,
+    check_after,
+    check_most,
+    shown,
+)
 from inngest_nb.store.conflicts import overtaken
 from inngest_nb.store.heads import Head
 from inngest_nb.store.ids import check_id
@@ -129,6 +137,42 @@ class TableStore:
     def abandoned(self, limit: int = 0) -> Sequence[str]:
         """Return the ids of workflows stored as running whose owner has no lease, oldest first."""
         return self._table.abandoned(check_limit(limit))
+
+    def can_follow(self) -> bool:
+        """Return True: `changes` always works."""
+        return True
+
+    def changes(
+        self,
+        after: int | None = 0,
+        wait: float = 0,
+        limit: int = 0,
+        *,
+        heads: bool = False,
+        documents: bool = False,
+        feed: str = "",
+    ) -> Changed:
+        """Return the changes numbered above `after`, each of them, in order.
+
+        None means the newest number. Waits up to `wait` seconds if there is nothing to tell.
+        `heads` and `documents` add each workflow's head and state as they are now. At most `limit`
+        changes come at once, and at most 1,000.
+        """
+        look = partial(
+            self._table.changed,
+            check_after(after),
+            check_most(limit),
+            feed=feed,
+            documents=heads or documents,
+            max_bytes=BYTES_AT_ONCE,
+        )
+        seconds = 0 if after is None else wait
+        told = self._table.changes.until(look, lambda told: told.is_news, seconds)
+        return changed_of(shown(told, heads=heads, documents=documents))
+
+    def last_change(self) -> int:
+        """Return the number of the newest change, 0 if there is none."""
+        return self.changes(None).last
 
     def fetch(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> States:
         """Read the stored workflows; the same as `list`."""

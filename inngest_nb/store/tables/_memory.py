@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 from inngest_nb import wire
 from inngest_nb.query import Path, Search
-from inngest_nb.store.changes import Changes
+from inngest_nb.store.changes import Changes, Told, tell
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Discard, Hold, Message
 from inngest_nb.store.rows import Number, Position, Row, order, within
 from inngest_nb.store.searching import Found, FoundHere, Slice
 from inngest_nb.store.table import Done
 from inngest_nb.store.tables._memory_heads import MemoryHeads
-from inngest_nb.store.tables._memory_sharing import MemoryKeys, MemorySharing
+from inngest_nb.store.tables._memory_sharing import MemoryFeed, MemoryKeys, MemorySharing
 from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, conflict, is_done
 
 
@@ -30,6 +30,7 @@ class MemoryTable:
         self._lock = threading.Lock()
         self._keys = MemoryKeys()
         self._sharing = MemorySharing(self._keys)
+        self._feed = MemoryFeed()
         self._owners: dict[str, str] = {}
         self._heads = MemoryHeads(self._rows, self._read)
         self.changes, self.mail = Changes(), Changes()
@@ -80,7 +81,7 @@ class MemoryTable:
     def find(self, search: Search, paths: Sequence[Path] = ()) -> Found:
         """Search the workflows by their heads, and look up paths in their payloads."""
         with self._lock:
-            return self._heads.find(search, paths)
+            return self._heads.find(search, paths)._replace(change=self._feed.kept().last)
 
     def find_in(self, part: Slice, search: Search, paths: Sequence[Path] = ()) -> FoundHere:
         """Search a part of the workflows."""
@@ -98,6 +99,21 @@ class MemoryTable:
         with self._lock:
             row = self._rows.get(workflow_id)
         return row.etag if row else None
+
+    def changed(
+        self,
+        after: int | None,
+        limit: int = 0,
+        *,
+        feed: str = "",
+        documents: bool = False,
+        max_bytes: int = 0,
+    ) -> Told:
+        """Return the changes numbered above `after`, in order, at most `limit`."""
+        with self._lock:
+            present = self._present if documents else None
+            lines = self._feed.after
+            return tell(self._feed.kept(), after, feed, lines, limit, present, max_bytes)
 
     def leases(self) -> dict[str, float]:
         """Return the seconds left of each lease that has not expired."""
@@ -130,6 +146,10 @@ class MemoryTable:
         """Return the digest of the request that was done with a key, None if it is not known."""
         with self._lock:
             return self._keys.remembered(key)
+
+    def _present(self, workflow_id: str) -> Row | None:
+        row = self._rows.get(workflow_id)
+        return self._read(row) if row else None
 
     def _read(self, row: Row) -> Row:
         return _whole(row, self._parts.get(row.workflow_id, ()))
@@ -167,6 +187,7 @@ class MemoryTable:
             self._parts.pop(key, None)
             self._owners.pop(key, None)
             self._sharing.drop_messages_of(key)
+            self._feed.note(key, deleted=True)
             return None
         first_us = before.first_saved_us if before else time.time_ns() // 1000
         status, updated_us, document = work.status, work.updated_us, work.document
@@ -183,6 +204,7 @@ class MemoryTable:
         number = before.number if before else next(self._numbers)
         entries = key, status or "", updated_us or 0, first_us, document, work.etag
         self._rows[key] = Row(*entries, number)
+        self._feed.note(key, deleted=False)
         return None
 
 

@@ -1,10 +1,14 @@
-"""Leases, messages and idempotency keys in this process's memory."""
+"""Leases, messages, idempotency keys and numbered changes in this process's memory."""
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections import deque
 from collections.abc import Container
+from itertools import islice
 
+from inngest_nb.store.changes import CHANGES_KEPT, Kept, Line
 from inngest_nb.store.keys import KEY_SECONDS, MOST_KEYS, message_key
 from inngest_nb.store.messages import (
     ANSWER_SECONDS,
@@ -90,3 +94,26 @@ class MemorySharing:
             for key, (message, sent) in self._messages.items()
             if sent >= oldest or message.to in stored
         }
+
+
+class MemoryFeed:
+    """The newest changes, numbered. Locked by the table."""
+
+    def __init__(self) -> None:
+        self._feed = secrets.token_hex(8)
+        self._lines: deque[Line] = deque(maxlen=CHANGES_KEPT)
+        self._last = 0
+
+    def note(self, workflow_id: str, *, deleted: bool) -> None:
+        """Give a change its number."""
+        self._last += 1
+        self._lines.append((self._last, workflow_id, deleted))
+
+    def kept(self) -> Kept:
+        """Return which numbers there are."""
+        return Kept(self._feed, self._last - len(self._lines) + 1, self._last)
+
+    def after(self, number: int, limit: int) -> list[Line]:
+        """Return the changes after a number, in order, at most `limit`."""
+        start = number + 1 - self.kept().first
+        return [*islice(self._lines, start, start + limit)]

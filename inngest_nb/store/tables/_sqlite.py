@@ -14,12 +14,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from inngest_nb.errors import StoreFileError
 from inngest_nb.query import Path as FieldPath
 from inngest_nb.query import Search
-from inngest_nb.store.changes import Changes
+from inngest_nb.store.changes import CHANGES_KEPT, Changes, Told, tell
 from inngest_nb.store.keys import reused
 from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import Number, Position, Row
@@ -44,6 +45,8 @@ from inngest_nb.store.tables._sqlite_rows import (
 )
 from inngest_nb.store.tables._sqlite_sharing import (
     abandoned,
+    changes_after,
+    changes_kept,
     drop_messages_of,
     leases,
     messages,
@@ -82,9 +85,8 @@ _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
 # So few changed workflows a search reads by itself, because keeping their heads takes a commit.
 _WORTH_KEEPING = 50
-# How many numbered changes are kept for readers that follow them, and after how many works of a
-# connection older ones are dropped. The newest stays always, for it says which number comes next.
-CHANGES_KEPT = 100_000
+# After how many works of a connection old changes are dropped. The newest stays always, because it
+# says which number comes next.
 _WORKS_BETWEEN = 10_000
 _DROP_CHANGES = """
 DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - ?
@@ -209,6 +211,21 @@ class SqliteTable:
         with self._reader() as database:
             found = database.execute(_FIND, (workflow_id,)).fetchone()
             return found[1] if found else None
+
+    def changed(
+        self,
+        after: int | None,
+        limit: int = 0,
+        *,
+        feed: str = "",
+        documents: bool = False,
+        max_bytes: int = 0,
+    ) -> Told:
+        """Return the changes numbered above `after`, in order, at most `limit`."""
+        with self._reader() as database:
+            kept, lines = changes_kept(database), partial(changes_after, database)
+            present = partial(read_row, database) if documents else None
+            return tell(kept, after, feed, lines, limit, present, max_bytes)
 
     def leases(self) -> dict[str, float]:
         """Return the seconds left of each lease that has not expired."""

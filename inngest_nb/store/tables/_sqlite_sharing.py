@@ -1,10 +1,11 @@
-"""Leases and messages in the SQLite file."""
+"""What processes share through the SQLite file: leases, messages, numbered changes."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
 
+from inngest_nb.store.changes import Kept, Line
 from inngest_nb.store.keys import message_key
 from inngest_nb.store.messages import (
     ANSWER_SECONDS,
@@ -34,6 +35,15 @@ ABANDONED = """
 SELECT workflow_id FROM workflows INDEXED BY workflows_running WHERE status = 'running'
 AND owner NOT IN (SELECT owner FROM leases WHERE until > ?)
 ORDER BY updated_us, workflow_id LIMIT ?
+"""
+# Each of these numbers is found at an end of the table.
+_KEPT = """
+SELECT feed, coalesce((SELECT min(number) FROM changes), 1),
+    coalesce((SELECT max(number) FROM changes), 0)
+FROM about
+"""
+_CHANGES = """
+SELECT number, workflow_id, deleted FROM changes WHERE number > ? ORDER BY number LIMIT ?
 """
 
 
@@ -87,3 +97,14 @@ def abandoned(database: sqlite3.Connection, limit: int) -> list[str]:
     """Return the workflows that are stored as running but that no executor is running."""
     found = database.execute(ABANDONED, (time.time(), limit or -1))
     return [workflow_id for (workflow_id,) in found]
+
+
+def changes_kept(database: sqlite3.Connection) -> Kept:
+    """Return which numbers of changes there are."""
+    return Kept(*database.execute(_KEPT).fetchone())
+
+
+def changes_after(database: sqlite3.Connection, number: int, limit: int) -> list[Line]:
+    """Return the changes after a number, in order, at most `limit`."""
+    lines = database.execute(_CHANGES, (number, limit))
+    return [(number, workflow_id, bool(deleted)) for number, workflow_id, deleted in lines]

@@ -11,6 +11,7 @@ import functools
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,13 +96,31 @@ def _shortened(timeout: float | None) -> float | None:
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Creates connections that respect deadlines."""
+    """Creates connections that respect deadlines, and closes them."""
 
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
+        self._lock = threading.Lock()
+        self._streams: weakref.WeakSet[_Stream] | None = weakref.WeakSet()
 
     def connect_tcp(self, *given: Any, **named: Any) -> httpcore.NetworkStream:
-        return _Stream(self._backend.connect_tcp(*given, **named))
+        stream = _Stream(self._backend.connect_tcp(*given, **named))
+        with self._lock:
+            if self._streams is not None:
+                self._streams.add(stream)
+                return stream
+        stream.close()
+        raise RuntimeError("the client has been closed")
+
+    def close(self) -> None:
+        """Close all connections, also those that a thread is opening right now.
+
+        A pool that is closed forgets these, and they would stay open.
+        """
+        with self._lock:
+            streams, self._streams = self._streams, None
+        for stream in streams or ():
+            stream.close()
 
     def connect_unix_socket(self, *given: Any, **named: Any) -> httpcore.NetworkStream:
         return _Stream(self._backend.connect_unix_socket(*given, **named))
@@ -141,6 +160,7 @@ class DirectClient:
     def __init__(self) -> None:
         self._transport = httpx.HTTPTransport(verify=_trust(), trust_env=False, limits=LIMITS)
         in_time(self._transport)
+        self._backend: _Backend = vars(vars(self._transport)["_pool"])["_network_backend"]
         self._closed = False
 
     def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
@@ -153,6 +173,7 @@ class DirectClient:
         """Close the connections. Calling it again does nothing."""
         self._closed = True
         self._transport.close()
+        self._backend.close()
 
 
 class AsyncDirectClient:

@@ -216,12 +216,17 @@ def _page(base: str, status: str | None, limit: int, cursor: str, by: str = "") 
     request = Request("refresh", "GET", f"{base}{LIST_PATH}?{urlencode(given)}")
     response = yield from exchange(request, absent=True, unlisted=True)
     listing = _listing(response, request)
+    return rows_in(listing), listing.next_cursor
+
+
+def rows_in(listing: Listing) -> list[Row]:
+    """Return the rows of a page, those that cannot be read at its end."""
     rows = [_row(one) for one in listing.workflows]
     rows += [
         Row(one.id, one.status, one.updated_us, None, b"", one.etag, flaw=one.why)
         for one in listing.unreadable
     ]
-    return rows, listing.next_cursor
+    return rows
 
 
 def _listing(response: Response, request: Request) -> Listing:

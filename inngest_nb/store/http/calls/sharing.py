@@ -1,4 +1,4 @@
-"""Leases, messages and waiting for changes on our state server.
+"""Leases, messages, waiting for changes and following them on our state server.
 
 Written once for all clients, like the contract's operations.
 """
@@ -11,9 +11,19 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from inngest_nb.errors import StoreDecodeError
+from inngest_nb import wire
+from inngest_nb.errors import StoreDecodeError, StoreError
+from inngest_nb.store.changes import Told
+from inngest_nb.store.heads import heads_in
 from inngest_nb.store.http.calls.driving import Response, T
-from inngest_nb.store.http.calls.operations import Operation, Request, exchange, target_of
+from inngest_nb.store.http.calls.operations import (
+    Listing,
+    Operation,
+    Request,
+    exchange,
+    rows_in,
+    target_of,
+)
 from inngest_nb.store.ids import check_id
 from inngest_nb.store.messages import Hold, Message
 
@@ -22,6 +32,7 @@ MESSAGES_PATH = "/v1/messages"
 DISCARD_PATH = "/v1/messages/discard"
 WATCH_PATH = "/v1/watch"
 ABANDONED_PATH = "/v1/abandoned"
+CHANGES_PATH = "/v1/changes"
 LONGEST_WAIT = 30.0  # of one request, in seconds
 
 
@@ -61,6 +72,32 @@ class Version(msgspec.Struct):
     """The stored etag, null if there is none."""
 
     etag: str | None
+
+
+class ChangeColumns(msgspec.Struct):
+    """The columns of changes: one list each, all of one length."""
+
+    number: list[int]
+    workflow_id: list[str]
+    deleted: list[bool]
+
+    def __post_init__(self) -> None:
+        if not len(self.number) == len(self.workflow_id) == len(self.deleted):
+            raise ValueError("the columns of changes differ in length")
+
+
+class ChangeListing(msgspec.Struct):
+    """The response to a request for changes.
+
+    If they are asked for, `heads` are columns as of a search, and `workflows` is a listing's page.
+    """
+
+    changes: ChangeColumns
+    last: int
+    feed: str
+    reset: bool = False
+    heads: dict[str, list[str | int | None]] | None = None
+    workflows: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Seconds(msgspec.Struct):
@@ -128,6 +165,56 @@ def watch(base: str, workflow_id: str, etag: str, wait: float) -> Operation[str 
     return stored
 
 
+def changes(
+    base: str,
+    after: int | None,
+    wait: float,
+    limit: int,
+    *,
+    heads: bool,
+    documents: bool,
+    feed: str,
+) -> Operation[Told]:
+    """Read the changes after a number; wait for one up to `wait` seconds."""
+    for seconds in _turns(0 if after is None else wait):
+        query = {"after": after, "wait": f"{seconds:.3f}", "limit": limit, "feed": feed or None}
+        query |= {"heads": "true" if heads else None, "documents": "true" if documents else None}
+        given = {name: value for name, value in query.items() if value is not None}
+        url = f"{base}{CHANGES_PATH}?{urlencode(given)}"
+        request = Request("changes", "GET", url, wait=seconds)
+        told = _told((yield from exchange(request)), request, heads=heads, documents=documents)
+        if told.is_news:
+            break
+    return told
+
+
+def _told(response: Response, request: Request, *, heads: bool, documents: bool) -> Told:
+    found = _decoded(response, ChangeListing, request)
+    changes = found.changes
+    lines = [*zip(changes.number, changes.workflow_id, changes.deleted, strict=True)]
+    told = Told(lines, found.last, found.feed, found.reset, [])
+    if heads:
+        try:
+            told = told._replace(heads=heads_in(found.heads or {}))
+        except ValueError as error:
+            raise _not_ours(request) from error
+    if documents:
+        page = response._replace(body=bytes(found.workflows))
+        told = told._replace(rows=rows_in(_decoded(page, Listing, request)))
+    return told
+
+
+def cannot_follow(base: str) -> StoreError:
+    """Return the error for a server that does not number its changes."""
+    return StoreError(
+        "inngest/changes: this server does not number its changes",
+        operation="changes",
+        target=base,
+        hint="`inngest-nb serve` starts a state server that does; inb.watch(store) also follows "
+        "this one, by reading it again and again",
+    )
+
+
 def _turns(wait: float) -> Iterator[float]:
     """Split a wait into requests that are short enough for proxies in between."""
     deadline = time.monotonic() + wait
@@ -146,11 +233,15 @@ def abandoned(base: str, limit: int) -> Operation[list[str]]:
 
 def _decoded(response: Response, kind: type[T], request: Request) -> T:
     try:
-        return msgspec.json.decode(response.body, type=kind)
+        return wire.flat(msgspec.json.Decoder(kind).decode, response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise StoreDecodeError(
-            f"inngest/{request.operation}: the response is not that of a state server",
-            operation=request.operation,
-            workflow_id=request.workflow_id,
-            target=target_of(request),
-        ) from error
+        raise _not_ours(request) from error
+
+
+def _not_ours(request: Request) -> StoreDecodeError:
+    return StoreDecodeError(
+        f"inngest/{request.operation}: the response is not that of a state server",
+        operation=request.operation,
+        workflow_id=request.workflow_id,
+        target=target_of(request),
+    )
