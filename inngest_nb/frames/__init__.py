@@ -5,6 +5,8 @@ from inngest_nb.frames._frames import activity_frame, frame, history_frame
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use
 from inngest_nb.frames.basics._source import is_store
+from inngest_nb.frames.charts import _time_bins as time_bins
+from inngest_nb.frames.charts._chart_words import share_text
 from inngest_nb.frames.charts._charts import plot_activity, plot_durations, plot_status
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "plot_activity",
     "plot_durations",
     "plot_status",
+    "share_text",
     "state_in",
     "state_of",
+    "time_bins",
     "use",
 ]
