@@ -161,6 +161,17 @@ def change_text(duration: timedelta) -> str:
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
+def share_text(part: float) -> str:
+    """Return a share as people say it; only all is 100 %, and only nothing is 0 %."""
+    if part in (0, 1):
+        return f"{part * 100:.0f} %"
+    if part < 0.001:
+        return "< 0.1 %"
+    if part < 0.01 or part > 0.99:
+        return f"{min(part, 0.999) * 100:.1f} %"
+    return f"{part * 100:.0f} %"
+
+
 def count_text(count: int, noun: str) -> str:
     """Return a count with its noun: `1 event`, `1,234 events`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
-from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics import _readable as readable
+from inngest_nb.frames.basics._answer import Answer
 from inngest_nb.frames.charts._charts import Charts
+from inngest_nb.frames.insight import _activities as activities
 from inngest_nb.frames.insight import _failures as failing
-from inngest_nb.frames.insight import _rates as rates
+from inngest_nb.frames.insight import _lasting as lasting
+from inngest_nb.frames.insight import _over_time as over_time
 from inngest_nb.frames.insight import _steps as steps
-from inngest_nb.frames.insight._errors import error_groups
-from inngest_nb.state import EventType
+from inngest_nb.frames.insight import _summary as summary
+from inngest_nb.frames.insight._typed import By, need
 
-_FAILED = ("failed", str(EventType.ACTIVITY_FAILED), str(EventType.WORKFLOW_FAILED))
 _STEPS_OF = "the steps of runs: use it on inb.trace_frame(df)"
 # What some frames answer beyond what all do.
 _MORE = {
-    columns.WORKFLOWS: ('rate("1h")',),
-    columns.RUNS: ("failures()", 'rate("1h")'),
+    columns.WORKFLOWS: (
+        'over_time("1h")',
+        "stuck()",
+        "late(than=...)",
+        "slowest()",
+        "retries()",
+        'rate("1h")',
+    ),
+    columns.ACTIVITIES: ("funnel(workflow)", "slowest()", "retries()", 'over_time("1h")'),
+    columns.RUNS: ('over_time("1h")', "late(than=...)", "slowest()", "failures()", 'rate("1h")'),
     columns.STEPS: ("failures()", "slowest()", "queue_delay()", "saved_by_retry()"),
 }
 
@@ -65,23 +73,22 @@ class WorkflowAccessor:
         """The charts of these rows: `plot.status()`, `plot.durations()`, `plot.activity()`."""
         return Charts(self._rows)
 
-    def summary(self) -> pd.DataFrame:
-        """Return how many rows each status has, their share, and how long they took.
+    def summary(self, by: By | None = None) -> pd.DataFrame:
+        """Return how many rows there are, how they ended, and how long they took.
+
+            df.wf.summary(by="workflow")
 
         The index has the statuses, known ones with a zero too and what has none last; outcomes in
-        an `activity_frame`, types in a `history_frame`. `p50`, `p90` and `max` are timedeltas.
+        an `activity_frame`, types in a `history_frame`. `share` is of all rows; `p50`, `p90` and
+        `max` are timedeltas.
+
+        `by`, a column or several, makes one row a group of it, the largest first: `count`,
+        `failed`, `share_failed` (of those that completed or failed; missing if there are none),
+        `running`, and `p50`, `p90`, `p99` and `max` of how long the rows took that have ended.
         """
-        groups = self._spans().groupby(self._words(), observed=False, dropna=False)
-        counts = groups.size()
-        return self._answer(
-            {
-                "count": counts.astype("Int64"),
-                "share": counts / max(len(self._rows), 1),
-                "p50": groups.quantile(0.5),
-                "p90": groups.quantile(0.9),
-                "max": groups.max(),
-            }
-        )
+        if by is None:
+            return self._answer(summary.statuses(self._rows, self._kind))
+        return self._answer(summary.summary_by(self._rows, self._kind, by))
 
     def running(self, longer_than: columns.Span | None = None) -> pd.DataFrame:
         """Return the rows that are still running, the longest first.
@@ -91,51 +98,24 @@ class WorkflowAccessor:
         """
         if self._kind.word == "type":
             raise AttributeError("running() needs frame() or activity_frame()")
-        spans = self._spans()
-        chosen = self._rows[self._kind.word] == "running"
-        if longer_than is not None:
-            chosen &= spans > columns.span_of(longer_than, "longer_than")
-        longest = spans[chosen].reset_index(drop=True).sort_values(ascending=False, kind="stable")
-        return self._rows[chosen].iloc[longest.index]
+        span = None if longer_than is None else columns.span_of(longer_than, "longer_than")
+        return lasting.running(self._rows, self._kind, span)
 
     def failed(self) -> pd.DataFrame:
         """Return the rows that failed, the last failure first: workflows, activities or events."""
-        kind = self._kind
-        self._need(kind.seen)
-        rows = self._rows[self._rows[kind.word].isin(_FAILED)]
-        return rows.sort_values(kind.seen, ascending=False, kind="stable")
+        need(self._rows, self._kind.seen)
+        return summary.last_first(self._rows, self._kind)
 
-    def errors(self) -> pd.DataFrame:
+    def errors(self, by: By | None = None) -> pd.DataFrame:
         """Return one row per group of errors among the rows that failed, the largest group first.
 
         Errors that differ only in numbers, ids, addresses and quoted values are one group; `error`
         has `…` where they differ, and escapes for what cannot be seen. `count` and `share` are of
         all failures, `first_seen` and `last_seen` times, `example` is the id of the workflow that
-        failed last.
+        failed last. With `by`, such as "workflow" or ["workflow", "step"], rows of a group also
+        have the same values there; these columns come first.
         """
-        kind, failed = self._kind, self.failed()
-        self._need("error")
-        rows = failed[::-1]
-        ids = self._ids(rows)
-        group_of = error_groups(rows["error"].dropna())
-        group = rows["error"].map(group_of).astype("str")
-        groups = rows.assign(example=ids).groupby(group.to_numpy(), sort=False, dropna=False)
-        counts = groups.size()
-        answer = self._answer(
-            {
-                "error": pd.Series(counts.index, counts.index, dtype="str").map(
-                    lambda text: words.visible(text, keep="\n\t"), na_action="ignore"
-                ),
-                "count": counts.astype("Int64"),
-                "share": counts / max(len(rows), 1),
-                "first_seen": groups[kind.seen].min(),
-                "last_seen": groups[kind.seen].max(),
-                "example": groups["example"].last(),
-            }
-        )
-        return answer.sort_values(
-            ["count", "last_seen"], ascending=False, kind="stable", ignore_index=True
-        )
+        return self._answer(summary.errors(self._rows, self._kind, by))
 
     def durations(self) -> pd.DataFrame:
         """Return how long rows took: `count`, `min`, `max` and percentiles, as timedeltas.
@@ -143,25 +123,86 @@ class WorkflowAccessor:
         The index has statuses, or activities in an `activity_frame`, where only those that ended
         count. Rows without a duration are left out.
         """
-        kind, rows = self._kind, self._rows
-        self._need(kind.durations_by)
-        spans = self._spans()
-        by = self._words() if kind.durations_by == kind.word else rows[kind.durations_by]
-        known = spans.notna()
-        if kind.word == "outcome":
-            known &= columns.has_ended(rows["outcome"])
-        groups = spans[known].groupby(by[known], observed=False, dropna=False)
-        return self._answer(
-            {
-                "count": groups.size().astype("Int64"),
-                "min": groups.min(),
-                "p50": groups.quantile(0.5),
-                "p90": groups.quantile(0.9),
-                "p95": groups.quantile(0.95),
-                "p99": groups.quantile(0.99),
-                "max": groups.max(),
-            }
-        )
+        return self._answer(summary.durations(self._rows, self._kind))
+
+    def over_time(self, every: columns.Span = "1h", by: By | None = None) -> pd.DataFrame:
+        """Return what started, ended and failed in each span of time, the first span first.
+
+        The index, `start`, has the beginning of each span in UTC, with no span left out; weeks
+        begin on Mondays. The last one is that of the last end, or of `fetched_at` if anything is
+        open. With `by`, a column or several, each span has a row for each group, the largest first,
+        and the index has both.
+
+        `started`, `ended` and `failed` are how many did so in the span; `failure_share` is the
+        failed ones as a share of those that then completed or failed, missing if there are none.
+        `in_flight` is how many had started and not ended when the span was over, without those of
+        which nobody knows when they ended. `p50` and `p90` are of what ended in the span.
+
+        `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` if it is not a
+        duration, or so short that there would be more than 100,000 rows.
+        """
+        if self._kind in (columns.EVENTS, columns.WORKERS):
+            raise AttributeError("over_time() needs frame(), activity_frame() or search_runs()")
+        span = columns.span_of(every, "every")
+        return self._answer(over_time.over_time(self._rows, self._kind, span, by))
+
+    def stuck(self, longer_than: columns.Span | None = None) -> pd.DataFrame:
+        """Return where the open workflows stand that have not moved for long, most of them first.
+
+        Rows of a group have the same `workflow`, `step`, `waiting_for` and `signal`. `count` is how
+        many they are, `longest` and `oldest` how long ago and when the first of them was updated
+        last, and `example` its id. What has moved in the last hour, or in `longer_than`, does not
+        count; that is before `fetched_at` in `attrs`, or else before the time to which open rows
+        were measured.
+        """
+        self._only("stuck", "frame()", columns.WORKFLOWS)
+        span = columns.span_of("1h" if longer_than is None else longer_than, "longer_than")
+        return self._answer(lasting.stuck(self._rows, self._kind, span))
+
+    def late(self, than: Mapping[str, columns.Span] | columns.Span) -> pd.DataFrame:
+        """Return the rows that took longer than allowed, the longest overrun first.
+
+            df.wf.late(than={"order": "5min", "nightly": "2h"})
+
+        `than` has the duration that each workflow is allowed, those of a function for frames of
+        `search_runs`; others are not late. A single duration is for all rows. They have all columns
+        of the frame, `allowed` and `overrun`. A row that is still open counts with its time so far.
+        A warning names the workflows that are there if `than` names others.
+        """
+        self._only("late", "frame() or search_runs()", columns.WORKFLOWS, columns.RUNS)
+        return self._answer(lasting.late(self._rows, self._kind, than), self._kind)
+
+    def funnel(self, workflow: str, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return how far the runs of a workflow come: one row an activity, as the code has them.
+
+            inb.activity_frame(store).wf.funnel("order", runs=inb.frame(store))
+
+        `reached` is how many runs called the `activity`, and `share` their part of all runs: of
+        those in `runs`, or without it of those that called any. In `completed` of them all calls
+        completed, in `failed` one failed for good, and in `retried` one needed several attempts;
+        calls of other runs are open, or ended with their run. `p50` is how long a call took that
+        has ended, with its retries.
+
+        An activity comes after those that runs start directly before it. Where runs differ, more
+        runs count more; where they tell nothing, the median of its place in a run decides, then its
+        name.
+        """
+        self._only("funnel", "activity_frame()", columns.ACTIVITIES)
+        return self._answer(activities.funnel(self._rows, workflow, runs))
+
+    def retries(self) -> pd.DataFrame:
+        """Return what had to be tried again, and whether that helped, the most retried first.
+
+        On an `activity_frame` there is one row per `workflow` and `activity`: `count` calls, how
+        many were `retried`, as a `share` too, the most `attempts` of one, how many were `saved`,
+        for they completed in the end, and the id of the workflow that needed most as `example`. On
+        a `frame` there is one row per `workflow`, which counts runs, with `retries` of all of them
+        in place of `attempts`.
+        """
+        self._only("retries", "frame() or activity_frame()", columns.WORKFLOWS, columns.ACTIVITIES)
+        if self._kind is columns.WORKFLOWS:
+            return self._answer(activities.retried_workflows(self._rows, self._kind.word))
+        return self._answer(activities.retried_activities(self._rows))
 
     def failures(
         self, *, traces: pd.DataFrame | None = None, runs: pd.DataFrame | None = None
@@ -186,11 +227,11 @@ class WorkflowAccessor:
         if self._kind is columns.STEPS:
             if traces is not None:
                 raise ValueError("traces is for frames of runs; here, use runs=search_runs(...)")
-            return self._from_here(failing.failures_of_steps(self._rows, runs))
+            return self._answer(failing.failures_of_steps(self._rows, runs))
         self._only("failures", "search_runs() or trace_frame(); errors() works here", columns.RUNS)
         if runs is not None:
             raise ValueError("runs is for frames of steps; here, use traces=trace_frame(...)")
-        return self._from_here(failing.failures_of_runs(self._rows, traces))
+        return self._answer(failing.failures_of_runs(self._rows, traces))
 
     def rate(self, every: columns.Span = "1h") -> pd.DataFrame:
         """Return how many runs began in each span of time, and how many of them failed.
@@ -204,23 +245,35 @@ class WorkflowAccessor:
         `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` if it is not a
         duration, or so short that there would be more than 100,000 rows.
         """
-        kind = self._kind
         self._only("rate", "frame() or search_runs()", columns.WORKFLOWS, columns.RUNS)
-        self._need(kind.began)
         span = columns.span_of(every, "every")
-        return self._from_here(rates.rates(self._rows[kind.began], self._words(), span))
+        return self._answer(over_time.rates(self._rows, self._kind, span))
 
     def slowest(self, n: int = 10, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return the `n` slowest steps of a `trace_frame`, ordered by the 95th percentile.
+        """Return the `n` slowest: rows of a `frame`, or activities, or steps of a `trace_frame`.
 
-        There is one row per `app`, `function`, `step` and `kind`, with `count`, `p50`, `p95` and
-        `max` of the durations, and the `run_id` of the longest as `example`. Steps count once they
-        have completed or failed, with the pauses between their attempts; sleeps and waits for an
-        event are left out. `runs`, a frame of `search_runs`, supplies apps and functions, which
-        are missing otherwise.
+        Of a `frame` or of `search_runs` they are the rows themselves, with the time so far of what
+        is open. Otherwise there is one row per `workflow` and `activity`, or per `app`, `function`,
+        `step` and `kind`, ordered by the 95th percentile, with `count`, `p50`, `p95` and `max` of
+        the durations, and as `example` the id of the workflow, or of the run, with the longest.
+        Activities and steps count once they have completed or failed, with the pauses between their
+        attempts; sleeps and waits for an event are left out.
+
+        `runs`, a frame of `search_runs`, supplies the apps and functions of steps, which are
+        missing otherwise.
         """
-        self._only("slowest", _STEPS_OF, columns.STEPS)
-        return self._from_here(steps.slowest(self._rows, runs, n))
+        kind = self._kind
+        if kind in (columns.EVENTS, columns.WORKERS):
+            raise AttributeError("slowest() needs frame(), activity_frame() or trace_frame()")
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise ValueError(f"n must be a number of {kind.plural} above 0, such as 10, got {n!r}")
+        if kind is columns.STEPS:
+            return self._answer(steps.slowest(self._rows, runs, n))
+        if runs is not None:
+            raise ValueError("runs is for frames of steps, which do not know their functions")
+        if kind is columns.ACTIVITIES:
+            return self._answer(activities.slowest_activities(self._rows, n))
+        return self._answer(lasting.slowest_rows(self._rows, n), kind)
 
     def queue_delay(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return how long the steps of a `trace_frame` waited for a worker, the longest first.
@@ -230,7 +283,7 @@ class WorkflowAccessor:
         more workers or a higher concurrency limit.
         """
         self._only("queue_delay", _STEPS_OF, columns.STEPS)
-        return self._from_here(steps.queue_delays(self._rows, runs))
+        return self._answer(steps.queue_delays(self._rows, runs))
 
     def saved_by_retry(self, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return which steps of a `trace_frame` were retried, and how many runs that saved.
@@ -246,41 +299,18 @@ class WorkflowAccessor:
         apps and functions are missing, and a run has ended the way its function did.
         """
         self._only("saved_by_retry", _STEPS_OF, columns.STEPS)
-        return self._from_here(steps.saved_by_retry(self._rows, runs))
-
-    def _words(self) -> pd.Series[Any]:
-        """Return the column of words as a categorical, whatever was made of it since."""
-        return columns.as_words(self._rows[self._kind.word], self._kind.known)
-
-    def _spans(self) -> pd.Series[Any]:
-        """Return the durations as timedeltas, whatever was made of them since."""
-        self._need("duration")
-        return columns.as_durations(self._rows["duration"])
-
-    def _ids(self, rows: pd.DataFrame) -> Any:
-        """Return what names each row: its workflow, else its run, else what it is indexed by."""
-        for name in ("workflow_id", "run_id"):
-            if name in rows.columns:
-                return rows[name]
-            if name in rows.index.names:
-                return rows.index.get_level_values(name)
-        return rows.index
-
-    def _need(self, *names: str) -> None:
-        if missing := [name for name in names if name not in self._rows.columns]:
-            raise AttributeError(f"this needs columns that were left out: {', '.join(missing)}")
+        return self._answer(steps.saved_by_retry(self._rows, runs))
 
     def _only(self, method: str, frames: str, *kinds: columns.Kind) -> None:
         if self._kind not in kinds:
             raise AttributeError(f"{method}() needs {frames}")
 
-    def _answer(self, series: dict[str, pd.Series[Any]]) -> pd.DataFrame:
-        return self._from_here(pd.DataFrame(series))
+    def _answer(self, made: pd.DataFrame, kind: columns.Kind | None = None) -> pd.DataFrame:
+        """Make an answer readable, and note in it where the rows came from.
 
-    def _from_here(self, answer: pd.DataFrame) -> pd.DataFrame:
-        """Note in an answer where the rows came from."""
-        answer.attrs.update(deepcopy(self._rows.attrs))
-        return answer
+        `kind` tells that it is a choice of the rows themselves.
+        """
+        return Answer(made, self._rows.attrs, kind)
 
 
 # The door has seen to it, unless pandas was found in a way of its own.

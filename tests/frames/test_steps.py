@@ -168,12 +168,16 @@ def test_hostile_text_is_only_text(text: str, question: str) -> None:
     assert text in set(found["step"])
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", ["queue_delay", "saved_by_retry"])
 def test_only_steps_answer(question: str) -> None:
     with pytest.raises(AttributeError, match=rf"{question}\(\) needs the steps of runs: use it on"):
         getattr(runs().wf, question)()
     with pytest.raises(AttributeError, match=rf"{question}\(\) needs the steps of runs: use it on"):
         getattr(inb.activity_frame([]).wf, question)()
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_runs_that_are_no_frame_are_refused(question: str) -> None:
     with pytest.raises(ValueError, match="runs must be a frame of runs"):
         getattr(steps().wf, question)(runs="r1")
 

@@ -18,23 +18,12 @@ if TYPE_CHECKING:
     from inngest_nb.frames.charts._time_bins import Bins
 
 
-def share_text(part: float) -> str:
-    """Return a share as people say it; only all is 100 %, and only nothing is 0 %."""
-    if part in (0, 1):
-        return f"{part * 100:.0f} %"
-    if part < 0.001:
-        return "< 0.1 %"
-    if part < 0.01 or part > 0.99:
-        return f"{min(part, 0.999) * 100:.1f} %"
-    return f"{part * 100:.0f} %"
-
-
 def what_became(counts: pd.Series[int], kind: Kind) -> str:
     """Say how many there are, and how many completed, failed and still run."""
     total = int(counts.sum())
     if not total:
         return f"No {kind.plural} yet"
-    completed = share_text(counts.get("completed", 0) / total)
+    completed = words.share_text(counts.get("completed", 0) / total)
     said = [f"{completed} of {_counted(total, kind)} completed"]
     if failed := counts.get("failed", 0):
         said.append(f"{failed:,} failed")
@@ -73,12 +62,12 @@ def how_long(ended: Numbers, still: Numbers, kind: Kind) -> str:
 def where_time_goes(rows: pd.DataFrame) -> str:
     """Name the activity that takes the most time, and the one that is retried most."""
     most = words.short(str(rows.index[0]), 32)
-    said = f"{most} takes {share_text(rows['of time'].iloc[0])} of the time in activities"
+    said = f"{most} takes {words.share_text(rows['of time'].iloc[0])} of the time in activities"
     retried = rows["retried"].astype(float)
     if not retried.max():
         return f"{said}; no retries"
     name = words.short(str(retried.idxmax()), 32)
-    return f"{said}; {name} is retried most ({share_text(retried.max())} of calls)"
+    return f"{said}; {name} is retried most ({words.share_text(retried.max())} of calls)"
 
 
 def nothing(frame: pd.DataFrame, kind: Kind, lacking: str) -> str:

@@ -123,7 +123,10 @@ def plot_activity(frame: pd.DataFrame, ax: Axes | None = None, limit: int = 20) 
     left_out = timed.iloc[len(rows) :]
     notes = say.notes(
         frame,
-        (len(left_out), f"more that take {say.share_text(left_out['of time'].sum())} of the time"),
+        (
+            len(left_out),
+            f"more that take {words.share_text(left_out['of time'].sum())} of the time",
+        ),
         (len(every) - len(timed), "that never ended"),
     )
     below = f"duration with retries{scale}: dot p50, bar to p90, line to p99"
@@ -246,4 +249,4 @@ def _room_around(seconds: Numbers) -> tuple[float, float]:
 
 
 def _share_or_blank(part: float) -> str:
-    return say.share_text(part) if part else ""
+    return words.share_text(part) if part else ""

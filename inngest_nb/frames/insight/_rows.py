@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.insight._typed import as_spans, as_utc, flat
 from inngest_nb.history import OPEN_STEPS
 
 FUNCTION = ["app", "function"]
@@ -25,14 +26,11 @@ def runs_of(rows: pd.DataFrame, *needed: str) -> pd.DataFrame:
     They have the types of those frames again, also after a file or `concat`; what names rows may
     be in the index. Raises `AttributeError` for a column that is `needed` and not there.
     """
-    indexed = [name for name in rows.index.names if name is not None and name not in rows.columns]
-    flat = (rows.reset_index(indexed) if indexed else rows).reset_index(drop=True)
-    if missing := [name for name in needed if name not in flat.columns]:
-        raise AttributeError(f"this needs columns that were left out: {', '.join(missing)}")
+    table = flat(rows, *needed)
 
     def given(name: str) -> Any:
-        nothing = pd.Series(np.nan, flat.index, name=name)
-        return flat[name] if name in flat.columns else nothing
+        nothing = pd.Series(np.nan, table.index, name=name)
+        return table[name] if name in table.columns else nothing
 
     status = given("status").astype("str")
     return pd.DataFrame(
@@ -40,20 +38,10 @@ def runs_of(rows: pd.DataFrame, *needed: str) -> pd.DataFrame:
             **{name: given(name).astype("str") for name in _TEXTS},
             "status": columns.as_words(status, columns.STEP_WORDS),
             **{name: as_utc(given(name)) for name in _TIMES},
-            **{
-                name: columns.as_durations(given(name)).astype("timedelta64[us]") for name in _SPANS
-            },
+            **{name: as_spans(given(name)) for name in _SPANS},
             "attempts": pd.to_numeric(given("attempts")).astype("Int64"),
         }
     )
-
-
-def as_utc(given: pd.Series[Any]) -> pd.Series[Any]:
-    """Return times in UTC, of whatever zone and type they are; those of no zone are UTC's."""
-    times = columns.as_times(given)
-    zoned = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
-    utc: pd.Series[Any] = zoned.astype("datetime64[us, UTC]")
-    return utc
 
 
 def steps_of(rows: pd.DataFrame, runs: pd.DataFrame | None, *needed: str) -> pd.DataFrame:

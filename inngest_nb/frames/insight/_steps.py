@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from inngest_nb.frames.insight._rows import ENDED, RESULTS, STEP, steps_of
 
 _SPAN, _TIME = "timedelta64[us]", "datetime64[us, UTC]"
 _SPREAD = {
-    **dict.fromkeys(STEP, "str"),
     "count": "Int64",
     **dict.fromkeys(("p50", "p95", "max"), _SPAN),
     "example": "str",
@@ -30,11 +30,9 @@ _PAUSES = ("sleep", "wait")
 
 def slowest(rows: pd.DataFrame, runs: pd.DataFrame | None, most: int) -> pd.DataFrame:
     """Return how long the steps took that ended, the slowest first."""
-    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-        raise ValueError(f"n must be a number of steps above 0, such as 10, got {most!r}")
     steps = steps_of(rows, runs, "step", "kind", "duration")
     ended = steps[steps["status"].isin(RESULTS) & ~steps["kind"].isin(_PAUSES)]
-    return _spread(ended, ended["duration"]).head(most)
+    return spread(ended, ended["duration"], STEP, "run_id").head(most)
 
 
 def queue_delays(rows: pd.DataFrame, runs: pd.DataFrame | None) -> pd.DataFrame:
@@ -42,13 +40,16 @@ def queue_delays(rows: pd.DataFrame, runs: pd.DataFrame | None) -> pd.DataFrame:
     told = ["queue_delay"] if "queue_delay" in rows.columns else ["queued_at", "started_at"]
     steps = steps_of(rows, runs, "step", "kind", *told)
     steps = steps[~steps["kind"].isin((*_PAUSES, "invoke"))]
-    return _spread(steps, steps["queue_delay"].fillna(steps["started_at"] - steps["queued_at"]))
+    delays = steps["queue_delay"].fillna(steps["started_at"] - steps["queued_at"])
+    return spread(steps, delays, STEP, "run_id")
 
 
-def _spread(steps: pd.DataFrame, spans: pd.Series[Any]) -> pd.DataFrame:
-    """Return percentiles of spans, one row a step of a function, the longest first."""
-    known = steps.assign(span=spans)[spans.notna()].sort_values("span", kind="stable")
-    groups = known.groupby(STEP, sort=False, dropna=False)
+def spread(
+    rows: pd.DataFrame, spans: pd.Series[Any], by: Sequence[str], example: str
+) -> pd.DataFrame:
+    """Return percentiles of spans, one row a group, the longest first."""
+    known = rows.assign(span=spans)[spans.notna()].sort_values("span", kind="stable")
+    groups = known.groupby(list(by), sort=False, dropna=False)
     longest = groups["span"]
     answer = pd.DataFrame(
         {
@@ -56,13 +57,11 @@ def _spread(steps: pd.DataFrame, spans: pd.Series[Any]) -> pd.DataFrame:
             "p50": longest.quantile(0.5),
             "p95": longest.quantile(0.95),
             "max": longest.max(),
-            "example": groups["run_id"].last(),
+            "example": groups[example].last(),
         }
     ).reset_index()
-    return (
-        answer[list(_SPREAD)]
-        .astype(_SPREAD)
-        .sort_values(["p95", "count"], ascending=False, kind="stable", ignore_index=True)
+    return answer.astype(dict.fromkeys(by, "str") | _SPREAD).sort_values(
+        ["p95", "count"], ascending=False, kind="stable", ignore_index=True
     )
 
 
