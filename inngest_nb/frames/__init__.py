@@ -6,8 +6,8 @@ from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use
 from inngest_nb.frames.basics._source import is_store
 from inngest_nb.frames.charts import _time_bins as time_bins
-from inngest_nb.frames.charts._chart_words import share_text
 from inngest_nb.frames.charts._charts import plot_activity, plot_durations, plot_status
+from inngest_nb.frames.insight._typed import lives_of
 
 __all__ = [
     "WorkflowAccessor",
@@ -18,10 +18,10 @@ __all__ = [
     "history_frame",
     "id_in",
     "is_store",
+    "lives_of",
     "plot_activity",
     "plot_durations",
     "plot_status",
-    "share_text",
     "state_in",
     "state_of",
     "time_bins",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from inngest_nb.frames import share_text
 from inngest_nb.notebook.overview._chart import Chart, chart_of
 from inngest_nb.notebook.overview._numbers import Numbers, numbers_of
 from inngest_nb.notebook.overview._reading import Material
 from inngest_nb.notebook.overview._sections import Section, sections_of
 from inngest_nb.notebook.overview._verdict import Verdict, change_mark, verdict_of
-from inngest_nb.words import count_text, short, time_text
+from inngest_nb.words import count_text, share_text, short, time_text
 
 __all__ = ["Count", "Picture", "picture_of"]
 

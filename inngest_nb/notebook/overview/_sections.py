@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from inngest_nb.frames import share_text
 from inngest_nb.notebook.overview._calls import Calls
 from inngest_nb.notebook.overview._numbers import Numbers
 from inngest_nb.notebook.overview._reading import Material
 from inngest_nb.notebook.overview._window import Window
-from inngest_nb.words import count_text, duration_text, folded, short
+from inngest_nb.words import count_text, duration_text, folded, share_text, short
 
 __all__ = ["Head", "Line", "Section", "name_text", "sections_of"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from inngest_nb.frames import share_text
 from inngest_nb.notebook.overview._numbers import Counted, Numbers
 from inngest_nb.notebook.overview._reading import Material
 from inngest_nb.notebook.overview._sections import name_text
-from inngest_nb.words import duration_text, left_out_text
+from inngest_nb.words import duration_text, left_out_text, share_text
 
 __all__ = ["Said", "Verdict", "change_mark", "verdict_of"]
 
