@@ -22,7 +22,7 @@ def shown(*states: WorkflowState, **given: Any) -> Shown:
 
 def test_of_an_empty_store_it_says_that_nothing_ran() -> None:
     seen = shown()
-    assert seen.headline == "◐ Nothing ran in the last 24 h"
+    assert seen.headline == "○ Nothing ran in the last 24 h"
     assert (seen.lines, seen.tables) == ([], {})
     assert seen.counts == {"Started": "0", "Ended": "0", "Failed": "0", "Running now": "0"}
     assert "<svg" not in seen.html
@@ -42,7 +42,7 @@ def test_one_workflow_that_failed_is_told_with_its_error_and_its_time() -> None:
     assert seen.headline == "✕ 1 failed"
     assert seen.lines == [
         "✕ 1 failed: 100 % of those that ended, none in the 24 h before. "
-        "It is order: no money (since 15:21)"
+        "It is order, “no money”, since 15:21"
     ]
     assert seen.tables["Failures"] == [
         {
@@ -60,7 +60,7 @@ def test_all_failed() -> None:
     many = [state(f"order-{number}", "failed", error=f"no {number}") for number in range(20)]
     seen = shown(*many)
     assert seen.headline == "✕ 20 failed"
-    assert "All of them: order: no … (since 15:21)" in seen.lines[0]
+    assert "All of them: order, “no …”, since 15:21" in seen.lines[0]
     assert seen.bars().keys() == {"inb-bad"}
 
 
@@ -96,15 +96,18 @@ def test_failures_are_compared_with_the_span_before(
 
 def test_a_group_tells_how_often_it_was_seen_before_or_that_it_is_new() -> None:
     old = failed(3, "order", 2, "card 17 declined") + failed(12, "order", 30, "card 18 declined")
-    seen = shown(*old, *failed(2, "import", 3, "row 1 is wrong"), *failed(1, "mail", 4, "full"))
+    seen = shown(*old, *failed(3, "import", 3, "row 1 is wrong"), *failed(1, "mail", 4, "full"))
     assert [(row["Workflow"], row["Before"]) for row in seen.tables["Failures"]] == [
         ("order", "12"),
         ("import", "none"),
         ("mail", "none"),
     ]
-    assert "3 of them: order: card … declined (12 in the 24 h before, the last at" in seen.lines[0]
+    assert (
+        "3 of them: order, “card … declined”, 12 in the 24 h before, the last at 14:21"
+        in seen.lines[0]
+    )
     assert seen.lines[1] == (
-        "✕ 2 groups of failures are new, the largest, 2 times: import: row 1 is wrong (since 13:21)"
+        "✕ 2 groups of failures are new, the largest, 3 times: import, “row 1 is wrong”, since 13:21"
     )
 
 

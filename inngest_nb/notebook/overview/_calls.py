@@ -36,8 +36,8 @@ class Calls:
         return made
 
     def answer(self, question: str, status: str = "") -> str:
-        """Ask the frame a question, such as `errors()`."""
-        return f"{self.frame(status)}.wf.{question}"
+        """Ask the frame a question, such as `errors()`, which is about rows of a status only."""
+        return f"{self.frame('' if self.name == 'df' else status)}.wf.{question}"
 
     def activities(self, question: str) -> str:
         """Ask the activities a question, such as `slowest()`."""

@@ -17,7 +17,7 @@ from inngest_nb.words import count_text, duration_text, folded, share_text, shor
 __all__ = ["Head", "Line", "Section", "name_text", "sections_of"]
 
 _MOST = 6  # groups; of more the answer tells, whose line stands above them
-_NAME, _ERROR = 32, 240  # characters
+_NAME, _ERROR = 28, 240  # characters
 
 
 class Head(NamedTuple):
@@ -40,7 +40,7 @@ class Line:
 class Section:
     """A table under a title; `said` counts what is in it, `call` gives all of it.
 
-    `rest` says what is left out.
+    `rest` says what is left out. One that is `wide` has no other beside it.
     """
 
     title: str
@@ -49,6 +49,7 @@ class Section:
     heads: tuple[Head, ...]
     lines: tuple[Line, ...]
     rest: str
+    wide: bool = False
 
 
 def sections_of(material: Material, numbers: Numbers) -> tuple[Section, ...]:
@@ -68,16 +69,14 @@ def _failures(material: Material, numbers: Numbers) -> Section:
     total = numbers.failed.now
 
     def line(row: Any) -> Line:
-        times = f"{window.when(row.first_seen)} to {window.when(row.last_seen)}"
-        if pd.isna(row.first_seen) or row.count == 1:
-            times = window.when(row.last_seen)
+        times = dict.fromkeys(window.when(time) for time in (row.first_seen, row.last_seen))
         cells = (
             f"{row.count:,}",
             share_text(row.count / total),
             _before(row.before),
             name_text(row.workflow),
             short(folded(_text(row.error)), _ERROR) or "no error",
-            times,
+            " to ".join(times),
         )
         return Line(cells, _calls(calls, row.workflow, row.example, "failed"))
 
@@ -95,6 +94,7 @@ def _failures(material: Material, numbers: Numbers) -> Section:
         ),
         lines=_lines(groups, line),
         rest=_rest(groups, "group", "count", "failure"),
+        wide=True,
     )
 
 

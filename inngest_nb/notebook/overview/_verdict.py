@@ -13,6 +13,7 @@ from inngest_nb.words import duration_text, left_out_text, share_text
 __all__ = ["Said", "Verdict", "change_mark", "verdict_of"]
 
 _ERROR = 100  # characters
+_MANY = 3  # failures of a new group that are worth a line
 _FEW = 10  # below, a per cent says less than the number
 
 
@@ -28,7 +29,7 @@ class Said:
 class Verdict:
     """The answer in one line, and a line for each thing that is wrong, or waits for somebody.
 
-    `word` is the status word whose mark and tone it has: completed, failed, or running where there
+    `word` is the status word whose mark and tone it has: completed, failed, or queued where there
     is nothing to judge.
     """
 
@@ -61,7 +62,7 @@ def verdict_of(material: Material, numbers: Numbers) -> Verdict:
         return Verdict("failed", ", ".join(filter(None, [*wrong, waits])), tuple(lines))
     if not (numbers.started.now or numbers.ended.now or numbers.open):
         length = material.window.length
-        return Verdict("running", f"Nothing ran in the last {length}", tuple(lines))
+        return Verdict("queued", f"Nothing ran in the last {length}", tuple(lines))
     nobody = waits or "nobody is waited for"
     return Verdict(
         "completed", f"All is well: nothing failed, nothing is stuck, {nobody}", tuple(lines)
@@ -85,21 +86,21 @@ def _new(material: Material, numbers: Numbers) -> str:
     if fresh.empty or fresh.index[0] == groups.index[0] or not numbers.failed.before:
         return ""
     worst = _first(fresh)
-    times = "once" if worst.count == 1 else f"{worst.count:,} times"
+    if worst.count < _MANY:
+        return ""
     many = f"{len(fresh):,} groups of failures are new, the largest" if len(fresh) > 1 else "New"
-    return f"{many}, {times}: {_group(material, worst)}"
+    return f"{many}, {worst.count:,} times: {_group(material, worst)}"
 
 
 def _group(material: Material, group: Any) -> str:
     """Tell of a group of failures: whose, why, how often, since when."""
     window = material.window
     error = name_text(group.error, _ERROR) or "no error"
+    said = f"{name_text(group.workflow) or 'no name'}, \u201c{error}\u201d"
     if group.before:
-        told = f"{group.before:,} in the {window.length} before, the last at"
-        when = window.when(group.last_seen)
-    else:
-        told, when = "since", window.when(group.first_seen)
-    return f"{name_text(group.workflow) or 'no name'}: {error} ({told} {when})"
+        before = f"{group.before:,} in the {window.length} before"
+        return f"{said}, {before}, the last at {window.when(group.last_seen)}"
+    return f"{said}, since {window.when(group.first_seen)}"
 
 
 def _stuck(material: Material, numbers: Numbers, count: int) -> str:
