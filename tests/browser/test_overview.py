@@ -143,8 +143,13 @@ def test_hostile_strings_do_nothing_in_an_overview(lab: LabPage) -> None:
     lab.assert_undisturbed()
 
 
-def test_a_live_overview_follows_its_store_and_the_notebook_keeps_the_last(lab: LabPage) -> None:
-    with StateServer(port=0) as server, InngestStore(base_url=server.url) as store:
+def test_a_live_overview_follows_its_store_and_the_notebook_keeps_the_last(
+    lab: LabPage, tmp_path: Path
+) -> None:
+    with (
+        StateServer(tmp_path / "state.db", port=0) as server,
+        InngestStore(base_url=server.url) as store,
+    ):
         began = datetime.now(UTC) - timedelta(minutes=5)
         one = WorkflowState(
             workflow_id="order-1",
