@@ -85,7 +85,10 @@ if TYPE_CHECKING:
         history_frame,
         plot_activity,
         plot_durations,
+        plot_funnel,
+        plot_over_time,
         plot_status,
+        plot_stuck,
         use,
     )
     from inngest_nb.frames.acting import Plan, cancel_runs, replay_events, rerun_runs
@@ -147,7 +150,8 @@ _ROOMS = {
         "WorkflowNotSavedError WrongLoopError"
     ),
     "inngest_nb.frames": (
-        "activity_frame frame history_frame plot_activity plot_durations plot_status use"
+        "activity_frame frame history_frame plot_activity plot_durations plot_funnel "
+        "plot_over_time plot_status plot_stuck use"
     ),
     "inngest_nb.frames.acting": "Plan cancel_runs replay_events rerun_runs",
     "inngest_nb.frames.health": "checkup",
@@ -271,7 +275,10 @@ __all__ = [
     "overview",
     "plot_activity",
     "plot_durations",
+    "plot_funnel",
+    "plot_over_time",
     "plot_status",
+    "plot_stuck",
     "replay",
     "replay_events",
     "rerun_runs",

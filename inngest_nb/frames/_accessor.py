@@ -9,7 +9,7 @@ import pandas as pd
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics import _readable as readable
 from inngest_nb.frames.basics._answer import Answer
-from inngest_nb.frames.charts._charts import Charts
+from inngest_nb.frames.charts._plot import Charts
 from inngest_nb.frames.insight import _activities as activities
 from inngest_nb.frames.insight import _failures as failing
 from inngest_nb.frames.insight import _lasting as lasting
@@ -70,7 +70,7 @@ class WorkflowAccessor:
 
     @property
     def plot(self) -> Charts:
-        """The charts of these rows: `plot.status()`, `plot.durations()`, `plot.activity()`."""
+        """The charts of these rows, such as `plot.status()`; its repr names them all."""
         return Charts(self._rows)
 
     def summary(self, by: By | None = None) -> pd.DataFrame:
@@ -156,7 +156,9 @@ class WorkflowAccessor:
         were measured.
         """
         self._only("stuck", "frame()", columns.WORKFLOWS)
-        span = columns.span_of("1h" if longer_than is None else longer_than, "longer_than")
+        span = columns.span_of(
+            lasting.STUCK_AFTER if longer_than is None else longer_than, "longer_than"
+        )
         return self._answer(lasting.stuck(self._rows, self._kind, span))
 
     def late(self, than: Mapping[str, columns.Span] | columns.Span) -> pd.DataFrame:

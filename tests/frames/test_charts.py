@@ -460,7 +460,9 @@ def test_the_accessor_draws_the_same() -> None:
     assert len(ticks(ACTIVITIES.wf.plot.activity(limit=2).yaxis)) == 2
     ax = pyplot.figure().subplots()
     assert WORKFLOWS.wf.plot.status(ax=ax) is ax
-    assert repr(WORKFLOWS.wf.plot) == "df.wf.plot: status(), durations(), activity()"
+    assert repr(WORKFLOWS.wf.plot).startswith(
+        "df.wf.plot: status(), durations(), activity(), over_t"
+    )
 
 
 # Names and frames nobody would wish for

@@ -23,6 +23,7 @@ from inngest_nb.frames.basics._markup import markup
 
 _SHARES = {"share", "share_failed", "failure_share", "failure_rate"}
 _WORDS = {"status", "outcome", "type"}
+_CELL = 40
 
 
 class Answer(pd.DataFrame):
@@ -124,4 +125,4 @@ def _cell(name: str, value: Any, dtype: Any) -> str:
         return f"{value:,.4g}" if is_float_dtype(dtype) else f"{value:,}"
     if name in _WORDS:
         return readable.marked(str(value))
-    return readable.error(str(value)) if name == "error" else words.short(str(value))
+    return readable.error(str(value)) if name == "error" else words.short(str(value), _CELL)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from inngest_nb.history import OPEN
 if TYPE_CHECKING:
     from inngest_nb.frames.charts._drawing import Numbers
     from inngest_nb.frames.charts._time_bins import Bins
+
+
+_FEW = 5  # a share of fewer says little
 
 
 def what_became(counts: pd.Series[int], kind: Kind) -> str:
@@ -49,13 +52,13 @@ def how_long(ended: Numbers, still: Numbers, kind: Kind) -> str:
     if not len(ended) and not len(still):
         return f"No durations of finished {kind.plural} yet"
     if not len(ended):
-        return f"{_counted(len(still), kind)} still running, for up to {_duration(still.max())}"
+        return f"{_counted(len(still), kind)} still running, for up to {seconds_text(still.max())}"
     if len(ended) < 10:
-        return f"{_counted(len(ended), kind)} took up to {_duration(ended.max())}"
+        return f"{_counted(len(ended), kind)} took up to {seconds_text(ended.max())}"
     half, tenth = np.percentile(ended, (50, 90))
     return (
-        f"Half of {_counted(len(ended), kind)} finish within {_duration(half)}, "
-        f"1 in 10 takes over {_duration(tenth)}"
+        f"Half of {_counted(len(ended), kind)} finish within {seconds_text(half)}, "
+        f"1 in 10 takes over {seconds_text(tenth)}"
     )
 
 
@@ -68,6 +71,76 @@ def where_time_goes(rows: pd.DataFrame) -> str:
         return f"{said}; no retries"
     name = words.short(str(retried.idxmax()), 32)
     return f"{said}; {name} is retried most ({words.share_text(retried.max())} of calls)"
+
+
+def how_many_failed(ended: Numbers, failed: Numbers, names: Sequence[str], kind: Kind) -> str:
+    """Say how many of what has ended failed, and which of several groups fails most."""
+    total, bad = int(ended.sum()), int(failed.sum())
+    if not total:
+        return f"No {kind.noun} has ended yet"
+    said = f"{bad:,} of {_counted(total, kind)} that ended failed ({words.share_text(bad / total)})"
+    sizes = ended.sum(axis=1)
+    shares = failed.sum(axis=1) / np.maximum(sizes, 1)
+    shares[sizes < _FEW] = 0  # too few to name
+    if len(names) < 2 or not shares.any():
+        return said
+    worst = int(np.argmax(shares))
+    return f"{said}; {names[worst]} fails most ({words.share_text(shares[worst])})"
+
+
+def from_to(what: str, numbers: Numbers, text: Callable[[float], str]) -> str:
+    """Say how high a line is at its end, and at most."""
+    known = numbers[np.isfinite(numbers)]
+    return f"{what}: {text(known[-1])} at the end, {text(known.max())} at most"
+
+
+def how_far(rows: pd.DataFrame, name: str) -> str:
+    """Say how many runs reach the last activity, and where most fail."""
+    last = rows.iloc[-1]
+    total = round(int(last["reached"]) / float(last["share"]))
+    runs = f"{words.count_text(total, 'run')} of {name}"
+    activity = words.short(str(last["activity"]), 32)
+    said = f"{words.share_text(last['share'])} of {runs} reach {activity}"
+    if not rows["failed"].any():
+        return f"{said}; none fail"
+    most = rows.iloc[int(rows["failed"].argmax())]
+    return f"{said}; most fail at {words.short(str(most['activity']), 32)} ({most['failed']:,})"
+
+
+def how_stuck(rows: pd.DataFrame, longer_than: timedelta) -> str:
+    """Say how many workflows do not move, and where most of them stand."""
+    span = words.duration_text(longer_than)
+    if rows.empty:
+        return f"No workflow has been stuck for over {span}"
+    total = int(rows["count"].sum())
+    have = "has" if total == 1 else "have"
+    said = f"{words.count_text(total, 'workflow')} {have} not moved for over {span}"
+    longest = f"the longest for {words.duration_text(rows['longest'].max())}"
+    if len(rows) == 1:
+        return f"{said}, {longest}"
+    first = words.short(place_of(rows.iloc[0]), 48)
+    return f"{said}, {longest}; {rows['count'].iloc[0]:,} of them: {first}"
+
+
+def place_of(row: Any) -> str:
+    """Name where a workflow stands: its name, the step, and what it waits for."""
+    step = "no step yet" if pd.isna(row.step) else words.short(row.step, 24)
+    said = f"{'no name' if pd.isna(row.workflow) else words.short(row.workflow, 24)}: {step}"
+    if not pd.isna(row.signal):
+        return f"{said} (signal {words.short(row.signal, 24)})"
+    return said if pd.isna(row.waiting_for) else f"{said} ({row.waiting_for})"
+
+
+def group_name(values: Iterable[Any]) -> str:
+    """Name a group by what its rows have in common."""
+    return words.short(
+        ", ".join("not set" if pd.isna(value) else str(value) for value in values), 32
+    )
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration that is given in seconds."""
+    return words.duration_text(timedelta(seconds=float(seconds)))
 
 
 def nothing(frame: pd.DataFrame, kind: Kind, lacking: str) -> str:
@@ -108,7 +181,3 @@ def notes(frame: pd.DataFrame, *left_out: tuple[int, str]) -> list[str]:
 
 def _counted(number: int, kind: Kind) -> str:
     return f"{number:,} {kind.noun if number == 1 else kind.plural}"
-
-
-def _duration(seconds: float) -> str:
-    return words.duration_text(timedelta(seconds=float(seconds)))

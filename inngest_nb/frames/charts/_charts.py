@@ -38,7 +38,7 @@ def plot_status(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises `AttributeError` for a missing column, `ValueError` for one that has no times, and
     `ImportError` without matplotlib.
     """
-    kind = _kind_of(frame, "plot_status", "began")
+    kind = kind_drawn(frame, "plot_status", "began")
     began = columns.as_times(frame[kind.began])
     statuses = _statuses(frame[kind.word], kind)
     counts = statuses.value_counts()
@@ -68,7 +68,7 @@ def plot_durations(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     canceled or abandoned; what still runs is drawn with its time so far. `ax` and errors are those
     of `plot_status`.
     """
-    kind = _kind_of(frame, "plot_durations", "duration")
+    kind = kind_drawn(frame, "plot_durations", "duration")
     seconds = _seconds(frame)
     known = seconds >= 0
     statuses, seconds = _statuses(frame[kind.word], kind)[known], seconds[known]
@@ -100,7 +100,7 @@ def plot_activity(frame: pd.DataFrame, ax: Axes | None = None, limit: int = 20) 
     `limit` of them (0: all). Durations run from the first attempt's start to the last one's end.
     `ax` and errors are those of `plot_status`.
     """
-    _need(frame, "plot_activity", "activity_frame()", _ACTIVITY_COLUMNS)
+    need_columns(frame, "plot_activity", "activity_frame()", _ACTIVITY_COLUMNS)
     limit = whole_number(limit)
     every = _activities(frame)
     timed = every[every["of time"].notna()]
@@ -134,45 +134,23 @@ def plot_activity(frame: pd.DataFrame, ax: Axes | None = None, limit: int = 20) 
     return ax
 
 
-class Charts:
-    """The charts of a frame, as `df.wf.plot.status()` and so on."""
-
-    def __init__(self, rows: pd.DataFrame) -> None:
-        self._rows = rows
-
-    def __repr__(self) -> str:
-        return "df.wf.plot: status(), durations(), activity()"
-
-    def status(self, ax: Axes | None = None) -> Axes:
-        """Draw how many began when and what became of them: `plot_status`."""
-        return plot_status(self._rows, ax)
-
-    def durations(self, ax: Axes | None = None) -> Axes:
-        """Draw how durations are distributed: `plot_durations`."""
-        return plot_durations(self._rows, ax)
-
-    def activity(self, ax: Axes | None = None, limit: int = 20) -> Axes:
-        """Draw how long each activity takes and how often it is retried: `plot_activity`."""
-        return plot_activity(self._rows, ax, limit)
-
-
 # Frames
 
 
 _ACTIVITY_COLUMNS = ("activity", "attempt_count", "duration", "outcome")
 
 
-def _kind_of(frame: Any, chart: str, use: str) -> Kind:
+def kind_drawn(frame: Any, chart: str, use: str) -> Kind:
     """Tell what a frame counts, or refuse it with words."""
     present = frame.columns if isinstance(frame, pd.DataFrame) else ()
     kind = columns.kind_of(present) or WORKFLOWS
     kind = WORKFLOWS if kind is EVENTS else kind
     column = kind.began if use == "began" else use
-    _need(frame, chart, "frame() or activity_frame()", (kind.word, column))
+    need_columns(frame, chart, "frame() or activity_frame()", (kind.word, column))
     return kind
 
 
-def _need(frame: Any, chart: str, makers: str, names: Iterable[str]) -> None:
+def need_columns(frame: Any, chart: str, makers: str, names: Iterable[str]) -> None:
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"{chart} draws a DataFrame of {makers}, got {type(frame).__name__}")
     if missing := [name for name in names if name not in frame.columns]:

@@ -87,18 +87,14 @@ def stacks(
     """
     base = np.zeros(len(edges) - 1)
     layers, labels = [], []
-    for word, hatch in _hatches(heights).items():
-        tone = words.TONE_COLOURS[words.status_tone(word)]
+    for word, look in looks(heights).items():
         bars = ax.bar(
             edges[:-1],
             heights[word],
             width=np.diff(edges),
             bottom=base,
             align="edge",
-            facecolor=(tone, 1 if hatch else _PALE),
-            hatch=hatch,
-            edgecolor=("white", 0.6),
-            linewidth=0.6,
+            **look,
         )
         base = base + heights[word]
         layers.append(bars)
@@ -119,7 +115,7 @@ def stacks(
     rows = ceil(len(layers) / columns) * _LEGEND_LINE + lines * _LINE
     room = 0.96 - min(0.6, rows / down)
     ax.set_ylim(0, max(base.max(), 1) / room)
-    ax.yaxis.set_major_locator(_ticker().MaxNLocator("auto", steps=_STEPS, integer=True))
+    ax.yaxis.set_major_locator(whole_numbers())
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
     return room
@@ -206,6 +202,24 @@ def columns_beside(ax: Axes, columns: Mapping[str, Iterable[str]]) -> None:
                 annotation_clip=False,
                 **literal(ax),
             )
+
+
+def looks(heights: Mapping[str, Numbers]) -> dict[str, dict[str, Any]]:
+    """Return how bars of each status look, in the order in which they are stacked."""
+    return {
+        word: {
+            "facecolor": (words.TONE_COLOURS[words.status_tone(word)], 1 if hatch else _PALE),
+            "hatch": hatch,
+            "edgecolor": ("white", 0.6),
+            "linewidth": 0.6,
+        }
+        for word, hatch in _hatches(heights).items()
+    }
+
+
+def whole_numbers() -> Any:
+    """Return a locator of ticks at whole numbers."""
+    return _ticker().MaxNLocator("auto", steps=_STEPS, integer=True)
 
 
 def _hatches(heights: Mapping[str, Numbers]) -> dict[str, str]:

@@ -21,7 +21,8 @@ from inngest_nb.frames.insight._typed import (
     warn_of_others,
 )
 
-_STUCK = ("workflow", "step", "waiting_for", "signal")
+STUCK_AFTER = "1h"  # without an update
+STUCK = ("workflow", "step", "waiting_for", "signal")
 
 
 def running(rows: pd.DataFrame, kind: Kind, longer_than: timedelta | None) -> pd.DataFrame:
@@ -36,7 +37,7 @@ def running(rows: pd.DataFrame, kind: Kind, longer_than: timedelta | None) -> pd
 
 def stuck(rows: pd.DataFrame, kind: Kind, longer_than: timedelta) -> pd.DataFrame:
     """Return where the open rows stand that have not moved for so long, most rows first."""
-    table = flat(rows, kind.word, kind.seen, *_STUCK)
+    table = flat(rows, kind.word, kind.seen, *STUCK)
     table = table.assign(example=ids_of(rows).reset_index(drop=True))
     updated = as_utc(table[kind.seen])
     lives = lives_of(flat(table, kind.began, "duration"), kind)
@@ -45,7 +46,7 @@ def stuck(rows: pd.DataFrame, kind: Kind, longer_than: timedelta) -> pd.DataFram
     facts = pd.DataFrame(
         {"idle": idle, "updated": updated, "example": table["example"].astype("str")}
     )[chosen].sort_values("updated", kind="stable")
-    groups = grouped(text_keys(table.loc[facts.index], *_STUCK), facts)
+    groups = grouped(text_keys(table.loc[facts.index], *STUCK), facts)
     answer = pd.DataFrame(
         {
             "count": groups.size().astype("Int64"),

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype
 
@@ -89,9 +88,10 @@ def ids_of(rows: pd.DataFrame) -> pd.Series[Any]:
     """Return what names each row: its workflow, else its run, else what it is indexed by."""
     for name in ("workflow_id", "run_id"):
         if name in rows.columns:
-            return rows[name]
+            return rows[name].astype("str")
         if name in rows.index.names:
-            return pd.Series(rows.index.get_level_values(name), rows.index)
+            level = rows.index.get_level_values(name)
+            return pd.Series(level, rows.index).astype("str")
     return pd.Series(rows.index, rows.index)
 
 
@@ -144,14 +144,17 @@ def _key(given: Any, name: Hashable) -> Any:
         raise ValueError(f"by names {name!r}, which several columns are called")
     if isinstance(given.dtype, pd.CategoricalDtype):
         given = given.astype(given.cat.categories.dtype)
-    if infer_dtype(given, skipna=True) == "string" or given.isna().all():
+    if given.isna().all():
         return given.astype("str")
-    if given.dtype != np.dtype(object):
+    if given.dtype.kind in "biufcmM":
         return given
+    values = given.astype(object)
+    if infer_dtype(values, skipna=True) == "string":
+        return given.astype("str")
     try:
-        given.map(hash)
+        values.map(hash)
     except TypeError:
         raise ValueError(
             f"by names {name!r}, whose lists or mappings make no groups; for lists, explode() it"
         ) from None
-    return given
+    return values
