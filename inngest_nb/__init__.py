@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from inngest_nb.notebook.following import follow_runs
     from inngest_nb.notebook.forms import delete_form, save_form, signal_form
     from inngest_nb.notebook.live import resume, run, start
+    from inngest_nb.notebook.overview import overview
     from inngest_nb.notebook.replay import replay
     from inngest_nb.notebook.sending import send_form
     from inngest_nb.notebook.timeline import timeline
@@ -168,6 +169,7 @@ _ROOMS = {
     "inngest_nb.notebook.following": "follow_runs",
     "inngest_nb.notebook.forms": "delete_form save_form signal_form",
     "inngest_nb.notebook.live": "resume run start",
+    "inngest_nb.notebook.overview": "overview",
     "inngest_nb.notebook.replay": "replay",
     "inngest_nb.notebook.sending": "send_form",
     "inngest_nb.notebook.timeline": "timeline",
@@ -278,6 +280,7 @@ __all__ = [
     "local",
     "open_bundle",
     "otel_hooks",
+    "overview",
     "plot_activity",
     "plot_durations",
     "plot_funnel",

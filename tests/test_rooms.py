@@ -69,6 +69,7 @@ INNER_FLOORS = {
     ("notebook", "waterfall"): 2,
     ("notebook", "forms"): 3,
     ("notebook", "compare"): 4,
+    ("notebook", "overview"): 4,
     ("notebook", "replay"): 4,
     ("notebook", "sending"): 4,
     ("notebook", "explore"): 5,

@@ -6,8 +6,10 @@ from inngest_nb.frames._watching import watch
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use
 from inngest_nb.frames.basics._source import is_store
+from inngest_nb.frames.charts import _time_bins as time_bins
 from inngest_nb.frames.charts._answer_charts import plot_funnel, plot_over_time, plot_stuck
 from inngest_nb.frames.charts._charts import plot_activity, plot_durations, plot_status
+from inngest_nb.frames.insight._typed import lives_of
 
 __all__ = [
     "WorkflowAccessor",
@@ -18,6 +20,7 @@ __all__ = [
     "history_frame",
     "id_in",
     "is_store",
+    "lives_of",
     "plot_activity",
     "plot_durations",
     "plot_funnel",
@@ -26,6 +29,7 @@ __all__ = [
     "plot_stuck",
     "state_in",
     "state_of",
+    "time_bins",
     "use",
     "watch",
 ]

@@ -1,4 +1,4 @@
-"""The picture in the README is what a reader will see; with `PICTURES=1` this test makes it anew."""
+"""The pictures in the README are what a reader will see; with `PICTURES=1` they are made anew."""
 
 from pathlib import Path
 
@@ -19,6 +19,21 @@ stuck.head(4).wf
 inb.save_form(store, store.load(stuck["workflow_id"].iloc[0]))
 """,
 )
+
+OVERVIEW = """
+import inngest_nb as inb
+
+store = inb.samples.fill(inb.local(), 3_000)
+inb.overview(store)
+"""
+
+
+def test_the_readmes_first_picture_is_an_overview(lab: LabPage) -> None:
+    lab.open_cells(OVERVIEW.strip())
+    lab.run_all()
+    expect(lab.cell(0).locator(".inb-parts")).to_contain_text("Failures")
+    lab.pictures("overview-readme", 1100)
+    assert (README.parent / ".images" / "overview.png").stat().st_size > 10_000
 
 
 def test_the_readmes_picture_shows_a_frame_and_a_review(lab: LabPage) -> None:

@@ -25,6 +25,13 @@ from inngest_nb.history import Attempt, Step, Times, Value
 from inngest_nb.notebook.compare._alignment import Pair
 from inngest_nb.notebook.compare._comparison_lines import Line as ComparisonLine
 from inngest_nb.notebook.forms._typed_json import BadJsonError
+from inngest_nb.notebook.overview._chart import Bars, Block, Label, Tip
+from inngest_nb.notebook.overview._chart import Chart as StartsChart
+from inngest_nb.notebook.overview._picture import Count
+from inngest_nb.notebook.overview._picture import Picture as Survey
+from inngest_nb.notebook.overview._sections import Head, Section
+from inngest_nb.notebook.overview._sections import Line as Group
+from inngest_nb.notebook.overview._verdict import Said, Verdict
 from inngest_nb.notebook.page import Change, Line, fragment, output
 from inngest_nb.notebook.replay._moments import CodeLine, Moment
 from inngest_nb.notebook.timeline import Picture
@@ -142,6 +149,37 @@ def fall_with(text: Text, word: Text) -> FallPicture:
     )
 
 
+def survey_with(text: Text, word: Text) -> Survey:
+    chart = StartsChart(
+        bars=(Bars(word(), text(), (Block(1, 2, 3),)), Bars("completed", text(), ())),
+        tips=(Tip(1, text()),),
+        labels=(Label(1, text()), Label(50, text()), Label(99, text())),
+        width=3,
+        slot=4,
+        caption=text(),
+    )
+    section = Section(
+        title=text(),
+        said=text(),
+        call=text(),
+        heads=(Head(text(), is_number=True), Head(text(), leads=True), Head(text())),
+        lines=(
+            Group((text(), text(), text()), (text(), text())),
+            Group((text(), text(), text()), ()),
+        ),
+        rest=text(),
+    )
+    return Survey(
+        of=text(),
+        verdict=Verdict(word(), text(), (Said(word(), text()), Said("failed", text()))),
+        counts=(Count(text(), text(), text()),),
+        chart=chart,
+        sections=(section,),
+        remarks=(text(),),
+        note=text(),
+    )
+
+
 # What each template needs, full of texts; a `word` only tells how something looks. A template that
 # has no entry here fails below.
 CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
@@ -219,6 +257,7 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
         "hints": [text(), text()],
     },
     "output": lambda text, word: {"body": fragment("heading", title=text(), store=text())},
+    "overview": lambda text, word: {"picture": survey_with(text, word)},
     "payload": lambda text, word: {"label": text(), "text": text()},
     "remark": lambda text, word: {"lines": [text()]},
     "replay": lambda text, word: {
@@ -310,7 +349,7 @@ def test_an_output_brings_the_stylesheet_once_and_a_fragment_none() -> None:
 
 def test_the_stylesheet_is_small_and_follows_the_theme() -> None:
     sheet = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    assert len(sheet.encode()) < 6_500  # forms, timelines and the explorer share it
+    assert len(sheet.encode()) < 7_300  # forms, timelines, the explorer and overviews share it
     assert "--jp-content-font-color1" in sheet
     theirs = {".widget-html-content", ".widget-inline-hbox", ".widget-label", ".widget-dropdown"}
     theirs |= {".widget-box", ".jupyter-widgets"}

@@ -49,6 +49,7 @@ def views() -> dict[str, Any]:
         "save_form": form,
         "delete_form": deleting,
         "explore": explorer,
+        "overview": inb.overview(store, since="4000d"),
     }
 
 
@@ -57,7 +58,7 @@ def bundles() -> dict[str, dict[str, Any]]:
     return {name: view._repr_mimebundle_() for name, view in views().items()}
 
 
-NAMES = ["timeline", "compare", "save_form", "delete_form", "explore"]
+NAMES = ["timeline", "compare", "save_form", "delete_form", "explore", "overview"]
 
 
 @pytest.mark.parametrize("name", NAMES)

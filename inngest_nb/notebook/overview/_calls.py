@@ -1,0 +1,81 @@
+"""The lines of Python that show more of what a picture names, to be copied as they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from inngest_nb.words import visible
+
+__all__ = ["Calls"]
+
+_MOST = 200  # characters of a name in code; of a longer one there is no line that could be read
+
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What to write for more, where the reader calls what the overview is of by this `name`.
+
+    A frame is asked itself; of a store and of states a frame is made first. Only a store can load
+    one workflow.
+    """
+
+    name: str
+
+    def frame(self, status: str = "", workflow: str = "") -> str:
+        """Make the frame of all workflows, or of those of a status and a name."""
+        made = self.name
+        if self.name != "df":
+            made = f"inb.frame({self.name}" + (f", status={literal(status)})" if status else ")")
+            status = ""
+        for column, word in (("status", status), ("workflow", workflow)):
+            if word:
+                made += f".loc[lambda df: df[{literal(column)}] == {literal(word)}]"
+        return made
+
+    def answer(self, question: str, status: str = "") -> str:
+        """Ask the frame a question, such as `errors()`, which is about rows of a status only."""
+        return f"{self.frame('' if self.name == 'df' else status)}.wf.{question}"
+
+    def activities(self, question: str) -> str:
+        """Ask the activities a question, such as `slowest()`."""
+        return f"inb.activity_frame({self.name}).wf.{question}"
+
+    def stuck(self, longer_than: timedelta) -> str:
+        """Ask for what has no news for so long."""
+        return self.answer(f"stuck(longer_than={literal(_spelled(longer_than))})")
+
+    def waiting(self) -> str:
+        """Make the frame of what waits for a signal, those that wait longest first."""
+        column, sort = literal("waiting_for"), literal("updated_at")
+        chosen = f".loc[lambda df: df[{column}] == {literal('signal')}]"
+        return f"{self.frame()}{chosen}.sort_values({sort})"
+
+    def workflow(self, workflow_id: str) -> str:
+        """Show one workflow; "" where its id is too long to be written."""
+        if len(workflow_id) > _MOST:
+            return ""
+        if self.name == "store":
+            return f"inb.timeline(store.load({literal(workflow_id)}))"
+        column = literal("workflow_id")
+        return f"{self.frame()}.loc[lambda df: df[{column}] == {literal(workflow_id)}]"
+
+    def named(self, workflow: str, status: str = "") -> str:
+        """Make the frame of the workflows of a name; "" where that is too long to be written."""
+        return self.frame(status, workflow) if 0 < len(workflow) <= _MOST else ""
+
+
+def _spelled(span: timedelta) -> str:
+    """Write a duration as the arguments of ours take it: `1h`, `90min`, `45s`."""
+    for unit, size in _UNITS.items():
+        if span >= size and not span % size:
+            return f"{span // size}{unit}"
+    return f"{span.total_seconds():g}s"
+
+
+def literal(text: str) -> str:
+    """Write a text as Python's literal, with escapes for what cannot be seen."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{visible(escaped)}"'
