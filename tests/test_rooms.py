@@ -75,7 +75,8 @@ INNER_FLOORS = {
     ("notebook", "explore"): 5,
     ("notebook", ""): 6,
     ("store", ""): 0,
-    ("store", "tables"): 1,
+    ("store", "tables/sqlite"): 1,
+    ("store", "tables"): 2,
     ("store", "http/calls"): 1,
     ("store", "http"): 2,
 }
@@ -121,7 +122,7 @@ LIBRARIES = {
     "numpy": ["frames/"],
     "opentelemetry": ["engine/_otel.py"],
     "pandas": ["frames/", "notebook/"],
-    "sqlite3": ["api/reading/_kept", "store/tables/_sqlite", "bundles/"],
+    "sqlite3": ["api/reading/_kept", "store/tables/_sqlite.py", "store/tables/sqlite/", "bundles/"],
     "starlette": ["server/", "worker/transports/_http.py"],
     "tqdm": ["progress.py"],
     "traitlets": ["notebook/explore/_table.py", "notebook/page/_moving.py"],

@@ -10,9 +10,7 @@ from inngest_nb import wire
 from inngest_nb.errors import ListingUnsupportedError, StoreDecodeError
 from inngest_nb.query import Search
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import SearchableStore, WorkflowStore, state_of, unreadable_in
-from inngest_nb.store.heads import Head, HeadRow
-from inngest_nb.store.searching import Payloads
+from inngest_nb.store import SearchableStore, WorkflowStore, search_states, state_of, unreadable_in
 from inngest_nb.words import left_out_text, store_name
 
 
@@ -82,18 +80,8 @@ def _found(store: SearchableStore, search: Search) -> tuple[list[WorkflowState],
 
 
 def _searched(states: Sequence[WorkflowState], search: Search) -> list[WorkflowState]:
-    """Search states that are at hand; without a sort they stay in their order."""
-
-    def row(place: int, state: WorkflowState) -> HeadRow:
-        def payload(name: str) -> bytes:
-            return Payloads(wire.encode(state))(name)
-
-        return HeadRow(Head.of(state, place), search.now_us, payload)
-
-    rows = [row(place, state) for place, state in enumerate(states)]
-    found = search.ordered([one for one in rows if search.matches(one)])
-    chosen = [states[one.head.number] for one in found]
-    return chosen[: search.limit] if search.limit else chosen
+    """Search states that are at hand."""
+    return [states[head.number] for head in search_states(states, search).heads]
 
 
 def _given(source: Any) -> list[WorkflowState]:

@@ -15,11 +15,19 @@ from inngest_nb.errors import StoreError
 from inngest_nb.frames._frames import Naming, Statuses, frame
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._pace import check_every
-from inngest_nb.frames.basics._source import is_store, read, search_states
+from inngest_nb.frames.basics._source import is_store, read
 from inngest_nb.history import workflow_of
 from inngest_nb.query import Search, Where
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import Change, Changed, FeedStore, States, WorkflowStore, unreadable_in
+from inngest_nb.store import (
+    Change,
+    Changed,
+    FeedStore,
+    States,
+    WorkflowStore,
+    search_states,
+    unreadable_in,
+)
 from inngest_nb.words import store_name
 
 # Seconds of one long poll: a watch that was closed in another thread ends after so long at most.
@@ -185,7 +193,7 @@ class _Asked:
         saved = {key: one.state for key, one in rows.items() if one.state and key not in gone}
         flaws = {key: why for key, why in unreadable.items() if key in rows.keys() - gone}
         search = self._search(now=datetime.now(UTC))
-        found = search_states([*saved.values()], flaws, search, ()).heads
+        found = search_states([*saved.values()], search, (), flaws).heads
         wanted = gone | {head.workflow_id for head in found}
         states = [
             saved.get(key) or WorkflowState(workflow_id=key)

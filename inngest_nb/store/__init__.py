@@ -4,8 +4,6 @@ from inngest_nb.store.changes import Change, Changed
 from inngest_nb.store.heads import (
     NEVER_US,
     Head,
-    digest_of_state,
-    payloads_in,
     rows_of_activities,
     rows_of_events,
 )
@@ -25,10 +23,8 @@ from inngest_nb.store.searching import (
     ACTIVITIES,
     EVENTS,
     Found,
-    fields_of,
-    matching,
-    ordered,
     search_for,
+    search_states,
 )
 from inngest_nb.store.tables import MemoryStore, SqliteStore
 from inngest_nb.store.writes import MAX_ADDED_BYTES, MAX_PAYLOAD_BYTES, SoundWrite, Write
@@ -59,14 +55,10 @@ __all__ = [
     "States",
     "WorkflowStore",
     "Write",
-    "digest_of_state",
-    "fields_of",
-    "matching",
-    "ordered",
-    "payloads_in",
     "rows_of_activities",
     "rows_of_events",
     "search_for",
+    "search_states",
     "state_of",
     "unreadable_in",
 ]

@@ -5,15 +5,23 @@ Every store searches through here, so that all of them find the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import NamedTuple, Protocol
 
+from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.query import MISSING, PAYLOADS, Path, Search
-from inngest_nb.state import WorkflowStatus
-from inngest_nb.store.heads import Head, HeadRow, digest_of, newest_first, payloads_in
+from inngest_nb.state import WorkflowState, WorkflowStatus
+from inngest_nb.store.heads import (
+    Head,
+    HeadRow,
+    digest_of,
+    digest_of_state,
+    newest_first,
+    payloads_in,
+)
 from inngest_nb.store.rows import Row, check_limit, status_text
 
 Payloads = tuple[bytes, bytes]
@@ -79,6 +87,45 @@ class BehindRows:
     def details(self, heads: Sequence[Head], name: str) -> Iterator[bytes]:
         """Return the `activities` or the `events` of each head."""
         return (getattr(digest_of(self._row_of(head.workflow_id)), name) for head in heads)
+
+
+class BehindStates:
+    """Reads what is behind the heads of states, which are numbered by their places."""
+
+    def __init__(self, states: Sequence[WorkflowState]) -> None:
+        self._states = states
+
+    def payloads(self, heads: Sequence[Head]) -> Iterator[Payloads]:
+        """Return the payloads of each head."""
+        return (
+            payloads_in(b"" if head.flaw else wire.encode(self._states[head.number]))
+            for head in heads
+        )
+
+    def details(self, heads: Sequence[Head], name: str) -> Iterator[bytes]:
+        """Return the `activities` or the `events` of each head."""
+        return (
+            b"[]" if head.flaw else getattr(digest_of_state(self._states[head.number]), name)
+            for head in heads
+        )
+
+
+def search_states(
+    states: Sequence[WorkflowState],
+    search: Search,
+    paths: Sequence[Path] = (),
+    unreadable: Mapping[str, str] | None = None,
+) -> Found:
+    """Search states that are at hand; the numbers of the heads are their places.
+
+    Without a `sort` they stay in their order. `unreadable` maps ids to reasons.
+    """
+    behind = BehindStates(states)
+    heads = [Head.of(state, place) for place, state in enumerate(states)]
+    heads += [Head(0, key, flaw=why) for key, why in (unreadable or {}).items()]
+    found = ordered(matching(heads, search, behind), search)
+    first = found[: search.limit] if search.limit else found
+    return Found(first, len(found), fields_of(first, behind, paths) if paths else ())
 
 
 def search_heads(

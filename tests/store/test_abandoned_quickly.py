@@ -9,7 +9,7 @@ from pathlib import Path
 from inngest_nb import SqliteStore
 
 # What SQLite reads for a statement can be seen in its plan only.
-from inngest_nb.store.tables._sqlite_sharing import ABANDONED
+from inngest_nb.store.tables.sqlite.sharing import ABANDONED
 
 
 def test_only_what_runs_is_read(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from inngest_nb import InngestStore, SqliteStore, StateServer, WorkflowState
 from inngest_nb.errors import StoreFileError, StoreStatusError
 
 # A store says this only after it has waited half a minute for the other process.
-from inngest_nb.store.tables._sqlite_file import in_words
+from inngest_nb.store.tables.sqlite.file import in_words
 
 X = WorkflowState(workflow_id="x")
 NOBODY = 65534

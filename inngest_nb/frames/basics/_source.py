@@ -20,11 +20,7 @@ from inngest_nb.store import (
     Head,
     SearchableStore,
     WorkflowStore,
-    digest_of_state,
-    fields_of,
-    matching,
-    ordered,
-    payloads_in,
+    search_states,
     state_of,
     unreadable_in,
 )
@@ -112,7 +108,7 @@ def take(
     if found is None:
         listing, listed = read(source, search) if from_store else (source, True)
         states = _states(listing)
-        found = search_states(states, unreadable_in(listing), search, paths)
+        found = search_states(states, search, paths, unreadable_in(listing))
     if not listed:
         _warn(
             f"{store_name(source)} cannot list what its server keeps: the frame has only what "
@@ -134,42 +130,6 @@ def take(
         "last_change": None if store is None else found.change,
     }
     return Taken(found, fetched_at, attrs, store, states)
-
-
-def search_states(
-    states: Sequence[WorkflowState],
-    unreadable: Mapping[str, str],
-    search: Search,
-    paths: Sequence[Path],
-) -> Found:
-    """Search states that are at hand; without a sort they stay in their order."""
-    behind = _BehindStates(states)
-    heads = [Head.of(state, place) for place, state in enumerate(states)]
-    heads += [Head(0, key, flaw=why) for key, why in unreadable.items()]
-    matched = ordered(matching(heads, search, behind), search)
-    cut = matched[: search.limit] if search.limit else matched
-    return Found(cut, len(matched), fields_of(cut, behind, paths) if paths else ())
-
-
-class _BehindStates:
-    """Reads what is behind the heads of states, which are numbered by their places."""
-
-    def __init__(self, states: Sequence[WorkflowState]) -> None:
-        self._states = states
-
-    def payloads(self, heads: Sequence[Head]) -> Iterator[tuple[bytes, bytes]]:
-        """Return the payloads of each head."""
-        return (
-            payloads_in(b"" if head.flaw else wire.encode(self._states[head.number]))
-            for head in heads
-        )
-
-    def details(self, heads: Sequence[Head], name: str) -> Iterator[bytes]:
-        """Return the `activities` or the `events` of each head."""
-        return (
-            b"[]" if head.flaw else getattr(digest_of_state(self._states[head.number]), name)
-            for head in heads
-        )
 
 
 def _filter(search: Search, status: Any, asked: Mapping[str, Any]) -> dict[str, Any]:

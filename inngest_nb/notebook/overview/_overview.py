@@ -13,13 +13,13 @@ from weakref import WeakValueDictionary
 import pandas as pd
 from markupsafe import Markup
 
-from inngest_nb.api import checks
 from inngest_nb.frames import columns, is_store
 from inngest_nb.notebook.overview._following import Following
 from inngest_nb.notebook.overview._picture import Picture, picture_of
 from inngest_nb.notebook.overview._plain import plain_text
 from inngest_nb.notebook.overview._reading import read
 from inngest_nb.notebook.page import as_running_cell, bundle, output
+from inngest_nb.query import When, span_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
 
@@ -100,7 +100,7 @@ _OF_CELLS: WeakValueDictionary[str, LiveOverview] = WeakValueDictionary()
 
 def overview(
     source: WorkflowStore | WorkflowState | Iterable[WorkflowState] | pd.DataFrame,
-    since: checks.When = "24h",
+    since: When = "24h",
     *,
     stuck_after: columns.Span = "1h",
     live: bool = False,
@@ -127,7 +127,7 @@ def overview(
     Raises `ValueError` for an argument that makes no sense and `TypeError` for another source; and
     a `StoreError` if the store cannot be read.
     """
-    after = columns.span_of(stuck_after, "stuck_after")
+    after = span_of(stuck_after, "stuck_after")
     if after < timedelta():
         raise ValueError(f"stuck_after must not be negative, got {stuck_after!r}")
     draw = partial(_drawn, source, since, after)
@@ -140,7 +140,7 @@ def overview(
     return LiveOverview(Following(source, draw))  # type: ignore[arg-type]  # is_store has seen to it
 
 
-def _drawn(source: Any, since: checks.When, stuck_after: timedelta) -> Picture:
+def _drawn(source: Any, since: When, stuck_after: timedelta) -> Picture:
     return picture_of(read(source, since), stuck_after)
 
 

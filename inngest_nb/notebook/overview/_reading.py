@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from inngest_nb.api import InngestAPI, checks
+from inngest_nb.api import InngestAPI
 from inngest_nb.frames import activity_frame, columns, frame, is_store, lives_of
 from inngest_nb.history import OPEN
 from inngest_nb.notebook.overview._calls import Calls
 from inngest_nb.notebook.overview._window import Window, window_of
+from inngest_nb.query import When
 
 __all__ = ["Material", "read"]
 
@@ -50,7 +51,7 @@ class Material:
     listed: bool
 
 
-def read(source: Any, since: checks.When) -> Material:
+def read(source: Any, since: When) -> Material:
     """Read a store, states, or a frame of them, from twice as far back as `since`."""
     window_of(since, datetime.now(UTC))  # a wrong one is refused before anything is read
     if isinstance(source, pd.DataFrame):
@@ -86,7 +87,7 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _cut(rows: pd.DataFrame, since: checks.When, name: str) -> Material:
+def _cut(rows: pd.DataFrame, since: When, name: str) -> Material:
     attrs = rows.attrs
     unreadable = dict(attrs.get("unreadable") or {})
     if "error_reading" in rows.columns:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from inngest_nb.api import checks
+from inngest_nb.query import When, check_time
 from inngest_nb.words import duration_text, time_text
 
 __all__ = ["BEFORE", "NOW", "Window", "window_of"]
@@ -62,9 +62,9 @@ class Window:
         return time_text(time).removesuffix(" UTC")[:16]
 
 
-def window_of(since: checks.When, until: datetime) -> Window:
+def window_of(since: When, until: datetime) -> Window:
     """Return the window from a time, or from so long ago, until a time."""
-    start = checks.check_time(since, "since", until)
+    start = check_time(since, "since", until)
     if start is None:
         raise ValueError("since must be how long ago, such as '24h', or a time, got None")
     if start >= until:

@@ -11,7 +11,7 @@ from inngest_nb.store.tables._local import (
 )
 from inngest_nb.store.tables._memory import MemoryTable
 from inngest_nb.store.tables._sqlite import SqliteTable
-from inngest_nb.store.tables._sqlite_file import (
+from inngest_nb.store.tables.sqlite.file import (
     APPLICATION_ID,
     BUNDLE_ID,
     Schema,
@@ -20,7 +20,7 @@ from inngest_nb.store.tables._sqlite_file import (
     words_for,
     write_ahead,
 )
-from inngest_nb.store.tables._sqlite_looker import examine
+from inngest_nb.store.tables.sqlite.looker import examine
 
 __all__ = [
     "APPLICATION_ID",

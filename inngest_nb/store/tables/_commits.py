@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from inngest_nb.store.table import Done
-from inngest_nb.store.tables._sqlite_heads import Indexed
+from inngest_nb.store.tables.sqlite.heads import Indexed
 from inngest_nb.store.writes import Outcome
 from inngest_nb.store.writes import Work as TableWork
 

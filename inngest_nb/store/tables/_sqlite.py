@@ -27,8 +27,8 @@ from inngest_nb.store.rows import Number, Position, Row
 from inngest_nb.store.searching import Found, FoundHere, Slice
 from inngest_nb.store.table import Done
 from inngest_nb.store.tables._commits import Commits
-from inngest_nb.store.tables._sqlite_file import in_words, make_private, open_file, words_for
-from inngest_nb.store.tables._sqlite_heads import (
+from inngest_nb.store.tables.sqlite.file import in_words, make_private, open_file, words_for
+from inngest_nb.store.tables.sqlite.heads import (
     Indexed,
     find_heads,
     find_in_slice,
@@ -36,14 +36,14 @@ from inngest_nb.store.tables._sqlite_heads import (
     next_heads,
     read_documents,
 )
-from inngest_nb.store.tables._sqlite_keys import remember, remembered
-from inngest_nb.store.tables._sqlite_looker import Looker
-from inngest_nb.store.tables._sqlite_rows import (
+from inngest_nb.store.tables.sqlite.keys import remember, remembered
+from inngest_nb.store.tables.sqlite.looker import Looker
+from inngest_nb.store.tables.sqlite.rows import (
     checksum_of,
     read_row,
     read_rows,
 )
-from inngest_nb.store.tables._sqlite_sharing import (
+from inngest_nb.store.tables.sqlite.sharing import (
     abandoned,
     changes_after,
     changes_kept,

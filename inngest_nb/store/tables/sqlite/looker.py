@@ -10,8 +10,8 @@ from pathlib import Path
 
 from inngest_nb.errors import StoreDecodeError
 from inngest_nb.store.rows import state_of
-from inngest_nb.store.tables._sqlite_file import look_into, open_file, words_for
-from inngest_nb.store.tables._sqlite_rows import read_rows
+from inngest_nb.store.tables.sqlite.file import look_into, open_file, words_for
+from inngest_nb.store.tables.sqlite.rows import read_rows
 
 _AT_ONCE = 500
 _MOST_FLAWS = 10

@@ -11,7 +11,7 @@ from inngest_nb.query import Path, Search
 from inngest_nb.store.heads import Digest, Head, digest_of, short
 from inngest_nb.store.rows import Row, within
 from inngest_nb.store.searching import Found, FoundHere, Payloads, Slice, cut, fields_of, matching
-from inngest_nb.store.tables._sqlite_rows import read_rows
+from inngest_nb.store.tables.sqlite.rows import read_rows
 
 _INDEXED = "SELECT indexed, coalesce((SELECT max(number) FROM changes), 0) FROM about"
 _FIRST_KEPT = "SELECT min(number) FROM changes"

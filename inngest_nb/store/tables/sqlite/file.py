@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inngest_nb.errors import StoreFileError
-from inngest_nb.store.tables._sqlite_rows import checksum_of
+from inngest_nb.store.tables.sqlite.rows import checksum_of
 
 APPLICATION_ID = 0x694E4E42  # "iNNB"
 BUNDLE_ID = 0x694E4E62  # "iNNb": the same tables in a file that can only be read

@@ -15,7 +15,7 @@ from inngest_nb.store.messages import (
     Hold,
     Message,
 )
-from inngest_nb.store.tables._sqlite_keys import remember, remembered
+from inngest_nb.store.tables.sqlite.keys import remember, remembered
 
 _HOLD = "INSERT INTO leases VALUES (?, ?) ON CONFLICT DO UPDATE SET until = excluded.until"
 _DROP_LEASES = "DELETE FROM leases WHERE until <= ?"
