@@ -32,10 +32,14 @@ class WorkerProcess:
         self.pid = self.process.pid
 
     def wait_active(self) -> None:
-        """Wait until it serves, which is all that it prints."""
+        """Wait until it serves; it prints what it is once, and again if that took a while."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert "state='active'" in line, f"no worker: {line!r}"
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if "state='active'" in line:
+                return
+        raise AssertionError(f"no worker: {lines}")
 
     def kill(self) -> None:
         """End it with SIGKILL."""

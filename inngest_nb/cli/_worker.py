@@ -18,6 +18,8 @@ from inngest_nb.engine.basics import is_registered, registered, registered_names
 from inngest_nb.store import InngestStore, SqliteStore, WorkflowStore
 from inngest_nb.worker import serve_on_inngest
 
+_LOOK_SECONDS = 0.2  # between looks whether a worker serves by now
+
 
 def run_worker(functions: tuple[str, ...], store: str | None, lease: float, workers: int) -> None:
     """Print the store and the workflows, then run them until a signal."""
@@ -35,7 +37,10 @@ def run_worker(functions: tuple[str, ...], store: str | None, lease: float, work
 
 
 def run_on_inngest(functions: tuple[str, ...], options: dict[str, Any]) -> None:
-    """Serve workflows to a real Inngest server until a signal; print what is served, and where."""
+    """Serve workflows to a real Inngest server until a signal.
+
+    Prints what is served, and where; once more when the server has it, if that takes longer.
+    """
     found = [_register(function) for function in functions]
     if None in found:  # a module, for all that it registers
         every = [registered.find(name) for name in registered_names()]
@@ -48,6 +53,11 @@ def run_on_inngest(functions: tuple[str, ...], options: dict[str, Any]) -> None:
         except (ImportError, TypeError) as error:  # said as it is to people, too
             raise click.ClickException(str(error)) from error
         click.echo(f"Worker on {worker!r}")
+        comes_later = worker.state != "active"
+        while worker.state in ("connecting", "away") and not ended.wait(_LOOK_SECONDS):
+            pass
+        if comes_later and not ended.is_set():
+            click.echo(f"Worker on {worker!r}")
         ended.wait()
         if worker.close():
             # A thread cannot be interrupted, and Python waits for some kinds of them.

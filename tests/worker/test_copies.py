@@ -15,13 +15,24 @@ import inngest_nb as inb
 from inngest_nb.notebook.ipython import attach
 
 
+here: list[int] = []  # who has come to a meeting
+
+
 async def pause(seconds: float) -> float:
     await asyncio.sleep(seconds)
     return seconds
 
 
-async def together(ctx: inb.AsyncWorkflowContext, input: list[float]) -> list[Any]:
-    return await asyncio.gather(*(ctx.execute_activity(pause, each) for each in input))
+async def meet(partners: int) -> int:
+    """Wait until so many are here at the same time."""
+    here.append(partners)
+    while len(here) < partners:
+        await asyncio.sleep(0.005)
+    return partners
+
+
+async def together(ctx: inb.AsyncWorkflowContext, input: int) -> list[Any]:
+    return await asyncio.gather(*(ctx.execute_activity(meet, input) for _ in range(input)))
 
 
 async def waits(ctx: inb.AsyncWorkflowContext, input: float) -> Any:
@@ -32,10 +43,11 @@ async def waits(ctx: inb.AsyncWorkflowContext, input: float) -> Any:
 def test_a_copy_whose_steps_overlap_does_not_blame_the_clock(
     serve: Serve, site: InngestSite
 ) -> None:
+    here.clear()
     store = inb.MemoryStore()
     worker = serve([together], url=site.url, store=store)
-    handle = worker.start(together, [0.05, 0.04])
-    assert handle.result(30) == [0.05, 0.04]
+    handle = worker.start(together, 2)
+    assert handle.result(30) == [2, 2]
     until(lambda: store.load(handle.id).status == "completed")
     times = [event.timestamp for event in handle.state.history]
     assert any(later < earlier for earlier, later in pairwise(times))  # a start after another's end
@@ -73,11 +85,11 @@ def test_a_handle_is_a_timeline_in_a_cell_and_a_line_while_the_server_is_away(
 ) -> None:
     shell = InteractiveShell()
     attach(shell)
-    handle = serve([together], url=site.url).start(together, [0.01])
-    assert handle.result(30) == [0.01]
+    handle = serve([together], url=site.url).start(together, 1)
+    assert handle.result(30) == [1]
     shown, _ = shell.display_formatter.format(handle)
     assert f"{handle.id}" in shown["text/html"]
-    assert "1:pause" in shown["text/html"]  # without a store, the server's names of steps
+    assert "1:meet" in shown["text/html"]  # without a store, the server's names of steps
     site.go_away()
     shown, _ = shell.display_formatter.format(handle)
     assert shown == {"text/plain": repr(handle)}

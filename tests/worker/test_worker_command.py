@@ -35,7 +35,7 @@ def test_it_serves_until_a_signal(
         assert site.run("shop-twice", 1) == [2, 0]
         begun = time.monotonic()
         assert command.end(number) == 0
-        assert time.monotonic() - begun < 10  # two seconds, on a machine that is not busy
+        assert time.monotonic() - begun < 30  # two seconds, on a machine that is not busy
     (step,) = site.engine.executor.functions["shop-twice"].config["steps"].values()
     assert step["retries"] == {"attempts": 3}
     assert "Traceback" not in command.output
@@ -49,7 +49,7 @@ def test_it_ends_while_something_runs_and_says_what(tmp_path: Path, site: Innges
         command.shown("it holds")
         begun = time.monotonic()
         assert command.end(signal.SIGTERM) == 0
-        assert time.monotonic() - begun < 15  # Python alone would wait for the pool: for a minute
+        assert time.monotonic() - begun < 45  # Python alone would wait for the pool: for a minute
     assert "is closed, but this still runs: pooled: hold_in_pool" in command.output
 
 
@@ -76,7 +76,17 @@ def test_it_waits_for_its_server_and_says_so_on_the_terminal(
         site.come_back()
         one.shown("is back, the worker serves again")
         assert site.run("inngest-nb-twice", 1) == [2, 0]
-        assert one.output.count("\n") == 3
+        assert one.output.partition("state='active'")[2].count("\n") == 3
+
+
+def test_it_says_so_when_it_serves_later(tmp_path: Path, site: InngestSite, via: str) -> None:
+    site.go_away()
+    options = ("--on", "inngest", "--via", via, "--url", site.url)
+    with worker(tmp_path, "served_workflows:twice", *options) as one:
+        one.shown("state='away'")
+        site.come_back()
+        one.shown("state='active'")
+        assert site.run("inngest-nb-twice", 1) == [2, 0]
 
 
 def test_processes_share_a_port_and_the_others_go_on(tmp_path: Path, site: InngestSite) -> None:
