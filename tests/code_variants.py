@@ -81,7 +81,7 @@ def record() -> None:
             continue
         _write(handle.state, "waiting")
         executor.signal("w", Signal("go", {"by": "ann"}))
-        handle.result(10)
+        handle.result(60)
         _write(handle.state, "completed")
 
 

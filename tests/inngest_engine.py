@@ -82,7 +82,7 @@ class InngestEngine:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._server.__exit__()
-        asyncio.run_coroutine_threadsafe(self.executor.close(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.executor.close(), self.loop).result(60)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()

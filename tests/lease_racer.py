@@ -103,7 +103,7 @@ class Racer:
         for handle in self._handles:
             try:
                 executor.signal(handle.id, Signal(f"go {self.name}"))
-                assert handle.result(20) == [self.name, self.name]
+                assert handle.result(60) == [self.name, self.name]
                 found[handle.id] = "won"
             except LOST as error:
                 found[handle.id] = type(error).__name__

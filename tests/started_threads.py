@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def threads() -> set[threading.Thread]:

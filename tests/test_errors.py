@@ -148,7 +148,7 @@ async def workflow(ctx):
 
 with inb.Executor() as executor:
     try:
-        executor.execute(workflow, id="order-1").result(10)
+        executor.execute(workflow, id="order-1").result(60)
     except Exception as error:
         sys.stdout.buffer.write(pickle.dumps(error))
 """

@@ -126,10 +126,10 @@ def test_an_old_keyword_beside_its_new_one_is_refused() -> None:
 def test_execute_takes_id_input_and_timeout_by_position(make: Any) -> None:
     with make() as executor:
         handle, text = warned(lambda: executor.execute(doubles, "order-1", 21, 60))
-        assert (handle.id, handle.result(20)) == ("order-1", 42)
+        assert (handle.id, handle.result(60)) == ("order-1", 42)
         assert text == DEPRECATED.join(EXECUTE)
         handle, text = warned(lambda: executor.execute(doubles, None, input=4))
-        assert handle.result(20) == 8
+        assert handle.result(60) == 8
         assert text == f"execute(fn, id){DEPRECATED}execute(fn, id=…)"
 
 
@@ -150,7 +150,7 @@ def test_no_new_name_warns() -> None:
         inb.timeline(STATE)
         inb.timeline(workflow=STATE)
         with inb.Executor() as executor:
-            assert executor.execute(doubles, id="order-1", input=1).result(20) == 2
+            assert executor.execute(doubles, id="order-1", input=1).result(60) == 2
     assert sys.modules["inngest_nb.notebook.timeline"].timeline is inb.timeline
 
 

@@ -126,7 +126,7 @@ class OnInngest:
     def ask(self, exchange: Exchange, **more: Any) -> Answer:
         """Send a request to the worker once more, behind the stand-in's back."""
         call = self.worker.call(exchange.function, exchange.step, exchange.body | more)
-        return asyncio.run_coroutine_threadsafe(call, self.inngest.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(call, self.inngest.loop).result(60)
 
     def check_replays(self) -> None:
         """Let each run that has ended be replayed: with all its answers, and by its history."""

@@ -65,7 +65,7 @@ class DirectWorker:
 
     def close(self) -> None:
         self._inngest.unregister(self)
-        asyncio.run_coroutine_threadsafe(self._close(), self._inngest.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self._inngest.loop).result(60)
         self.engine.close()
 
     async def _close(self) -> None:

@@ -78,7 +78,7 @@ def test_a_bad_signal_is_refused_before_anything_is_recorded(
         assert len(stored.history) == before
         resumed = other.resume(waits_and_returns, "alive")
         other.signal("alive", Signal("go", "well"))
-        assert resumed.result(10) == "well"
+        assert resumed.result(60) == "well"
         assert [state.workflow_id for state in any_store.fetch()] == ["alive"]
 
 
@@ -99,7 +99,7 @@ def test_a_name_of_a_kind_of_its_own_is_taken_as_the_text_it_is(executor: Any, n
 
     handle = executor.execute(wait, id=type(name)("id-of-it") if name is not Words.GO else "w")
     executor.signal(handle.id, Signal(name, 1))
-    assert handle.result(10) == [1, 1]
+    assert handle.result(60) == [1, 1]
     signal = next(event for event in handle.state.history if event.signal_name)
     assert type(signal.signal_name) is str
     assert type(handle.state.workflow_id) is str
@@ -131,7 +131,7 @@ def test_what_the_code_gives_is_checked_before_it_is_recorded(
     for each in (workflow, plainly):
         handle = executor.execute(each)
         with pytest.raises(WorkflowFailedError, match=words) as failed:
-            handle.result(10)
+            handle.result(60)
         assert isinstance(failed.value.__cause__, kind)
         assert executor.store.load(handle.id) == handle.state
 
@@ -181,7 +181,7 @@ def test_names_and_texts_of_a_kind_of_their_own_are_recorded_as_text(executor: E
 
     handle = executor.execute(workflow)
     with pytest.raises(WorkflowFailedError, match="odd"):
-        handle.result(10)
+        handle.result(60)
     assert executor.store.load(handle.id) == handle.state
     assert "NamedOddly" in [event.activity_name for event in handle.state.history]
 
@@ -207,7 +207,7 @@ def test_durations_of_pandas_are_recorded_as_what_they_say(executor: Executor) -
         return result
 
     handle = executor.execute(workflow, timeout=pd.Timedelta(minutes=2))
-    assert handle.result(10) == "done"
+    assert handle.result(60) == "done"
     assert executor.store.load(handle.id) == handle.state
     assert handle.state.history[0].timeout == timedelta(minutes=2)
 
@@ -221,5 +221,5 @@ def test_an_error_with_a_text_that_is_not_utf8_is_recorded_readably(executor: Ex
 
     handle = executor.execute(workflow)
     with pytest.raises(WorkflowFailedError, match="ud800"):
-        handle.result(10)
+        handle.result(60)
     assert executor.store.load(handle.id) == handle.state

@@ -51,7 +51,7 @@ class Gate:
 
     def wait_plainly(self, _: Any) -> str:
         self.begun.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
         return "too late"
 
 
@@ -180,9 +180,9 @@ def test_a_run_can_be_canceled_wherever_it_waits(
         return "swallowed"
 
     def wait_until_it_is_there() -> None:
-        assert reached.wait(10)
+        assert reached.wait(60)
         if "activity" in place or place in ("gather", "task group", "shield"):
-            assert gate.begun.wait(10)
+            assert gate.begun.wait(60)
         if "retry" in place or "timeout" in place or place in ("sleep", "plainly: sleep"):
             lives.clock.wait_for_timers(1)
 
@@ -204,14 +204,14 @@ def test_a_run_can_be_canceled_wherever_it_waits(
     assert lives.executor.cancel("w")
     assert not_running(lives.executor)
     with pytest.raises(WorkflowCanceledError, match="'w' was canceled") as caught:
-        handle.result(10)
+        handle.result(60)
     assert caught.value.run_id == handle.run_id
     document = check_document(lives.store.documents["w"][-1])
     assert (document["Status"], document["Error"]) == ("canceled", "canceled")
     if gate.begun.is_set() and "plain activity" not in place:
-        assert gate.canceled.wait(10)
+        assert gate.canceled.wait(60)
     gate.open.set()
-    assert left.wait(10)
+    assert left.wait(60)
     lives.executor.close()  # waits for the code to end
     assert handle.status is WorkflowStatus.CANCELED
     assert len(lives.store.documents["w"]) == document_count(lives.store)
@@ -254,11 +254,11 @@ def test_code_that_will_not_end_is_left_behind(executor: Executor, wait: Any) ->
                 await wait(ctx)
 
     handle = executor.execute(stubborn, id="w")
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert executor.cancel("w")
     with pytest.raises(WorkflowCanceledError):
-        handle.result(10)
-    assert executor.execute(in_time, id="w", if_ended="replace").result(10) == "fine"
+        handle.result(60)
+    assert executor.execute(in_time, id="w", if_ended="replace").result(60) == "fine"
 
 
 def test_code_that_only_yields_is_left_behind_too(executor: Executor) -> None:
@@ -273,9 +273,9 @@ def test_code_that_only_yields_is_left_behind_too(executor: Executor) -> None:
                 await asyncio.sleep(0)
 
     executor.execute(yields, id="w")
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert executor.cancel("w")
-    assert executor.execute(in_time, id="w", if_ended="replace").result(10) == "fine"
+    assert executor.execute(in_time, id="w", if_ended="replace").result(60) == "fine"
 
 
 async def in_time(ctx: AsyncWorkflowContext) -> str:
@@ -301,9 +301,9 @@ def test_cleaning_up_after_a_cancel_runs_but_cannot_begin_anything(executor: Exe
 
     executor.execute(tidy, id="w")
     executor.signal("w", Signal("number"))
-    assert heard.wait(10)
+    assert heard.wait(60)
     executor.cancel("w")
-    assert cleaned.wait(10)
+    assert cleaned.wait(60)
     executor.close()
     assert not gate.begun.is_set()
 
@@ -319,11 +319,11 @@ def test_a_run_can_cancel_itself_through_its_executor(executor: Executor) -> Non
 
     for workflow in (suicidal, suicidal_plainly):
         with pytest.raises(WorkflowCanceledError):
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
 
 
 def test_a_cancel_of_what_ended_or_never_was(executor: Executor) -> None:
-    executor.execute(in_time, id="w", if_ended="replace").result(10)
+    executor.execute(in_time, id="w", if_ended="replace").result(60)
     assert not executor.cancel("w")
     assert executor.query("w", "status") == "completed"
     with pytest.raises(WorkflowNotFoundError, match="cannot cancel workflow 'x'"):
@@ -335,7 +335,7 @@ def test_code_that_cancels_its_own_task_has_failed(executor: Executor) -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(Exception, match="the workflow's code canceled itself"):
-        executor.execute(workflow).result(10)
+        executor.execute(workflow).result(60)
 
 
 def test_tasks_that_outlive_the_workflow_are_canceled(executor: Executor) -> None:
@@ -347,10 +347,10 @@ def test_tasks_that_outlive_the_workflow_are_canceled(executor: Executor) -> Non
         return f"left {task.done()}"
 
     handle = executor.execute(workflow, id="w")
-    assert gate.begun.wait(10)
+    assert gate.begun.wait(60)
     executor.signal("w", Signal("go"))
-    assert handle.result(10) == "left False"
-    assert gate.canceled.wait(10)
+    assert handle.result(60) == "left False"
+    assert gate.canceled.wait(60)
 
 
 def test_code_that_goes_on_after_errors_does_not_go_on_after_a_cancel(executor: Executor) -> None:
@@ -375,7 +375,7 @@ def test_code_that_goes_on_after_errors_does_not_go_on_after_a_cancel(executor: 
 
     for each in (workflow, plain_workflow):
         handle = executor.execute(each)
-        assert begun.wait(10)
+        assert begun.wait(60)
         begun.clear()
         executor.cancel(handle.id)
     executor.close()
@@ -391,9 +391,9 @@ def test_an_activity_that_nobody_awaits_ends_with_the_run(executor: Executor) ->
         unawaited.close()
 
     executor.execute(workflow, id="w")
-    assert gate.begun.wait(10)
+    assert gate.begun.wait(60)
     executor.signal("w", Signal("go"))
-    assert gate.canceled.wait(10)
+    assert gate.canceled.wait(60)
 
 
 def test_a_cancel_between_a_crash_and_the_next_life_is_the_end(lives: Lives) -> None:
@@ -410,7 +410,7 @@ def test_a_cancel_between_a_crash_and_the_next_life_is_the_end(lives: Lives) -> 
     assert second.cancel("w")
     assert not_running(second)
     with pytest.raises(WorkflowCanceledError):
-        second.resume(workflow, "w").result(10)
+        second.resume(workflow, "w").result(60)
     third = lives.crash()
     assert not_running(third)
     assert third.query("w", "status") == "canceled"
@@ -429,7 +429,7 @@ def test_a_cancel_that_died_before_it_was_saved_was_none(lives: Lives) -> None:
         lives.executor.cancel("w")
     handle = lives.crash().resume(waits_and_returns, "w")
     lives.executor.signal("w", Signal("go", 7))
-    assert handle.result(10) == 7
+    assert handle.result(60) == 7
 
 
 @pytest.mark.parametrize("place", ["plain workflow", "async workflow"])
@@ -447,15 +447,15 @@ def test_a_cancel_by_another_executor_reaches_the_running_activity(
 
     fn = plain_workflow if place == "plain workflow" else workflow
     handle = lives.executor.execute(fn, id="w")
-    assert gate.begun.wait(10)
+    assert gate.begun.wait(60)
     wait_until_saved(lives.store, handle)
     with Executor(lives.store, clock=lives.clock) as other:
         assert other.cancel("w")
         with pytest.raises(WorkflowNotRunningError):
             lives.executor.signal("w", Signal("anything"))
-        assert gate.canceled.wait(10)
+        assert gate.canceled.wait(60)
         with pytest.raises(WorkflowCanceledError):
-            handle.result(10)
+            handle.result(60)
         assert handle.status is WorkflowStatus.CANCELED
         assert not_running(other)
 
@@ -467,18 +467,18 @@ def test_a_canceled_run_does_not_begin_what_waits_for_a_free_worker(store: Check
     def slow(number: int) -> None:
         begun.append(number)
         began.set()
-        assert gate.wait(10)
+        assert gate.wait(60)
 
     async def workflow(ctx: AsyncWorkflowContext) -> None:
         await ctx.map(slow, range(5))
 
     with Executor(store, workers=1) as executor:
         executor.execute(workflow, id="w")
-        assert began.wait(10)
+        assert began.wait(60)
         executor.cancel("w")
         gate.set()
         other = executor.execute(waits_for_worker, id="other")  # behind them all
-        assert other.result(10) == 1
+        assert other.result(60) == 1
     assert begun == [0]
 
 

@@ -73,7 +73,7 @@ def children(store: WorkflowStore, parent: str = "w") -> list[WorkflowState]:
 
 def wait_for_child(store: WorkflowStore, parent: str = "w") -> WorkflowState:
     """Return the only child once it is stored."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (found := children(store, parent)):
         assert time.monotonic() < deadline, "no child was begun"
     (child,) = found
@@ -81,13 +81,13 @@ def wait_for_child(store: WorkflowStore, parent: str = "w") -> WorkflowState:
 
 
 def wait_for_status(store: WorkflowStore, workflow_id: str, status: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (stored := store.load(workflow_id)) is None or stored.status != status:
         assert time.monotonic() < deadline, stored
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not ready():
         assert time.monotonic() < deadline
 
@@ -99,7 +99,7 @@ def test_a_child_is_a_run_of_its_own_that_both_sides_name(
 ) -> None:
     with Executor(any_store) as executor:
         handle = executor.execute(parent_of(kind, fn, 21), id="w")
-        assert handle.result(10) == 42
+        assert handle.result(60) == 42
     (begun, ended) = (event for event in handle.state.history if event.child)
     assert (begun.type, begun.activity_name, begun.input) == ("activity_started", fn.__name__, 21)
     assert (ended.type, ended.result, ended.seq) == ("activity_completed", 42, 1)
@@ -115,7 +115,7 @@ def test_children_run_beside_each_other(executor: Executor) -> None:
     async def parent(ctx: AsyncWorkflowContext) -> Any:
         return await asyncio.gather(*(ctx.execute_workflow(doubles, n) for n in range(20)))
 
-    assert executor.execute(parent, id="w").result(10) == [2 * n for n in range(20)]
+    assert executor.execute(parent, id="w").result(60) == [2 * n for n in range(20)]
     assert len(children(executor.store)) == 20
 
 
@@ -123,7 +123,7 @@ def test_a_child_may_have_children(executor: Executor) -> None:
     async def parent(ctx: AsyncWorkflowContext) -> Any:
         return await ctx.execute_workflow(parent_of("plain", doubles, 4))
 
-    assert executor.execute(parent, id="w").result(10) == 8
+    assert executor.execute(parent, id="w").result(60) == 8
     (middle,) = children(executor.store)
     (inner,) = children(executor.store, middle.workflow_id)
     assert inner.result == 8
@@ -135,11 +135,11 @@ def test_a_parent_that_crashed_finds_its_child_and_starts_no_other(lives: Lives,
     handle = lives.executor.execute(parent, id="w")
     child = wait_for_child(lives.store)
     handle = lives.crash_and_resume(handle, parent)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "go" not in lives.executor.waiting_for(child.workflow_id):
         assert time.monotonic() < deadline
     lives.executor.signal(child.workflow_id, Signal("go", "here"))
-    assert handle.result(10) == "here"
+    assert handle.result(60) == "here"
     assert [state.run_id for state in children(lives.store)] == [child.run_id]
 
 
@@ -153,9 +153,9 @@ def test_a_child_that_ended_while_no_parent_was_there_has_its_result_taken(
     executor = lives.crash()
     alone = executor.resume(waits, child.workflow_id)
     executor.signal(child.workflow_id, Signal("go", 7))
-    assert alone.result(10) == 7
+    assert alone.result(60) == 7
     handle = executor.resume(parent, "w")
-    assert handle.result(10) == 7
+    assert handle.result(60) == 7
     assert len(children(lives.store)) == 1
 
 
@@ -168,7 +168,7 @@ def test_a_child_that_another_executor_runs_is_waited_for(lives: Lives) -> None:
         other.resume(waits, child.workflow_id)
         handle = executor.resume(parent, "w")
         other.signal(child.workflow_id, Signal("go", 7))
-        assert handle.result(10) == 7
+        assert handle.result(60) == 7
 
 
 DIES = """
@@ -200,7 +200,7 @@ if sys.argv[3] == "first":
 handle, *_ = sorted(executor.recover().handles, key=lambda handle: handle.id != "w")
 (child_id,) = [state.workflow_id for state in store.list() if state.parent_id == "w"]
 executor.signal(child_id, inb.Signal("go", "done"))
-print(handle.result(20))
+print(handle.result(60))
 """
 
 
@@ -305,14 +305,14 @@ def test_a_failure_is_an_error_of_the_call_and_the_same_in_each_life(
 
     code = parent if kind == "async" else plain_parent
     handle = lives.executor.execute(code, id="w")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not handle.waiting_for:
         assert time.monotonic() < deadline
     handle = lives.crash_and_resume(handle, code)
     while not handle.waiting_for:
         assert time.monotonic() < deadline
     lives.executor.signal("w", Signal("go"))
-    handle.result(10)
+    handle.result(60)
     assert seen[0] == seen[1]
     (child,) = children(lives.store)
     assert seen[0][:5] == (
@@ -332,7 +332,7 @@ def test_a_child_is_canceled_with_its_parent(executor: Executor, kind: str) -> N
     assert executor.cancel("w")
     wait_for_status(executor.store, child.workflow_id, "canceled")
     with pytest.raises(WorkflowCanceledError):
-        handle.result(10)
+        handle.result(60)
 
 
 @KINDS
@@ -379,7 +379,7 @@ def test_a_child_is_canceled_though_its_parent_comes_to_its_end_in_the_replay(
     before = lives.store.load("w")
     assert before is not None
     assert before.history[-1].type == "signal_received"
-    assert executor.resume(parent, "w").result(10) == "done"
+    assert executor.resume(parent, "w").result(60) == "done"
     wait_for_status(lives.store, child.workflow_id, "canceled")
 
 
@@ -388,7 +388,7 @@ def test_a_child_that_is_canceled_is_a_failed_call(executor: Executor, kind: str
     handle = executor.execute(parent_of(kind, waits), id="w")
     assert executor.cancel(wait_for_child(executor.store).workflow_id)
     with pytest.raises(WorkflowFailedError, match="child workflow 'waits' .* it was canceled"):
-        handle.result(10)
+        handle.result(60)
 
 
 def test_closing_an_executor_cancels_no_child(store: CheckedStore) -> None:
@@ -397,11 +397,11 @@ def test_closing_an_executor_cancels_no_child(store: CheckedStore) -> None:
         child = wait_for_child(store)
     with Executor(store) as executor:
         handle = executor.resume(parent_of("async", waits), "w")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not executor.waiting_for(child.workflow_id):
             assert time.monotonic() < deadline
         executor.signal(child.workflow_id, Signal("go", 1))
-        assert handle.result(10) == 1
+        assert handle.result(60) == 1
 
 
 @KINDS
@@ -416,9 +416,9 @@ def test_a_retry_of_the_run_starts_a_failed_child_anew(executor: Executor, kind:
 
     parent = parent_of(kind, works)
     with pytest.raises(WorkflowFailedError, match="ConnectionError: down"):
-        executor.execute(parent, id="w").result(10)
+        executor.execute(parent, id="w").result(60)
     broken.clear()
-    assert executor.retry("w", parent).result(10) == "up"
+    assert executor.retry("w", parent).result(60) == "up"
     assert sorted(str(child.status) for child in children(executor.store)) == [
         "completed",
         "failed",
@@ -428,13 +428,13 @@ def test_a_retry_of_the_run_starts_a_failed_child_anew(executor: Executor, kind:
 @KINDS
 def test_an_id_that_is_given_names_one_piece_of_work(executor: Executor, kind: str) -> None:
     parent = parent_of(kind, doubles, 4, id="four")
-    assert executor.execute(parent, id="w").result(10) == 8
+    assert executor.execute(parent, id="w").result(60) == 8
     first = executor.store.load("four")
-    assert executor.execute(parent, id="v").result(10) == 8
+    assert executor.execute(parent, id="v").result(60) == 8
     assert executor.store.load("four") == first
     for other in (parent_of(kind, doubles, 5, id="four"), parent_of(kind, waits, id="four")):
         with pytest.raises(WorkflowFailedError, match="its id 'four' belongs to another workflow"):
-            executor.execute(other).result(10)
+            executor.execute(other).result(60)
 
 
 @KINDS
@@ -444,12 +444,12 @@ def test_a_child_in_place_of_an_activity_is_not_the_same_code(lives: Lives, kind
         await ctx.receive_signal("go")
 
     handle = lives.executor.execute(acts, id="w")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not handle.waiting_for:
         assert time.monotonic() < deadline
     handle = lives.crash_and_resume(handle, parent_of(kind, doubles, 1))
     with pytest.raises(NonDeterminismError, match="activity 'double'.*workflow 'doubles'"):
-        handle.result(10)
+        handle.result(60)
     assert children(lives.store) == []
 
 
@@ -472,7 +472,7 @@ def test_workflow_code_starts_no_run_by_an_executor(
         uses[use]()
 
     with pytest.raises(WorkflowFailedError, match=r"ctx\.execute_workflow\(fn, input\)") as failed:
-        executor.execute(parent if kind == "async" else plain_parent, id="w").result(10)
+        executor.execute(parent if kind == "async" else plain_parent, id="w").result(60)
     assert isinstance(failed.value.__cause__, WorkflowCodeError)
     assert [state.workflow_id for state in executor.store.list()] == ["w"]
 
@@ -482,7 +482,7 @@ def test_activities_may_start_runs_and_so_may_code_after_them(
     executor: Executor, kind: str
 ) -> None:
     def plain_activity(number: int) -> Any:
-        return executor.execute(doubles, input=number).result(10)
+        return executor.execute(doubles, input=number).result(60)
 
     async def activity(number: int) -> Any:
         return await executor.execute(doubles, input=number)
@@ -493,13 +493,13 @@ def test_activities_may_start_runs_and_so_may_code_after_them(
     def plain_parent(ctx: WorkflowContext) -> Any:
         return [ctx.execute_activity(fn, 2) for fn in (plain_activity, activity)]
 
-    assert executor.execute(parent if kind == "async" else plain_parent).result(10) == [4, 4]
-    assert executor.execute(doubles, input=1).result(10) == 2
+    assert executor.execute(parent if kind == "async" else plain_parent).result(60) == [4, 4]
+    assert executor.execute(doubles, input=1).result(60) == 2
 
 
 def test_children_are_seen_in_frames_and_in_the_timeline(executor: Executor) -> None:
     handle = executor.execute(parent_of("async", doubles, 1), id="w")
-    handle.result(10)
+    handle.result(60)
     frame = inb.frame(executor.store).set_index("workflow_id")["parent_id"]
     (child,) = children(executor.store)
     assert frame[child.workflow_id] == "w"
@@ -539,7 +539,7 @@ def test_a_child_that_runs_elsewhere_is_canceled_once_the_store_is_there() -> No
         wait_until(lambda: one._engine.alive("child") is None)
         one.signal("w", Signal("stop"))
         with pytest.raises(WorkflowCanceledError):
-            taken.result(10)
+            taken.result(60)
         assert store.failures == 0
 
 
@@ -567,5 +567,5 @@ def test_a_child_whose_id_is_claimed_just_then_is_canceled_after_it() -> None:
         with claim("child"):
             executor._engine.claim = counted  # type: ignore[method-assign]
             executor.signal("w", Signal("stop"))
-            assert refusals.acquire(timeout=10)
+            assert refusals.acquire(timeout=60)
         wait_until(lambda: store.load("child").status == "canceled")

@@ -39,7 +39,7 @@ def test_an_activity_of_an_async_workflow_is_refused(
             return error.error
         return "not refused"
 
-    assert REFUSED in executor.execute(workflow).result(10)
+    assert REFUSED in executor.execute(workflow).result(60)
 
 
 @ASKS
@@ -60,7 +60,7 @@ def test_an_activity_of_a_plain_workflow_is_refused(
             return error.error
         return "not refused"
 
-    assert REFUSED in executor.execute(workflow).result(10)
+    assert REFUSED in executor.execute(workflow).result(60)
 
 
 def test_a_plain_activity_in_the_codes_own_thread_cannot_ask_for_another_one(
@@ -73,7 +73,7 @@ def test_a_plain_activity_in_the_codes_own_thread_cannot_ask_for_another_one(
             return error.error
         return "not refused"
 
-    assert REFUSED in executor.execute(workflow).result(10)
+    assert REFUSED in executor.execute(workflow).result(60)
 
 
 @ASKS
@@ -92,7 +92,7 @@ def test_another_thread_is_refused(executor: Executor, name: str) -> None:
         thread.join(10)
         return told
 
-    (told,) = executor.execute(workflow).result(10)
+    (told,) = executor.execute(workflow).result(60)
     assert REFUSED in told
 
 
@@ -108,4 +108,4 @@ def test_random_numbers_are_not_drawn_by_an_activity(executor: Executor) -> None
                 errors.append(REFUSED in error.error)
         return [errors, numbers.getstate() == before, 0 <= numbers.random() < 1]
 
-    assert executor.execute(workflow).result(10) == [[True] * 3, True, True]
+    assert executor.execute(workflow).result(60) == [[True] * 3, True, True]

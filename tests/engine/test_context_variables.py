@@ -78,10 +78,10 @@ def test_what_a_workflow_sets_is_seen_by_its_activities_and_by_no_other_run(
         return [ctx.execute_activity(plain_who), ctx.execute_activity(async_who)]
 
     fn = sets if kind == "async" else sets_plainly
-    assert executor.execute(fn, input="ann").result(10) == ["ann", "ann"]
+    assert executor.execute(fn, input="ann").result(60) == ["ann", "ann"]
     assert tenant.get() is None
     other = workflow if kind == "async" else plain_workflow
-    assert executor.execute(other, input="plain").result(10) == [None, None, None]
+    assert executor.execute(other, input="plain").result(60) == [None, None, None]
 
 
 @KINDS
@@ -114,7 +114,7 @@ def test_what_an_activity_sets_is_seen_by_that_attempt_alone(
         except ActivityError:
             return tenant.get()
 
-    assert executor.execute(spoils if kind == "async" else spoils_plainly).result(10) is None
+    assert executor.execute(spoils if kind == "async" else spoils_plainly).result(60) is None
     assert seen == [None, None]
 
 
@@ -134,7 +134,7 @@ def test_a_resumed_run_has_the_variables_of_who_resumed_it(lives: Lives, kind: s
     later.run(tenant.set, "bob")
     again = later.run(lives.crash_and_resume, handle, fn)
     lives.executor.signal("w", Signal("go"))
-    assert again.result(10) == ["bob", "bob"]
+    assert again.result(60) == ["bob", "bob"]
 
 
 def test_hooks_have_nobodys_variables() -> None:
@@ -146,7 +146,7 @@ def test_hooks_have_nobodys_variables() -> None:
 
     def request(executor: Executor) -> None:
         tenant.set("ann")
-        executor.execute(nothing).result(10)
+        executor.execute(nothing).result(60)
 
     with Executor(MemoryStore(), hooks) as executor:
         contextvars.copy_context().run(request, executor)
@@ -170,4 +170,4 @@ def plain_parent(ctx: WorkflowContext) -> list[Any]:
 @pytest.mark.parametrize("fn", [parent, plain_parent])
 def test_a_child_has_the_variables_of_the_code_that_asked_for_it(fn: Any) -> None:
     with Executor(MemoryStore()) as executor:
-        assert executor.execute(fn).result(20) == ["the parent's own"] * 2
+        assert executor.execute(fn).result(60) == ["the parent's own"] * 2

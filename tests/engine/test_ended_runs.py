@@ -41,15 +41,15 @@ def test_an_id_whose_run_has_ended_is_not_run_again_by_itself(any_store: Workflo
     shop = Shop()
     with Executor(any_store) as executor:
         first = executor.execute(shop.order, id="order-42", input=42)
-        assert first.result(10) == "paid"
+        assert first.result(60) == "paid"
         with pytest.raises(WorkflowEndedError, match="if_ended=") as caught:
             executor.execute(shop.order, id="order-42", input=42)
         assert (caught.value.status, caught.value.workflow_id) == ("completed", "order-42")
         same = executor.execute(shop.order, id="order-42", input=42, if_ended="return")
-        assert (same.result(10), same.run_id) == ("paid", first.run_id)
+        assert (same.result(60), same.run_id) == ("paid", first.run_id)
         assert shop.charged == [42]
         again = executor.execute(shop.order, id="order-42", input=42, if_ended="replace")
-        assert again.result(10) == "paid"
+        assert again.result(60) == "paid"
         assert again.run_id != first.run_id
         assert shop.charged == [42, 42]
         with pytest.raises(ValueError, match="'raise', 'return' or 'replace'"):
@@ -61,8 +61,8 @@ def test_resuming_what_has_ended_gives_its_result_and_runs_nothing(
 ) -> None:
     shop = Shop()
     with Executor(any_store) as executor, Executor(any_store) as other:
-        executor.execute(shop.order, id="w", input=1).result(10)
-        assert other.resume(shop.order, "w").result(10) == "paid"
+        executor.execute(shop.order, id="w", input=1).result(60)
+        assert other.resume(shop.order, "w").result(60) == "paid"
     assert shop.charged == [1]
 
 
@@ -94,7 +94,7 @@ def test_code_that_does_not_take_a_runs_input_is_refused_and_nothing_written(
         assert wire.encode(now) == wire.encode(stored)
         handle = second.resume(order, "w")
         second.signal("w", Signal("go", 8))
-        assert handle.result(10) == [7, 8]
+        assert handle.result(60) == [7, 8]
 
 
 def test_a_run_that_could_not_be_saved_is_resumed_as_its_error_says() -> None:
@@ -116,12 +116,12 @@ def test_a_run_that_could_not_be_saved_is_resumed_as_its_error_says() -> None:
             executor.signal("w", Signal("go", 1))
         assert caught.value.__notes__ == ["when the store answers again, call resume(fn, 'w')"]
         failing.clear()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (stored := store.load("w")) and stored.owner:
             assert time.monotonic() < deadline
         resumed = other.resume(waits_and_returns, "w")
         other.signal("w", Signal("go", 2))
-        assert resumed.result(10) == 2
+        assert resumed.result(60) == 2
 
 
 def test_a_signal_between_the_load_and_the_claim_of_a_resumed_run_is_taken_in() -> None:
@@ -143,7 +143,7 @@ def test_a_signal_between_the_load_and_the_claim_of_a_resumed_run_is_taken_in() 
                 return state
 
             store.load = load_and_send  # type: ignore[method-assign]
-            assert executor.resume(waits_and_returns, "w").result(10) == 7
+            assert executor.resume(waits_and_returns, "w").result(60) == 7
         sender.close()
 
 
@@ -174,7 +174,7 @@ def test_what_others_append_between_the_load_and_the_claim_is_read_again() -> No
                 return state
 
             store.load = load_and_append  # type: ignore[method-assign]
-            assert executor.resume(waits_and_returns, "w").result(10) == 9
+            assert executor.resume(waits_and_returns, "w").result(60) == 9
 
 
 def test_an_executor_says_at_once_that_its_store_does_not_answer() -> None:

@@ -128,7 +128,7 @@ def test_of_two_executors_that_read_the_same_one_goes_on(
         threads = stack.enter_context(ThreadPoolExecutor(2))
         pairs = list(zip(racers, executors, strict=True))
         begun = [threads.submit(racer.begin, executor, way, ids) for racer, executor in pairs]
-        refused = [future.result(20) for future in begun]
+        refused = [future.result(60) for future in begun]
         found = [racer.end(executor) for racer, executor in pairs]
         check(stores[0], log, ids, [a | b for a, b in zip(refused, found, strict=True)])
 
@@ -161,7 +161,7 @@ def test_of_two_processes_each_run_has_one(place: str, tmp_path: Path) -> None:
         for racer in racers:
             assert racer.stdin is not None
             racer.stdin.close()
-            assert racer.wait(10) == 0
+            assert racer.wait(60) == 0
 
 
 def tell(racers: Sequence[subprocess.Popen[str]], way: str, ids: list[str]) -> list[dict[str, str]]:

@@ -92,7 +92,7 @@ def load(store: WorkflowStore, workflow_id: str) -> WorkflowState:
 def ended(executor: Executor, fn: Callable[..., Any], given: Any = 7) -> WorkflowState:
     handle = executor.execute(fn, id="w", input=given, if_ended="replace")
     executor.signal("w", Signal("approve", "yes"))
-    handle.result(20)
+    handle.result(60)
     return load(executor.store, "w")
 
 
@@ -102,7 +102,7 @@ def go_on(executor: Executor, fn: Callable[..., Any], forked: WorkflowState) -> 
     assert handle.run_id == forked.run_id
     if fn.__name__.endswith("order") and not any(e.signal_name for e in forked.history):
         executor.signal(forked.workflow_id, Signal("approve", "yes"))
-    return handle.result(20)
+    return handle.result(60)
 
 
 def answers(state: WorkflowState) -> Counter[str]:
@@ -251,7 +251,7 @@ def test_a_failed_activity_has_completed_in_a_fork_that_says_so(
 ) -> None:
     workflow = charges_too_much(world, kind)
     with pytest.raises(WorkflowFailedError):
-        executor.execute(workflow, id="w").result(20)
+        executor.execute(workflow, id="w").result(60)
     original = load(executor.store, "w")
     failures = [event for event in original.history if event.type == "activity_failed"]
     assert [event.attempt for event in failures] == [1, 2]
@@ -270,7 +270,7 @@ def test_a_fork_at_an_attempt_that_failed_makes_the_next_one(
 ) -> None:
     workflow = charges_too_much(world, "async")
     with pytest.raises(WorkflowFailedError):
-        executor.execute(workflow, id="w").result(20)
+        executor.execute(workflow, id="w").result(60)
     original = load(executor.store, "w")
     failed = next(event for event in original.history if event.type == "activity_failed")
     world.done.clear()
@@ -296,9 +296,9 @@ def check_fork_of_a_retried_run(executor: Executor, world: World) -> None:
         return [paid, await ctx.execute_activity(world.pack, 1)]
 
     with pytest.raises(WorkflowFailedError):
-        executor.execute(workflow, id="w").result(20)
+        executor.execute(workflow, id="w").result(60)
     limit[0] = 5
-    assert executor.retry("w", workflow).result(20) == [5, 10]
+    assert executor.retry("w", workflow).result(60) == [5, 10]
     original = load(executor.store, "w")
     gone = [event for event in original.history if event.superseded is True]
     assert [event.activity_name for event in gone] == ["pack", "pack", ""]
@@ -323,7 +323,7 @@ def test_a_fork_is_free_while_the_run_that_it_comes_from_goes_on(
         forked = fork(load(store, "w"), 1)
         assert (forked.owner, forked.fence, forked.lease_until) == (UNSET, UNSET, UNSET)
         assert go_on(other, workflow, forked)[1] == 7
-        assert handle.result(20)[1] == 7
+        assert handle.result(60)[1] == 7
         assert load(store, forked.workflow_id).fence == 1
 
 
@@ -350,7 +350,7 @@ def test_the_timeout_of_a_workflow_is_counted_from_the_fork(
         executor.signal("w", Signal("other"))  # recorded after the timer, which is saved with it
         clock.advance(60)
         with pytest.raises(WorkflowFailedError, match="not finished within 60 s"):
-            handle.result(20)
+            handle.result(60)
     original = load(store, "w")
     at = next(event.id for event in original.history if event.type == "timer_fired")
     clock = PastClock(0)
@@ -360,7 +360,7 @@ def test_the_timeout_of_a_workflow_is_counted_from_the_fork(
         handle = executor.resume(workflow, forked.workflow_id)
         assert clock.wait_for_timers(1) == [pytest.approx(50, abs=1)]
         executor.signal(forked.workflow_id, Signal("go", 3))
-        assert handle.result(20) == 3
+        assert handle.result(60) == 3
 
 
 def test_a_sleep_that_a_fork_cuts_ends_when_it_would_have(store: CheckedStore) -> None:
@@ -380,7 +380,7 @@ def test_a_sleep_that_a_fork_cuts_ends_when_it_would_have(store: CheckedStore) -
             handle = other.resume(workflow, forked.workflow_id)
             assert clock.wait_for_timers(1) == [pytest.approx(70, abs=0.01)]
             clock.advance(71)
-            assert handle.result(20) == "slept"
+            assert handle.result(60) == "slept"
 
 
 def test_code_that_does_not_fit_the_fork_is_told_so(executor: Executor, world: World) -> None:
@@ -395,7 +395,7 @@ def test_code_that_does_not_fit_the_fork_is_told_so(executor: Executor, world: W
     with pytest.raises(
         NonDeterminismError, match="no longer matches its history at event . .activity_started"
     ):
-        executor.resume(other, forked.workflow_id).result(20)
+        executor.resume(other, forked.workflow_id).result(60)
     assert wire.encode(load(executor.store, forked.workflow_id)) == document
 
 

@@ -91,7 +91,7 @@ def test_a_run_of_a_go_program_goes_on_where_it_was(
     fn = workflow(kind, steps, log)
     assert [step.event for step in replay_steps(fn, history(name))] == list(history(name).history)
     handle = resume(name, fn)
-    assert handle.result(10) == result
+    assert handle.result(60) == result
     assert log == done
     before = history(name).history
     assert handle.state.history[: len(before)] == before
@@ -105,7 +105,7 @@ def test_activities_of_different_names_replay_in_the_order_in_which_they_ended(
 ) -> None:
     log: list[str] = []
     handle = resume("go-parallel", together("async", ["reserve", "charge"], log, "ship"))
-    assert handle.result(10) == ["reserve done", "charge done", "ship done"]
+    assert handle.result(60) == ["reserve done", "charge done", "ship done"]
     assert log == ["ship"]
 
 
@@ -125,7 +125,7 @@ def test_what_a_resumed_go_run_did_here_has_numbers_and_replays(
     assert log == ["reserve"]
     handle = timed.resume(fn, "w")
     timed.signal("w", Signal("go", 5))
-    assert handle.result(10) == ["one", "two", "reserve done", 5, "reserve done"]
+    assert handle.result(60) == ["one", "two", "reserve done", 5, "reserve done"]
     assert log == ["reserve", "reserve"]
     replay_steps(fn, handle.state)
 
@@ -203,7 +203,7 @@ def test_a_run_whose_history_is_missing_says_so(name: str) -> None:
         assert list(recovery.left) == ["w"]
         assert bytes_of(store) == wire.encode(state)
         assert executor.cancel("w")  # as the error says
-        assert executor.execute(fn, id="w", if_ended="replace").result(10) == ["reserve done"]
+        assert executor.execute(fn, id="w", if_ended="replace").result(60) == ["reserve done"]
 
 
 def test_recovery_leaves_a_go_run_and_says_how_to_go_on(

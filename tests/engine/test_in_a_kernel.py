@@ -19,7 +19,7 @@ def test_in_cells_blocking_awaited_and_in_a_buttons_callback() -> None:
     with live_kernel() as kernel:
         kernel.run(START)
         blocking = kernel.run(
-            "print(json.dumps(executor.execute(inb.samples.order, input=given).result(20)))"
+            "print(json.dumps(executor.execute(inb.samples.order, input=given).result(60)))"
         )
         awaited = kernel.run(
             "print(json.dumps(await executor.execute(inb.samples.order, input=given)))"
@@ -29,7 +29,7 @@ def test_in_cells_blocking_awaited_and_in_a_buttons_callback() -> None:
 import ipywidgets
 button, results = ipywidgets.Button(), []
 button.on_click(
-    lambda _: results.append(executor.execute(inb.samples.order, input=given).result(20))
+    lambda _: results.append(executor.execute(inb.samples.order, input=given).result(60))
 )
 button.click()
 print(json.dumps(results[0]))

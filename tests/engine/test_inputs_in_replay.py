@@ -54,7 +54,7 @@ def begun(lives: Lives, workflow: Callable[..., Any]) -> WorkflowHandle:
 
 
 def waits(name: str, handle: WorkflowHandle) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while name not in handle.waiting_for:
         assert time.monotonic() < deadline
 
@@ -81,7 +81,7 @@ def test_another_input_than_the_recorded_one_is_told_with_both(
     handle = begun(lives, workflow)
     given[0] = asked
     with pytest.raises(NonDeterminismError) as raised:
-        lives.crash_and_resume(handle, workflow).result(10)
+        lives.crash_and_resume(handle, workflow).result(60)
     error = raised.value
     assert error.event_id == 2
     told = [wire.encode_json(recorded).decode(), wire.encode_json(asked).decode()]
@@ -97,7 +97,7 @@ def test_the_same_input_in_another_order_of_keys_is_the_same(lives: Lives, kind:
     given[0] = {"b": [1, 2], "a": 1}  # type: ignore[dict-item]
     again = lives.crash_and_resume(handle, workflow)
     lives.executor.signal("w", Signal("go", "well"))
-    assert again.result(10) == "well"
+    assert again.result(60) == "well"
 
 
 def test_long_inputs_are_shown_where_they_differ(lives: Lives) -> None:
@@ -106,7 +106,7 @@ def test_long_inputs_are_shown_where_they_differ(lives: Lives) -> None:
     handle = begun(lives, workflow)
     given[0] = given[0].replace("old", "new")
     with pytest.raises(NonDeterminismError) as raised:
-        lives.crash_and_resume(handle, workflow).result(10)
+        lives.crash_and_resume(handle, workflow).result(60)
     assert "xold" in raised.value.recorded
     assert "xnewy" in raised.value.asked
     assert len(str(raised.value)) < 800
@@ -119,7 +119,7 @@ def test_a_timer_that_fired_after_another_time_is_told(lives: Lives, kind: str) 
     handle = begun(lives, workflow)
     seconds[0] = 3.5
     with pytest.raises(NonDeterminismError) as raised:
-        lives.crash_and_resume(handle, workflow).result(10)
+        lives.crash_and_resume(handle, workflow).result(60)
     assert raised.value.recorded == "call 2 is a timer of 2 s"
     assert raised.value.asked.startswith("call 2 is a timer of 3.5 s (")
 
@@ -139,7 +139,7 @@ def test_calls_that_change_places_are_told(lives: Lives) -> None:
     # Which of them a worker began first is up to the machine.
     other = r"call (\d) is activity 'weigh' with input (\d)\. Code: call \1 .* with input (?!\2)"
     with pytest.raises(NonDeterminismError, match=other):
-        lives.crash_and_resume(handle, workflow).result(10)
+        lives.crash_and_resume(handle, workflow).result(60)
 
 
 @KINDS
@@ -155,7 +155,7 @@ def test_a_fork_with_another_input_may_ask_with_other_inputs(executor: Executor,
         return [first, ctx.execute_activity(weigh, first + given)]
 
     fn = workflow if kind == "async" else plain
-    executor.execute(fn, id="w", input=1).result(10)
+    executor.execute(fn, id="w", input=1).result(60)
     original = executor.store.load("w")
     assert original is not None
     for forked, result in [
@@ -165,7 +165,7 @@ def test_a_fork_with_another_input_may_ask_with_other_inputs(executor: Executor,
         (fork(fork(original, input=5), input=7), [1, 2]),
     ]:
         executor.store.save(forked)
-        assert executor.resume(fn, forked.workflow_id).result(10) == result
+        assert executor.resume(fn, forked.workflow_id).result(60) == result
 
 
 def test_what_follows_a_fork_is_compared(lives: Lives) -> None:
@@ -184,7 +184,7 @@ def test_what_follows_a_fork_is_compared(lives: Lives) -> None:
     waits("go", handle)
     given[:] = [5, 6]
     with pytest.raises(NonDeterminismError) as raised:
-        lives.crash_and_resume(handle, workflow).result(10)
+        lives.crash_and_resume(handle, workflow).result(60)
     assert "with input 6" in raised.value.asked
 
 
@@ -204,11 +204,11 @@ def check_mended_input(executor: Executor) -> None:
         return await ctx.execute_activity(pay, given[0])
 
     with pytest.raises(WorkflowFailedError):
-        executor.execute(workflow, id="w").result(10)
+        executor.execute(workflow, id="w").result(60)
     given[0] = "12"
-    assert executor.retry("w", workflow).result(10) == 12
+    assert executor.retry("w", workflow).result(60) == 12
     stored = executor.store.load("w")
     assert stored is not None
     forked = fork(stored)  # the input of the last attempt counts
     executor.store.save(forked)
-    assert executor.resume(workflow, forked.workflow_id).result(10) == 12
+    assert executor.resume(workflow, forked.workflow_id).result(60) == 12

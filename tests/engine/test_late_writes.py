@@ -59,4 +59,4 @@ def test_a_run_takes_in_what_was_written_after_it_was_read(fn: Any) -> None:
             store,
             WorkflowState(workflow_id="x", run_id="r", status="running", history=(begun,)),  # type: ignore[arg-type]
         )
-        assert executor.resume(fn, "x").result(10) == ["by the first", 11]
+        assert executor.resume(fn, "x").result(60) == ["by the first", 11]

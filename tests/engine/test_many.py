@@ -133,7 +133,7 @@ def test_no_more_plain_activities_run_at_a_time_than_there_are_workers() -> None
     done = itertools.count()
 
     def work(_: Any) -> None:
-        assert gate.wait(10)
+        assert gate.wait(60)
         next(done)
 
     async def count_workers(_: Any) -> int:
@@ -146,7 +146,7 @@ def test_no_more_plain_activities_run_at_a_time_than_there_are_workers() -> None
         return (await asyncio.gather(ctx.execute_activity(count_workers), *works))[0]
 
     with Executor(workers=3) as executor:
-        assert executor.execute(workflow).result(20) == 3
+        assert executor.execute(workflow).result(60) == 3
     assert next(done) == 30
 
 
@@ -157,7 +157,7 @@ def test_one_id_asked_for_by_many_threads_runs_once() -> None:
     class Slow(MemoryStore):
         def load(self, workflow_id: str) -> WorkflowState | None:
             for _ in range(15):  # until all others have been refused
-                assert refused.acquire(timeout=10)
+                assert refused.acquire(timeout=60)
             return super().load(workflow_id)
 
     async def workflow(ctx: AsyncWorkflowContext) -> Any:

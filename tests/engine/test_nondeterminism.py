@@ -97,7 +97,7 @@ class Recorded:
         """Return why a function does not fit; see that the store has what it had."""
         before = wire.encode(self.now)
         with pytest.raises(NonDeterminismError) as raised:
-            self.executor.resume(fn, "w").result(10)
+            self.executor.resume(fn, "w").result(60)
         assert wire.encode(self.now) == before
         assert (self.now.etag, self.store.saves) == (self.etag, self.writes)
         assert self.now.status == "running"
@@ -134,7 +134,7 @@ def test_changed_code_is_told_at_which_event_it_parts_from_history(
     # Nothing is lost: the code that wrote it still goes on.
     handle = waiting.executor.resume(workflow(kind, ORDER, log), "w")
     waiting.executor.signal("w", Signal("go", {"by": "ann"}))
-    assert handle.result(10) == DONE
+    assert handle.result(60) == DONE
     assert log == ["ship"]
 
 
@@ -197,7 +197,7 @@ def test_changed_code_that_asks_for_the_version_goes_on_with_an_old_run(
     replay_steps(fn, waiting.now)
     handle = waiting.executor.resume(fn, "w")
     waiting.executor.signal("w", Signal("go", {"by": "ann"}))
-    assert len(handle.result(10)) == len(DONE) + ("pack" in done)
+    assert len(handle.result(60)) == len(DONE) + ("pack" in done)
     assert log == done
     answers = [event.versions for event in handle.state.history if event.versions]
     assert answers == ([{"pack": 1}] if "pack" in done else [])
@@ -206,14 +206,14 @@ def test_changed_code_that_asks_for_the_version_goes_on_with_an_old_run(
     fresh = waiting.executor.execute(fn, id="new")
     clock.advance(3600)
     waiting.executor.signal("new", Signal("go", 1))
-    assert "pack done" in fresh.result(10)
+    assert "pack done" in fresh.result(60)
 
 
 @KINDS
 def test_code_that_does_not_ask_any_more_is_told_so(timed: Executor, kind: str) -> None:
     """What a run did because of the answer is in its history."""
     handle = timed.execute(workflow(kind, ("version pack", "reserve")))
-    assert handle.result(10) == ["pack done", "reserve done"]
+    assert handle.result(60) == ["pack done", "reserve done"]
     with pytest.raises(NonDeterminismError, match="call 1 is activity 'pack'. Code: call 1 is act"):
         replay_steps(workflow(kind, ("reserve",)), handle.state)
     replay_steps(workflow(kind, ("pack", "reserve")), handle.state)
@@ -256,7 +256,7 @@ def test_a_result_that_json_cannot_hold_is_a_failure_that_replays(
     fn = plain_order if kind == "plain" else order
     handle = timed.execute(fn, id="w")
     with pytest.raises(WorkflowFailedError, match="the workflow's result cannot be written as"):
-        handle.result(10)
+        handle.result(60)
     kinds = ["workflow_started", "activity_started", "activity_failed", "workflow_failed"]
     assert types(handle.state) == kinds
     assert [step.event.type for step in replay_steps(fn, handle.state)] == kinds
@@ -270,7 +270,7 @@ def test_fewer_at_a_time_than_the_history_has_is_told(timed: Executor) -> None:
         return workflow
 
     handle = timed.execute(mapping(2))
-    assert handle.result(10) == [0, 2, 4, 6]
+    assert handle.result(60) == [0, 2, 4, 6]
     replay_steps(mapping(2), handle.state)
     with pytest.raises(NonDeterminismError, match="call 2 is activity 'double'. Code: it did not"):
         replay_steps(mapping(1), handle.state)
@@ -288,7 +288,7 @@ def test_code_that_gives_up_what_history_has_waited_for_is_told(timed: Executor)
         return [await ctx.execute_activity(double, n) for n in (1, 2)], await task
 
     handle = timed.execute(given_up)
-    assert handle.result(10) == [2, 4]
+    assert handle.result(60) == [2, 4]
     replay_steps(given_up, handle.state)
     with pytest.raises(NonDeterminismError) as raised:
         replay_steps(waited_for, handle.state)

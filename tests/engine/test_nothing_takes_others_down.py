@@ -165,12 +165,12 @@ def lets_others_live(executor: Executor, fn: Callable[..., Any]) -> BaseExceptio
     other = executor.execute(neighbour)
     handle = executor.execute(fn)
     with pytest.raises(EngineError) as caught:
-        handle.result(10)
+        handle.result(60)
     executor.signal(other.id, Signal("go"))
-    assert other.result(10) == [0, 1, 2]
+    assert other.result(60) == [0, 1, 2]
     after = executor.execute(neighbour)
     executor.signal(after.id, Signal("go"))
-    assert after.result(10) == [0, 1, 2]
+    assert after.result(60) == [0, 1, 2]
     return caught.value
 
 
@@ -194,7 +194,7 @@ def test_what_a_hook_raises_ends_nothing(error: str) -> None:
         for _ in range(2):
             handle = executor.execute(neighbour)
             executor.signal(handle.id, Signal("go"))
-            assert handle.result(10) == [0, 1, 2]
+            assert handle.result(60) == [0, 1, 2]
 
 
 class Breaking(MemoryStore):
@@ -231,9 +231,9 @@ def breaks_alone(answer: Callable[[int], Any]) -> None:
         other = executor.execute(neighbour)
         executor.signal(other.id, Signal("warm up"))
         with pytest.raises(EngineError, match="'bad' was stopped"):
-            executor.execute(neighbour, id="bad").result(10)
+            executor.execute(neighbour, id="bad").result(60)
         executor.signal(other.id, Signal("go"))
-        assert other.result(10) == [0, 1, 2]
+        assert other.result(60) == [0, 1, 2]
 
 
 class Faulty:
@@ -265,10 +265,10 @@ def test_a_clock_that_fails_stops_the_run_that_asked_it(error: str) -> None:
     with Executor(clock=clock) as executor:
         other = executor.execute(neighbour)
         with pytest.raises(EngineError, match="stopped by an error outside of its code"):
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
         clock.broken = False
         executor.signal(other.id, Signal("go"))
-        assert other.result(10) == [0, 1, 2]
+        assert other.result(60) == [0, 1, 2]
 
 
 def test_what_json_cannot_hold_ends_the_activity_and_no_worker() -> None:
@@ -383,9 +383,9 @@ def test_what_a_finalizer_raises_ends_nothing(error: str) -> None:
 
     with Executor() as executor:
         other = executor.execute(neighbour)
-        assert executor.execute(workflow).result(10) == [0, 1]
+        assert executor.execute(workflow).result(60) == [0, 1]
         executor.signal(other.id, Signal("go"))
-        assert other.result(10) == [0, 1, 2]
+        assert other.result(60) == [0, 1, 2]
 
 
 class Whole:
@@ -410,9 +410,9 @@ def test_what_a_store_of_whole_states_raises_stops_the_run_that_was_saved(error:
     with Executor(Whole(ERRORS[error])) as executor:  # type: ignore[arg-type]  # by its verbs
         other = executor.execute(neighbour, id="other")
         with pytest.raises(EngineError, match="'bad' was stopped"):
-            executor.execute(neighbour, id="bad").result(10)
+            executor.execute(neighbour, id="bad").result(60)
         executor.signal("other", Signal("go"))
-        assert other.result(10) == [0, 1, 2]
+        assert other.result(60) == [0, 1, 2]
 
 
 NO_THREADS = """
@@ -449,7 +449,7 @@ with inb.Executor() as executor, open("/proc/self/statm") as size:
                 break
     for each in (other, plain):
         executor.signal(each.id, inb.Signal("go", "signal"))
-    print(stopped, other.result(20), plain.result(20))
+    print(stopped, other.result(60), plain.result(20))
 """
 
 
@@ -464,7 +464,7 @@ def test_a_run_that_no_thread_is_to_be_had_for_is_stopped_and_others_go_on() -> 
 def test_a_failed_run_keeps_its_words_in_the_store() -> None:
     with Executor() as executor:
         with pytest.raises(EngineError):
-            executor.execute(of_code("asynchronous")(World(circular)), id="w").result(10)
+            executor.execute(of_code("asynchronous")(World(circular)), id="w").result(60)
         stored: WorkflowState | None = executor.store.load("w")
         assert stored is not None
         assert (str(stored.status), stored.error) == ("failed", "ValueError: goes round")

@@ -56,7 +56,7 @@ def test_a_set_of_coroutines_is_refused(executor: Executor) -> None:
                 left.close()
 
     with pytest.raises(WorkflowFailedError, match="pass a list to asyncio"):
-        executor.execute(workflow).result(10)
+        executor.execute(workflow).result(60)
 
 
 def test_other_loops_have_sets_as_ever() -> None:

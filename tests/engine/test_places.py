@@ -101,7 +101,7 @@ async def main():
         second = executor.execute(samples.order, input={"speed": 500})
         async def wait():
             return await first
-        return [asyncio.run(wait()), await second, second.result(20)]
+        return [asyncio.run(wait()), await second, second.result(60)]
 
 print(asyncio.run(main()) and "fine")
 """
@@ -147,8 +147,8 @@ executor.execute(workflow, id="gathers")
 executor.execute(plain_workflow, id="naps")
 executor.execute(lambda ctx: ctx.execute_activity(nap, timeout=100), id="naps elsewhere")
 executor.execute(waiting, id="waits")
-executor.execute(lambda ctx: 1, id="ended").result(10)
-assert began.wait(10) and nap_here.wait(10)
+executor.execute(lambda ctx: 1, id="ended").result(60)
+assert began.wait(10) and nap_here.wait(60)
 print(time.time(), flush=True)
 """
 
@@ -284,7 +284,7 @@ def test_nothing_is_left_behind_when_an_executor_is_closed_in_the_middle() -> No
                 executor.execute(workflow, id=f"a{n}")
                 executor.execute(plain_workflow, id=f"p{n}")
                 executor.signal(f"a{n}", Signal("x"))
-            executor.execute(samples.fan_out, input=GIVEN).result(20)
+            executor.execute(samples.fan_out, input=GIVEN).result(60)
             executor.close()
 
     once()
@@ -325,7 +325,7 @@ def test_a_loop_that_was_closed_before_the_run_ended_does_no_harm(
 
 def test_a_closed_executor_takes_no_later_thread_for_its_own() -> None:
     with Executor() as executor:
-        executor.execute(samples.order, input=GIVEN).result(10)
+        executor.execute(samples.order, input=GIVEN).result(60)
     errors: list[BaseException] = []
 
     def close_again() -> None:

@@ -44,7 +44,7 @@ async def waits_unregistered(ctx: AsyncWorkflowContext) -> Any:
 
 
 def until_waiting(*handles: WorkflowHandle) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not all(handle.waiting_for for handle in handles):
         assert time.monotonic() < deadline
 
@@ -60,7 +60,7 @@ def test_all_runs_that_nobody_runs_go_on(any_store: WorkflowStore, clock: Manual
         until_waiting(*handles)
         ended = executor.execute(waits_and_returns, id="ended")
         executor.signal("ended", Signal("go", 0))
-        ended.result(10)
+        ended.result(60)
     with Executor(any_store, clock=clock, workflows=code) as executor:
         alive = executor.execute(waits_and_returns, id="alive")
         recovery = executor.recover()
@@ -69,10 +69,10 @@ def test_all_runs_that_nobody_runs_go_on(any_store: WorkflowStore, clock: Manual
         assert executor.recover() == ((), {})  # they are alive here now
         for handle in (*recovery.handles, alive):
             executor.signal(handle.id, Signal("go", handle.id))
-        assert [handle.result(10) for handle in recovery.handles] == [
+        assert [handle.result(60) for handle in recovery.handles] == [
             handle.id for handle in recovery.handles
         ]
-        assert alive.result(10) == "alive"
+        assert alive.result(60) == "alive"
         assert executor.recover() == ((), {})
 
 
@@ -158,7 +158,7 @@ def test_a_run_goes_on_with_the_version_of_the_code_that_began_it(store: Checked
         handles = executor.recover().handles
         for handle in handles:
             executor.signal(handle.id, Signal("go", 7))
-        results = {handle.id: handle.result(10) for handle in handles}
+        results = {handle.id: handle.result(60) for handle in handles}
     assert results == {"old": ["first", 7], "new": ["second", 7]}
 
 
@@ -179,6 +179,6 @@ def test_code_that_no_longer_fits_is_told_by_its_handle_alone(store: CheckedStor
         recovery = executor.recover()
         parted, fits = sorted(recovery.handles, key=lambda handle: handle.id)
         with pytest.raises(EngineError, match="its code no longer matches its history at event 2"):
-            parted.result(10)
+            parted.result(60)
         executor.signal(fits.id, Signal("go", 7))
-        assert fits.result(10) == 7
+        assert fits.result(60) == 7

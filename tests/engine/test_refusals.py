@@ -50,7 +50,7 @@ def test_what_json_cannot_hold_is_refused_with_words(executor: Executor, value: 
         (returns, "the workflow's result cannot be written as JSON"),
     ]:
         with pytest.raises(WorkflowFailedError, match=words):
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
 
 
 @pytest.mark.parametrize("bad", ["", "..", "\ud800"])
@@ -94,13 +94,13 @@ def test_io_and_foreign_awaits_in_a_workflows_code_are_refused_with_words(
 
     for workflow in [thread, connects, foreign]:
         with pytest.raises(WorkflowFailedError, match="I/O belongs in an activity"):
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
     for workflow in [another_run, another_run_blocking]:
         with pytest.raises(WorkflowFailedError, match="waiting for another run is not allowed"):
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
     for workflow in [wakes_from_a_thread, nothing_known]:
         with pytest.raises(WorkflowFailedError, match="I/O belongs in an activity") as caught:
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
         assert isinstance(caught.value.__cause__, WorkflowCodeError)
     other.close()
 
@@ -120,7 +120,7 @@ def test_a_context_cannot_leave_its_workflow(executor: Executor) -> None:
 
     for workflow in [leaks, leaks_too]:
         with pytest.raises(WorkflowFailedError, match="activities cannot use it"):
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
 
 
 def test_an_async_activity_that_waits_blocking_is_refused_and_may_await(executor: Executor) -> None:
@@ -134,8 +134,8 @@ def test_an_async_activity_that_waits_blocking_is_refused_and_may_await(executor
         return await ctx.execute_activity(awaits if fine else blocks)
 
     with pytest.raises(WorkflowFailedError, match="use `await handle`"):
-        executor.execute(workflow, input=False).result(10)
-    assert executor.execute(workflow, input=True).result(10)["sum"] == 3
+        executor.execute(workflow, input=False).result(60)
+    assert executor.execute(workflow, input=True).result(60)["sum"] == 3
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_what_ends_programs_ends_only_the_run(executor: Executor, error: BaseExc
 
     for workflow in [in_code, in_activity, in_async_activity, in_plain_code]:
         with pytest.raises(WorkflowFailedError):
-            executor.execute(workflow).result(10)
-    assert executor.execute(async_sum, input=[1]).result(10)["sum"] == 3
+            executor.execute(workflow).result(60)
+    assert executor.execute(async_sum, input=[1]).result(60)["sum"] == 3
 
 
 def test_wrong_arguments_are_refused_with_words(executor: Executor) -> None:
@@ -185,7 +185,7 @@ def test_wrong_arguments_are_refused_with_words(executor: Executor) -> None:
         with pytest.raises((TypeError, ValueError), match=words):
             call()
     with pytest.raises(WorkflowFailedError, match="must not be negative"):
-        executor.execute(wrong_policy).result(10)
+        executor.execute(wrong_policy).result(60)
 
 
 @pytest.mark.parametrize("zero", [0, 0.0, timedelta()])
@@ -208,9 +208,9 @@ def test_a_timeout_of_zero_is_no_limit_for_work_but_refused_and_no_wait_where_on
         executor.execute(async_sum, input=[1], timeout=zero)
     for workflow in (activity, mapped, plain):
         with pytest.raises(WorkflowFailedError, match="must be greater than zero"):
-            executor.execute(workflow).result(10)
+            executor.execute(workflow).result(60)
     with pytest.raises(WorkflowFailedError, match="TimeoutError"):
-        executor.execute(waits).result(10)
+        executor.execute(waits).result(60)
     handle = executor.execute(waits_for_ever)
     with pytest.raises(TimeoutError):
         handle.result(timeout=zero)
@@ -221,7 +221,7 @@ def test_a_plain_function_that_returns_a_promise_fails_with_words(executor: Exec
     with pytest.raises(
         WorkflowFailedError, match="returned an awaitable; define it with `async def`"
     ):
-        executor.execute(lambda ctx: double(1)).result(10)
+        executor.execute(lambda ctx: double(1)).result(60)
 
     async def workflow(ctx: AsyncWorkflowContext) -> None:
         await ctx.execute_activity(lambda n: double(n), 1)
@@ -229,7 +229,7 @@ def test_a_plain_function_that_returns_a_promise_fails_with_words(executor: Exec
     with pytest.raises(
         WorkflowFailedError, match="returned an awaitable; define it with `async def`"
     ):
-        executor.execute(workflow).result(10)
+        executor.execute(workflow).result(60)
 
 
 def test_an_error_that_cannot_be_written_as_text_still_fails_the_run(executor: Executor) -> None:
@@ -248,7 +248,7 @@ def test_an_error_that_cannot_be_written_as_text_still_fails_the_run(executor: E
 
     for which, words in [(0, "its text raised RuntimeError"), (1, r"ValueError: \\ud800")]:
         with pytest.raises(WorkflowFailedError, match=words):
-            executor.execute(workflow, input=which).result(10)
+            executor.execute(workflow, input=which).result(60)
 
 
 def test_no_time_to_work_is_refused_and_not_taken_for_no_limit() -> None:
@@ -265,4 +265,4 @@ def test_no_time_to_work_is_refused_and_not_taken_for_no_limit() -> None:
             executor.execute(asks, input="an activity", timeout=0)
         for what in ("an activity", "a child"):
             with pytest.raises(WorkflowFailedError, match="timeout must be greater than zero"):
-                executor.execute(asks, input=what).result(10)
+                executor.execute(asks, input=what).result(60)

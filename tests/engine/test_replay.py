@@ -95,7 +95,7 @@ def test_a_signal_that_is_saved_in_the_middle_of_a_replay_begins_nothing() -> No
         first = await ctx.execute_activity(note, 1)
         if again.is_set():  # takes its time, as code may
             replaying.set()
-            assert gate.wait(10)
+            assert gate.wait(60)
         second = await ctx.execute_activity(note, 2)
         third = await ctx.execute_activity(note, 3)
         return [first, second, third, await ctx.receive_signal("go")]
@@ -103,14 +103,14 @@ def test_a_signal_that_is_saved_in_the_middle_of_a_replay_begins_nothing() -> No
     with CheckedStore() as store:
         with Executor(store, hooks) as executor:
             executor.execute(workflow, id="w")
-            assert third_saved.wait(10)
+            assert third_saved.wait(60)
         again.set()
         with Executor(store) as executor:
             handle = executor.resume(workflow, "w")
-            assert replaying.wait(10)
+            assert replaying.wait(60)
             executor.signal("w", Signal("go", 4))
             gate.set()
-            assert handle.result(10) == [1, 2, 3, 4]
+            assert handle.result(60) == [1, 2, 3, 4]
     assert begun == [1, 2, 3]
 
 
@@ -150,6 +150,6 @@ def test_random_numbers_and_times_are_the_same_in_every_life(
             assert handle.status == "running"
         handle = lives.crash_and_resume(handle, fn)
         lives.executor.signal("w", Signal("go"))
-    drawn, kept = handle.result(10)
+    drawn, kept = handle.result(60)
     assert drawn == kept
     assert len({repr(each) for each in drawn}) == 3

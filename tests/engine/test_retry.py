@@ -80,7 +80,7 @@ KINDS = pytest.mark.parametrize("kind", ["async", "plain"])
 
 def failed(executor: Executor, fn: Callable[..., Any], **options: Any) -> WorkflowFailedError:
     with pytest.raises(WorkflowFailedError) as caught:
-        executor.execute(fn, id="w", **options).result(20)
+        executor.execute(fn, id="w", **options).result(60)
     return caught.value
 
 
@@ -101,7 +101,7 @@ def test_a_retry_goes_on_with_the_activity_that_failed(
     world.broken = set()
     handle = executor.retry("w", workflow)
     assert handle.run_id == run_id
-    assert handle.result(20) == ["FIRST", "SECOND", "THIRD"]
+    assert handle.result(60) == ["FIRST", "SECOND", "THIRD"]
     assert world.done == {"first": 1, "second": 2, "third": 1}
     state = stored(executor)
     assert (state.status, state.error, state.result) == (
@@ -125,7 +125,7 @@ def test_each_attempt_of_a_call_has_the_same_idempotency_key_after_a_retry_too(
     world.broken = {"second"}
     failed(executor, workflow)
     world.broken = set()
-    executor.retry("w", workflow).result(20)
+    executor.retry("w", workflow).result(60)
     keys = dict.fromkeys(world.keys)
     assert [what for what, _ in keys] == ["first", "second", "third"]
     assert len({key for _, key in keys}) == 3
@@ -146,9 +146,9 @@ def test_a_call_after_a_retry_never_has_the_idempotency_key_of_a_superseded_one(
     failed(executor, workflow)
     world.broken = {"deliver"}
     with pytest.raises(WorkflowFailedError, match="deliver is down"):
-        executor.retry("w", workflow).result(20)
+        executor.retry("w", workflow).result(60)
     world.broken = set()
-    assert executor.retry("w", workflow).result(20) == "DELIVER"
+    assert executor.retry("w", workflow).result(60) == "DELIVER"
     keys: dict[str, set[str]] = {}
     for what, key in world.keys:
         keys.setdefault(what, set()).add(key)
@@ -172,11 +172,11 @@ def test_the_key_stays_when_the_process_dies_in_a_call_after_a_retry(
             world.broken = set()
             store.fail_from = store.saves + 4  # the retry, its claim, then "second"; not "third"
             with pytest.raises(EngineError):
-                executor.retry("w", workflow).result(20)
+                executor.retry("w", workflow).result(60)
         store.fail_from = 0
         with Executor(store) as executor:
             resumed = executor.resume(workflow, "w", take_over=True)
-            assert resumed.result(20) == ["FIRST", "SECOND", "THIRD"]
+            assert resumed.result(60) == ["FIRST", "SECOND", "THIRD"]
         assert world.done == {"first": 1, "second": 2, "third": 2}
         assert len(set(world.keys)) == 3
 
@@ -194,7 +194,7 @@ def test_a_retry_has_the_whole_policy_again(
             assert clock.wait_for_timers(1) == [pytest.approx(pause, abs=0.01)]
             clock.advance(pause)
         with pytest.raises(WorkflowFailedError):
-            handle.result(20)
+            handle.result(60)
     assert world.done == {"first": 1, "second": 9}
     assert [event.attempt for event in stored(timed).history if event.input == "second"] == [
         *range(1, 10)
@@ -211,7 +211,7 @@ def test_a_retry_that_dies_in_a_pause_goes_on_at_that_attempt(
         clock.advance(10)
         clock.advance(30)
         with pytest.raises(WorkflowFailedError):
-            handle.result(20)
+            handle.result(60)
         executor.retry("w", workflow)
         clock.advance(0)
         clock.advance(10)
@@ -223,7 +223,7 @@ def test_a_retry_that_dies_in_a_pause_goes_on_at_that_attempt(
         assert clock.wait_for_timers(1) == [pytest.approx(30, abs=0.01)]
         clock.advance(31)
         with pytest.raises(WorkflowFailedError, match="after 6 attempts"):
-            handle.result(20)
+            handle.result(60)
     assert world.done == {"first": 1, "second": 6}
 
 
@@ -255,8 +255,8 @@ def test_a_run_that_failed_of_its_code_goes_on_when_that_is_mended(
 
     failed(executor, workflows(where)[kind])
     with pytest.raises(WorkflowFailedError, match="the code has a bug"):
-        executor.retry("w", workflows(where)[kind]).result(20)
-    assert executor.retry("w", workflows(None)[kind]).result(20) == 2
+        executor.retry("w", workflows(where)[kind]).result(60)
+    assert executor.retry("w", workflows(None)[kind]).result(60) == 2
     assert world.done == {"0": 1, "1": 1}
 
 
@@ -290,13 +290,13 @@ def test_signals_that_came_after_the_failure_are_not_lost(
     fn = {"async": workflow, "plain": plain_workflow}[kind]
     world.broken = {"first"}
     handle = executor.execute(fn, id="w")
-    assert has_failed.wait(10)
+    assert has_failed.wait(60)
     for name, payload in (("go", 1), ("go", 2), ("give up", None)):
         executor.signal("w", Signal(name, payload))
     with pytest.raises(WorkflowFailedError):
-        handle.result(20)
+        handle.result(60)
     world.broken = set()
-    assert executor.retry("w", fn).result(20) == [1, 2]
+    assert executor.retry("w", fn).result(60) == [1, 2]
 
 
 @KINDS
@@ -314,7 +314,7 @@ def test_what_other_calls_completed_after_the_failure_is_not_done_again(
     world.broken = {"first"}
     failed(executor, workflow)
     world.broken = set()
-    assert executor.retry("w", workflow).result(20) == ["FIRST", "SECOND"]
+    assert executor.retry("w", workflow).result(60) == ["FIRST", "SECOND"]
     assert world.done == {"first": 2, "second": 1}
 
 
@@ -350,7 +350,7 @@ def test_calls_that_were_given_up_for_the_failure_are_made_again(
         "canceled",
     ]
     world.broken = set()
-    assert executor.retry("w", workflow).result(20) == ["x", "x"]
+    assert executor.retry("w", workflow).result(60) == ["x", "x"]
 
 
 @KINDS
@@ -367,12 +367,12 @@ def test_a_timeout_of_the_workflow_is_counted_from_the_retry(
     handle = timed.execute(fn, id="w", timeout=60)
     clock.advance(60)
     with pytest.raises(WorkflowFailedError, match="not finished within 60 s"):
-        handle.result(20)
+        handle.result(60)
     clock.advance(1000, waiting=0)
     handle = timed.retry("w", fn)
     assert clock.wait_for_timers(1) == [pytest.approx(60, abs=0.01)]
     timed.signal("w", Signal("go", 7))
-    assert handle.result(20) == 7
+    assert handle.result(60) == 7
 
 
 def test_another_executor_can_retry_a_run_right_after_it_failed(
@@ -384,7 +384,7 @@ def test_another_executor_can_retry_a_run_right_after_it_failed(
         failed(executor, workflow)
         fence = stored(executor).fence
         world.broken = set()
-        assert other.retry("w", workflow).result(20)[2] == "THIRD"
+        assert other.retry("w", workflow).result(60)[2] == "THIRD"
         assert fence is not None
         assert stored(other).fence == int(fence or 0) + 1
 
@@ -401,7 +401,7 @@ def test_a_retry_finds_registered_code_by_its_name(world: World) -> None:
         assert wire.encode(stored(executor)) == document
         code.add(workflow, "workflow", 1)
         world.broken = set()
-        assert executor.retry("w").result(20) == ["FIRST", "SECOND", "THIRD"]
+        assert executor.retry("w").result(60) == ["FIRST", "SECOND", "THIRD"]
 
 
 def test_what_cannot_be_retried_says_why(world: World) -> None:
@@ -413,7 +413,7 @@ def check_refusals(executor: Executor, world: World) -> None:
     workflow = workflows_of(world)["async"]
     with pytest.raises(WorkflowNotFoundError, match="cannot retry workflow 'w'"):
         executor.retry("w", workflow)
-    executor.execute(workflow, id="w").result(20)
+    executor.execute(workflow, id="w").result(60)
     with pytest.raises(EngineError, match="cannot be retried because it is completed, not failed"):
         executor.retry("w", workflow)
     executor.store.save(WorkflowState(workflow_id="w", status="failed", error="gone"))
@@ -467,7 +467,7 @@ def test_a_failed_run_of_a_go_program_goes_on(executor: Executor, world: World, 
     workflow = workflows_of(world)[kind]
     world.broken = {"third"}
     with pytest.raises(WorkflowFailedError, match="third is down"):
-        executor.retry("go", workflow).result(20)
+        executor.retry("go", workflow).result(60)
     world.broken = set()
-    assert executor.retry("go", workflow).result(20) == ["FIRST", "SECOND", "THIRD"]
+    assert executor.retry("go", workflow).result(60) == ["FIRST", "SECOND", "THIRD"]
     assert world.done == {"second": 1, "third": 2}

@@ -50,7 +50,7 @@ def test_a_run_gives_its_result_and_is_stored_whole(
 ) -> None:
     with Executor(any_store) as executor:
         handle = executor.execute(workflow, id="sum/1", input=[1, 2], timeout=60)
-        assert handle.result(20) == {"sum": 7, "id": "sum/1"}
+        assert handle.result(60) == {"sum": 7, "id": "sum/1"}
         assert handle.status is WorkflowStatus.COMPLETED
 
     stored = any_store.load("sum/1")
@@ -84,7 +84,7 @@ def test_each_step_is_saved_before_the_code_goes_on(
         ctx.execute_activity(look, 1)
         seen.append(types(store.load("w"))[-1])
 
-    executor.execute(looking if workflow is async_sum else looking_too, id="w").result(10)
+    executor.execute(looking if workflow is async_sum else looking_too, id="w").result(60)
 
     assert seen == ["workflow_started", "workflow_started", "activity_completed"]
 
@@ -101,7 +101,7 @@ def test_a_failed_run_shows_the_activity_and_the_original_error(
 
     handle = executor.execute(failing if workflow is async_sum else failing_too, id="w")
     with pytest.raises(WorkflowFailedError, match="'w' failed: activity 'refuse' failed") as caught:
-        handle.result(10)
+        handle.result(60)
 
     failure = caught.value
     assert (failure.workflow_id, failure.run_id, failure.activity) == ("w", handle.run_id, "refuse")
@@ -125,7 +125,7 @@ def test_a_failure_in_a_task_group_names_its_activity_too(executor: Executor) ->
             group.create_task(ctx.execute_activity(refuse, "no"))
 
     with pytest.raises(WorkflowFailedError, match="failed: activity 'refuse' failed") as caught:
-        executor.execute(grouped).result(10)
+        executor.execute(grouped).result(60)
     assert caught.value.activity == "refuse"
 
 
@@ -137,7 +137,7 @@ def test_code_can_catch_a_failed_activity_and_go_on(executor: Executor) -> None:
             return error.error
         return ""
 
-    assert executor.execute(lenient).result(10) == "ValueError: no"
+    assert executor.execute(lenient).result(60) == "ValueError: no"
 
 
 def test_results_are_delivered_as_json_reads_them_back(executor: Executor) -> None:
@@ -147,7 +147,7 @@ def test_results_are_delivered_as_json_reads_them_back(executor: Executor) -> No
     async def workflow(ctx: AsyncWorkflowContext, given: Any) -> Any:
         return [await ctx.execute_activity(odd), given]
 
-    assert executor.execute(workflow, input=(1, {2: 3})).result(10) == [
+    assert executor.execute(workflow, input=(1, {2: 3})).result(60) == [
         {"1": [2, 3]},
         [1, {"2": 3}],
     ]
@@ -164,8 +164,8 @@ def test_what_the_code_does_to_a_value_does_not_change_the_history(executor: Exe
         return got
 
     handle = executor.execute(workflow, input=[0])
-    handle.result(10).append(8)
-    assert handle.result(10) == [1, 9]
+    handle.result(60).append(8)
+    assert handle.result(60) == [1, 9]
     assert (handle.state.input, handle.state.history[2].result) == ([0], [1])
 
 
@@ -190,7 +190,7 @@ def test_functions_without_an_input_are_called_without(executor: Executor) -> No
         return [*answers, await ctx.execute_activity(max, [7, 1])]
 
     handle = executor.execute(workflow)
-    assert handle.result(10) == [7, 7, 7, 7, 7, 7, 7]
+    assert handle.result(60) == [7, 7, 7, 7, 7, 7, 7]
     names = [
         event.activity_name for event in handle.state.history if event.type == "activity_started"
     ]
@@ -210,10 +210,10 @@ def test_the_same_id_is_refused_while_alive_and_a_new_run_once_it_ended(
         executor.execute(waits, id="w")
     assert caught.value.workflow_id == "w"
     executor.signal("w", Signal("go", 1))
-    assert first.result(10) == 1
+    assert first.result(60) == 1
 
     second = executor.execute(async_sum, id="w", input=[], if_ended="replace")
-    second.result(10)
+    second.result(60)
     stored = store.load("w")
     assert stored is not None
     assert second.run_id != first.run_id
@@ -234,7 +234,7 @@ def test_an_id_stored_as_running_is_refused_until_it_is_canceled(
     assert not executor.cancel("w")
     assert check_document(store.documents["w"][-1])["Status"] == "canceled"
     again = executor.execute(async_sum, id="w", input=[], if_ended="replace")
-    assert again.result(10)["sum"] == 1
+    assert again.result(60)["sum"] == 1
 
 
 def test_ids_are_unique_and_begin_with_the_name_of_the_function(executor: Executor) -> None:
@@ -266,7 +266,7 @@ def test_a_handle_gives_its_result_again_and_again_to_anyone(executor: Executor)
         return await asyncio.gather(*waiting)
 
     assert asyncio.run(patient()) == ["x"] * 3
-    assert asyncio.run(patient_again(handle)) == handle.result(10) == "x"
+    assert asyncio.run(patient_again(handle)) == handle.result(60) == "x"
     assert repr(handle) == "WorkflowHandle('w', status='completed')"
 
 
@@ -286,7 +286,7 @@ def test_a_closed_executor_says_so_and_leaves_its_runs_as_running(
 
     for handle in handles:
         with pytest.raises(ExecutorClosedError, match="stored as running"):
-            handle.result(10)
+            handle.result(60)
         assert types(store.load(handle.id)) == ["workflow_started", "signal_received"]
     assert "2 runs open, stored as running" in caplog.text
     assert "'waits_for_ever', 'waits_plainly'" in caplog.text
@@ -312,7 +312,7 @@ def test_an_executor_that_nobody_holds_ends_with_its_last_run(store: CheckedStor
     del executor
     signal("w", Signal("go", 5))
     del signal
-    assert handle.result(10) == 5
+    assert handle.result(60) == 5
     for thread in threads() - before:
         thread.join(10)
         assert not thread.is_alive()
@@ -328,7 +328,7 @@ ENGINE_THREADS = {
 
 
 def test_a_query_tells_the_status_and_the_result(executor: Executor) -> None:
-    executor.execute(async_sum, id="done", input=[1]).result(10)
+    executor.execute(async_sum, id="done", input=[1]).result(60)
     executor.execute(waits_for_ever, id="gone")
     assert executor.query("gone", "status") == "running"
     executor.cancel("gone")

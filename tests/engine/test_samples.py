@@ -23,7 +23,7 @@ def attempts(state: WorkflowState, activity: str) -> int:
 def test_an_order_is_retried_until_the_bank_answers(any_store: WorkflowStore) -> None:
     with Executor(any_store) as executor:
         handle = executor.execute(samples.order, input=FAST | {"order": 7})
-        assert handle.result(20) == {
+        assert handle.result(60) == {
             "order": 7,
             "charged": 99.5,
             "shelf": "B-12",
@@ -34,7 +34,7 @@ def test_an_order_is_retried_until_the_bank_answers(any_store: WorkflowStore) ->
         assert attempts(stored, "charge_card") == 3
         again = executor.execute(samples.order, input=FAST | {"bank_failures": 9})
         with pytest.raises(WorkflowFailedError, match="'charge_card' failed after 5 attempts"):
-            again.result(20)
+            again.result(60)
 
 
 @pytest.mark.parametrize(
@@ -52,19 +52,19 @@ def test_an_approval_waits_for_its_signal(
     with Executor(any_store) as executor:
         handle = executor.execute(samples.approval, input=FAST)
         executor.signal(handle.id, Signal("approve", payload))
-        result = handle.result(20)
+        result = handle.result(60)
     assert (result["outcome"], result["by"], result["pages"]) == (outcome, by, 3)
 
 
 def test_an_approval_that_nobody_gives_ends_too(executor: Executor) -> None:
     handle = executor.execute(samples.approval, input=FAST | {"patience": 0.01})
-    assert handle.result(20)["outcome"] == "nobody answered"
+    assert handle.result(60)["outcome"] == "nobody answered"
 
 
 def test_a_fan_out_measures_all_at_once(any_store: WorkflowStore) -> None:
     with Executor(any_store) as executor:
         handle = executor.execute(samples.fan_out, input=FAST)
-        result = handle.result(20)
+        result = handle.result(60)
         kinds = [event.type for event in handle.state.history]
     assert kinds[1:7] == ["activity_started"] * 6
     assert set(result) == {"average", "warmest"}
@@ -74,7 +74,7 @@ def test_an_import_tells_its_progress(any_store: WorkflowStore) -> None:
     with Executor(any_store) as executor:
         given = FAST | {"rows": 25, "chunk": 10}
         handle = executor.execute(samples.import_rows, input=given)
-        assert handle.result(20) == {"imported": 25}
+        assert handle.result(60) == {"imported": 25}
         results = [e.result for e in handle.state.history if e.type == "activity_completed"]
     assert [result["progress"] for result in results[1:]] == [0.4, 0.8, 1.0]
 
@@ -83,7 +83,7 @@ def test_the_broken_one_fails_and_says_why(any_store: WorkflowStore) -> None:
     with Executor(any_store) as executor:
         handle = executor.execute(samples.broken, input=FAST)
         with pytest.raises(WorkflowFailedError, match="five digits cannot show 1000000") as caught:
-            handle.result(20)
+            handle.result(60)
         assert caught.value.activity == "check_reading"
         stored = any_store.load(handle.id)
         assert stored is not None
@@ -101,4 +101,4 @@ def test_a_sample_needs_no_input_and_ends_with_a_fine_document(
     if name == "approval":
         executor.signal(handle.id, Signal("approve", True))
     with pytest.raises(WorkflowFailedError) if name == "broken" else contextlib.nullcontext():
-        handle.result(20)
+        handle.result(60)

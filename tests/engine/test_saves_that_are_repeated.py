@@ -52,11 +52,11 @@ def test_other_runs_go_on_while_a_save_is_repeated() -> None:
     with store, Executor(store) as executor:
         bad = [executor.execute(many, id=f"bad{n}", input=3) for n in range(3)]
         for _ in bad:
-            assert store.failed.acquire(timeout=10)
-        assert executor.execute(many, input=50).result(10) == 1225
+            assert store.failed.acquire(timeout=60)
+        assert executor.execute(many, input=50).result(60) == 1225
         assert not any(handle._run.done.done() for handle in bad), "they took the others' time"
         store.well.set()
-        assert [handle.result(10) for handle in bad] == [3, 3, 3]
+        assert [handle.result(60) for handle in bad] == [3, 3, 3]
 
 
 def test_runs_whose_saves_failed_together_are_repeated_together() -> None:
@@ -72,10 +72,10 @@ def test_runs_whose_saves_failed_together_are_repeated_together() -> None:
         for handle in waiting:
             handle._run.record(EventType.SIGNAL_RECEIVED, signal_name="second", signal_payload=1)
         for _ in range(40):
-            assert store.failed.acquire(timeout=10)
+            assert store.failed.acquire(timeout=60)
         assert any(len(names) == 20 for names in store.requests)
         store.well.set()
-        assert [handle.result(10) for handle in waiting] == [1] * 20
+        assert [handle.result(60) for handle in waiting] == [1] * 20
 
 
 async def waits(ctx: AsyncWorkflowContext) -> Any:
@@ -87,18 +87,18 @@ def test_what_happens_while_a_save_is_repeated_is_saved_after_it() -> None:
     store = Troubled(lambda _: True)
     with store, Executor(store) as executor:
         handle = executor.execute(waits, id="w")
-        assert store.failed.acquire(timeout=10)
+        assert store.failed.acquire(timeout=60)
         sent = [
             threading.Thread(target=executor.signal, args=("w", Signal(name, name)))
             for name in ("first", "second")
         ]
         for thread in sent:
             thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(handle.state.history) < 3:
             assert time.monotonic() < deadline
         store.well.set()
-        assert handle.result(10) in ("first", "second")
+        assert handle.result(60) in ("first", "second")
         for thread in sent:
             thread.join(10)
         stored = store.load("w")
@@ -112,22 +112,22 @@ def test_a_save_that_never_succeeds_stops_its_run_alone_and_after_a_while() -> N
     with store, Executor(store, store_patience=0.5) as executor:
         bad = executor.execute(many, id="bad", input=1)
         with pytest.raises(WorkflowNotSavedError, match="503"):
-            bad.result(10)
+            bad.result(60)
         assert len(store.requests) == 3
-        assert executor.execute(many, input=5).result(10) == 10
+        assert executor.execute(many, input=5).result(60) == 10
 
 
 def test_closing_does_not_wait_for_what_would_be_repeated_later() -> None:
     store = Troubled(lambda _: True)
     executor = Executor(store)
     handle = executor.execute(many, input=1)
-    for _ in range(4):
-        assert store.failed.acquire(timeout=10)
+    for _ in range(5):
+        assert store.failed.acquire(timeout=60)
     begun = time.monotonic()
     executor.close()
-    assert time.monotonic() - begun < 2  # the next pause takes more than 2.5 s
+    assert time.monotonic() - begun < 3.8  # the next pause takes more than 4 s
     with pytest.raises(Exception, match="closed"):
-        handle.result(10)
+        handle.result(60)
 
 
 def test_pauses_grow_to_five_seconds_and_differ_by_chance() -> None:

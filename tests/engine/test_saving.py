@@ -76,12 +76,12 @@ def test_a_save_that_fails_stops_the_run_and_says_what_is_durable(workflow: Any)
             handle = executor.execute(workflow, id="w")
             try:
                 executor.signal("w", Signal("go", 1))
-                assert handle.result(10) == [[0, 2, 4], "x", 1]
+                assert handle.result(60) == [[0, 2, 4], "x", 1]
                 break
             except WorkflowNotSavedError as error:
                 failure = error
             with pytest.raises(WorkflowNotSavedError, match="'w' was stopped") as caught:
-                handle.result(10)
+                handle.result(60)
             assert caught.value is failure or str(caught.value) == str(failure)
             assert isinstance(failure.__cause__, OSError)
             assert "the disk is full" in str(failure)
@@ -107,7 +107,7 @@ def test_what_happens_while_a_save_fails_is_not_saved_after_it() -> None:
             def fails() -> Exception:
                 if not sent:
                     sent.append(threads.submit(executor.signal, "w", Signal("meanwhile")))
-                    deadline = time.monotonic() + 10
+                    deadline = time.monotonic() + 60
                     while handle.state.history[-1].signal_name != "meanwhile":
                         assert time.monotonic() < deadline
                 return OSError("the disk is full")
@@ -142,7 +142,7 @@ def test_code_does_not_go_on_from_what_is_not_saved() -> None:
         with CheckedStore() as store, Executor(store) as executor:
             store.fail_from = 2
             with pytest.raises(WorkflowNotSavedError, match="'w'.*the first 1 events"):
-                executor.execute(each, id="w").result(10)
+                executor.execute(each, id="w").result(60)
     assert ran == ["first", "first"]
 
 
@@ -157,7 +157,7 @@ def test_a_signal_that_was_not_saved_is_not_acknowledged() -> None:
         with pytest.raises(WorkflowNotSavedError):
             executor.signal("w", Signal("go"))
         with pytest.raises(WorkflowNotSavedError):
-            handle.result(10)
+            handle.result(60)
 
 
 def test_a_cancel_that_was_not_saved_says_so() -> None:
@@ -176,11 +176,11 @@ def test_the_id_is_free_again_after_a_failed_save() -> None:
     with CheckedStore() as store, Executor(store) as executor:
         store.fail_from = 1
         with pytest.raises(WorkflowNotSavedError, match="Events known to be saved: none"):
-            executor.execute(everything, id="w").result(10)
+            executor.execute(everything, id="w").result(60)
         store.fail_from = 0
         handle = executor.execute(everything, id="w")
         executor.signal("w", Signal("go", 1))
-        handle.result(10)
+        handle.result(60)
 
 
 class RefusesOne(CheckedStore):
@@ -199,8 +199,8 @@ def test_a_failing_save_fails_its_own_run_only() -> None:
         for handle in good:
             executor.signal(handle.id, Signal("go", 1))
         with pytest.raises(WorkflowNotSavedError, match="not this one"):
-            bad.result(10)
-        assert [handle.result(10) for handle in good] == [[[0, 2, 4], "x", 1]] * 20
+            bad.result(60)
+        assert [handle.result(60) for handle in good] == [[[0, 2, 4], "x", 1]] * 20
 
 
 class Unreachable(CheckedStore):
@@ -232,7 +232,7 @@ def test_a_save_without_an_answer_is_repeated(error: Callable[[], Exception]) ->
         return await ctx.execute_activity(double, 1)
 
     with Unreachable(error, each=2) as store, Executor(store) as executor:
-        assert executor.execute(short, id="w").result(20) == 2
+        assert executor.execute(short, id="w").result(60) == 2
         assert store.asked == 2 * store.saves
 
 
@@ -246,7 +246,7 @@ def test_what_happens_while_a_save_is_repeated_is_saved_right_after_it() -> None
             if self.saves != 2:
                 return outcomes
             saving.set()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while types(handle.state).count("activity_completed") < 2:
                 assert time.monotonic() < deadline
             return [StoreConnectionError("no answer")]
@@ -258,7 +258,7 @@ def test_what_happens_while_a_save_is_repeated_is_saved_right_after_it() -> None
     with Slow() as store, Executor(store) as executor:
         handle = executor.execute(workflow)
         begun.set()
-        assert handle.result(20) == [True, True]
+        assert handle.result(60) == [True, True]
 
 
 def test_closing_lets_go_of_a_run_whose_first_save_is_under_way() -> None:
@@ -268,21 +268,21 @@ def test_closing_lets_go_of_a_run_whose_first_save_is_under_way() -> None:
         def before_write(self, workflow_id: str) -> None:
             super().before_write(workflow_id)
             saving.set()
-            assert closing.wait(10)
+            assert closing.wait(60)
 
     with Slow() as store:
         executor = Executor(store)
         handle = executor.execute(waits_and_returns, id="w")
-        assert saving.wait(10)
+        assert saving.wait(60)
         other = threading.Thread(target=executor.close)
         other.start()
         with pytest.raises(ExecutorClosedError):
-            handle.result(10)
+            handle.result(60)
         closing.set()
         other.join(10)
         with Executor(store) as second:
             second.signal("w", Signal("go", 5))
-            assert second.resume(waits_and_returns, "w").result(10) == 5
+            assert second.resume(waits_and_returns, "w").result(60) == 5
 
 
 def test_closing_lets_go_of_a_run_also_while_a_save_is_repeated() -> None:
@@ -299,11 +299,11 @@ def test_closing_lets_go_of_a_run_also_while_a_save_is_repeated() -> None:
     with Slow() as store:
         executor = Executor(store)
         executor.execute(waits_and_returns, id="w")
-        assert failed.wait(10)
+        assert failed.wait(60)
         executor.close()
         with Executor(store) as second:
             second.signal("w", Signal("go", 5))
-            assert second.resume(waits_and_returns, "w").result(10) == 5
+            assert second.resume(waits_and_returns, "w").result(60) == 5
 
 
 def test_a_store_that_stays_unreachable_stops_the_run_when_patience_ends() -> None:
@@ -312,7 +312,7 @@ def test_a_store_that_stays_unreachable_stops_the_run_when_patience_ends() -> No
             handles = [executor.execute(everything) for _ in range(50)]
             for handle in handles:
                 with pytest.raises(WorkflowNotSavedError, match="no answer"):
-                    handle.result(20)
+                    handle.result(60)
         assert 50 * 2 <= store.asked <= 50 * 4
 
 
@@ -320,7 +320,7 @@ def test_a_refusal_is_not_repeated() -> None:
     error = lambda: StoreStatusError(operation="save", status=413)  # noqa: E731
     with Unreachable(error, each=10**9) as store, Executor(store) as executor:
         with pytest.raises(WorkflowNotSavedError, match="inngest/save: status 413"):
-            executor.execute(everything).result(10)
+            executor.execute(everything).result(60)
         assert store.asked == 1
 
 
@@ -334,7 +334,7 @@ def test_a_run_that_cannot_be_saved_while_closing_is_told_by_a_log_line(
             super().before_write(workflow_id)
             if self.saves > 1:
                 begun.set()
-                assert gate.wait(10)
+                assert gate.wait(60)
                 raise OSError("the disk is full")
 
     async def workflow(ctx: AsyncWorkflowContext) -> None:
@@ -344,7 +344,7 @@ def test_a_run_that_cannot_be_saved_while_closing_is_told_by_a_log_line(
     store = Slow()
     executor = Executor(store)
     executor.execute(workflow, id="w")
-    assert begun.wait(10)
+    assert begun.wait(60)
     closing = threading.Thread(target=executor.close)
     closing.start()
     while not any("1 run open" in record.message for record in caplog.records):
@@ -361,7 +361,7 @@ def test_every_document_along_the_way_is_one_of_the_contract(executor: Executor)
     for workflow in (everything, everything_plainly):
         handle = executor.execute(workflow, id=workflow.__name__)
         executor.signal(handle.id, Signal("go", 1))
-        handle.result(10)
+        handle.result(60)
         documents = [check_document(body) for body in store.documents[handle.id]]
         assert [document["Status"] for document in documents[:-1]] == ["running"] * (
             len(documents) - 1

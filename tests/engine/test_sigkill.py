@@ -238,4 +238,4 @@ def test_a_killed_process_that_nobody_has_waited_for_holds_nothing(tmp_path: Pat
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
         handle = executor.resume(waits_and_returns, "w")
         executor.signal("w", Signal("go", 7))
-        assert handle.result(10) == 7
+        assert handle.result(60) == 7

@@ -49,7 +49,7 @@ def test_every_payload_arrives_once_and_in_order(executor: Executor, workflow: A
     executor.signal("w", Signal("other", "not this"))
     for number in range(100):
         executor.signal("w", Signal("item", {"n": number}))
-    assert handle.result(20) == [{"n": number} for number in range(100)]
+    assert handle.result(60) == [{"n": number} for number in range(100)]
 
 
 @pytest.mark.parametrize("workflow", [receive, receive_plainly])
@@ -74,7 +74,7 @@ def test_a_signal_to_an_id_that_was_never_started_says_so(executor: Executor) ->
 def test_a_signal_after_the_end_says_so_and_changes_nothing(
     store: CheckedStore, executor: Executor, workflow: Any
 ) -> None:
-    executor.execute(workflow, id="w", input=0).result(10)
+    executor.execute(workflow, id="w", input=0).result(60)
     before = store.documents["w"][-1]
     with pytest.raises(WorkflowNotRunningError, match="'item' because it is completed") as caught:
         executor.signal("w", Signal("item"))
@@ -89,7 +89,7 @@ def test_signals_that_come_before_the_code_asks_wait_for_it(
     gate = threading.Event()
 
     def wait_for_gate(_: Any) -> None:
-        assert gate.wait(10)
+        assert gate.wait(60)
 
     async def late(ctx: AsyncWorkflowContext) -> list[Any]:
         await ctx.execute_activity(wait_for_gate)
@@ -103,7 +103,7 @@ def test_signals_that_come_before_the_code_asks_wait_for_it(
     executor.signal("w", Signal("item", 1))
     executor.signal("w", Signal("item", 2))
     gate.set()
-    assert handle.result(10) == [1, 2]
+    assert handle.result(60) == [1, 2]
 
 
 def test_each_subscriber_hears_every_payload_and_receivers_share_them(executor: Executor) -> None:
@@ -117,7 +117,7 @@ def test_each_subscriber_hears_every_payload_and_receivers_share_them(executor: 
     handle = executor.execute(workflow, id="w")
     for number in (1, 2, 3):
         executor.signal("w", Signal("item", number))
-    assert handle.result(10) == [[1, 2, 3], [1, 2, 3], [1, 2]]
+    assert handle.result(60) == [[1, 2, 3], [1, 2, 3], [1, 2]]
 
 
 def test_a_plain_workflow_has_the_same_rules_for_subscribers(executor: Executor) -> None:
@@ -128,7 +128,7 @@ def test_a_plain_workflow_has_the_same_rules_for_subscribers(executor: Executor)
     handle = executor.execute(workflow, id="w")
     for number in (1, 2, 3):
         executor.signal("w", Signal("item", number))
-    assert handle.result(10) == [[1, 2], [1, 2, 3], 3]
+    assert handle.result(60) == [[1, 2], [1, 2, 3], 3]
 
 
 def test_subscribers_do_not_share_a_payload_that_one_of_them_changes(executor: Executor) -> None:
@@ -139,7 +139,7 @@ def test_subscribers_do_not_share_a_payload_that_one_of_them_changes(executor: E
 
     handle = executor.execute(workflow, id="w")
     executor.signal("w", Signal("item", []))
-    assert handle.result(10) == [[], []]
+    assert handle.result(60) == [[], []]
     assert handle.state.history[1].signal_payload == []
 
 
@@ -158,7 +158,7 @@ def test_a_receiver_that_gives_up_loses_no_payload(timed: Executor, clock: Manua
         handle = timed.execute(each, id="w", if_ended="replace")
         clock.advance(5)
         timed.signal("w", Signal("item", 7))
-        assert handle.result(10) == [7]
+        assert handle.result(60) == [7]
         kinds = [event.type for event in handle.state.history]
         assert kinds == [
             EventType.WORKFLOW_STARTED,
@@ -183,7 +183,7 @@ def test_a_signal_in_time_leaves_no_timer_behind(timed: Executor, clock: ManualC
         handle = timed.execute(each, id="w", if_ended="replace")
         clock.wait_for_timers(1)
         timed.signal("w", Signal("item", 7))
-        assert handle.result(10) == [7, []]
+        assert handle.result(60) == [7, []]
 
 
 def test_signals_from_many_threads_are_all_received(executor: Executor) -> None:
@@ -198,7 +198,7 @@ def test_signals_from_many_threads_are_all_received(executor: Executor) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    got = handle.result(20)
+    got = handle.result(60)
     for k in range(8):
         assert [n for sender, n in got if sender == k] == list(range(25))
 
@@ -217,7 +217,7 @@ def test_an_error_in_code_that_was_woken_by_a_signal_fails_the_run(executor: Exe
     handle = executor.execute(workflow, id="w")
     executor.signal("w", Signal("item", "boom"))
     with pytest.raises(WorkflowFailedError, match="LookupError: boom"):
-        handle.result(10)
+        handle.result(60)
 
 
 def test_one_can_ask_which_signals_a_run_waits_for(executor: Executor) -> None:
@@ -231,7 +231,7 @@ def test_one_can_ask_which_signals_a_run_waits_for(executor: Executor) -> None:
             wait.cancel()
         return asked + await ctx.execute_activity(ask)
 
-    assert executor.execute(workflow, id="w").result(10) == ["a", "b"]
+    assert executor.execute(workflow, id="w").result(60) == ["a", "b"]
     assert executor.waiting_for("w") == ()
 
 
@@ -255,10 +255,10 @@ def test_a_task_that_nobody_holds_goes_on(executor: Executor) -> None:
         return heard
 
     handle = executor.execute(workflow, id="w")
-    assert collected.wait(10)
+    assert collected.wait(60)
     executor.signal("w", Signal("item", 1))
     executor.signal("w", Signal("item", 2))
-    assert handle.result(10) == [1, 2]
+    assert handle.result(60) == [1, 2]
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_signals_before_during_and_after_a_crash_arrive_in_order(
     send(second, range(5, 10))  # it runs nowhere
     handle = second.resume(workflow, "w")
     send(second, range(10, 15))
-    assert handle.result(10) == list(range(15))
+    assert handle.result(60) == list(range(15))
     assert payloads_of(lives.store.load("w")) == list(range(15))
 
 
@@ -97,7 +97,7 @@ def test_signals_that_nobody_took_before_a_crash_are_there_after_two(
     send(lives.executor, "c")
     handle = lives.crash().resume(code, "w")
     lives.executor.signal("w", Signal("begin"))
-    assert handle.result(10) == ["a", "b", "c"]
+    assert handle.result(60) == ["a", "b", "c"]
 
 
 def test_a_signal_that_comes_while_the_past_is_replayed_waits_for_its_turn(lives: Lives) -> None:
@@ -107,7 +107,7 @@ def test_a_signal_that_comes_while_the_past_is_replayed_waits_for_its_turn(lives
 
     def workflow(ctx: WorkflowContext) -> list[Any]:
         replaying.set()
-        assert gate.wait(10)
+        assert gate.wait(60)
         return receive_plainly(ctx, 5)
 
     lives.executor.execute(workflow, id="w")
@@ -116,10 +116,10 @@ def test_a_signal_that_comes_while_the_past_is_replayed_waits_for_its_turn(lives
     gate.clear()
     replaying.clear()
     handle = second.resume(workflow, "w")
-    assert replaying.wait(10)
+    assert replaying.wait(60)
     send(second, "de")
     gate.set()
-    assert handle.result(10) == ["a", "b", "c", "d", "e"]
+    assert handle.result(60) == ["a", "b", "c", "d", "e"]
     assert payloads_of(lives.store.load("w")) == ["a", "b", "c", "d", "e"]
 
 
@@ -135,7 +135,7 @@ def test_a_signal_that_was_not_acknowledged_is_there_once_or_not_at_all(
     second = lives.crash()
     handle = second.resume(workflow, "w")
     send(second, "cd")
-    assert handle.result(10) == ["a", "c", "d"]
+    assert handle.result(60) == ["a", "c", "d"]
 
 
 class LosesAnswers(CheckedStore):
@@ -181,7 +181,7 @@ def test_a_signal_whose_acknowledgement_was_lost_is_not_doubled(
     with LosesAnswers() as store, Executor(store) as executor:
         handle = executor.execute(workflow, id="w", input=4)
         send(executor, "abcd")
-        assert handle.result(20) == ["a", "b", "c", "d"]
+        assert handle.result(60) == ["a", "b", "c", "d"]
         assert len(store.lost) >= 4
 
 
@@ -189,7 +189,7 @@ def test_nor_is_one_to_a_run_that_is_alive_nowhere() -> None:
     with left_running(receive, 2) as store, Executor(store) as executor:
         send(executor, "ab")
         assert len(store.lost) == 2
-        assert executor.resume(receive, "w").result(20) == ["a", "b"]
+        assert executor.resume(receive, "w").result(60) == ["a", "b"]
 
 
 def test_nor_is_one_behind_which_somebody_else_sends_another_meanwhile() -> None:
@@ -201,7 +201,7 @@ def test_nor_is_one_behind_which_somebody_else_sends_another_meanwhile() -> None
 
         store.meanwhile = interfere
         send(executor, "a")
-        assert executor.resume(receive, "w").result(20) == ["a", "b"]
+        assert executor.resume(receive, "w").result(60) == ["a", "b"]
 
 
 def test_a_signal_for_a_run_of_another_executor_reaches_it(lives: Lives) -> None:
@@ -209,7 +209,7 @@ def test_a_signal_for_a_run_of_another_executor_reaches_it(lives: Lives) -> None
     send(lives.executor, "a")
     with Executor(lives.store, clock=lives.clock) as other:
         send(other, "bc")
-        assert handle.result(10) == ["a", "b", "c"]
+        assert handle.result(60) == ["a", "b", "c"]
     assert payloads_of(lives.store.load("w")) == ["a", "b", "c"]
 
 
@@ -217,7 +217,7 @@ def test_a_signal_for_a_run_of_another_executor_reaches_it(lives: Lives) -> None
 def test_a_signal_after_the_end_says_so_in_every_later_life(
     lives: Lives, workflow: Callable[..., Any]
 ) -> None:
-    lives.executor.execute(workflow, id="w", input=0).result(10)
+    lives.executor.execute(workflow, id="w", input=0).result(60)
     second = lives.crash()
     with pytest.raises(WorkflowNotRunningError, match="it is completed"):
         send(second, "a")
@@ -292,14 +292,14 @@ def test_a_signal_that_is_saved_in_mid_replay_does_not_cut_it_short(
     async def workflow(ctx: AsyncWorkflowContext) -> Any:
         await ctx.execute_activity(work, 1)
         replaying.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         await ctx.execute_activity(work, 2)
         return await ctx.receive_signal("go")
 
     def plain_workflow(ctx: WorkflowContext) -> Any:
         ctx.execute_activity(work, 1)
         replaying.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         ctx.execute_activity(work, 2)
         return ctx.receive_signal("go")
 
@@ -311,8 +311,8 @@ def test_a_signal_that_is_saved_in_mid_replay_does_not_cut_it_short(
     go_on.clear()
     replaying.clear()
     handle = lives.crash().resume(fn, "w")
-    assert replaying.wait(10)
+    assert replaying.wait(60)
     lives.executor.signal("w", Signal("go", 7))
     go_on.set()
-    assert handle.result(10) == 7
+    assert handle.result(60) == 7
     assert done == [1, 2]

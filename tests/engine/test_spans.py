@@ -30,7 +30,7 @@ class Kept:
         self.tracer = self.provider.get_tracer("test")
 
     def spans(self, count: int) -> dict[str, ReadableSpan]:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(found := self.exporter.get_finished_spans()) < count:
             assert time.monotonic() < deadline, [span.name for span in found]
         return {span.name: span for span in found}
@@ -94,7 +94,7 @@ def test_spans_lie_within_each_other_and_are_current_in_activities(kept: Kept, k
     with Executor(hooks=inb.otel_hooks(kept.provider)) as executor:
         with kept.tracer.start_as_current_span("request"):
             handle = executor.execute(order if kind == "async" else plain, id="w")
-        assert handle.result(10) == ["attempt 1 of works_async", "attempt 1 of works"]
+        assert handle.result(60) == ["attempt 1 of works_async", "attempt 1 of works"]
     found = kept.spans(12)
     spans = {name.rpartition(":")[2]: span for name, span in found.items()}
     assert [name.rpartition(":")[2] for name in lineage(found, "attempt 2 of once")][:2] == [
@@ -130,7 +130,7 @@ def test_what_fails_ends_its_spans_with_an_error(kept: Kept, kind: str) -> None:
 
     with Executor(hooks=inb.otel_hooks(kept.provider)) as executor:
         with pytest.raises(WorkflowFailedError):
-            executor.execute(order if kind == "async" else plain).result(10)
+            executor.execute(order if kind == "async" else plain).result(60)
     errors = [span.status.description for span in kept.spans(3).values()]
     assert errors == ["ValueError", "ValueError", "WorkflowFailedError"]
 
@@ -144,7 +144,7 @@ def test_what_is_canceled_leaves_no_span_open(kept: Kept) -> None:
 
     with Executor(hooks=inb.otel_hooks(kept.provider)) as executor:
         executor.execute(waits, id="w")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(executor.store.list()) < 2:
             assert time.monotonic() < deadline
         assert executor.cancel("w")
@@ -156,7 +156,7 @@ def test_other_hooks_are_called_beside_spans(kept: Kept) -> None:
     begun: list[str] = []
     hooks = inb.Hooks(on_workflow_start=lambda name, event: begun.append(name))
     with Executor(hooks=hooks + inb.otel_hooks(kept.provider)) as executor:
-        executor.execute(child, id="w").result(10)
+        executor.execute(child, id="w").result(60)
     assert begun == ["w"]
     assert len(kept.spans(3)) == 3
 
@@ -169,13 +169,13 @@ def test_a_run_that_is_resumed_has_a_span_in_each_life(kept: Kept, store: Any) -
     hooks = inb.otel_hooks(kept.provider)
     with Executor(store, hooks) as executor:
         handle = executor.execute(waits, id="w")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not handle.waiting_for:
             assert time.monotonic() < deadline
     with Executor(store, hooks) as executor:
         handle = executor.resume(waits, "w")
         executor.signal("w", Signal("go"))
-        handle.result(10)
+        handle.result(60)
     kept.spans(2)
     names = [span.name for span in kept.exporter.get_finished_spans()]
     assert len([name for name in names if name.startswith("workflow ")]) == 2

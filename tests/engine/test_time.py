@@ -84,7 +84,7 @@ def test_retries_wait_longer_each_time(
         assert len(clock.wait_for_timers(1)) == 1
         clock.advance(0.02)
 
-    assert handle.result(10) == "x"
+    assert handle.result(60) == "x"
     assert attempts(handle.state) == [
         ("started", 1, ""),
         ("failed", 1, "ConnectionError: failure 1"),
@@ -108,7 +108,7 @@ def test_the_last_failure_is_told_with_the_number_of_attempts(
     handle = timed.execute(workflows_of(getattr(flaky, function), policy)[kind])
     clock.advance(1)
     with pytest.raises(WorkflowFailedError, match="after 2 attempts: ConnectionError: failure 2"):
-        handle.result(10)
+        handle.result(60)
     assert flaky.calls == 2
 
 
@@ -119,7 +119,7 @@ def test_without_a_policy_an_activity_is_tried_once(
 ) -> None:
     flaky = Flaky(9)
     with pytest.raises(WorkflowFailedError, match="failed: ConnectionError: failure 1"):
-        timed.execute(workflows_of(getattr(flaky, function), None)[kind]).result(10)
+        timed.execute(workflows_of(getattr(flaky, function), None)[kind]).result(60)
     assert flaky.calls == 1
 
 
@@ -131,7 +131,7 @@ def test_a_failed_attempt_is_stored_while_the_next_is_waited_for(
     with Executor(store, hooks, clock=clock) as executor:
         for workflow in workflows_of(Flaky(9).plain, RetryPolicy()):
             executor.execute(workflow, id=workflow.__name__)
-            state = stored.get(timeout=10)
+            state = stored.get(timeout=60)
             assert state is not None
             assert attempts(state)[-1] == ("failed", 1, state.history[-1].error)
             assert state.status == "running"
@@ -149,20 +149,20 @@ def test_an_attempt_begins_only_once_the_failure_before_it_is_saved(
         def append_history(self, writes: Sequence[Write]) -> list[BaseException | None]:
             if b"activity_failed" in b"".join(write.document for write in writes):
                 failed.set()
-                assert gate.wait(10)
+                assert gate.wait(60)
             return super().append_history(writes)
 
     flaky = Flaky(1)
     workflow = workflows_of(getattr(flaky, function), RetryPolicy(initial_interval=1))[kind]
     with Slow() as store, Executor(store, clock=clock) as executor:
         handle = executor.execute(workflow, id="w")
-        assert failed.wait(10)
+        assert failed.wait(60)
         clock.advance(1)
         with pytest.raises(TimeoutError):
             handle.result(0.1)
         assert attempts(handle.state)[-1][:2] == ("failed", 1)
         gate.set()
-        assert handle.result(10) == "x"
+        assert handle.result(60) == "x"
     assert flaky.calls == 2
 
 
@@ -200,11 +200,11 @@ def test_an_async_activity_is_canceled_at_its_timeout(
             raise
 
     handle = timed.execute(workflows_of(slow, None, timeout=3)[kind])
-    assert begun.wait(10)
+    assert begun.wait(60)
     clock.advance(3)
     with pytest.raises(WorkflowFailedError, match="TimeoutError: not finished within 3 s"):
-        handle.result(10)
-    assert canceled.wait(10)
+        handle.result(60)
+    assert canceled.wait(60)
 
 
 @KINDS
@@ -216,7 +216,7 @@ def test_a_plain_activity_is_left_alone_at_its_timeout_and_its_result_dropped(
     def slow_at_first(given: Any) -> Any:
         if not begun.is_set():
             begun.set()
-            assert gate.wait(10)
+            assert gate.wait(60)
             return "too late"
         return given
 
@@ -224,11 +224,11 @@ def test_a_plain_activity_is_left_alone_at_its_timeout_and_its_result_dropped(
     # With one worker, the second attempt waits until the first has come to its late end.
     with Executor(store, clock=clock, workers=1) as executor:
         handle = executor.execute(workflow)
-        assert begun.wait(10)
+        assert begun.wait(60)
         clock.advance(3)
         clock.advance(1)
         gate.set()
-        assert handle.result(10) == "x"
+        assert handle.result(60) == "x"
     assert [kind for kind, _, _ in attempts(handle.state)] == [
         *("started", "failed"),
         *("started", "completed"),
@@ -247,14 +247,14 @@ def test_a_run_fails_at_its_timeout(timed: Executor, clock: ManualClock, kind: i
     clock.advance(59)
     clock.advance(2)
     with pytest.raises(WorkflowFailedError, match="not finished within 60 s") as caught:
-        handle.result(10)
+        handle.result(60)
     assert isinstance(caught.value.__cause__, TimeoutError)
     assert handle.state.status == "failed"
 
 
 def test_a_run_that_ends_in_time_leaves_no_timer(timed: Executor, clock: ManualClock) -> None:
     for workflow in workflows_of(Flaky(0).plain, None, timeout=5):
-        timed.execute(workflow, timeout=60).result(10)
+        timed.execute(workflow, timeout=60).result(60)
         assert clock.wait_for_timers(0) == []
 
 
@@ -271,7 +271,7 @@ def test_a_sleep_is_recorded_when_it_ends(timed: Executor, clock: ManualClock, k
     handle = timed.execute([sleeps, sleeps_plainly][kind])
     clock.advance(3599)
     clock.advance(1)
-    handle.result(10)
+    handle.result(60)
     (fired,) = (event for event in handle.state.history if event.type == "timer_fired")
     assert (fired.seq, fired.duration) == (1, timedelta(hours=1))
 
@@ -292,7 +292,7 @@ def test_a_sleep_is_counted_from_the_event_before_it(
     clock.advance(12)  # the first one is two seconds late
     assert clock.wait_for_timers(1) == [pytest.approx(10, abs=0.01)]
     clock.advance(10)
-    handle.result(10)
+    handle.result(60)
 
 
 def test_sleeps_at_once_end_in_the_order_of_their_times(
@@ -310,7 +310,7 @@ def test_sleeps_at_once_end_in_the_order_of_their_times(
 
     handle = timed.execute(sleeps)
     clock.advance(10, waiting=5)
-    assert handle.result(10) == [1, 3, 3, 4, 5]
+    assert handle.result(60) == [1, 3, 3, 4, 5]
 
 
 def test_timeouts_in_the_code_are_durable_timers(timed: Executor, clock: ManualClock) -> None:
@@ -327,7 +327,7 @@ def test_timeouts_in_the_code_are_durable_timers(timed: Executor, clock: ManualC
 
     handle = timed.execute(impatient)
     clock.advance(5)
-    assert handle.result(10) == "gave up"
+    assert handle.result(60) == "gave up"
     assert [(event.type.value, event.error) for event in handle.state.history[1:4]] == [
         ("activity_started", ""),
         ("timer_fired", ""),
@@ -348,7 +348,7 @@ def test_a_sleep_without_an_end_only_waits(timed: Executor) -> None:
 
     for workflow in (for_ever, for_ever_plainly):
         handle = timed.execute(workflow, id="w", if_ended="replace")
-        assert begun.acquire(timeout=10)
+        assert begun.acquire(timeout=60)
         with pytest.raises(
             TimeoutError, match="'w' has not finished after 0.1 s and is still running"
         ):
@@ -365,4 +365,4 @@ def test_an_activity_that_cancels_itself_has_failed(executor: Executor) -> None:
             await ctx.execute_activity(cancels_itself)
         return "went on"
 
-    assert executor.execute(workflow).result(10) == "went on"
+    assert executor.execute(workflow).result(60) == "went on"

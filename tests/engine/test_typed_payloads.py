@@ -92,7 +92,7 @@ CODE = {"async": ships, "plain": ships_plainly}
 
 
 def wait_until_it_waits(handle: inb.WorkflowHandle) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not handle.waiting_for:
         assert time.monotonic() < deadline, handle.state.error
 
@@ -104,7 +104,7 @@ def test_typed_payloads_are_the_same_live_and_in_a_replay(lives: Lives, kind: st
     handle = lives.crash_and_resume(handle, CODE[kind])
     wait_until_it_waits(handle)
     lives.executor.signal("w", Signal("go"))
-    assert handle.result(10) == Receipt(number=42, paid=dates.date(2026, 1, 2))
+    assert handle.result(60) == Receipt(number=42, paid=dates.date(2026, 1, 2))
     stored = lives.store.load("w")
     assert stored is not None
     assert stored.input["lines"] == [{"sku": "a", "price": "1.10"}]
@@ -123,7 +123,7 @@ def test_a_child_gets_and_gives_what_it_is_annotated_with(executor: Executor, ki
     def plain_parent(ctx: WorkflowContext) -> Any:
         return ctx.execute_workflow(child, ORDER) == ORDER
 
-    assert executor.execute(parent if kind == "async" else plain_parent).result(10) is True
+    assert executor.execute(parent if kind == "async" else plain_parent).result(60) is True
 
 
 @KINDS
@@ -167,7 +167,7 @@ def test_an_input_that_fits_no_activity_fails_it_at_once(executor: Executor, kin
         match=r"PayloadTypeError: the input of 'charge' does not match its parameter 'order', Order: "
         r"Expected `int`, got `str` - at `\$\.number`",
     ):
-        executor.execute(workflow if kind == "async" else plain_workflow).result(10)
+        executor.execute(workflow if kind == "async" else plain_workflow).result(60)
 
 
 def test_a_result_that_is_not_what_was_promised_fails_the_activity(executor: Executor) -> None:
@@ -178,7 +178,7 @@ def test_a_result_that_is_not_what_was_promised_fails_the_activity(executor: Exe
         await ctx.execute_activity(lies, 1)
 
     with pytest.raises(WorkflowFailedError, match="the result of 'lies' does not match"):
-        executor.execute(workflow).result(10)
+        executor.execute(workflow).result(60)
 
 
 def test_what_json_gives_anyway_is_left_as_it_is(executor: Executor) -> None:
@@ -200,7 +200,7 @@ def test_what_json_gives_anyway_is_left_as_it_is(executor: Executor) -> None:
             await ctx.execute_activity(pairs, [(1, "x")]),
         ]
 
-    assert executor.execute(workflow).result(10) == [1.25, {"a": 1}, [1]]
+    assert executor.execute(workflow).result(60) == [1.25, {"a": 1}, [1]]
 
 
 def test_a_method_and_a_context_are_no_parameter_of_the_input(executor: Executor) -> None:
@@ -215,7 +215,7 @@ def test_a_method_and_a_context_are_no_parameter_of_the_input(executor: Executor
         till = Till()
         return [await ctx.execute_activity(fn, ORDER) for fn in (till.pay, till.check)]
 
-    assert executor.execute(workflow).result(10) == ["Order", "Order"]
+    assert executor.execute(workflow).result(60) == ["Order", "Order"]
 
 
 def test_what_a_partial_has_got_already_is_no_parameter_of_the_input(executor: Executor) -> None:
@@ -229,4 +229,4 @@ def test_what_a_partial_has_got_already_is_no_parameter_of_the_input(executor: E
         partials = partial(note, "a"), partial(count, times=2)
         return [await ctx.execute_activity(fn, ORDER) for fn in partials]
 
-    assert executor.execute(workflow).result(10) == ["a Order", "2 Order"]
+    assert executor.execute(workflow).result(60) == ["a Order", "2 Order"]

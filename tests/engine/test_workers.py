@@ -115,4 +115,4 @@ def test_an_executor_that_supervises_resumes_what_nobody_runs(
         with Executor(store) as first:
             first.execute(worked, id="w", input=3)
         with Executor(store, supervise=True, lease=1) as second:
-            assert second.handle("w").result(20) == 3
+            assert second.handle("w").result(60) == 3

@@ -130,5 +130,7 @@ def test_a_package_that_is_missing_or_too_old_is_something_to_do(tmp_path: Path)
     assert "to do  httpx              not installed" in lines
     assert "ok     msgspec            0.19.0" in lines
     assert "note   jupyterlab         not installed" in lines
-    assert "note   ipykernel          7.3.0; now and then it hears of no more cells until it" in lines
+    assert (
+        "note   ipykernel          7.3.0; now and then it hears of no more cells until it" in lines
+    )
     assert '                          -> pip install --upgrade "ipykernel>=7.4"' in lines

@@ -91,7 +91,7 @@ class SlowStore(MemoryStore):
 
     def fetch(self, status: str | None = None, limit: int = 0) -> list[WorkflowState]:
         if limit == 0:
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(60)
         return super().fetch(status, limit)
 
 

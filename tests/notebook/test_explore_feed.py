@@ -30,7 +30,7 @@ class WatchedStore(MemoryStore):
         found = super().fetch(status, limit)
         if limit == 0:
             self.begun.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(60)
         return found
 
 
@@ -112,7 +112,7 @@ def test_what_is_saved_here_during_a_read_is_not_lost_to_the_older_answer() -> N
     store.go_on.clear()
     reading = threading.Thread(target=feed.read_all)
     reading.start()
-    assert store.begun.wait(10)
+    assert store.begun.wait(60)
     feed.put(state_of(999, workflow_id="saved meanwhile"))
     feed.drop("order-0000")
     store.go_on.set()

@@ -18,7 +18,7 @@ import inngest_nb as inb
 from inngest_nb import MemoryStore, SqliteStore, WorkflowState
 from inngest_nb.notebook.forms import DeleteForm, SaveForm
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ def run(
 ) -> WorkflowState:
     with Executor(store) as executor:
         handle = executor.execute(fn, id=workflow_id, input=given)
-        handle.result(20)
+        handle.result(60)
     return stored(store, workflow_id)
 
 
@@ -112,7 +112,7 @@ def test_a_fork_with_another_result_is_saved_and_can_be_resumed(
     assert f"up to event {event.id}, with a different result of charge_card" in words(view.outcome)
     assert f", '{forked.workflow_id}', store=store)" in words(view.outcome)
     with Executor(store) as executor:
-        result = executor.resume(inb.samples.order, forked.workflow_id).result(20)
+        result = executor.resume(inb.samples.order, forked.workflow_id).result(60)
     assert result["charged"] == 12345678901234567890123
     assert result["shelf"] == order.result["shelf"]
 
@@ -144,7 +144,7 @@ def test_a_failed_activity_may_have_a_result_in_the_fork(store: MemoryStore) -> 
     with Executor(store) as executor:
         handle = executor.execute(inb.samples.broken, id="meter", input={"speed": 1_000})
         with pytest.raises(WorkflowFailedError, match="a meter with five digits"):
-            handle.result(20)
+            handle.result(60)
     view = inb.replay(stored(store, "meter"), inb.samples.broken, store=store)
     at(view, "activity_failed", "check_reading")
     assert view.edit.layout.display == "none", "the attempt that is tried again has no result"
@@ -152,7 +152,7 @@ def test_a_failed_activity_may_have_a_result_in_the_fork(store: MemoryStore) -> 
     type_into(view, view.edit.text, "77")
     press(view, view.fork)
     with Executor(store) as executor:
-        assert executor.resume(inb.samples.broken, view.forked.workflow_id).result(20) == 77
+        assert executor.resume(inb.samples.broken, view.forked.workflow_id).result(60) == 77
 
 
 def test_a_result_that_is_not_json_is_marked_and_nothing_is_forked(

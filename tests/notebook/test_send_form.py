@@ -18,7 +18,7 @@ import inngest_nb as inb
 from inngest_nb import InngestAPI
 from inngest_nb.notebook.sending import _following
 
-PATIENCE = 20
+PATIENCE = 60
 LAST_ORDER = {"order_id": "A6", "items": 6, "customer": "c0"}
 
 

@@ -21,7 +21,7 @@ from inngest_nb import AsyncInngestStore, Executor, Hooks, InngestStore, MemoryS
 from inngest_nb.errors import WorkflowNotSavedError
 from inngest_nb.notebook.live import LiveRun
 
-PATIENCE = 20
+PATIENCE = 60
 LATER = NOON + timedelta(days=20_000)
 
 

@@ -60,7 +60,7 @@ def test_a_small_run_is_given_while_a_large_one_and_a_list_are_read() -> None:
             paths = ("/v1/workflows/large", "/v1/workflows")
             long = [asyncio.create_task(client.get(path)) for path in paths]
             for _ in long:
-                assert await asyncio.to_thread(table.begun.acquire, timeout=10)
+                assert await asyncio.to_thread(table.begun.acquire, timeout=60)
             assert (await client.get("/v1/workflows/small")).content == small
             assert not any(task.done() for task in long)
             table.go_on.set()

@@ -332,7 +332,7 @@ def dripping(answer: bytes) -> Callable[[socket.socket], None]:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 500, reply(200, b" " * 5_000)[:-4_000]],
+    [b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 1_500, reply(200, b" " * 5_000)[:-3_500]],
     ids=["in the headers", "in the body"],
 )
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -352,17 +352,17 @@ def test_a_server_that_drips_holds_nobody_longer_than_the_timeout(
         begun = time.monotonic()
         with pytest.raises(StoreConnectionError, match="timed out"):
             asyncio.run(load_async(server.url)) if asynchronous else load(server.url)
-        assert 0.4 < time.monotonic() - begun < 5  # all of the answer takes 10 s and more
+        assert 0.4 < time.monotonic() - begun < 15  # all of the answer takes 30 s and more
 
 
 def test_a_client_for_other_machines_has_one_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    with scripted_server(dripping(b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 500)) as server:
+    with scripted_server(dripping(b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 1_500)) as server:
         monkeypatch.setenv("http_proxy", server.url)
         with InngestStore("http://far.example", timeout=0.5) as store:
             begun = time.monotonic()
             with pytest.raises(StoreConnectionError, match="timed out"):
                 store.load("x")
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 15
 
 
 def test_a_large_body_may_take_longer_than_the_timeout_while_it_comes() -> None:
@@ -370,13 +370,13 @@ def test_a_large_body_may_take_longer_than_the_timeout_while_it_comes() -> None:
 
     def slowly(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(document))
-        connection.settimeout(0.2)
-        for start in range(0, len(document), 10_000):
-            connection.sendall(document[start : start + 10_000])
+        connection.settimeout(0.1)
+        for start in range(0, len(document), 2_000):
+            connection.sendall(document[start : start + 2_000])
             with contextlib.suppress(TimeoutError):
                 connection.recv(1)
 
-    with scripted_server(slowly) as server, InngestStore(server.url, timeout=0.5) as store:
+    with scripted_server(slowly) as server, InngestStore(server.url, timeout=2) as store:
         loaded = store.load("x")
         assert loaded is not None
         assert len(loaded.error) == 60_000

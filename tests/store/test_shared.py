@@ -321,7 +321,7 @@ def test_closing_a_store_ends_the_waits_on_it(
         store.close()
         with contextlib.suppress(StoreError):
             assert list(waiting.result(LONG)[0]) == []
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < LONG / 2
 
 
 def test_closing_a_server_ends_the_waits_on_it(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
@@ -331,6 +331,6 @@ def test_closing_a_server_ends_the_waits_on_it(tmp_path: Path, pool: ThreadPoolE
         waiting = late(pool, lambda: store.receive(wait=LONG))
         begin = time.monotonic()
         server.close()
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < LONG / 2
         with contextlib.suppress(StoreError):  # it asked again, of nobody
             waiting.result(LONG)

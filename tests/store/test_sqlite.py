@@ -143,7 +143,7 @@ def test_an_unclosed_table_ends_its_thread_with_the_last_reference(tmp_path: Pat
     table = SqliteTable(tmp_path / "s.db")
     written: queue.SimpleQueue[Sequence[object]] = queue.SimpleQueue()
     table.apply_soon([write_of(X)], written.put)
-    assert written.get(timeout=10) == [None]
+    assert written.get(timeout=60) == [None]
     (writer,) = threads() - before
     assert writer.name == "inngest-nb-writer"
     del table

@@ -175,7 +175,7 @@ def test_recover_goes_on_with_all_other_runs(tmp_path: Path) -> None:
             assert all("invalid document" in why for why in recovery.left.values())
             for handle in recovery.handles:
                 second.signal(handle.id, inb.Signal("go", 1))
-                assert handle.result(20) == 1
+                assert handle.result(60) == 1
             with pytest.raises(StoreDecodeError, match="stored workflow 'nested 985'"):
                 second.signal("nested 985", inb.Signal("go"))
 

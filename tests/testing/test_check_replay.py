@@ -19,7 +19,7 @@ def ended(fn: Callable[..., Any], runs: int = 1) -> list[WorkflowState]:
         handles = [executor.execute(fn) for _ in range(runs)]
         for handle in handles:
             with contextlib.suppress(WorkflowFailedError):
-                handle.result(10)
+                handle.result(60)
         return [handle.state for handle in handles]
 
 

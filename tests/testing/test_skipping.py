@@ -44,7 +44,7 @@ def test_a_month_of_sleep_is_over_at_once(
 ) -> None:
     before = executor.now
     handle = executor.execute(workflow)
-    assert handle.result(10) == "a month"
+    assert handle.result(60) == "a month"
     assert timedelta(days=30) <= executor.now - before < timedelta(days=30, minutes=1)
     fired = [event.timestamp for event in handle.state.history if event.type == "timer_fired"]
     days = [round((at - before) / timedelta(days=1)) for at in fired if at]
@@ -88,7 +88,7 @@ def test_pauses_of_retries_and_timeouts_pass_at_once(
         except TimeoutError:
             return done
 
-    assert executor.execute(workflow if kind == "async" else plain_workflow).result(10) == "at last"
+    assert executor.execute(workflow if kind == "async" else plain_workflow).result(60) == "at last"
 
 
 @pytest.mark.parametrize("kind", ["async", "plain"])
@@ -110,7 +110,7 @@ def test_no_time_is_skipped_while_an_activity_runs(
         return ctx.execute_activity(slow, timeout=DAY), ctx.execute_activity(slowly, timeout=DAY)
 
     handle = executor.execute(workflow if kind == "async" else plain_workflow, timeout=DAY)
-    assert handle.result(10) == ["in time", "in time"]
+    assert handle.result(60) == ["in time", "in time"]
 
 
 def test_time_stands_until_somebody_waits(executor: inb.testing.SkippingExecutor) -> None:
@@ -121,7 +121,7 @@ def test_time_stands_until_somebody_waits(executor: inb.testing.SkippingExecutor
     while not handle.waiting_for:
         time.sleep(0.001)
     executor.signal("w", Signal("go", "in time"))
-    assert handle.result(10) == "in time"
+    assert handle.result(60) == "in time"
 
 
 def test_a_given_time_can_be_skipped(executor: inb.testing.SkippingExecutor) -> None:
@@ -140,7 +140,7 @@ def test_a_given_time_can_be_skipped(executor: inb.testing.SkippingExecutor) -> 
         executor.skip(2 * DAY)
         assert handle.waiting_for == ("go",)
         executor.signal("w", Signal("go"))
-    assert handle.result(10) == 3
+    assert handle.result(60) == 3
 
 
 def test_a_run_that_takes_too_long_fails_at_once(executor: inb.testing.SkippingExecutor) -> None:
@@ -148,7 +148,7 @@ def test_a_run_that_takes_too_long_fails_at_once(executor: inb.testing.SkippingE
         await ctx.receive_signal("never")
 
     with pytest.raises(WorkflowFailedError, match="not finished within"):
-        executor.execute(workflow, timeout=30 * DAY).result(10)
+        executor.execute(workflow, timeout=30 * DAY).result(60)
 
 
 def test_children_and_many_runs_sleep_beside_each_other(
@@ -164,12 +164,12 @@ def test_children_and_many_runs_sleep_beside_each_other(
 
     before = executor.now
     handles = [executor.execute(parent) for _ in range(5)]
-    assert [handle.result(10) for handle in handles] == [[3, 1, 2]] * 5
+    assert [handle.result(60) for handle in handles] == [[3, 1, 2]] * 5
     assert executor.now - before < timedelta(days=16)
 
 
 def test_it_leaves_no_thread_behind() -> None:
     before = threads()
     with inb.testing.SkippingExecutor() as executor:
-        executor.execute(month).result(10)
+        executor.execute(month).result(60)
     assert left_since(before) == []

@@ -164,10 +164,10 @@ def test_a_run_takes_and_gives_500_levels_and_says_what_is_wrong_with_more(
         return await ctx.execute_activity(grow, depth)
 
     with inb.Executor(workers=1) as executor:
-        assert called(lambda: executor.execute(workflow, input=500).result(20)) == nested(500)
+        assert called(lambda: executor.execute(workflow, input=500).result(60)) == nested(500)
         for depth in (501, 600, 5_000):
             with pytest.raises(WorkflowFailedError, match="nested deeper than 500 levels"):
-                executor.execute(workflow, input=depth).result(20)
+                executor.execute(workflow, input=depth).result(60)
         with pytest.raises(ValueError, match="nested deeper than 500 levels"):
             called(lambda: executor.execute(workflow, input=nested(501)))
-        assert executor.execute(workflow, input=3).result(20) == nested(3)  # its worker lives on
+        assert executor.execute(workflow, input=3).result(60) == nested(3)  # its worker lives on

@@ -246,14 +246,14 @@ def test_no_run_and_no_store_takes_a_value_that_would_change(bad: Any, tmp_path:
     with inb.SqliteStore(tmp_path / "states.db") as store, inb.Executor(store) as executor:
         for workflow in (result_of_activity, input_of_activity, result_of_workflow):
             with pytest.raises(WorkflowFailedError, match=r"at \$\.a"):
-                executor.execute(workflow).result(20)
+                executor.execute(workflow).result(60)
         with pytest.raises(ValueError, match=r"at \$\.a"):
             executor.execute(wait, input=bad)
         handle = executor.execute(wait, id="waits")
         with pytest.raises(ValueError, match=r"at \$\.a"):
             executor.signal("waits", Signal("go", bad))
         executor.signal("waits", Signal("go", "well"))
-        assert handle.result(20) == "well"
+        assert handle.result(60) == "well"
         with pytest.raises(ValueError, match=r"at \$\.a"):
             store.save(WorkflowState(workflow_id="mine", result=bad))
         assert store.load("mine") is None

@@ -50,7 +50,7 @@ def ended(
     )
     state = first_state(fn, workflow_id="w", run_id="r", given=None, begun=BEGUN)
     run = DrivenRun(engine, fn, state, answers)
-    run.begin().result(20)
+    run.begin().result(60)
     assert run.has_ended
     for _ in range(3):  # until what the engine does after an end is done
         cleared = threading.Event()

@@ -14,7 +14,6 @@ from served_workflows import double
 import inngest_nb as inb
 from inngest_nb.notebook.ipython import attach
 
-
 here: list[int] = []  # who has come to a meeting
 
 
@@ -26,7 +25,7 @@ async def pause(seconds: float) -> float:
 async def meet(partners: int) -> int:
     """Wait until so many are here at the same time."""
     here.append(partners)
-    while len(here) < partners:
+    while len(here) < partners:  # noqa: ASYNC110  # the others need not be on this loop
         await asyncio.sleep(0.005)
     return partners
 

@@ -55,7 +55,7 @@ def workers() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=10) as client:
+    with httpx.Client(timeout=60) as client:
         yield client
 
 

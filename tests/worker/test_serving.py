@@ -52,7 +52,7 @@ def test_closing_says_after_two_seconds_what_still_runs_and_lets_it_end(
     until(lambda: worker.running == ("held: hold",))
     begun = time.monotonic()
     assert worker.close() == ("held: hold",)
-    assert time.monotonic() - begun < 10  # two seconds, on a machine that is not busy
+    assert time.monotonic() - begun < 30  # two seconds, on a machine that is not busy
     assert "is closed, but this still runs: held: hold" in caplog.text
     assert (worker.state, worker.wait(0)) == ("closed", False)
     go_on.set()
@@ -112,7 +112,7 @@ def test_nothing_is_logged_while_all_is_well(
         serve([double], url=site.url, via=via)
         assert site.run("inngest-nb-double", 1) == 2
         serve([double], url=site.url, via=via).close()
-    assert caplog.messages == []
+    assert [(record.name, record.getMessage()) for record in caplog.records] == []
 
 
 def test_the_sdk_is_loaded_only_by_serving() -> None:

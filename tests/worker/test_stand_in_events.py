@@ -52,7 +52,7 @@ def test_an_event_is_listed_a_little_later_than_runs_get_it() -> None:
             assert [*api.events()] == []
             later = threading.Event()
             inngest.later(0.2, later.set)
-        assert later.wait(10)
+        assert later.wait(60)
         assert [event.event_id for event in api.events()] == [event_id]
 
 
