@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -38,6 +39,18 @@ GO_DOCUMENTS = (Path(__file__).parent / "data" / "go-states.jsonl").read_bytes()
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SDK_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is logged from now on, and by nobody before.
+
+    Tasks of earlier tests whose errors nobody looked at say so once they are collected, which is at
+    any time later.
+    """
+    gc.collect()
+    caplog.clear()
+    return caplog
 
 
 @pytest.fixture
