@@ -89,6 +89,8 @@ def watch(
         raise TypeError(f"watch needs a store, such as inb.local(), got {type(store).__name__}")
     if hasattr(store, "aclose"):
         raise TypeError("watch cannot await: use InngestStore instead of the async store")
+    if unknown := picked.keys() - Picked.__annotations__.keys():
+        raise TypeError(f"watch cannot pick workflows by {', '.join(sorted(unknown))}")
     pace = check_every(every)
     asked = _Asked(status, dict(picked), payloads, fields, name)
     after, feed = _place_of(since)
@@ -275,8 +277,10 @@ class _Numbers:
         if not changed.reset:
             return changed
         states = self._store.fetch()
+        unreadable = unreadable_in(states)
         changes = [Change(changed.last, one.workflow_id, False, one) for one in reversed(states)]
-        return changed._replace(changes=changes, unreadable=unreadable_in(states))
+        changes += [Change(changed.last, key, False) for key in unreadable]
+        return changed._replace(changes=changes, unreadable=unreadable)
 
     def told(self, changed: Changed) -> None:
         self._after, self._feed = changed.last, changed.feed

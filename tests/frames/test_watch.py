@@ -234,6 +234,19 @@ def test_what_can_no_longer_be_told_is_read_anew(
         assert (rows(made), made.attrs["reset"]) == ([(7, "next", False)], False)
 
 
+def test_what_is_read_anew_has_what_cannot_be_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "states.db"
+    with SqliteStore(path) as store:
+        for name in ("a", "b"):
+            store.save(state(name))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("INSERT OR REPLACE INTO documents VALUES (2, 'broken', NULL)")
+        with pytest.warns(UserWarning, match="1 workflow"):
+            made = next(inb.watch(store, since=7))
+        assert made.attrs["reset"] is True
+        assert {*made["workflow_id"]} == {"a", "b"}
+
+
 def test_another_file_in_its_place_is_read_anew(tmp_path: Path) -> None:
     with StateServer(tmp_path / "one.db", port=0) as server, InngestStore(server.url) as store:
         for name in ("a", "b"):
@@ -395,6 +408,8 @@ def test_a_store_that_lists_but_numbers_nothing_is_read_again(tmp_path: Path) ->
         ({"since": True}, ValueError, "since must be the number of a change"),
         ({"since": "2h"}, ValueError, "since must be the number of a change"),
         ({"since": pd.DataFrame()}, ValueError, "a frame of a store or of an earlier watch"),
+        ({"limit": 5}, TypeError, "watch cannot pick workflows by limit"),
+        ({"sort": "-duration", "by": "ended"}, TypeError, "by by, sort"),
         ({"where": "input.n >"}, ValueError, "where: expected"),
         ({"every": 0}, ValueError, "every must be"),
         ({"status": 7}, TypeError, "status"),
