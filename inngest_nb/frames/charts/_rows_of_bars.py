@@ -64,7 +64,7 @@ def bands(ax: Axes, edges: Numbers, lines: Sequence[tuple[str, Numbers]], bottom
     down = ax.get_window_extent().height / ax.figure.figure.dpi
     height = _BAND / down
     highest = bottom * ax.get_ylim()[1]
-    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= highest])
+    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 1.001 * highest])
     ink = ax.xaxis.label.get_color()
     for place, (text, values) in enumerate(reversed(lines)):
         band = ax.inset_axes((0, bottom + place * height, 1, height * 0.6))
@@ -73,7 +73,7 @@ def bands(ax: Axes, edges: Numbers, lines: Sequence[tuple[str, Numbers]], bottom
         band.set_xlim(edges[0], edges[-1])
         band.set_ylim(0, np.nanmax([*values, 1e-9]) * 1.15)
         band.text(
-            0,
+            0.006,
             1,
             plain(text),
             transform=band.transAxes,
