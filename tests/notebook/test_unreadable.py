@@ -29,14 +29,20 @@ def spoiled(tmp_path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def test_frames_say_what_they_left_out(spoiled: SqliteStore) -> None:
+def test_frames_say_what_cannot_be_read(spoiled: SqliteStore) -> None:
     for make in (inb.frame, inb.history_frame, inb.activity_frame):
         for status in (None, "failed"):
-            left_out = make(spoiled, status=status).attrs["unreadable"]
-            assert left_out.keys() == {"bad", HTML}
-            assert all("invalid document" in why for why in left_out.values())
-    assert list(inb.frame(spoiled)["workflow_id"]) == ["good"]
-    assert inb.frame(spoiled.fetch()).attrs["unreadable"].keys() == {"bad", HTML}
+            with pytest.warns(UserWarning, match="2 workflows cannot be read"):
+                unreadable = make(spoiled, status=status).attrs["unreadable"]
+            assert unreadable.keys() == {"bad", HTML}
+            assert all("invalid document" in why for why in unreadable.values())
+    for source in (spoiled, spoiled.fetch()):
+        with pytest.warns(UserWarning, match="2 workflows cannot be read"):
+            rows = inb.frame(source)
+        assert rows.attrs["unreadable"].keys() == {"bad", HTML}
+        reasons = rows.set_index("workflow_id")["error_reading"]
+        assert reasons.isna().to_dict() == {"good": True, "bad": False, HTML: False}
+        assert "<img" not in rows.wf._repr_html_()
     assert inb.frame([spoiled.load("good")]).attrs["unreadable"] == {}
 
 
