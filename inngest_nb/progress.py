@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-_PATIENCE = 0.5  # seconds; what is done by then shows nothing
+_PATIENCE = 1.0  # seconds; what is done by then shows nothing
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def progress(
         with progress("Reading runs", "runs", total=10_000) as advance:
             advance(100)
 
-    What takes less than half a second shows nothing, and afterwards the bar is gone.
+    What takes less than a second shows nothing, and afterwards the bar is gone.
     """
     from tqdm.auto import tqdm  # costs as much as everything else that a small call imports
 
