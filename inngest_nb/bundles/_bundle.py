@@ -47,7 +47,8 @@ class Bundle(TableStore):
         super().__init__(_BundleTable(self.path, seen))
 
     def __repr__(self) -> str:
-        return f"Bundle({str(self.path)!r})"
+        # Its name alone: it is shown in notebooks, which are sent to others, and a path says more.
+        return f"Bundle({self.path.name!r})"
 
     def _repr_html_(self) -> str:
         return self.info._repr_html_()
