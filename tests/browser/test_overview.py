@@ -76,10 +76,14 @@ def test_an_overview_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
     for width in (700, 1280, 1800):
         lab.resize(width)
         for part in lab.page.locator(".inb-part, .inb-starts").all():
-            room = part.evaluate("node => [node.scrollWidth, node.clientWidth]")
-            assert room[0] <= room[1], f"a part is cut off at {width}"
-        ticks = lab.page.locator(".inb-starts").first.evaluate(TICKS)
+            widths = part.evaluate("node => [node.scrollWidth, node.clientWidth]")
+            assert widths[0] <= widths[1], f"a part is cut off at {width}"
+        starts = lab.page.locator(".inb-starts").first
+        ticks, room = starts.evaluate(TICKS), starts.bounding_box()
         assert len(ticks) > 2
+        assert room is not None
+        assert ticks[0][0] >= room["x"], f"the first label is cut off at {width}"
+        assert ticks[-1][1] <= room["x"] + room["width"], f"the last label is cut off at {width}"
         gaps = [left - right for (_, right), (left, _) in pairwise(ticks)]
         assert min(gaps) > 4, f"labels touch at {width}"
 
