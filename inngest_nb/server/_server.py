@@ -15,6 +15,7 @@ import uvicorn
 from inngest_nb.errors import ServerStartError
 from inngest_nb.server._app import App
 from inngest_nb.server._guard import Guard
+from inngest_nb.server._indexing import Indexing
 from inngest_nb.store.http import identify
 from inngest_nb.store.tables import StateTable, open_table, path_of
 
@@ -177,13 +178,19 @@ class _Server(uvicorn.Server):
             )
         )
         self.ready = threading.Event()
+        self._table = table
         self._tell = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._indexing = Indexing(self._table)
         self.ready.set()
         if self._tell is not None:
             self._tell()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await asyncio.to_thread(self._indexing.close)
 
 
 def _serve(server: _Server, listener: socket.socket, table: StateTable) -> None:

@@ -51,6 +51,12 @@ class StateTable(Protocol):
     def find(self, search: Search, paths: Sequence[Path] = ()) -> Found:
         """Search the workflows by their heads, and look up paths in their payloads."""
 
+    def index(self, at_least: int) -> bool:
+        """Keep heads of some workflows that have changed, if at least so many have.
+
+        Returns whether there may be more to do.
+        """
+
     def find_in(self, part: Slice, search: Search, paths: Sequence[Path] = ()) -> FoundHere:
         """Search a part of the workflows."""
 

@@ -496,8 +496,13 @@ def test_a_server_that_cannot_list_is_warned_of(make: Callable[..., pd.DataFrame
 
 
 def test_a_web_page_is_no_empty_store() -> None:
-    page = reply(200, b"\n<!doctype html><title>Welcome</title>", Content_Type="text/html")
-    with scripted_server(page, page) as server, inb.InngestStore(base_url=server.url) as store:
+    page = reply(
+        200,
+        b"\n<!doctype html><title>Welcome</title>",
+        Content_Type="text/html",
+        Connection="close",
+    )
+    with scripted_server(page) as server, inb.InngestStore(base_url=server.url) as store:
         with pytest.raises(NotAStateServerError, match="responded with a web page"):
             inb.frame(store)
 

@@ -242,7 +242,7 @@ def test_columns_that_are_not_known_yet_are_passed_over() -> None:
 @pytest.mark.parametrize("other", [{"etag": []}, {"status": None}, {"updated_us": [1.5]}])
 def test_columns_that_do_not_fit_are_no_search(other: dict[str, Any]) -> None:
     page = {"heads": columns(**other), "total": 1}
-    with scripted_server(*[reply(200, json.dumps(page).encode())] * 2) as server:
+    with scripted_server(reply(200, json.dumps(page).encode(), Connection="close")) as server:
         with InngestStore(server.url) as store, pytest.raises(ListingUnsupportedError):
             store.heads(limit=1)
 

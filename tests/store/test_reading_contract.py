@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inngest_nb import WorkflowState
+from inngest_nb import RunStore, WorkflowState
 from inngest_nb.store import Head
 
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -74,8 +74,21 @@ def test_lists_are_narrowed_by_status_and_limit(filled_store: Any, status: str |
 
 
 def test_heads_say_what_the_states_say(filled_store: Any) -> None:
-    states = [Head.of(each)._replace(run_id=None, error=None) for each in filled_store.fetch()]
-    assert list(filled_store.heads()) == states
+    states = [Head.of(each) for each in filled_store.fetch()]
+    if isinstance(filled_store, RunStore):  # its heads are read without the traces
+        traced = {
+            "error": "",
+            "events": 0,
+            "activities": 0,
+            "retries": 0,
+            "step": "",
+            "waiting_for": "",
+        }
+        states = [head._replace(**traced) for head in states]
+        heads = [head._replace(**traced) for head in filled_store.heads()]
+    else:
+        heads = [head._replace(number=0) for head in filled_store.heads()]
+    assert heads == states
 
 
 def test_odd_filters_are_refused(filled_store: Any) -> None:

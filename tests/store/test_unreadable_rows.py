@@ -120,7 +120,12 @@ def test_one_unreadable_row_is_logged_once(
         poison(store, tmp_path, with_input(b"1e999"))
         for _ in range(3):
             assert ids(store.list()) == ["good"]
-        assert list(inb.frame(store)["workflow_id"]) == ["good"]
+        with pytest.warns(UserWarning, match="1 workflow cannot be read: bad"):
+            rows = inb.frame(store)
+        assert rows.set_index("workflow_id")["error_reading"].notna().to_dict() == {
+            "bad": True,
+            "good": False,
+        }
         (record,) = [r for r in caplog.records if r.name == "inngest_nb.store"]
         assert record.levelno == logging.WARNING
         assert (

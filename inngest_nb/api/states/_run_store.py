@@ -100,8 +100,8 @@ class RunStore:
 
     def heads(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> Sequence[Head]:
         """Return the heads of runs in the order of `fetch`, without reading their traces."""
-        states = map(state_of, self._runs(status, limit))
-        return [Head.of(state) for state in states]
+        runs = begun(self.api, self._runs(status, limit))
+        return [Head.of(state_of(run)) for run in runs]
 
     def newest(self, count: int) -> list[WorkflowState]:
         """Return the runs that changed last; their histories have only beginning and end."""

@@ -26,14 +26,14 @@ class Calls:
 
     def frame(self, status: str = "", workflow: str = "") -> str:
         """Make the frame of all workflows, or of those of a status and a name."""
-        made = self.name
-        if self.name != "df":
-            made = f"inb.frame({self.name}" + (f", status={literal(status)})" if status else ")")
-            status = ""
-        for column, word in (("status", status), ("workflow", workflow)):
-            if word:
-                made += f".loc[lambda df: df[{literal(column)}] == {literal(word)}]"
-        return made
+        given = [(key, word) for key, word in (("status", status), ("workflow", workflow)) if word]
+        if self.name == "df":
+            return self.name + "".join(
+                f".loc[lambda df: df[{literal(key)}] == {literal(word)}]" for key, word in given
+            )
+        return (
+            f"inb.frame({', '.join([self.name, *(f'{k}={literal(word)}' for k, word in given)])})"
+        )
 
     def answer(self, question: str, status: str = "") -> str:
         """Ask the frame a question, such as `errors()`, which is about rows of a status only."""
@@ -49,9 +49,12 @@ class Calls:
 
     def waiting(self) -> str:
         """Make the frame of what waits for a signal, those that wait longest first."""
-        column, sort = literal("waiting_for"), literal("updated_at")
-        chosen = f".loc[lambda df: df[{column}] == {literal('signal')}]"
-        return f"{self.frame()}{chosen}.sort_values({sort})"
+        if self.name != "df":
+            where = "where='waiting_for = \"signal\"'"
+            return f'inb.frame({self.name}, {where}, sort="updated_at")'
+        return (
+            f'{self.name}.loc[lambda df: df["waiting_for"] == "signal"].sort_values("updated_at")'
+        )
 
     def workflow(self, workflow_id: str) -> str:
         """Show one workflow; "" where its id is too long to be written."""

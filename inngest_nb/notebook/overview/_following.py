@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from inngest_nb.errors import ListingUnsupportedError, StoreConnectionError
+from inngest_nb.errors import StoreConnectionError
 from inngest_nb.notebook.overview._picture import Picture
-from inngest_nb.store import Head, HeadStore, WorkflowStore
+from inngest_nb.notebook.page import News
+from inngest_nb.store import WorkflowStore
 from inngest_nb.words import duration_text, short
 
 __all__ = ["Following"]
@@ -19,8 +20,8 @@ __all__ = ["Following"]
 _SHORTEST = 1.0  # seconds between two pictures
 _LONGEST = 60.0  # also without news: what is stuck is so for longer
 _SHARE = 0.1  # of its time, at most, it reads and draws
-_LONGEST_PAUSE = 5.0  # between two looks for news: the longer nothing happens, the longer
-_REACH = 100  # heads that a look reads: whatever is saved is among the newest
+_WAIT = 2.0  # of one long poll: a view that was closed lets go of its store after so long
+_PAUSE = 5.0  # between two looks at a store that cannot tell when it has changed
 _LIVE = "Live: it follows the store until its close() is called or the kernel stops."
 
 
@@ -68,14 +69,16 @@ class Following:
             changed()
 
     def _follow(self, changed: Callable[[], object], shortest: float) -> None:
-        news: _News | None = None
+        news: News | None = None
         behind, took = True, 0.0
         while not self._stopped.wait(max(shortest, took / _SHARE)):
             try:
                 if news is None:  # noted before it is drawn, so that nothing is missed between
-                    news = _News(self._store)
+                    first = News(self._store)
+                    first.wait(0)
+                    news = first
                 elif not behind:
-                    news.wait(self._stopped, shortest, _LONGEST)
+                    _wait(news, self._stopped, _LONGEST)
                     if self._stopped.is_set():
                         return
                 behind = True
@@ -90,35 +93,12 @@ class Following:
             changed()
 
 
-class _News:
-    """What a store had when somebody looked last.
-
-    Deletions of older workflows are among what it cannot see.
-    """
-
-    def __init__(self, store: WorkflowStore) -> None:
-        self._store = store
-        self._seen: Sequence[Head] | None = self._newest()
-
-    def wait(self, stopped: threading.Event, least: float, most: float) -> None:
-        """Return once there is news, or after `most` seconds, or when it is `stopped`.
-
-        The first look is after `least` seconds.
-        """
-        pause, waited = least, 0.0
-        while waited < most and not stopped.wait(pause):
-            waited += pause
-            newest = self._newest()
-            # A store that cannot tell may have changed.
-            if newest is None or newest != self._seen:
-                self._seen = newest
-                return
-            pause = min(pause * 1.3, _LONGEST_PAUSE)
-
-    def _newest(self) -> Sequence[Head] | None:
-        if not isinstance(self._store, HeadStore):
-            return None
-        try:
-            return self._store.heads(limit=_REACH)
-        except ListingUnsupportedError:
-            return None
+def _wait(news: News, stopped: threading.Event, most: float) -> None:
+    """Return once there is news, or after `most` seconds, or when it is `stopped`."""
+    deadline = time.monotonic() + most
+    while not stopped.is_set() and time.monotonic() < deadline:
+        if not news.can_tell:
+            stopped.wait(_PAUSE)
+            return  # a store that cannot tell may have changed
+        if news.wait(_WAIT):
+            return

@@ -83,6 +83,10 @@ class MemoryTable:
         with self._lock:
             return self._heads.find(search, paths)._replace(change=self._feed.kept().last)
 
+    def index(self, at_least: int) -> bool:
+        """Return False: heads are made when somebody searches."""
+        return False
+
     def find_in(self, part: Slice, search: Search, paths: Sequence[Path] = ()) -> FoundHere:
         """Search a part of the workflows."""
         with self._lock:

@@ -391,6 +391,10 @@ def words_for(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise in_words(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite's message quotes what is damaged
+        raise StoreFileError(
+            f"{path}: the file is damaged", target=str(path), hint=_ADVICE[sqlite3.SQLITE_CORRUPT]
+        ) from error
 
 
 def in_words(error: sqlite3.Error, path: Path) -> StoreFileError:
