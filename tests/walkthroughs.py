@@ -5,6 +5,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 WALKTHROUGHS = sorted(FOLDER.glob("*.ipynb"))
+BESIDE = sorted(FOLDER.glob("*.db"))  # what they open where they are
 
 
 def code_cells(notebook: Any) -> list[Any]:

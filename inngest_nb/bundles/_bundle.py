@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -34,9 +35,10 @@ class Bundle(TableStore):
     """The workflows of a bundle, as a store that can only be read; see `open_bundle`.
 
     `info` is what the bundle says of itself. `save` and `delete` raise `ReadOnlyStoreError`;
-    `import_bundle` copies the workflows into a store, where they can be changed. It works on
-    read-only disks, and with files that many processes have open. A file that changes while it is
-    open raises `StoreFileError`.
+    `import_bundle` copies the workflows into a store, where they can be changed. Frames, answers,
+    SQL and `overview` are as of the export, so "24h" means the day before it. It works on read-only
+    disks, and with files that many processes have open. A file that changes while it is open raises
+    `StoreFileError`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -45,10 +47,16 @@ class Bundle(TableStore):
         super().__init__(_BundleTable(self.path, seen))
 
     def __repr__(self) -> str:
-        return f"Bundle({str(self.path)!r})"
+        # Its name alone: it is shown in notebooks, which are sent to others, and a path says more.
+        return f"Bundle({self.path.name!r})"
 
     def _repr_html_(self) -> str:
         return self.info._repr_html_()
+
+    @property
+    def as_of(self) -> datetime:
+        """When it was exported, in UTC: what was open then has lasted until that time."""
+        return self.info.exported_at.astimezone(UTC)
 
     def in_slices(self, size: int) -> Iterator[States]:
         """Yield all workflows, some at a time, in the order of their first saves."""

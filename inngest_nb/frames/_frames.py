@@ -79,11 +79,12 @@ def frame(
 
     `df.wf` answers questions about the rows; as the last line of a cell it is a readable table.
     `attrs` holds what JSON can write, so `to_parquet` and its like keep it: `source`, `fetched_at`
-    (ISO 8601), `filter`, `truncated` (`limit` left some out), `total` (how many there are without
-    it), `listed` (False: see above), `unreadable` (why, by id), `last_change` (the number of the
-    store's last change, for `watch`) and `created_at_estimated` (for how many `created_at` is when
-    the store first saw them). pandas drops `attrs` in `concat` and `merge` of frames that were not
-    fetched together, and in CSV files; columns keep their values everywhere.
+    (ISO 8601; of a bundle, when it was exported), `filter`, `truncated` (`limit` left some out),
+    `total` (how many there are without it), `listed` (False: see above), `unreadable` (why, by id),
+    `last_change` (the number of the store's last change, for `watch`) and `created_at_estimated`
+    (for how many `created_at` is when the store first saw them). pandas drops `attrs` in `concat`
+    and `merge` of frames that were not fetched together, and in CSV files; columns keep their
+    values everywhere.
 
     Raises `TypeError` for what is neither a store nor states, `ValueError` for what cannot be asked
     (with the place in a path or a condition), and a `StoreError` if the store cannot be read.

@@ -68,7 +68,7 @@ TICKS = """node => [...node.querySelectorAll('text')].map(label => label.getBoun
 def test_an_overview_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
     lab.open_cells(DRAW, DRAW_WELL, DRAW_WAITING, DRAW_NOTHING)
     lab.run_all()
-    expect(lab.cell(0).locator(".inb-part")).to_have_count(4)
+    expect(lab.cell(0).locator(".inb-part")).to_have_count(5)
     expect(lab.cell(1)).to_contain_text("All is well")
     expect(lab.cell(2)).to_contain_text("wait for a person")
     expect(lab.cell(3)).to_contain_text("Nothing ran in the last 24 h")
@@ -76,10 +76,14 @@ def test_an_overview_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
     for width in (700, 1280, 1800):
         lab.resize(width)
         for part in lab.page.locator(".inb-part, .inb-starts").all():
-            room = part.evaluate("node => [node.scrollWidth, node.clientWidth]")
-            assert room[0] <= room[1], f"a part is cut off at {width}"
-        ticks = lab.page.locator(".inb-starts").first.evaluate(TICKS)
+            widths = part.evaluate("node => [node.scrollWidth, node.clientWidth]")
+            assert widths[0] <= widths[1], f"a part is cut off at {width}"
+        starts = lab.page.locator(".inb-starts").first
+        ticks, room = starts.evaluate(TICKS), starts.bounding_box()
         assert len(ticks) > 2
+        assert room is not None
+        assert ticks[0][0] >= room["x"], f"the first label is cut off at {width}"
+        assert ticks[-1][1] <= room["x"] + room["width"], f"the last label is cut off at {width}"
         gaps = [left - right for (_, right), (left, _) in pairwise(ticks)]
         assert min(gaps) > 4, f"labels touch at {width}"
 
@@ -104,7 +108,7 @@ def test_an_overview_reads_on_in_a_reopened_notebook_and_without_style(lab: LabP
     lab.open_cells(DRAW)
     lab.run_all()
     lab.open(lab.save())
-    expect(lab.cell(0).locator(".inb-part")).to_have_count(4)
+    expect(lab.cell(0).locator(".inb-part")).to_have_count(5)
     expect(lab.cell(0).locator(".inb-starts rect").first).to_be_visible()
     lab.picture("overview-reopened")
     lab.page.evaluate("document.querySelectorAll('.jp-OutputArea style').forEach(s => s.remove())")
@@ -125,7 +129,7 @@ def test_an_exported_page_shows_the_overview_offline(
     page.on("request", lambda request: asked_for.append(request.url))
     address = (tmp_path / "test.html").as_uri()
     page.goto(address)
-    expect(page.locator(".inb-part")).to_have_count(4)
+    expect(page.locator(".inb-part")).to_have_count(5)
     expect(page.locator(".inb-starts rect").first).to_be_visible()
     assert [url for url in asked_for if url != address and not url.startswith("data:")] == []
     page.close()

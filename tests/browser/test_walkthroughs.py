@@ -1,5 +1,6 @@
 """Run All, as a person would press it, on every notebook of `notebooks/`, and what works afterwards."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from inngest_site import InngestSite
 from jupyterlab_driver import LabPage
 from playwright.sync_api import expect
-from walkthroughs import WALKTHROUGHS, complaints
+from walkthroughs import BESIDE, WALKTHROUGHS, complaints
 
 
 @pytest.fixture
@@ -22,6 +23,9 @@ def engine(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", WALKTHROUGHS, ids=lambda path: path.stem)
 def test_run_all_leaves_no_cell_unexecuted(path: Path, engine: str, lab: LabPage) -> None:
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    for file in BESIDE:
+        shutil.copy(file, lab.folder)
     lab.open(path)
     if engine:
         lab.set_in_kernel("INNGEST_API_BASE_URL", "")

@@ -161,7 +161,7 @@ def test_a_bundle_says_who_made_it_when_from_which_store_and_what_is_in_it(
     for shown in (repr(info), info._repr_html_()):
         for part in ("10 workflows", "ann", "MemoryStore()", "limit=10", info.checksum):
             assert part in shown
-    assert repr(bundle) == f"Bundle({str(path)!r})"
+    assert repr(bundle) == f"Bundle({path.name!r})"
     assert bundle._repr_html_() == info._repr_html_()
 
 

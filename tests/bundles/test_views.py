@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from form_driver import press, type_into, words
 
 import inngest_nb as inb
 from inngest_nb import Bundle, MemoryStore, ReadOnlyStoreError
+from inngest_nb.words import time_text
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,22 @@ def test_frames_are_made_of_a_bundle(bundle: Bundle) -> None:
     assert len(inb.history_frame(bundle)) == bundle.info.events
     assert len(inb.activity_frame(bundle)) > 60
     assert set(inb.frame(bundle, status="failed")["status"]) == {"failed"}
+
+
+def test_a_bundle_is_told_as_of_its_export_whenever_it_is_opened(bundle: Bundle) -> None:
+    exported = bundle.info.exported_at
+    a_day_before = (exported - timedelta(days=1)).isoformat()
+    assert bundle.as_of == exported
+    rows = inb.frame(bundle, since="24h")
+    assert rows.attrs["fetched_at"] == exported.isoformat()
+    assert rows.attrs["filter"]["since"] == a_day_before
+    is_open = rows["status"] == "running"
+    assert is_open.any()
+    assert (rows["created_at"] + rows["duration"])[is_open].eq(exported).all()
+    assert f"as of {time_text(exported)}" in repr(inb.overview(bundle))
+    answer = inb.sql("select max(duration) as longest from workflows", bundle, since="24h")
+    assert answer.attrs["filter"]["since"] == a_day_before
+    assert answer["longest"].iloc[0] == rows["duration"].max()
 
 
 def test_an_explorer_shows_a_bundle(bundle: Bundle) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, NoReturn, TypedDict
 
 from inngest_nb import wire
+from inngest_nb.bundles import Bundle
 from inngest_nb.errors import ListingUnsupportedError, StoreDecodeError
 from inngest_nb.frames.basics._given import state_in
 from inngest_nb.history import OPEN
@@ -94,7 +95,7 @@ def take(
 
     The `attrs` hold only what JSON can write, for formats that keep them as JSON.
     """
-    fetched_at = datetime.now(UTC)
+    fetched_at = told_at(source)
     search = Search.of(now=fetched_at, status=status, limit=limit, **asked)
     from_store = is_store(source)
     store = source if from_store and isinstance(source, SearchableStore) else None
@@ -147,6 +148,11 @@ def _filter(search: Search, status: Any, asked: Mapping[str, Any]) -> dict[str, 
         name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
     }
     return {"status": words if status is not None else None, "limit": search.limit} | plain
+
+
+def told_at(source: object) -> datetime:
+    """Return as of when a source says what it says: now, or for a bundle when it was exported."""
+    return source.as_of if isinstance(source, Bundle) else datetime.now(UTC)
 
 
 def is_store(source: Any) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from inngest_nb.api import InngestAPI
 from inngest_nb.frames.basics._given import default_store, state_in
-from inngest_nb.frames.basics._source import Source, is_store
+from inngest_nb.frames.basics._source import Source, is_store, told_at
 from inngest_nb.frames.inngest._asking import attrs_of, opened
 from inngest_nb.frames.sql import _files as files
 from inngest_nb.frames.sql import _store_tables as store_tables
@@ -80,8 +80,8 @@ def sql(
     `ImportError` without DuckDB, `StoreError` as `frame` does, and `InngestError` as `api.runs`
     does.
     """
-    now = datetime.now(UTC)
     source = default_store() if source is None else source
+    now = told_at(source)
     if isinstance(source, InngestAPI | None):
         return _of_server(query, source, "24h" if since is UNSET else since, until, parameters, now)
     start, end = check_window(None if since is UNSET else since, until, now)
