@@ -79,6 +79,10 @@ class Counting(inb.MemoryStore):
         super().__init__()
         self.asked = 0
 
+    def find(self, *given: Any, **named: Any) -> Any:
+        self.asked += 1
+        return super().find(*given, **named)
+
     def list(self, *given: Any, **named: Any) -> Any:
         self.asked += 1
         return super().list(*given, **named)
