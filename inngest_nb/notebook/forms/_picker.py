@@ -45,7 +45,9 @@ class Offer(NamedTuple):
         error = f"cannot be read: {head.flaw}" if head.flaw else head.error
         if said := error.strip():
             parts.append(short(said.splitlines()[0]))
-        words = words_of(head.workflow_id, head.run_id, head.status, error, head.workflow)
+        words = words_of(
+            head.workflow_id, head.run_id, head.status, error, head.workflow, head.step
+        )
         return cls(head.workflow_id, "  ·  ".join(parts), head.updated_us, words)
 
 
