@@ -227,7 +227,7 @@ class Explore(Form):
         before = self._page.number
         self._ask_for(page=max(0, before + by))
         if self._page.entries and self._page.number != before:
-            self.table.chosen = self._page.entries[0 if by > 0 else -1].workflow_id
+            self.table.chosen = self._page.entries[0 if by > 0 else -1].head.workflow_id
 
     # Reading the store
 

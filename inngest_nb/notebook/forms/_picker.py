@@ -11,7 +11,7 @@ from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.notebook.page import Area, filling, fragment
 from inngest_nb.query import having, words_of
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import Head, HeadStore, WorkflowStore, unreadable_in
+from inngest_nb.store import Head, HeadStore, WorkflowStore, heads_of, unreadable_in
 from inngest_nb.words import (
     count_text,
     short,
@@ -140,9 +140,7 @@ class Picker:
 
 def _heads_of(states: Sequence[WorkflowState], status: str | None) -> list[Head]:
     """Take the heads off states, and name those that cannot be read."""
-    unreadable = unreadable_in(states).items()
-    bare = [Head(0, key, status=status or "", flaw=why) for key, why in unreadable]
-    return [*map(Head.of, states), *bare]
+    return heads_of(states, unreadable_in(states), status or "")
 
 
 def typed_among(known: Iterable[str], typed: str) -> str:
