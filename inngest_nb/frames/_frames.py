@@ -65,7 +65,7 @@ def frame(
     * `status`: a status, or several; `workflow`: a name, or several
     * `since`, `until`: how long ago ("2h", "7d", a timedelta), a date or a time; they are about the
       last update, or about the beginning or the end with `by="created"` or `by="ended"`
-    * `prefix`: what the id begins with; `text`: words in the ids, workflow, status or error;
+    * `prefix`: what the id begins with; `text`: words in the ids, workflow, step, status or error;
       `error`: a text in the error, whatever its case
     * `longer_than`: a duration, such as "2h"; open runs last until now
     * `where`: a condition, such as `"input.total > 100 and result.paid != true"`, in a small

@@ -16,9 +16,11 @@ class _Found(Protocol):
 _Any = TypeVar("_Any", bound=_Found)
 
 
-def words_of(workflow_id: str, run_id: str, status: str, error: str, workflow: str = "") -> str:
+def words_of(
+    workflow_id: str, run_id: str, status: str, error: str, workflow: str = "", step: str = ""
+) -> str:
     """Return the text of a workflow that a search looks at, folded to one case."""
-    return f"{workflow_id}\n{run_id}\n{status}\n{error}\n{workflow}".casefold()
+    return f"{workflow_id}\n{run_id}\n{status}\n{error}\n{workflow}\n{step}".casefold()
 
 
 def typed_words(typed: str) -> list[str]:

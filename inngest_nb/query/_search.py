@@ -30,7 +30,7 @@ _FIRST_US, _LAST_US = (
 )
 _LONGEST_US = timedelta(days=1_000_000) // _MICROSECOND
 _MOST_NAMES = 1_000
-_SEARCHED = ("workflow_id", "run_id", "status", "error", "workflow")
+_SEARCHED = ("workflow_id", "run_id", "status", "error", "workflow", "step")
 
 
 class Search(

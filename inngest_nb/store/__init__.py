@@ -4,6 +4,8 @@ from inngest_nb.store.changes import Change, Changed
 from inngest_nb.store.heads import (
     NEVER_US,
     Head,
+    duration_us,
+    newest_first,
     rows_of_activities,
     rows_of_events,
 )
@@ -18,11 +20,12 @@ from inngest_nb.store.protocol import (
     SharedStore,
     WorkflowStore,
 )
-from inngest_nb.store.rows import Row, States, state_of, unreadable_in
+from inngest_nb.store.rows import Row, States, state_of, states_of, unreadable_in
 from inngest_nb.store.searching import (
     ACTIVITIES,
     EVENTS,
     Found,
+    heads_of,
     search_for,
     search_states,
 )
@@ -55,10 +58,14 @@ __all__ = [
     "States",
     "WorkflowStore",
     "Write",
+    "duration_us",
+    "heads_of",
+    "newest_first",
     "rows_of_activities",
     "rows_of_events",
     "search_for",
     "search_states",
     "state_of",
+    "states_of",
     "unreadable_in",
 ]

@@ -121,11 +121,21 @@ def search_states(
     Without a `sort` they stay in their order. `unreadable` maps ids to reasons.
     """
     behind = BehindStates(states)
-    heads = [Head.of(state, place) for place, state in enumerate(states)]
-    heads += [Head(0, key, flaw=why) for key, why in (unreadable or {}).items()]
+    heads = heads_of(states, unreadable or {})
     found = ordered(matching(heads, search, behind), search)
     first = found[: search.limit] if search.limit else found
     return Found(first, len(found), fields_of(first, behind, paths) if paths else ())
+
+
+def heads_of(
+    states: Sequence[WorkflowState], unreadable: Mapping[str, str], status: str = ""
+) -> list[Head]:
+    """Return the heads of states, numbered by their places, and of what cannot be read.
+
+    `unreadable` maps ids to reasons; all of these have the `status`.
+    """
+    bare = (Head(0, key, status=status, flaw=why) for key, why in unreadable.items())
+    return [*(Head.of(state, place) for place, state in enumerate(states)), *bare]
 
 
 def search_heads(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 from explore_driver import choose, ids, press, state_of
 from open_widgets import open_widgets
 
-from inngest_nb import MemoryStore, WorkflowState
+from inngest_nb import MemoryStore
 from inngest_nb import explore as make_explorer
+from inngest_nb.query import Path, Search
+from inngest_nb.store import Found
 
 
 def store_of(count: int) -> MemoryStore:
@@ -89,10 +92,10 @@ class SlowStore(MemoryStore):
         for number in range(count):
             self.save(state_of(number))
 
-    def fetch(self, status: str | None = None, limit: int = 0) -> list[WorkflowState]:
-        if limit == 0:
+    def find(self, search: Search, fields: Sequence[Path] = ()) -> Found:
+        if search.limit == 0:
             assert self.go_on.wait(60)
-        return super().fetch(status, limit)
+        return super().find(search, fields)
 
 
 def test_what_is_still_being_read_when_it_is_closed_is_not_kept() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
 from explore_driver import NEWEST, state_of
 
-from inngest_nb import MemoryStore, WorkflowState
+from inngest_nb import MemoryStore
 
 # What each look asks of a store goes by the time since the last ones, which no page can set.
+from inngest_nb.notebook.explore._catalog import Query
 from inngest_nb.notebook.explore._feed import Feed
+from inngest_nb.query import Path, Search
+from inngest_nb.store import Found, Head, Row, States
 
 
 class WatchedStore(MemoryStore):
@@ -20,18 +24,26 @@ class WatchedStore(MemoryStore):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.asked: list[int] = []
+        self.documents_of: list[str] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
         for number in range(count):
             self.save(state_of(number))
 
-    def fetch(self, status: str | None = None, limit: int = 0) -> list[WorkflowState]:
-        self.asked.append(limit)
-        found = super().fetch(status, limit)
-        if limit == 0:
+    def find(self, search: Search, fields: Sequence[Path] = ()) -> Found:
+        self.asked.append(search.limit)
+        found = super().find(search, fields)
+        if search.limit == 0:
             self.begun.set()
             assert self.go_on.wait(60)
         return found
+
+    def fetch(self, status: str | None = None, limit: int = 0) -> States:
+        raise AssertionError("a document was read")
+
+    def documents(self, ids: Sequence[str]) -> Iterator[Row]:
+        self.documents_of.extend(ids)
+        return super().documents(ids)
 
 
 def ready(count: int) -> tuple[WatchedStore, Feed]:
@@ -45,7 +57,12 @@ def ready(count: int) -> tuple[WatchedStore, Feed]:
 
 
 def known(feed: Feed) -> set[str]:
-    return {entry.workflow_id for entry in feed.entries()}
+    return {entry.head.workflow_id for entry in feed.entries()}
+
+
+def known_with(feed: Feed, error: str) -> list[str]:
+    heads = [entry.head for entry in feed.entries()]
+    return [head.workflow_id for head in heads if error in head.error]
 
 
 def test_a_look_at_a_large_store_reads_the_newest_only() -> None:
@@ -53,7 +70,7 @@ def test_a_look_at_a_large_store_reads_the_newest_only() -> None:
     store.save(state_of(700, updated_at=NEWEST + timedelta(seconds=1), error="new"))
     feed.look()
     assert store.asked == [100]
-    assert [entry.workflow_id for entry in feed.entries() if entry.error == "new"] == ["order-0700"]
+    assert known_with(feed, "new") == ["order-0700"]
     assert len(known(feed)) == 1_500
 
 
@@ -66,19 +83,24 @@ def test_a_look_reaches_further_until_it_meets_what_is_known() -> None:
     assert len(known(feed)) == 1_800
 
 
-def test_a_look_reads_no_document_while_the_heads_stay_the_same() -> None:
+def test_a_look_reads_all_again_only_after_changes() -> None:
     store, feed = ready(1_500)
     feed.look()
-    assert store.asked == [100]
+    feed._next_whole = 0
     feed.look()
-    assert store.asked == [100]
+    assert store.asked == [100, 100]
+    store.delete("order-1400")
+    feed.look()
+    assert store.asked == [100, 100, 100, 0]
+    assert "order-1400" not in known(feed)
+
+
+def test_a_look_finds_what_was_edited_without_a_new_time() -> None:
+    store, feed = ready(1_500)
     store.save(state_of(1, error="edited without a new time"))
     store.delete("order-0002")
     feed.look()
-    assert store.asked == [100, 100]
-    assert [entry.workflow_id for entry in feed.entries() if "edited" in entry.error] == [
-        "order-0001"
-    ]
+    assert known_with(feed, "edited") == ["order-0001"]
     assert "order-0002" not in known(feed)
 
 
@@ -125,3 +147,23 @@ def test_what_is_kept_of_a_workflow_has_no_payload() -> None:
     _, feed = ready(1)
     assert "receipt" not in repr(feed.entries())
     assert "amount" not in repr(feed.entries())
+
+
+def test_only_what_a_query_finds_is_read_as_documents() -> None:
+    store, feed = ready(200)
+    assert store.documents_of == []
+    read = feed.states(Query(text="order-001", sort="workflow", descending=False))
+    wanted = [f"order-{number:04d}" for number in range(10, 20)]
+    assert [state.workflow_id for state in read] == store.documents_of == wanted
+
+
+def test_what_cannot_be_read_is_no_entry_until_it_can() -> None:
+    store, feed = ready(200)
+    flawed = Head(1, "order-0003", updated_us=Head.of(state_of(3)).updated_us, flaw="cut off")
+    feed._take([*store.heads(limit=3), flawed], whole=False)
+    assert feed.unreadable == {"order-0003": "cut off"}
+    assert "order-0003" not in known(feed)
+    store.save(state_of(3))
+    feed.look()
+    assert feed.unreadable == {}
+    assert "order-0003" in known(feed)

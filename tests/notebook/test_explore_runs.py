@@ -23,6 +23,7 @@ from inngest_nb.notebook.explore._catalog import Query, entry_of, find
 from inngest_nb.notebook.explore._run_feed import RunFeed  # what each look asks of a server
 from inngest_nb.notebook.explore._subject import RUNS
 from inngest_nb.notebook.explore._table import Table
+from inngest_nb.store import Head
 
 NAMES = dict(story().names)
 
@@ -312,7 +313,8 @@ def test_a_long_read_shows_what_has_come_and_is_done_again_where_it_was_cut() ->
 
 
 def test_rows_that_are_the_same_are_not_sent_for_each_page_that_comes_behind_them() -> None:
-    entries = sorted((entry_of(state_of(number)) for number in range(2_000)), key=lambda e: e.order)
+    heads = (Head.of(state_of(number)) for number in range(2_000))
+    entries = sorted(map(entry_of, heads), key=lambda entry: entry.order)
     table = Table(RUNS)
     pages, sent = [], []
     table.observe(lambda change: sent.append(change["name"]), ("rows", "page", "now"))

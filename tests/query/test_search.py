@@ -36,7 +36,7 @@ def row(number: int, **columns: Any) -> PlainRow:
 
 ROWS = [
     row(0, status="running", ended_at=None),
-    row(1),
+    row(1, step="ship_parcel"),
     row(2, status="failed", error="Card DECLINED: straße"),
     row(3, status="canceled", workflow="refund", workflow_id="refund-3"),
     row(4, status="", workflow=None, updated_at=None),
@@ -84,6 +84,7 @@ FOUND = [
     ({"text": "declined failed"}, [2]),
     ({"text": "STRASSE"}, [2]),
     ({"text": "refund"}, [3]),
+    ({"text": "Ship_P"}, [1]),
     ({"text": "  "}, [0, 1, 2, 3, 4]),
     ({"error": "card declined"}, [2]),
     ({"error": "declined card"}, []),
@@ -113,7 +114,7 @@ ORDERED = [
     ("-ended_at", [1, 2, 3, 4, 0]),
     ("workflow", [0, 1, 2, 3, 4]),
     ("-workflow", [3, 0, 1, 2, 4]),
-    ("-step", [0, 1, 2, 3, 4]),
+    ("-step", [1, 0, 2, 3, 4]),
 ]
 
 
@@ -163,7 +164,9 @@ def test_it_says_what_has_to_be_read() -> None:
     assert names(status="failed", since="1h", by="ended", prefix="a", sort="-retries").columns == {
         "status", "ended_at", "workflow_id", "retries",
     }  # fmt: skip
-    assert names(text="x").columns == {"workflow_id", "run_id", "status", "error", "workflow"}
+    assert names(text="x").columns == {
+        "workflow_id", "run_id", "status", "error", "workflow", "step",
+    }  # fmt: skip
     assert names(workflow="x", error="x", longer_than=1).columns == {
         "workflow",
         "error",

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from inngest_nb.history import Times, times_of
 from inngest_nb.query import having, words_of
-from inngest_nb.state import WorkflowState
-from inngest_nb.wire import uncollected
+from inngest_nb.store import NEVER_US, Head, duration_us, newest_first
+from inngest_nb.wire import microseconds, uncollected
 
 __all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching"]
 
@@ -21,30 +20,27 @@ PAGE_SIZE = 25
 class Entry(NamedTuple):
     """One workflow as a table shows it, without payloads and history.
 
-    `words` is the text that filters search, folded to one case. `function` is the name of its code,
-    "" where the history does not tell.
+    `words` is the text that filters search, folded to one case; `order` sorts entries as stores
+    list them.
     """
 
-    workflow_id: str
-    status: str
-    times: Times
-    updated: datetime | None
-    events: int
-    error: str
+    head: Head
     words: str
-    order: tuple[float, str]
-    function: str = ""
+    order: tuple[int, str]
 
 
 class Query(NamedTuple):
     """What is looked for, in which order, and which page of it.
 
-    No statuses means all of them, and no time to be `within` means any time.
+    No statuses means all of them, and no time to be `within` means any time. `where` is a condition
+    and `among` the ids that the store has found by it; None means any.
     """
 
     statuses: frozenset[str] = frozenset()
     text: str = ""
     within: timedelta = timedelta()
+    where: str = ""
+    among: frozenset[str] | None = None
     sort: str = "updated"
     descending: bool = True
     page: int = 0
@@ -72,25 +68,12 @@ class Page(NamedTuple):
         return last_page(self.matching)
 
 
-def entry_of(state: WorkflowState) -> Entry:
-    """Keep of a state what a table needs."""
-    function = (state.history[0].workflow or "") if state.history else ""
-    return Entry(
-        state.workflow_id,
-        str(state.status),
-        times_of(state),
-        state.updated_at,
-        len(state.history),
-        state.error,
-        words_of(state.workflow_id, state.run_id, state.status, state.error, function),
-        store_order(state.updated_at, state.workflow_id),
-        function,
+def entry_of(head: Head) -> Entry:
+    """Make the entry of a workflow."""
+    words = words_of(
+        head.workflow_id, head.run_id, head.status, head.error, head.workflow, head.step
     )
-
-
-def store_order(updated: datetime | None, workflow_id: str) -> tuple[float, str]:
-    """Return what sorts workflows as stores list them: newest update first, then by id."""
-    return -_number(updated), workflow_id
+    return Entry(head, words, newest_first(head))
 
 
 def find(entries: Iterable[Entry], query: Query, now: datetime) -> Page:
@@ -106,19 +89,22 @@ def matching(
     entries: Iterable[Entry], query: Query, now: datetime
 ) -> tuple[list[Entry], Counter[str]]:
     """Return all that a query finds, in its order, and the count of each status for its chip."""
+    now_us, among = microseconds(now), query.among
     if query.within:
-        since = now - query.within
-        entries = [entry for entry in entries if entry.updated and entry.updated >= since]
+        since_us = microseconds(now - query.within)
+        entries = [entry for entry in entries if entry.head.updated_us >= since_us]
+    if among is not None:
+        entries = [entry for entry in entries if entry.head.workflow_id in among]
     found = having(entries, query.text)
-    counts = Counter(entry.status for entry in found)
+    counts = Counter(entry.head.status for entry in found)
     if query.statuses:
-        found = [entry for entry in found if entry.status in query.statuses]
+        found = [entry for entry in found if entry.head.status in query.statuses]
     found.sort(key=_BY_ORDER)
     if (query.sort, query.descending) == ("updated", True):
         return found, counts
     key = _SORTS[query.sort]
     # Where there is nothing to sort by, an entry comes last in both directions.
-    keyed = [(key(entry, now), entry) for entry in found]
+    keyed = [(key(entry.head, now_us), entry) for entry in found]
     known = [pair for pair in keyed if pair[0] is not None]
     known.sort(key=itemgetter(0), reverse=query.descending)
     rest = [entry for by, entry in keyed if by is None]
@@ -130,17 +116,13 @@ def last_page(count: int) -> int:
     return max(0, count - 1) // PAGE_SIZE
 
 
-def _number(time: datetime | None) -> float:
-    return float("-inf") if time is None else time.timestamp()
-
-
 _BY_ORDER = attrgetter("order")
-_SORTS: dict[str, Callable[[Entry, datetime], Any]] = {
-    "status": lambda entry, _: entry.status,
-    "workflow": lambda entry, _: entry.workflow_id.casefold(),
-    "updated": lambda entry, _: entry.updated,
-    "took": lambda entry, now: entry.times.took(now),
-    "events": lambda entry, _: entry.events,
-    "function": lambda entry, _: entry.function.casefold() or None,
-    "error": lambda entry, _: entry.error.casefold() or None,
+_SORTS: dict[str, Callable[[Head, int], Any]] = {
+    "status": lambda head, _: head.status,
+    "workflow": lambda head, _: head.workflow_id.casefold(),
+    "updated": lambda head, _: None if head.updated_us == NEVER_US else head.updated_us,
+    "took": duration_us,
+    "events": lambda head, _: head.events,
+    "function": lambda head, _: head.workflow.casefold() or None,
+    "error": lambda head, _: head.error.casefold() or None,
 }

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -54,6 +55,9 @@ def explore(store: WorkflowStore | InngestAPI) -> Explore:
     `selected` the selected `WorkflowState` (None: none), and `close()` frees everything. A saved
     notebook keeps the page of the table that was shown when the cell ran.
 
+    The filter takes words of an id, workflow, step, status or error, or after `where:` a condition
+    as `frame` takes it, such as `where: input.total > 100`, by which the store searches itself.
+
     Raises `TypeError` for anything but a store or an `InngestAPI`.
     """
     return Explore(store)
@@ -85,7 +89,7 @@ class Explore(Form):
         self.table = Table(self._subject)
         self.table.add_class("inb")
         self.trouble, self.remark = Area("inb-trouble"), Area("inb-remark")
-        self.missing = Area("inb-missing")
+        self.misread, self.missing = Area("inb-misread"), Area("inb-missing")
         self.table_trouble = Area("inb-table-trouble")
         self.refresh = self._button("Refresh", "read the store", self._refresh, self.trouble)
         self.look_up = self._button("Look up id", "look up the id", self._look_up, self.missing)
@@ -153,16 +157,35 @@ class Explore(Form):
         tools = row(*self.search.fields, self.live, self.refresh)
         panes = widgets.Box((left, right))
         panes.add_class("inb-panes")
-        self._build(tools, self.search.chips, self.trouble, panes)
+        self._build(tools, self.misread, self.search.chips, self.trouble, panes)
 
     # The table
 
     def _search_changed(self) -> None:
-        found = self.search
+        """Show what the filters find; what a condition finds comes when the store has searched.
+
+        While it cannot be understood, the table stays as it was.
+        """
+        found, where = self.search, self.search.condition
         self.missing.show()
-        self._ask_for(
-            statuses=found.statuses, text=found.text.value, within=found.within.value, page=0
-        )
+        self.misread.show(found.misread())
+        asked = {"statuses": found.statuses, "within": found.within.value, "page": 0}
+        if not where:
+            asked |= {"text": found.words, "where": "", "among": None}
+        self._ask_for(**asked)
+        if where and where != self._query.where and not self.misread.markup:
+            search = partial(self._find, where)
+            self._start("search the store", search, self.misread, again=True)
+
+    def _find(self, where: str) -> None:
+        """Let the store search, and show what it finds if that is still wanted."""
+        among = self._feed.find(where)
+        with self._drawing:
+            asked = {"text": "", "where": where, "among": among}
+            if where == self._query.where:
+                self._ask_for(**asked)
+            elif where == self.search.condition:
+                self._ask_for(**asked, page=0)
 
     def _ask_for(self, **changes: Any) -> None:
         with self._drawing:
@@ -201,6 +224,8 @@ class Explore(Form):
                 "This server cannot list workflows: only those saved by this client are shown. "
                 "To see another, type its id and press Look up id."
             )
+            if self._query.where:
+                lines.append("It cannot search them either: the condition was checked here")
         if feed.unreadable:
             lines.append(left_out_text(feed.unreadable))
         return lines
@@ -227,7 +252,7 @@ class Explore(Form):
         before = self._page.number
         self._ask_for(page=max(0, before + by))
         if self._page.entries and self._page.number != before:
-            self.table.chosen = self._page.entries[0 if by > 0 else -1].workflow_id
+            self.table.chosen = self._page.entries[0 if by > 0 else -1].head.workflow_id
 
     # Reading the store
 
@@ -253,6 +278,8 @@ class Explore(Form):
             before = self._feed.news
             try:
                 read()
+                if self._query.where and self._feed.news > before:
+                    self._find(self._query.where)
             except Exception as error:  # noqa: BLE001  # it is shown, and kept
                 self.last_error = error
                 trouble.show(complaint("read the store", error))
@@ -274,7 +301,7 @@ class Explore(Form):
 
     def _look_up(self) -> None:
         """Load the workflow whose id was typed into the filter."""
-        workflow_id = self.search.text.value.strip()
+        workflow_id = self._query.text.strip()
         state = self._store.load(workflow_id)
         if state is None:
             self.missing.show(
@@ -332,7 +359,7 @@ class Explore(Form):
             self._reading.release()
         widget: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
         with self._drawing:
-            rows, feed, asked = self.table.rows, self._feed, self.search.says
+            rows, feed, asked = self.table.rows, self._feed, self.search.says(self._query)
             words = self._caption()
         notes = [words, asked, f"read {time_text(feed.at)}" if feed.at else ""]
         said = "; ".join(note for note in notes if note)

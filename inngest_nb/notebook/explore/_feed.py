@@ -9,20 +9,34 @@ from datetime import UTC, datetime
 
 from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, Query, entry_of, matching
+from inngest_nb.query import Search
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import Head, HeadStore, States, WorkflowStore, unreadable_in
+from inngest_nb.store import (
+    Found,
+    Head,
+    SearchableStore,
+    States,
+    WorkflowStore,
+    search_states,
+    states_of,
+    unreadable_in,
+)
+from inngest_nb.wire import uncollected
 
 __all__ = ["Feed"]
 
 # A look reads the newest workflows until it meets what is known; these are its reaches.
 _REACHES = (100, 1_000)
-# Nothing in a listing tells of deletions further down, so all is read again now and then: after so
-# many times the time it takes.
+# The newest heads don't tell of deletions further down, so after changes all are read again now and
+# then: after so many times the time it takes.
 _REST = 20
+
+# The number of a store's last change, 0 where it has none, and its newest heads.
+_Newest = tuple[int, Sequence[Head]]
 
 
 class Feed:
-    """The workflows of a store as entries. Safe to use from many threads.
+    """The workflows of a store as entries, made from their heads. Safe to use from many threads.
 
     `lists` tells whether the store can list what others saved; where it cannot, the entries are
     the ones at hand. `whole` tells whether all were read, `at` when something was read last,
@@ -46,7 +60,8 @@ class Feed:
         self._sorted: list[Entry] | None = None
         self._own: set[str] = set()  # ids put or dropped here while a read was under way
         self._next_whole = 0.0
-        self._newest: Sequence[Head] | None = None  # heads, before the last look that read more
+        self._owes_whole = False  # for there were changes since all were read
+        self._newest: _Newest | None = None  # when entries were taken in last
         self._closed = False
 
     def close(self) -> None:
@@ -65,8 +80,8 @@ class Feed:
 
     def begin(self) -> None:
         """Read as much as the first page shows."""
-        states = self._read(PAGE_SIZE + 1)
-        self._take(states, whole=len(states) <= PAGE_SIZE)
+        heads = self._read(PAGE_SIZE + 1).heads
+        self._take(heads, whole=len(heads) <= PAGE_SIZE)
 
     def read_all(self) -> None:
         """Read every workflow, and ask again whether the store can list."""
@@ -75,41 +90,35 @@ class Feed:
 
     def look(self) -> None:
         """Read what is new, and now and then all."""
-        if not self.whole or time.monotonic() >= self._next_whole:
+        if not self.whole:
             self._read_all()
             return
-        newest = self._newest_heads()
-        if newest is not None and newest == self._newest:
-            self.at = datetime.now(UTC)
-            return
-        self._look_further()
-        with self._lock:
-            self._newest = None if self._closed else newest
+        found = self._read(_REACHES[0])
+        is_due = time.monotonic() >= self._next_whole
+        if found.change and _newest_in(found) == self._newest and not (is_due and self._owes_whole):
+            self.at = datetime.now(UTC)  # nothing has changed, in the whole store
+        elif is_due or not self._look_further(found.heads):
+            self._read_all()
+        else:
+            self._owes_whole = True
+            self._remember(found)
 
-    def _newest_heads(self) -> Sequence[Head] | None:
-        """Read the newest heads: while they stay the same, no document has to be read."""
-        if not (self.lists and isinstance(self._store, HeadStore)):
-            return None
-        try:
-            return self._store.heads(limit=_REACHES[0])
-        except ListingUnsupportedError:
-            self.lists = False
-            return None
-
-    def _look_further(self) -> None:
-        """Read the newest workflows until they meet what is known."""
+    def _look_further(self, heads: Sequence[Head]) -> bool:
+        """Take in the newest workflows if they meet what is known, and tell whether they do."""
         for reach in _REACHES:
-            states = self._read(reach)
-            if len(states) < reach:
-                self._take(states, whole=True)
-                return
-            last = self._entry(states[-1])
-            with self._lock:
-                joined = self._entries.get(last.workflow_id) == last
-            if joined:
-                self._take(states, whole=False)
-                return
-        self._read_all()
+            if reach > _REACHES[0]:
+                heads = self._read(reach).heads
+            if (whole := len(heads) < reach) or self._joins(heads):
+                self._take(heads, whole=whole)
+                return True
+        return False
+
+    def _joins(self, heads: Sequence[Head]) -> bool:
+        """Tell whether the last workflow of a listing is known as it is there."""
+        last = next((head for head in reversed(heads) if not head.flaw), None)
+        with self._lock:
+            known = None if last is None else self._entries.get(last.workflow_id)
+        return known is not None and known.head == last
 
     def put(self, state: WorkflowState) -> None:
         """Take in what was just saved or loaded."""
@@ -133,15 +142,33 @@ class Feed:
         """Drop an id from those left out. A new mapping: others may be reading the old one."""
         self.unreadable = {key: why for key, why in self.unreadable.items() if key != workflow_id}
 
+    def find(self, where: str) -> frozenset[str]:
+        """Return the ids of the workflows for which a condition holds, as the store finds them.
+
+        Where its server cannot search, those at hand are searched here.
+        """
+        found, _ = self._find(Search.of(where=where, now=datetime.now(UTC)))
+        return frozenset(head.workflow_id for head in found.heads)
+
     def states(self, query: Query) -> States:
-        """Read what a query finds, in its order."""
-        read = self.read()
-        known = {state.workflow_id: state for state in read}
-        found, _ = matching(map(self._entry, read), query, datetime.now(UTC))
-        return States((known[entry.workflow_id] for entry in found), unreadable_in(read))
+        """Read what a query finds, in its order: of documents, these alone."""
+        now = datetime.now(UTC)
+        (heads, *_), listing = self._find(Search.of(where=query.where or None, now=now))
+        entries = [entry_of(head) for head in heads if not head.flaw]
+        found, _ = matching(entries, query._replace(among=None), now)
+        ids = [entry.head.workflow_id for entry in found]
+        unreadable = _flaws(heads)
+        if listing is None and isinstance(self._store, SearchableStore):
+            try:
+                read = states_of(self._store.documents(ids))
+                return States(read, unreadable | read.unreadable)
+            except ListingUnsupportedError:  # an older server sends them with its listing
+                listing = self._listing(0)
+        known = {state.workflow_id: state for state in listing or ()}
+        return States((known[key] for key in ids if key in known), unreadable)
 
     def _entry(self, state: WorkflowState) -> Entry:
-        return entry_of(state)
+        return entry_of(Head.of(state))
 
     def _changed(self) -> None:
         self.news += 1
@@ -149,40 +176,90 @@ class Feed:
 
     def _read_all(self) -> None:
         began = time.monotonic()
-        self._take(self._read(0), whole=True)
+        found = self._read(0)
+        self._take(found.heads, whole=True)
+        self._remember(found)
+        self._owes_whole = False
         self._next_whole = time.monotonic() + _REST * (time.monotonic() - began)
 
-    def _read(self, limit: int) -> list[WorkflowState]:
+    def _remember(self, found: Found) -> None:
+        with self._lock:
+            self._newest = None if self._closed else _newest_in(found)
+
+    def _read(self, limit: int) -> Found:
+        """Read the heads of the newest workflows."""
         with self._lock:
             self._own.clear()
-        return self.read(limit)
+        return self._find(Search.of(now=datetime.now(UTC), limit=limit))[0]
 
-    def read(self, limit: int = 0) -> list[WorkflowState]:
-        """Read the newest workflows of the store, or those at hand where it cannot list."""
-        if self.lists:
+    def _find(self, search: Search) -> tuple[Found, States | None]:
+        """Let the store search; where it cannot, search its states, which are returned, too."""
+        if self.lists and isinstance(self._store, SearchableStore):
             try:
-                return self._store.fetch(limit=limit)
+                return self._store.find(search), None
             except ListingUnsupportedError:
                 self.lists = False
-        return self._store.list(limit=limit)
+        listing = self._listing(0 if search.where else search.limit)
+        return search_states(listing, search, (), unreadable_in(listing)), listing
 
-    def _take(self, states: Sequence[WorkflowState], *, whole: bool) -> None:
+    def _listing(self, limit: int) -> States:
+        """Read the newest states of the store, or those at hand where it cannot list."""
+        listing: Sequence[WorkflowState] | None = None
+        if self.lists:
+            try:
+                listing = self._store.fetch(limit=limit)
+            except ListingUnsupportedError:
+                self.lists = False
+        if listing is None:
+            listing = self._store.list(limit=limit)
+        return States(listing, unreadable_in(listing))
+
+    def _take(self, heads: Sequence[Head], *, whole: bool) -> None:
         """Take in a listing from its newest on; what should be in it and is not, is gone."""
-        fresh = {state.workflow_id: self._entry(state) for state in states}
+        fresh = self._entries_of(heads)
+        flaws = _flaws(heads)
+        end = max((entry.order for entry in fresh.values()), default=None)
         with self._lock:
             if self._closed:
                 return
-            end = None if whole or not states else fresh[states[-1].workflow_id].order
-            kept = {
-                key: entry
+            gone = [
+                key
                 for key, entry in self._entries.items()
-                if key in self._own or (end is not None and entry.order > end)
+                if key not in fresh
+                and key not in self._own
+                and (whole or key in flaws or (end is not None and entry.order <= end))
+            ]
+            new = {
+                key: entry
+                for key, entry in fresh.items()
+                if key not in self._own and self._entries.get(key) != entry
             }
-            new = {key: entry for key, entry in fresh.items() if key not in self._own}
-            if self._entries != kept | new:
-                self._entries = kept | new
+            if gone or new:
+                for key in gone:
+                    del self._entries[key]
+                self._entries |= new
                 self._changed()
             known = {} if whole else self.unreadable
-            self.unreadable = {**known, **unreadable_in(states)}
+            known = {key: why for key, why in known.items() if key not in fresh}
+            self.unreadable = known | flaws
             self.whole = self.whole or whole
             self.at = datetime.now(UTC)
+
+    @uncollected()
+    def _entries_of(self, heads: Sequence[Head]) -> dict[str, Entry]:
+        """Make the entries of heads by their ids, without what cannot be read."""
+        known, fresh = self._entries, {}
+        for head in heads:
+            if not head.flaw:
+                entry = known.get(head.workflow_id)
+                same = entry is not None and entry.head == head
+                fresh[head.workflow_id] = entry if entry and same else entry_of(head)
+        return fresh
+
+
+def _newest_in(found: Found) -> _Newest:
+    return found.change, found.heads[: _REACHES[0]]
+
+
+def _flaws(heads: Sequence[Head]) -> dict[str, str]:
+    return {head.workflow_id: head.flaw for head in heads if head.flaw}

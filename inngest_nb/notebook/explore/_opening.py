@@ -58,7 +58,7 @@ def frame_of(store: WorkflowStore, feed: Feed, query: Query) -> pd.DataFrame:
         "status": sorted(query.statuses),
         "text": query.text.strip(),
         "updated_within": query.within.total_seconds() or None,
-    }
+    } | ({"where": query.where} if query.where else {})
     made.attrs |= {
         "source": store_name(store),
         "filter": filtered,

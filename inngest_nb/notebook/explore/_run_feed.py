@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from inngest_nb.api import RunStore
+from inngest_nb.history import OPEN
 from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, Query, entry_of, matching
 from inngest_nb.notebook.explore._feed import Feed
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import States
+from inngest_nb.store import Head, States
 
 __all__ = ["RunFeed"]
 
@@ -48,13 +49,13 @@ class RunFeed(Feed):
 
     def look(self) -> None:
         """Read what has changed, or all again where that was cut short."""
-        newest = next(iter(self.entries()), None)
-        if not self.whole or newest is None or newest.updated is None:
+        newest = next((entry.head for entry in self.entries()), None)
+        if not self.whole or newest is None or newest.updated_at is None:
             self._read_all()
             return
-        states = self._runs.changed_since(newest.updated - _OVERLAP)
+        states = self._runs.changed_since(newest.updated_at - _OVERLAP)
         is_there = any(state.workflow_id == newest.workflow_id for state in states)
-        if newest.times.is_open or is_there:
+        if newest.status in OPEN or is_there:
             self._add(states)
         else:
             self._read_all()
@@ -63,15 +64,23 @@ class RunFeed(Feed):
         """Read what a query finds, in its order, each run with its trace."""
         self.look()
         found, _ = matching(self.entries(), query, datetime.now(UTC))
-        return self._runs.load_many(entry.workflow_id for entry in found)
+        return self._runs.load_many(entry.head.workflow_id for entry in found)
+
+    def find(self, where: str) -> frozenset[str]:
+        """Refuse a condition: a server of runs knows none, and their traces are read one by one."""
+        raise ValueError(
+            "the runs of an Inngest server cannot be searched by a condition; filter them by "
+            "words, status and time"
+        )
 
     def _entry(self, state: WorkflowState) -> Entry:
         """Make an entry, which is the same of a run that was listed and of one with its trace."""
-        made = entry_of(state)
-        return made._replace(events=0, words=f"{made.words}\n{made.function.casefold()}")
+        function = (state.history[0].workflow or "") if state.history else ""
+        head = Head.of(state)._replace(workflow=function, events=0, activities=0, retries=0)
+        return entry_of(head._replace(step="", waiting_for="", signal=""))
 
     def _read_all(self) -> None:
-        gone = {entry.workflow_id for entry in self.entries()}
+        gone = {entry.head.workflow_id for entry in self.entries()}
         pause, since = self._pause, time.monotonic()
         with self._lock:
             self._own.clear()

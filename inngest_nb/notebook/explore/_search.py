@@ -8,8 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
-from inngest_nb.notebook.page import filling, row, shared_style
+from inngest_nb.notebook.explore._catalog import Query
+from inngest_nb.notebook.page import filling, fragment, row, shared_style
+from inngest_nb.query import Where
 from inngest_nb.state import WorkflowStatus
 from inngest_nb.words import short, status_text, status_tone, visible
 
@@ -17,6 +20,7 @@ __all__ = ["Search"]
 
 _USUAL = [str(word) for word in WorkflowStatus if word]
 _OTHERS = 8  # chips for statuses beyond the usual ones, the most frequent first
+_WHERE = "where:"  # what a condition begins with, in any case
 _SPANS = [
     ("any time", timedelta()),
     ("in the last 15 minutes", timedelta(minutes=15)),
@@ -54,15 +58,40 @@ class Search:
         return frozenset(word for word, chip in self._chips.items() if chip.value)
 
     @property
-    def says(self) -> str:
-        """The filters in words; empty when nothing is filtered."""
+    def words(self) -> str:
+        """The text that is typed, unless it is a condition."""
+        return "" if self._is_condition else str(self.text.value)
+
+    @property
+    def condition(self) -> str:
+        """The condition that is typed after `where:`, "" if there is none."""
+        return self.text.value.partition(":")[2].strip() if self._is_condition else ""
+
+    @property
+    def _is_condition(self) -> bool:
+        return bool(self.text.value.lstrip().casefold().startswith(_WHERE))
+
+    def misread(self) -> Markup:
+        """Say what is wrong in the condition, and where; nothing if it can be understood."""
+        try:
+            if self.condition:
+                Where.parse(self.condition)
+        except ValueError as error:
+            problem, _, place = str(error).partition("\n")
+            return fragment("misread", problem=problem, place=place)
+        return Markup()
+
+    def says(self, query: Query) -> str:
+        """Put the filters of a query into words; empty when nothing is filtered."""
         parts = [
-            f"status {' or '.join(short(word) or 'not set' for word in sorted(self.statuses))}"
+            f"status {' or '.join(short(word) or 'not set' for word in sorted(query.statuses))}"
         ]
-        if not self.statuses:
+        if not query.statuses:
             parts.clear()
-        if self.text.value.strip():
-            parts.append(f"with {visible(self.text.value.strip())!r}")
+        if query.text.strip():
+            parts.append(f"with {visible(query.text.strip())!r}")
+        if query.where:
+            parts.append(f"where {visible(query.where)}")
         if self.within.value:
             parts.append(f"updated {self.within.label}")
         return ", ".join(parts)

@@ -26,7 +26,7 @@ class Subject(NamedTuple):
 WORKFLOWS = Subject(
     "Workflows",
     "workflow",
-    "words of an id, workflow, run, status or error",
+    "words of an id, workflow, step or error, or where: input.total > 100",
     (_STATUS, ("workflow", "Workflow", False), *_TIMES, ("events", "Events", True), _ERROR),
 )
 RUNS = Subject(

@@ -11,8 +11,11 @@ from typing import Any
 import anywidget
 import traitlets
 
-from inngest_nb.notebook.explore._catalog import Entry, Page, Query
+from inngest_nb.history import OPEN
+from inngest_nb.notebook.explore._catalog import Page, Query
 from inngest_nb.notebook.explore._subject import Subject
+from inngest_nb.store import Head, duration_us
+from inngest_nb.wire import microseconds
 from inngest_nb.words import (
     count_text,
     duration_text,
@@ -66,15 +69,15 @@ class Table(anywidget.AnyWidget):
         keys = [key for key, _ in self.columns]
         rows = [
             {
-                "id": entry.workflow_id,
-                "name": short(entry.workflow_id, 400),
-                "mark": status_mark(entry.status),
-                "tone": status_tone(entry.status),
-                "cells": [*map(_cells(entry, now).__getitem__, keys)],
-                "updated": entry.updated and entry.updated.timestamp(),
-                "error": short(entry.error[:400], 400),
+                "id": head.workflow_id,
+                "name": short(head.workflow_id, 400),
+                "mark": status_mark(head.status),
+                "tone": status_tone(head.status),
+                "cells": [*map(_cells(head, now).__getitem__, keys)],
+                "updated": head.updated_at and head.updated_at.timestamp(),
+                "error": short(head.error[:400], 400),
             }
-            for entry in page.entries
+            for head, *_ in page.entries
         ]
         fresh = {
             "total": page.matching,
@@ -99,18 +102,19 @@ def _grown_a_little(shown: dict[str, Any], fresh: dict[str, Any]) -> bool:
     return same[0] == same[1] and shown["last"] <= fresh["last"] < 4 * shown["last"]
 
 
-def _cells(entry: Entry, now: datetime) -> dict[str, str]:
-    """Write an entry as the texts of columns."""
-    took = entry.times.took(now)
-    so_far = " so far" if entry.times.is_open else ""
+def _cells(head: Head, now: datetime) -> dict[str, str]:
+    """Write a head as the texts of columns."""
+    took_us = duration_us(head, microseconds(now))
+    took = "" if took_us is None else duration_text(timedelta(microseconds=took_us))
+    so_far = " so far" if took and head.status in OPEN else ""
     return {
-        "status": short(entry.status, 40) or "not set",
-        "workflow": short(entry.workflow_id, 80),
-        "function": short(entry.function, 80),
-        "updated": "" if entry.updated is None else time_text(entry.updated),
-        "took": "" if took is None else duration_text(took) + so_far,
-        "events": f"{entry.events:,}",
-        "error": short(_told(" ".join(entry.error[:400].split())), 160),
+        "status": short(head.status, 40) or "not set",
+        "workflow": short(head.workflow_id, 80),
+        "function": short(head.workflow, 80),
+        "updated": "" if head.updated_at is None else time_text(head.updated_at),
+        "took": took + so_far,
+        "events": f"{head.events:,}",
+        "error": short(_told(" ".join(head.error[:400].split())), 160),
     }
 
 

@@ -11,7 +11,7 @@ from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.notebook.page import Area, filling, fragment
 from inngest_nb.query import having, words_of
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import Head, HeadStore, WorkflowStore, unreadable_in
+from inngest_nb.store import Head, HeadStore, WorkflowStore, heads_of, unreadable_in
 from inngest_nb.words import (
     count_text,
     short,
@@ -45,7 +45,9 @@ class Offer(NamedTuple):
         error = f"cannot be read: {head.flaw}" if head.flaw else head.error
         if said := error.strip():
             parts.append(short(said.splitlines()[0]))
-        words = words_of(head.workflow_id, head.run_id, head.status, error, head.workflow)
+        words = words_of(
+            head.workflow_id, head.run_id, head.status, error, head.workflow, head.step
+        )
         return cls(head.workflow_id, "  ·  ".join(parts), head.updated_us, words)
 
 
@@ -138,9 +140,7 @@ class Picker:
 
 def _heads_of(states: Sequence[WorkflowState], status: str | None) -> list[Head]:
     """Take the heads off states, and name those that cannot be read."""
-    unreadable = unreadable_in(states).items()
-    bare = [Head(0, key, status=status or "", flaw=why) for key, why in unreadable]
-    return [*map(Head.of, states), *bare]
+    return heads_of(states, unreadable_in(states), status or "")
 
 
 def typed_among(known: Iterable[str], typed: str) -> str:
