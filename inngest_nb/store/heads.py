@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -170,8 +171,17 @@ def heads_in(columns: Mapping[str, Sequence[Any]]) -> list[Head]:
 
 
 def newest_first(head: Head) -> tuple[int, str]:
-    """Return the sort key of listings."""
+    """Return the sort key of listings: newest update first, then by id."""
     return -head.updated_us, head.workflow_id
+
+
+def sort_newest_first(heads: list[Head]) -> None:
+    """Sort heads as listings are, several times as fast as by `newest_first`."""
+    heads.sort(key=_ID_OF)
+    heads.sort(key=_UPDATED_OF, reverse=True)  # which keeps the order of equal ones
+
+
+_ID_OF, _UPDATED_OF = attrgetter("workflow_id"), attrgetter("updated_us")
 
 
 class HeadRow:

@@ -19,8 +19,8 @@ from inngest_nb.store.heads import (
     HeadRow,
     digest_of,
     digest_of_state,
-    newest_first,
     payloads_in,
+    sort_newest_first,
 )
 from inngest_nb.store.rows import Row, check_limit, status_text
 
@@ -166,7 +166,7 @@ def cut(found: list[Head], search: Search, behind: Behind, paths: Sequence[Path]
 
     Without a `sort`, the newest update comes first.
     """
-    found.sort(key=newest_first)
+    sort_newest_first(found)
     total = len(found)
     found = ordered(found, search)
     if search.limit:
@@ -183,20 +183,20 @@ def ordered(found: list[Head], search: Search) -> list[Head]:
 
 def merged(pages: Sequence[Found], search: Search) -> Found:
     """Join what was found in slices, in the order of the search, and cut it."""
-    rows = [HeadRow(head, search.now_us) for page in pages for head in page.heads]
-    places = {id(row): place for place, row in enumerate(rows)}
-    rows.sort(key=lambda row: newest_first(row.head))
-    rows = search.ordered(rows)
-    total = len(rows)
-    if search.limit:
-        del rows[search.limit :]
-    order = [places[id(row)] for row in rows]
+    heads = [head for page in pages for head in page.heads]
     columns = [
         list(chain(*column)) for column in zip(*(page.fields for page in pages), strict=True)
     ]
+    places = {head.number: place for place, head in enumerate(heads)} if columns else {}
+    sort_newest_first(heads)
+    heads = ordered(heads, search)
+    total = len(heads)
+    if search.limit:
+        del heads[search.limit :]
+    order = [places[head.number] for head in heads] if columns else []
     fields = [[column[place] for place in order] for column in columns]
     change = min((page.change for page in pages), default=0)
-    return Found([row.head for row in rows], total, fields, change)
+    return Found(heads, total, fields, change)
 
 
 def _with_payloads(heads: Sequence[Head], search: Search, behind: Behind) -> list[Head]:
