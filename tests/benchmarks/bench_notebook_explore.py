@@ -1,4 +1,4 @@
-"""What explore takes in a browser over 10,000 workflows: first paint, filters, pages, bytes.
+"""What explore takes in a browser over 100,000 workflows: first paint, filters, pages, bytes.
 
 The server is ours, in a process of its own, and so are JupyterLab and the kernel, which has
 imported everything before. Times run in the page, from the click to the frame that shows its effect.
@@ -23,8 +23,8 @@ from jupyterlab_server import LabServer
 
 from inngest_nb import SqliteStore, samples
 
-COUNT = 10_000
-ROUNDS = 7
+COUNT = 100_000
+ROUNDS = 5
 GOALS = {
     "first paint": 1.0,
     "filter": 0.3,

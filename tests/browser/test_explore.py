@@ -89,6 +89,24 @@ def test_filters_headings_and_pages_find_workflows(lab: LabPage, store: InngestS
     expect(rows(cell)).to_have_count(1)
 
 
+def test_a_condition_is_searched_for_and_a_wrong_one_shows_its_place(
+    lab: LabPage, store: InngestStore
+) -> None:
+    cell = show(lab, store)
+    field = cell.get_by_role("textbox", name="Filter")
+    field.fill("where: input.amount >= 57")
+    expect(rows(cell)).to_have_count(3)
+    expect(cell.locator(".inb-remark")).to_contain_text("of 3 found in 60 workflows")
+    field.fill("where: input.amount >= >= 58")
+    misread = cell.locator(".inb-misread")
+    expect(misread.locator("pre")).to_contain_text("^")
+    expect(rows(cell)).to_have_count(3)
+    lab.picture("explore-condition")
+    field.fill("where: input.amount >= 58")
+    expect(rows(cell)).to_have_count(2)
+    expect(misread).to_be_hidden()
+
+
 def test_a_workflow_is_mended_deleted_and_brought_back(lab: LabPage, store: InngestStore) -> None:
     cell = show(lab, store)
     rows(cell).nth(5).click()

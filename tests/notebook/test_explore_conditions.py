@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -75,7 +76,8 @@ def test_a_wrong_condition_is_shown_with_its_place_and_changes_nothing_else(
     assert lines[place].removeprefix("<pre>")[lines[place + 1].index("^") :] == "< 3"
     assert ids(explorer) == ["order-0000", "order-0001", "order-0002"]
     said = explorer._repr_mimebundle_()["text/plain"].splitlines()[1]
-    assert "where input.amount < 3;" in said
+    assert "3 found in 60 workflows, newest first; where input.amount < 3; read " in said
+    assert "Could not search" not in words(explorer.misread)
     filter_by(explorer, "where: input.amount < 2")
     assert words(explorer.misread) == ""
     assert ids(explorer) == ["order-0000", "order-0001"]
@@ -182,6 +184,34 @@ def test_nothing_but_heads_is_read_to_show_filter_sort_and_page() -> None:
     assert store.read == []
     assert len(explorer.frame) == 100
     assert store.read == ["documents"]
+    explorer.close()
+
+
+class Slow(MemoryStore):
+    """A store that searches by a condition only once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_search = threading.Event()
+
+    def find(self, search: Search, fields: Sequence[FieldPath] = ()) -> Found:
+        assert not search.where or self.may_search.wait(60)
+        return super().find(search, fields)
+
+
+def test_an_answer_that_comes_when_something_else_is_asked_for_is_not_shown() -> None:
+    store = Slow()
+    for number in range(20):
+        store.save(state_of(number))
+    explorer = explore(store)
+    explorer.wait()
+    explorer.search.text.set_state({"value": "where: input.amount > 15"})
+    explorer.search.text.set_state({"value": "order"})
+    store.may_search.set()
+    explorer.wait()
+    assert explorer.table.page["total"] == 20
+    filter_by(explorer, "where: input.amount > 15")
+    assert explorer.table.page["total"] == 4
     explorer.close()
 
 

@@ -276,6 +276,19 @@ def test_a_look_costs_one_request_and_finds_no_news(api: InngestAPI, inngest: St
     assert len(feed.entries()) == 47
 
 
+def test_a_run_that_was_loaded_is_the_same_entry_as_one_that_was_listed(api: InngestAPI) -> None:
+    store = RunStore(api)
+    feed = RunFeed(store, lambda: None)
+    feed.begin()
+    feed.read_all()
+    listed = feed.entries()
+    for entry in listed:
+        state = store.load(entry.head.workflow_id)
+        assert state is not None
+        feed.put(state)
+    assert feed.entries() == listed
+
+
 def test_another_server_in_the_place_of_the_first_is_noticed(api: InngestAPI) -> None:
     feed = RunFeed(RunStore(api), lambda: None)
     feed.begin()

@@ -243,6 +243,7 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
         ],
         "before": 3,
     },
+    "misread": lambda text, word: {"problem": text(), "place": text()},
     "moment": lambda text, word: {
         "moment": moment_with(text),
         "count": 2,
