@@ -123,7 +123,10 @@ def test_a_workflow_is_deleted_and_put_back(lab: LabPage, store: SqliteStore) ->
     form = opened(lab, "inb.delete_form(store)")
     form.get_by_label("Filter").press_sequentially("running")
     entries = form.get_by_label("Workflows").locator("option")
-    expect(entries).to_have_text(["order-7  ·  running ◐  ·  2025-07-14 09:08:07 UTC"])
+    line = (
+        "order-7  ·  running ◐  ·  2025-07-14 09:08:07 UTC  ·  payment gateway timed out after 30 s"
+    )
+    expect(entries).to_have_text([line])
     form.get_by_label("Workflows").select_option(index=0)
     expect(form.locator(".inb-summary")).to_contain_text("2 events")
     form.locator("summary", has_text="Input").click()

@@ -113,7 +113,7 @@ def test_cells_can_be_looked_at_while_they_run(lab: LabPage) -> None:
 def test_cells_that_do_not_end_are_told_and_where_the_kernel_is(lab: LabPage) -> None:
     lab.open_cells("print('before')", UNTIL_TOLD, "print('after')")
     lab.start_run_all()
-    expect(lab.cell(1)).to_contain_text("begun")
+    expect(lab.cell(1).locator(".jp-OutputArea-output")).to_contain_text("begun")
     with pytest.raises(AssertionError, match="Run All was not over after 0.1 s") as failure:
         lab.wait_run_all(within=0.1)
     told = str(failure.value)

@@ -20,6 +20,9 @@ _HIDDEN = {"input", "result", "payload", "output"}
 _SAID_BY_OTHERS = {
     "run_id": {"workflow_id"},
     "workflow": {"workflow_id"},
+    "events": {"activities"},
+    "step": {"workflow_id", "waiting_for"},  # it is what `stuck()` is about
+    "signal": {"waiting_for"},
     "updated_at": {"created_at", "duration"},
     "inngest_status": {"status"},
     "started_at": {"queued_at", "duration", "inngest_status"},

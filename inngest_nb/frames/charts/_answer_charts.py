@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_BARS = 500
 _GROUPS = 12
-_NAME = 36  # characters
+_NAME = 32  # characters
 
 
 def plot_over_time(
