@@ -18,13 +18,13 @@ _INDEXED = "SELECT indexed, coalesce((SELECT max(number) FROM changes), 0) FROM 
 _FIRST_KEPT = "SELECT min(number) FROM changes"
 # Workflows whose heads are missing or old, and the last change of each.
 _CHANGED = """
-SELECT workflow AS number, max(number) AS change FROM changes WHERE number > ?1 GROUP BY workflow
+SELECT workflow AS number, max(number) AS change FROM changes WHERE number > {0} GROUP BY workflow
 """
 # Where changes were dropped before anybody looked, heads are compared with what is stored.
 _DIFFERING = """
-SELECT w.number AS number, ?1 AS change FROM workflows w LEFT JOIN heads h ON h.number = w.number
+SELECT w.number AS number, {0} AS change FROM workflows w LEFT JOIN heads h ON h.number = w.number
 WHERE h.etag IS NOT w.etag
-UNION ALL SELECT h.number, ?1 FROM heads h WHERE h.number NOT IN (SELECT number FROM workflows)
+UNION ALL SELECT h.number, {0} FROM heads h WHERE h.number NOT IN (SELECT number FROM workflows)
 """
 _COLUMNS = ", ".join(Head._fields)
 _MARKS = ", ".join("?" for _ in Head._fields)
@@ -70,9 +70,9 @@ def next_heads(database: sqlite3.Connection, at_least: int) -> Indexed | None:
     indexed, last = database.execute(_INDEXED).fetchone()
     if indexed == last:
         return None
-    changed = _changed(database, indexed)
-    numbers = database.execute(f"{changed} ORDER BY change", (indexed,)).fetchall()
-    if changed is _CHANGED and len(numbers) < at_least:
+    changed, is_known = _changed(database, indexed)
+    numbers = database.execute(f"{changed} ORDER BY change").fetchall()
+    if is_known and len(numbers) < at_least:
         return None
     some = [number for number, _ in numbers[:_AT_ONCE]]
     upto = last if len(some) == len(numbers) else numbers[_AT_ONCE - 1][1]
@@ -81,10 +81,11 @@ def next_heads(database: sqlite3.Connection, at_least: int) -> Indexed | None:
     return Indexed(digests, [number for number in some if number not in known], indexed, upto)
 
 
-def _changed(database: sqlite3.Connection, indexed: int) -> str:
-    """Return the query for what has changed since a number."""
+def _changed(database: sqlite3.Connection, indexed: int) -> tuple[str, bool]:
+    """Return the query for what has changed since a number, and whether all changes are kept."""
     (first,) = database.execute(_FIRST_KEPT).fetchone()
-    return _DIFFERING if first is not None and first > indexed + 1 else _CHANGED
+    is_known = first is None or first <= indexed + 1
+    return (_CHANGED if is_known else _DIFFERING).format(int(indexed)), is_known
 
 
 def _made(database: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[Digest]:
@@ -136,11 +137,11 @@ def _asked(
     where, values = _conditions(search)
     fresh: Sequence[Digest] = ()
     if last > indexed:
-        changed = _changed(database, indexed)
-        numbers = [number for number, _ in database.execute(changed, (indexed,))]
+        changed, _ = _changed(database, indexed)
+        numbers = [number for number, _ in database.execute(changed)]
         fresh = list(_made(database, numbers))
         where += f" AND number NOT IN (SELECT number FROM ({changed}))"  # noqa: S608
-    return f"FROM heads WHERE ?1 = ?1 {where}", (indexed, *values), fresh, last
+    return f"FROM heads WHERE true {where}", tuple(values), fresh, last
 
 
 def _is_exact(search: Search) -> bool:
