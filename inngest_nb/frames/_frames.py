@@ -10,7 +10,7 @@ import pandas as pd
 
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._fields import field_column
-from inngest_nb.frames.basics._source import Asked, Source, take
+from inngest_nb.frames.basics._source import Asked, Source, is_store, take
 from inngest_nb.history import (
     NOT_OPEN,
     OPEN,
@@ -164,7 +164,7 @@ def history_frame(
     `result` and `payload`, which is a signal's, as Python values. What is asked for chooses
     workflows; it, `name`, `attrs` and errors are those of `frame`.
     """
-    reads = payloads or name is not None
+    reads = payloads or name is not None or not is_store(source)
     taken = take(source, status, limit, asked, () if reads else (EVENTS,))
     runs = _Runs(name)
     events: list[HistoryEvent] = []
@@ -223,7 +223,8 @@ def activity_frame(
     `canceled` with the run, or `abandoned`. What is asked for chooses workflows; it, `name`,
     `attrs` and errors are those of `frame`.
     """
-    asks = () if payloads or name is not None else (ACTIVITIES,)
+    reads = payloads or name is not None or not is_store(source)
+    asks = () if reads else (ACTIVITIES,)
     taken = take(source, status, limit, asked, asks)
     at = taken.fetched_at if now is None else moment(now)
     at_us = microseconds(at)
@@ -244,7 +245,7 @@ def activity_frame(
             )
             took.append(us)
 
-    if asks:
+    if not reads:
         kept = rows_of_activities(taken.found.fields[0])
         for head, found in zip(taken.found.heads, kept, strict=True):
             add(head, None, found)

@@ -107,13 +107,9 @@ def _on_one_line(document: bytes) -> bytes:
 async def _bulk(request: Request, work: Callable[[], bytes], media_type: str) -> Response:
     """Answer with what a thread works out, compressed if the client takes that."""
     zips = "gzip" in request.headers.get("accept-encoding", "")
-    body = await asyncio.to_thread(_zipped if zips else _plain, work)
+    body = await (asyncio.to_thread(_zipped, work) if zips else asyncio.to_thread(work))
     headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if zips else {}
     return Response(body, 200, headers, media_type)
-
-
-def _plain(work: Callable[[], bytes]) -> bytes:
-    return work()
 
 
 def _zipped(work: Callable[[], bytes]) -> bytes:

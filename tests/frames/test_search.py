@@ -19,6 +19,7 @@ from small_servers import plain_server
 
 import inngest_nb as inb
 from inngest_nb import InngestStore, MemoryStore, SqliteStore, StateServer, WorkflowState, samples
+from inngest_nb.store.rows import write_of
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 PAYLOADS: list[Any] = [
@@ -37,6 +38,7 @@ def states() -> list[WorkflowState]:
     """Sample workflows, with payloads of every kind."""
     chance = random.Random(7)
     made = list(samples.states(70, now=NOW))
+    made[5:8] = [state.replace(updated_at=None) for state in made[5:8]]
     return [
         state.replace(input=chance.choice([*PAYLOADS, state.input]), result=chance.choice(PAYLOADS))
         for state in made
@@ -183,6 +185,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"sort": "durations"}, "did you mean 'duration'"),
     ({"longer_than": "soon"}, "longer_than"),
     ({"limit": -1}, "limit is 0 for all"),
+    ({"until": NOW - timedelta(days=9), "since": NOW}, "since must be before until"),
 ]
 
 
@@ -193,6 +196,48 @@ def test_a_wrong_wish_is_refused_at_the_call(
 ) -> None:
     with opened(tmp_path) as store, pytest.raises(ValueError, match=words):
         inb.frame(store, **asked)
+
+
+def test_what_cannot_be_asked_is_told_with_what_can() -> None:
+    for make in (inb.frame, inb.history_frame, inb.activity_frame):
+        with pytest.raises(TypeError, match="cannot be asked for colour; there are: status, limit"):
+            make([], colour="red")
+
+
+def test_a_time_that_is_not_set_lies_in_no_window(tmp_path: Path) -> None:
+    with file(tmp_path) as store:
+        for number in range(9):
+            at = None if number < 3 else NOW
+            store.save(WorkflowState(workflow_id=f"w-{number}", updated_at=at))
+        store._table.index(at_least=1)
+        for limit in (0, 2, 20):
+            assert inb.frame(store, until=NOW, limit=limit).attrs["total"] == 6
+
+
+def test_states_need_not_be_text_that_can_be_written() -> None:
+    odd = inb.HistoryEvent(id=1, type="activity_started", activity_name="\ud800", error="\ud800")
+    state = WorkflowState(workflow_id="w-1", history=(odd,))
+    assert list(inb.history_frame(state)["error"]) == ["\ud800"]
+    assert list(inb.activity_frame(state)["activity"]) == ["\ud800"]
+
+
+def test_a_search_ends_while_others_write(tmp_path: Path) -> None:
+    """Whenever heads are kept, as many workflows have changed as are worth keeping more."""
+    kept = []
+    with SqliteStore(tmp_path / "s.db") as store:
+        write = store._table._commits.now
+
+        def write_more(works: Any) -> Any:
+            kept.append(works)
+            outcomes = write(works)
+            write([write_of(WorkflowState(workflow_id=f"{len(kept)}-{n}")) for n in range(60)])
+            return outcomes
+
+        for number in range(60):
+            store.save(WorkflowState(workflow_id=f"0-{number}"))
+        store._table._commits.now = write_more  # type: ignore[method-assign]
+        assert len(inb.frame(store)) == 120
+    assert len(kept) == 1
 
 
 def test_only_what_is_asked_for_travels(state_server: StateServer) -> None:

@@ -95,6 +95,11 @@ def take(
 
     The `attrs` hold only what JSON can write, for formats that keep them as JSON.
     """
+    if unknown := asked.keys() - Asked.__annotations__.keys():
+        there = ", ".join(["status", "limit", *Asked.__annotations__])
+        raise TypeError(
+            f"a frame cannot be asked for {', '.join(sorted(unknown))}; there are: {there}"
+        )
     fetched_at = told_at(source)
     search = Search.of(now=fetched_at, status=status, limit=limit, **asked)
     from_store = is_store(source)

@@ -191,20 +191,30 @@ class SqliteTable:
             return read_documents(database, ids, max_bytes)
 
     def _index_all(self) -> None:
+        """Keep the heads of all that has changed by now.
+
+        A search makes the heads of what changes meanwhile; steady writes would have no end.
+        """
+        with self._reader() as database:
+            goal = changes_kept(database).last
         with contextlib.suppress(StoreFileError):  # of a file that cannot be written to
-            while self.index():
+            while 0 < self._keep_heads(_WORTH_KEEPING) < goal:
                 pass
 
-    def index(self, at_least: int = _WORTH_KEEPING) -> bool:
+    def index(self, at_least: int) -> bool:
         """Keep heads of some workflows that have changed, if at least so many have."""
+        return self._keep_heads(at_least) > 0
+
+    def _keep_heads(self, at_least: int) -> int:
+        """Keep some heads, and return up to which change all are kept; 0 if there was no need."""
         with self._reader() as database:
             work = next_heads(database, at_least)
         if work is None:
-            return False
+            return 0
         (error,) = self._commits.now([work])
         if error is not None:
             raise error
-        return True
+        return work.upto
 
     def etag(self, workflow_id: str) -> str | None:
         """Return the stored etag, None if nothing is stored."""

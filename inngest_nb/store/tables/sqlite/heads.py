@@ -145,10 +145,15 @@ def _asked(
 
 
 def _is_exact(search: Search) -> bool:
-    """Tell whether a file can compare all that is asked for, and has its order."""
+    """Tell whether a file can compare all that is asked for, and has its order.
+
+    It cannot tell a time that is not set from an early one.
+    """
     return not (
         search.sort
         or search.where
+        or search.since_us is not None
+        or search.until_us is not None
         or search.text
         or search.error
         or search.longer_than_us is not None
