@@ -1,7 +1,8 @@
 """States, histories and activities as typed DataFrames, questions asked of them, and charts."""
 
 from inngest_nb.frames._accessor import WorkflowAccessor
-from inngest_nb.frames._frames import activity_frame, frame, history_frame
+from inngest_nb.frames._frames import frame
+from inngest_nb.frames._histories import activity_frame, history_frame
 from inngest_nb.frames._watching import watch
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use

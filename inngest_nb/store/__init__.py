@@ -4,6 +4,7 @@ from inngest_nb.store.changes import Change, Changed
 from inngest_nb.store.heads import (
     NEVER_US,
     Head,
+    columns_of,
     duration_us,
     newest_first,
     rows_of_activities,
@@ -58,6 +59,7 @@ __all__ = [
     "States",
     "WorkflowStore",
     "Write",
+    "columns_of",
     "duration_us",
     "heads_of",
     "newest_first",

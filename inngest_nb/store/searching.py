@@ -26,7 +26,8 @@ from inngest_nb.store.rows import Row, check_limit, status_text
 
 Payloads = tuple[bytes, bytes]
 Fields = list[bytes | None]  # of each head found, the raw JSON at one path
-# Ask for the activities or the events of each head, as in a `Digest`, instead of a payload.
+# Ask for the activities or the events of each head, as in a `Digest`, instead of a payload. Then
+# heads may lack what does not tell whose these are.
 ACTIVITIES, EVENTS = Path("activities"), Path("events")
 DETAILS = {str(path): path for path in (ACTIVITIES, EVENTS)}
 
@@ -218,16 +219,21 @@ def _holds(matches: Callable[[HeadRow], bool], row: HeadRow) -> bool:
 
 def fields_of(heads: Sequence[Head], behind: Behind, paths: Sequence[Path]) -> list[Fields]:
     """Look up paths in the payloads of heads."""
-    found: list[Fields] = []
-    asks_payloads = any(path.root in PAYLOADS for path in paths)
-    payloads = list(behind.payloads(heads)) if asks_payloads else []
-    for path in paths:
+    columns: list[Fields] = [[None] * len(heads) for _ in paths]
+    in_payloads = []
+    for column, path in zip(columns, paths, strict=True):
         if path.root in DETAILS:
-            found.append(list(behind.details(heads, path.root)))
+            column[:] = behind.details(heads, path.root)
         else:
-            which = PAYLOADS.index(path.root)
-            found.append([_at(path, both[which]) for both in payloads])
-    return found
+            in_payloads.append((column, path, PAYLOADS.index(path.root)))
+    if in_payloads:
+        # A file has them by their numbers: in this order, each of its pages is read once.
+        order = sorted(range(len(heads)), key=[head.number for head in heads].__getitem__)
+        payloads = behind.payloads([heads[place] for place in order])
+        for place, both in zip(order, payloads, strict=True):
+            for column, path, which in in_payloads:
+                column[place] = _at(path, both[which])
+    return columns
 
 
 def _at(path: Path, payload: bytes) -> bytes | None:

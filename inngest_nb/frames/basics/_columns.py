@@ -93,8 +93,12 @@ def microseconds(times: Iterable[datetime | None]) -> Microseconds:
 
 
 def counted(given: Sequence[int | None]) -> Microseconds:
-    """Return microseconds as an array; a missing one is `NOT_SET`."""
-    return np.array([NOT_SET if us is None else us for us in given], dtype=np.int64)
+    """Return numbers as an array; one that is missing, or longer than 64 bits, is `NOT_SET`."""
+    try:
+        return np.fromiter(given, np.int64, len(given))
+    except (OverflowError, TypeError):
+        kept = [NOT_SET if one is None or abs(one) >= 2**63 else one for one in given]
+        return np.array(kept, dtype=np.int64)
 
 
 def without(given: Microseconds, unset: int) -> Microseconds:
@@ -149,11 +153,13 @@ def text(values: Iterable[str | None]) -> Any:
 
 def counts(values: Sequence[int | None]) -> Any:
     """Return a column of whole numbers; None, and what 64 bits cannot hold, is missing."""
-    try:
-        return pd.array(np.array(values, dtype=np.int64), dtype="Int64")
-    except (OverflowError, TypeError):
-        kept = [value if value is not None and abs(value) < 2**63 else None for value in values]
-        return pd.array(kept, dtype="Int64")
+    return whole(counted(values))
+
+
+def whole(given: npt.NDArray[np.int64]) -> Any:
+    """Return a column of whole numbers, from what `counted` made."""
+    missing = given == NOT_SET
+    return pd.arrays.IntegerArray(np.where(missing, 1, given), missing)
 
 
 def words(values: Iterable[str | None], known: Sequence[str]) -> pd.Categorical[str]:

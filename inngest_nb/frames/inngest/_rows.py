@@ -6,18 +6,17 @@ their values are at hand, and few objects outlive them.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from msgspec.structs import astuple
 
 from inngest_nb.api import Listed, quirks
 from inngest_nb.frames.basics import _columns as columns
+from inngest_nb.frames.basics._collected import Recurring
 
 _DIGITS = 26  # characters of a time that numpy reads exactly
 _YES = b"\1"
@@ -33,7 +32,7 @@ class Rows:
         self._fresh: list[Listed] = []  # that are no columns yet
         self._run_ids: list[str] = []
         self._event_ids: list[str | None] = []
-        self._apps, self._functions, self._statuses, self._crons = (_Words() for _ in range(4))
+        self._apps, self._functions, self._statuses, self._crons = (Recurring() for _ in range(4))
         self._times: list[columns.Microseconds] = []  # of each page: queued, started, ended
         self._is_over, self._batches = bytearray(), bytearray()
         self._results: list[Any] = []
@@ -75,9 +74,8 @@ class Rows:
     def causes(self, most: int | None) -> list[str]:
         """Return the events that are to be named; a schedule's is Inngest's own."""
         self._take()
-        scheduled = self._crons.are_set(most)
-        pairs = zip(self._event_ids[:most], scheduled, strict=True)
-        return [event_id for event_id, is_scheduled in pairs if event_id and not is_scheduled]
+        pairs = zip(self._event_ids[:most], self._crons.are(None)[:most].tolist(), strict=True)
+        return [event_id for event_id, is_alone in pairs if event_id and is_alone]
 
     def canceled(self, most: int | None) -> list[str]:
         """Return the runs that were canceled."""
@@ -86,10 +84,7 @@ class Rows:
 
     def _places(self, status: str, most: int | None) -> list[int]:
         """Tell which runs have a status of the server's."""
-        words = self._statuses.words
-        if status not in words:
-            return []
-        return [*np.flatnonzero(self._statuses.codes(most) == words.index(status))]
+        return [*np.flatnonzero(self._statuses.are(status)[:most])]
 
     def frame(
         self,
@@ -103,7 +98,7 @@ class Rows:
         `names` are those of events, `starts` are when canceled runs were first executed.
         """
         self._take()
-        statuses, which = self._statuses.words, self._statuses.codes(most)
+        statuses, which = self._statuses.values, self._statuses.codes[:most]
         pages = self._times or [np.empty((3, 0), np.int64)]
         queued, started, ended = np.concatenate(pages, axis=1)[:, :most]
         if starts:
@@ -123,10 +118,10 @@ class Rows:
         ]
         series = {
             "run_id": columns.text(self._run_ids[:most]),
-            "app": self._apps.column(most),
-            "function": self._functions.column(most),
+            "app": self._apps.text(most),
+            "function": self._functions.text(most),
             "status": columns.words(ours, columns.RUN_WORDS).take(2 * which + is_over),
-            "inngest_status": self._statuses.column(most),
+            "inngest_status": self._statuses.text(most),
             "queued_at": columns.times(queued),
             "started_at": columns.times(started),
             "ended_at": columns.times(ended),
@@ -134,7 +129,7 @@ class Rows:
             "event_name": self._named(names, most),
             "event_id": columns.text(self._event_ids[:most]),
             "is_batch": np.frombuffer(self._batches, dtype=bool)[:most].copy(),
-            "cron": self._crons.column(most),
+            "cron": self._crons.text(most),
         }
         if self._outputs:
             series["output"] = columns.payloads(self._results[:most])
@@ -143,49 +138,13 @@ class Rows:
         return pd.DataFrame(series, copy=False)
 
     def _named(self, names: Mapping[str, str], most: int | None) -> Any:
-        found = _Words()
+        found = Recurring()
         if names:
-            pairs = zip(self._event_ids[:most], self._crons.are_set(most), strict=True)
-            found.add([None if scheduled else names.get(key or "") for key, scheduled in pairs])
+            pairs = zip(self._event_ids[:most], self._crons.are(None)[:most].tolist(), strict=True)
+            found.add([names.get(key or "") if is_alone else None for key, is_alone in pairs])
         else:
             found.add([None] * len(self._event_ids[:most]))
-        return found.column(most)
-
-
-class _Words:
-    """A column of text in which few values repeat."""
-
-    def __init__(self) -> None:
-        self._place: dict[str | None, int] = {}
-        self._codes = array("q")
-
-    @property
-    def words(self) -> list[str | None]:
-        """The different values."""
-        return [*self._place]
-
-    def add(self, values: Sequence[str | None]) -> None:
-        """Add values."""
-        place, new = self._place, {*values}
-        for value in new - place.keys():
-            place[value] = len(place)
-        if len(new) == 1:
-            self._codes.extend(array("q", [place[values[0]]]) * len(values))
-        else:
-            self._codes.extend(map(place.__getitem__, values))
-
-    def codes(self, most: int | None) -> npt.NDArray[np.int64]:
-        """Return which of the words each value is."""
-        return np.array(self._codes, dtype=np.int64)[:most]
-
-    def are_set(self, most: int | None) -> list[bool]:
-        """Tell which values are there."""
-        nothing = self._place.get(None)
-        return [code != nothing for code in self._codes[:most]]
-
-    def column(self, most: int | None) -> Any:
-        """Return the values."""
-        return columns.text(self.words).take(self.codes(most))
+        return found.text(most)
 
 
 def _microseconds(texts: Sequence[str | None]) -> columns.Microseconds:

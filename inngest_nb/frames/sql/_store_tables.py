@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from inngest_nb.frames._frames import activity_frame, frame, history_frame
+from inngest_nb.frames._frames import frame
+from inngest_nb.frames._histories import activity_frame, history_frame
 from inngest_nb.frames.sql._tables import WORD
 from inngest_nb.history import activities_of, event_texts, state_texts
 from inngest_nb.state import WorkflowState

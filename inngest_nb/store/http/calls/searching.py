@@ -13,7 +13,7 @@ import msgspec
 from inngest_nb import wire
 from inngest_nb.errors import StoreDecodeError, StoreStatusError
 from inngest_nb.query import Path, Search
-from inngest_nb.store.heads import Head
+from inngest_nb.store.heads import Head, heads_in
 from inngest_nb.store.http.calls.driving import Response
 from inngest_nb.store.http.calls.operations import (
     Operation,
@@ -128,8 +128,7 @@ def _decoded(response: Response, request: Request) -> Columns:
 
 
 def _found(page: Columns) -> Found:
-    columns = [page.heads[name] for name in Head._fields]
-    heads = [Head(*values) for values in zip(*columns, strict=True)]
+    heads = heads_in(page.heads)
     fields: list[Fields] = [
         [None if (raw := bytes(value)) == b"null" else raw for value in column]
         for column in page.fields
