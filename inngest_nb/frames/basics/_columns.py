@@ -96,9 +96,12 @@ def counted(given: Sequence[int | None]) -> Microseconds:
     """Return numbers as an array; one that is missing, or longer than 64 bits, is `NOT_SET`."""
     try:
         return np.fromiter(given, np.int64, len(given))
-    except (OverflowError, TypeError):
-        kept = [NOT_SET if one is None or abs(one) >= 2**63 else one for one in given]
-        return np.array(kept, dtype=np.int64)
+    except TypeError:
+        if None not in given:
+            raise
+        return counted([NOT_SET if one is None else one for one in given])
+    except OverflowError:
+        return counted([one if one is None or abs(one) < 2**63 else NOT_SET for one in given])
 
 
 def without(given: Microseconds, unset: int) -> Microseconds:
