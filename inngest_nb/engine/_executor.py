@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
-from uuid import uuid4
 
 from inngest_nb._renamed import once_positional
 from inngest_nb.engine._children import ChildRuns, is_orphan
@@ -497,4 +496,4 @@ def _ended(stored: WorkflowState) -> WorkflowEndedError:
 def _new_id(fn: Callable[..., Any]) -> str:
     """Return a unique id that starts with the function's name."""
     name = re.sub(r"\W+", "", name_of(fn), flags=re.ASCII)[:60] or "workflow"
-    return f"{name}-{uuid4().hex[:16]}"
+    return f"{name}-{os.urandom(8).hex()}"

@@ -52,14 +52,14 @@ from inngest_nb.store.tables.sqlite.sharing import (
     messages,
     share,
 )
-from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, Write, conflict, is_done
+from inngest_nb.store.writes import ANY, Deletion, Keyed, Outcome, Work, Write, conflict, is_done
 
 _LAST = """
 SELECT CAST(coalesce(
     (SELECT body FROM parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
     (SELECT body FROM documents WHERE number = :number)) AS BLOB)
 """
-_FIND = "SELECT number, etag, status FROM workflows WHERE workflow_id = ?"
+_FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
 _ADD = """
 INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag, owner)
 VALUES (?, ?, ?, ?, ?, ?)
@@ -68,9 +68,16 @@ _REPLACE = """
 UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
 etag = ?, owner = ?, parts_checksum = 0 WHERE number = ?
 """
+# Most writes of a run are of this kind: a step of the version that is stored, and nothing else
+# changes. That is found out by writing it.
 _STEP = """
 UPDATE workflows SET updated_us = coalesce(?, updated_us), etag = ?,
-parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF WHERE number = ?
+parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
+WHERE workflow_id = ? AND etag = coalesce(?, etag) AND etag <> ? AND status = coalesce(?, status)
+"""
+_APPEND_TO = """
+INSERT INTO parts (workflow, body, checksum)
+SELECT number, ?, ? FROM workflows WHERE workflow_id = ?
 """
 _ADVANCE = """
 UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
@@ -369,6 +376,8 @@ class _Writer:
 
 
 def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
+    if isinstance(work, Write) and not work.whole and _is_step(database, work):
+        return None
     if isinstance(work, Keyed):
         return _apply_once(database, work)
     if isinstance(work, Indexed):
@@ -378,7 +387,7 @@ def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
         share(database, work)
         return None
     found = database.execute(_FIND, (work.workflow_id,)).fetchone()
-    number, etag, status = found or (None, None, None)
+    number, etag = found or (None, None)
     if is_done(work, etag):
         if isinstance(work, Deletion):
             return None
@@ -392,15 +401,26 @@ def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
         drop_messages_of(database, work.workflow_id)
     elif not work.whole:
         checksum = checksum_of(work.workflow_id.encode(), work.document)
-        if work.owner is None and work.status in (None, status):
-            database.execute(_STEP, (work.updated_us, work.etag, checksum, number))
-        else:
-            entries = work.status, work.updated_us, work.etag, work.owner
-            database.execute(_ADVANCE, (*entries, checksum, number))
+        entries = work.status, work.updated_us, work.etag, work.owner
+        database.execute(_ADVANCE, (*entries, checksum, number))
         database.execute(_APPEND, (number, work.document, checksum))
     else:
         _keep(database, work, number)
     return None
+
+
+def _is_step(database: sqlite3.Connection, write: Write) -> bool:
+    """Append a step, and tell whether the write was one; else nothing is changed."""
+    if write.owner is not None or write.status not in (None, "running"):
+        return False
+    key, document, etag = write.workflow_id, write.document, write.etag
+    checksum = checksum_of(key.encode(), document)
+    base = None if write.if_match == ANY else write.if_match
+    entries = write.updated_us, etag, checksum, key, base, etag, write.status
+    if database.execute(_STEP, entries).rowcount == 0:
+        return False
+    database.execute(_APPEND_TO, (document, checksum, key))
+    return True
 
 
 def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
