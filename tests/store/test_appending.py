@@ -313,3 +313,21 @@ def test_a_closed_store_says_so_for_each_write(tmp_path: Path) -> None:
     errors = store.append_history([whole("x"), part("y", [1])])
     assert [type(error) for error in errors] == [StoreFileError] * 2
     assert "closed" in str(errors[0])
+
+
+def test_a_step_that_names_itself_as_its_base_is_a_repeat(appending_store: AppendingStore) -> None:
+    done(appending_store, whole("x", "e0", "", status="running"), part("x", [1], "e1", "e0"))
+    again = part("x", [1], "e1", "e1")
+    done(appending_store, again, again)
+    assert numbers(appending_store, "x") == [1]
+
+
+def test_a_step_makes_a_workflow_that_had_ended_run_again(appending_store: AppendingStore) -> None:
+    done(appending_store, whole("x", "e0", "", status="completed"))
+    running = part("x", [1], "e1", "e0", status="running")
+    done(appending_store, running)
+    loaded = appending_store.load("x")
+    assert loaded is not None
+    assert loaded.status == "running"
+    assert [state.workflow_id for state in appending_store.fetch(status="running")] == ["x"]
+    assert appending_store.fetch(status="completed") == []
