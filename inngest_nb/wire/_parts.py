@@ -25,7 +25,6 @@ from inngest_nb.state import (
     wire_name,
 )
 from inngest_nb.wire._document import (
-    EVENT_FIELDS,
     KEYS,
     OutOfBand,
     WholeEvent,
@@ -33,15 +32,12 @@ from inngest_nb.wire._document import (
     decode,
     differ,
     fields,
+    history_json,
     parts_of,
     read_text,
-    write_duration,
     written,
 )
-from inngest_nb.wire._payload import encode_json
 
-# Durations are the only fields of an event that JSON represents differently.
-_events = Encoder(enc_hook=write_duration).encode
 _json = Encoder().encode
 _SPACE = b" \t\r\n"
 # Our own fields, the only ones that can be removed from a document.
@@ -106,7 +102,7 @@ def encode_part(events: Sequence[HistoryEvent], *, sound: bool = False, **change
     for name, value in changes.items():
         if value is UNSET:
             parts[KEYS[name]] = None
-    parts["History"] = Raw(_history(events, sound))
+    parts["History"] = Raw(history_json(events, sound=sound))
     return written(parts)
 
 
@@ -128,26 +124,6 @@ def edits(state: WorkflowState) -> bytes | None:
         if name != "history" and differ(getattr(state, name), getattr(before, name))
     }
     return encode_part(state.history[kept:], **changes)
-
-
-def _history(events: Sequence[HistoryEvent], sound: bool) -> bytes:
-    """Encode events at once, if that gives the same result as encoding field by field."""
-    try:
-        for event in () if sound else events:
-            for payload in (event.input, event.result, event.signal_payload):
-                encode_json(payload)
-        text = _events(events)
-    except (TypeError, ValueError, RecursionError):
-        text = b""
-    empty = 3 * len(events)
-    for event in events:
-        empty -= event.input is not None
-        empty -= event.result is not None
-        empty -= event.signal_payload is not None
-    # More nulls than empty payloads mean an unset time, NaN, or just a null inside a payload.
-    if text and text.count(b"null") == empty:
-        return text
-    return written([fields(event, EVENT_FIELDS) for event in events])
 
 
 def splice(document: bytes, parts: Sequence[bytes]) -> bytes:
