@@ -7,9 +7,9 @@ last update, time of the first save) and an etag, which identifies the version.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
@@ -37,6 +37,10 @@ class Row(NamedTuple):
     etag: str = ""
     number: int = 0
     flaw: str = ""  # why the document cannot be read, if that is already known
+
+
+# As `Row._make`, without a call of Python code.
+row_of: Callable[[Iterable[Any]], Row] = partial(tuple.__new__, Row)
 
 
 class States(list[WorkflowState]):

@@ -42,7 +42,7 @@ _NO_DURATION = Nanoseconds()
 def _read_duration(kind: type, value: Any) -> Nanoseconds:
     if type(value) is not int:
         raise TypeError(f"Expected `int`, got `{type(value).__name__}`")
-    return Nanoseconds(microseconds=value // 1000) if value else _NO_DURATION
+    return Nanoseconds(0, 0, value // 1000) if value else _NO_DURATION  # quicker by position
 
 
 def write_duration(value: timedelta) -> int:

@@ -27,7 +27,13 @@ from inngest_nb.store.rows import Number, Position, Row
 from inngest_nb.store.searching import Found, FoundHere, Slice
 from inngest_nb.store.table import Done
 from inngest_nb.store.tables._commits import Commits
-from inngest_nb.store.tables.sqlite.file import in_words, make_private, open_file, words_for
+from inngest_nb.store.tables.sqlite.file import (
+    ERRORS,
+    in_words,
+    make_private,
+    open_file,
+    words_for,
+)
 from inngest_nb.store.tables.sqlite.heads import (
     Indexed,
     find_heads,
@@ -296,7 +302,7 @@ class SqliteTable:
         """Yield a connection in a transaction, which sees a consistent snapshot of the file."""
         if self._closed.is_set():
             raise _closed(self.path)
-        with words_for(self.path):
+        try:
             try:
                 database = self._idle.get_nowait()
             except queue.Empty:
@@ -309,6 +315,8 @@ class SqliteTable:
                 self._idle.put(database)
                 if self._closed.is_set():
                     _close_all(self._idle)
+        except ERRORS as error:
+            raise in_words(error, self.path) from error
 
 
 class _Writer:

@@ -18,6 +18,7 @@ APPLICATION_ID = 0x694E4E42  # "iNNB"
 BUNDLE_ID = 0x694E4E62  # "iNNb": the same tables in a file that can only be read
 _SCHEMA_VERSION = 5
 _BUSY_SECONDS = 30.0
+ERRORS = (sqlite3.Error, UnicodeDecodeError)  # what connections raise
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 # SQLite reports a file size limit, and a disk that is full on opening, as I/O errors.
 _FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
@@ -389,16 +390,15 @@ def words_for(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours, with the file's path and a hint."""
     try:
         yield
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise in_words(error, path) from error
-    except UnicodeDecodeError as error:  # SQLite's message quotes what is damaged
-        raise StoreFileError(
-            f"{path}: the file is damaged", target=str(path), hint=_ADVICE[sqlite3.SQLITE_CORRUPT]
-        ) from error
 
 
-def in_words(error: sqlite3.Error, path: Path) -> StoreFileError:
-    """Return our error for an SQLite error, with the file's path and a hint by its code."""
+def in_words(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreFileError:
+    """Return our error for one of SQLite's, with the file's path and a hint by its code."""
+    if isinstance(error, UnicodeDecodeError):  # SQLite's message quotes what is damaged
+        advice = _ADVICE[sqlite3.SQLITE_CORRUPT]
+        return StoreFileError(f"{path}: the file is damaged", target=str(path), hint=advice)
     code = getattr(error, "sqlite_errorcode", 0)
     full = code in _FULL_CODES
     words = f"no space left to write ({error})" if full else str(error)

@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from inngest_nb import wire
-from inngest_nb.store.rows import Row, within
+from inngest_nb.store.rows import Row, row_of, within
 
 _SELECT = """
 SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS BLOB), w.etag,
@@ -92,11 +92,12 @@ def _bare(database: sqlite3.Connection, line: Any) -> Row:
 
 def _row(database: sqlite3.Connection, line: Any, longest: int = 0) -> Row:
     """Build a row from a selected line, and merge its parts."""
-    *row, checksum, parts_checksum, has_parts = line
-    if not _are_sound(row):
-        return Row(str(row[0]), "", 0, None, b"", str(row[5]), row[6], _BAD_ENTRIES)
-    found = Row(*row)
-    if checksum is None and row[4] is None:
+    entries = line[:7]
+    checksum, parts_checksum, has_parts = line[7:]
+    if not _are_sound(entries):
+        return Row(str(line[0]), "", 0, None, b"", str(line[5]), line[6], _BAD_ENTRIES)
+    found = row_of((*entries, ""))
+    if checksum is None and line[4] is None:
         return found._replace(document=b"", flaw=_MISSING)
     workflow_id = found.workflow_id.encode()
     if checksum is not None and checksum_of(workflow_id, found.document) != checksum:
