@@ -1,19 +1,18 @@
 """Converts states to JSON documents and back, and appends to stored documents."""
 
-from inngest_nb.wire._depth import MAX_DEPTH, flat, is_deeper
-from inngest_nb.wire._document import (
+from inngest_nb.wire._decoding import (
     Head,
     decode,
     decode_json,
     decode_time,
-    differ,
-    encode,
     head,
     microseconds,
     payloads,
     time_of,
     uncollected,
 )
+from inngest_nb.wire._depth import MAX_DEPTH, flat, is_deeper
+from inngest_nb.wire._encoding import differ, encode
 from inngest_nb.wire._parts import PartHead, edits, encode_part, part_head, splice
 from inngest_nb.wire._payload import duplicate, encode_json, json_copy
 

@@ -24,19 +24,8 @@ from inngest_nb.state import (
     WorkflowState,
     wire_name,
 )
-from inngest_nb.wire._document import (
-    KEYS,
-    OutOfBand,
-    WholeEvent,
-    check_durations,
-    decode,
-    differ,
-    fields,
-    history_json,
-    parts_of,
-    read_text,
-    written,
-)
+from inngest_nb.wire._decoding import OutOfBand, WholeEvent, check_durations, decode, read_text
+from inngest_nb.wire._encoding import KEYS, differ, fields, history_json, parts_of, written
 
 _json = Encoder().encode
 _SPACE = b" \t\r\n"
