@@ -12,8 +12,10 @@ from inngest_nb.engine.threads._loop import PrivateLoop
 # A run counts as settled after one to two of these periods. It is long for an engine, in which most
 # waits take milliseconds, and short for a person who looks at what a run waits for.
 _PERIOD_SECONDS = 0.25
-# Handled in one go; in between, the loop does other things.
-_RUNS_AT_ONCE = 500
+# Of many runs, so many settle at a time, with a pause in between: their saves must not hold up
+# those of the runs that move, and a run that is woken meanwhile needs none.
+_RUNS_AT_ONCE = 200
+_PAUSE_SECONDS = 0.2
 
 _log = logging.getLogger("inngest_nb.engine")
 
@@ -58,7 +60,7 @@ class Settling:
 
     def _arm(self) -> None:
         if self._timer is None and self._loop.loop is not None:
-            pause = 0.0 if self._due else _PERIOD_SECONDS
+            pause = _PAUSE_SECONDS if self._due else _PERIOD_SECONDS
             self._timer = self._loop.loop.call_later(pause, self.look)
 
     def look(self) -> None:
