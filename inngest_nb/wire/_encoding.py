@@ -26,6 +26,7 @@ _parts_of = Decoder(dict[str, Raw]).decode
 _items_of = Decoder(list[Raw] | None).decode
 _id_of = attrgetter("id")
 _json = Encoder().encode
+# Durations are the only fields of an event that JSON represents differently.
 _events = Encoder(enc_hook=write_duration).encode
 # For comparisons only; `total_seconds` distinguishes durations without a call of Python code.
 _compare = Encoder(enc_hook=timedelta.total_seconds).encode

@@ -119,7 +119,7 @@ def find_heads(database: sqlite3.Connection, search: Search, paths: Sequence[Pat
         return cut(found, search, behind, paths)._replace(change=last)
     # Their index has the order of listings, so only as many are read as are wanted.
     newest = f"{asked} ORDER BY updated_us DESC, workflow_id LIMIT {search.limit}"
-    first = _heads(database, search, paths, newest, given)
+    first = list(_heads(database, search, paths, newest, given))
     (count,) = database.execute(f"SELECT count(*) {asked}", given).fetchone()
     other = matching(fresh, search, behind)
     found_first = cut([*first, *other], search, behind, paths)
@@ -133,7 +133,7 @@ def find_in_slice(
     asked, given, digests, last = _asked(database, search)
     fresh, behind = [digest.head for digest in digests], _BehindFile(database, digests)
     some = f"{asked} AND number > ? ORDER BY number LIMIT ?"
-    kept = _heads(database, search, paths, some, (*given, part.after, part.size))
+    kept = list(_heads(database, search, paths, some, (*given, part.after, part.size)))
     following = kept[-1].number if len(kept) == part.size else 0
     upto = following or _LARGEST
     kept += [head for head in fresh if part.after < head.number <= upto]
@@ -148,16 +148,17 @@ def _heads(
     paths: Sequence[Path],
     asked: str,
     given: Sequence[object],
-) -> list[Head]:
-    """Read heads; where only activities or events are wanted, only what tells whose these are.
+) -> Iterator[Head]:
+    """Read heads one by one, so that those that don't match can go.
 
-    Each value that is not read saves as much time as an event takes.
+    Where only activities or events are wanted, only what tells whose these are is read: each value
+    that is not saves as much time as an event takes.
     """
     is_about_details = bool(paths) and all(path.root in DETAILS for path in paths)
     if is_about_details and search.names.columns <= _COMPARED_BY_WHOSE:
         rows = database.execute(f"SELECT {_WHOSE_COLUMNS} {asked}", given)
-        return [head_of(row + _NOT_READ) for row in rows]
-    return list(map(head_of, database.execute(f"SELECT {_COLUMNS} {asked}", given)))
+        return (head_of(row + _NOT_READ) for row in rows)
+    return map(head_of, database.execute(f"SELECT {_COLUMNS} {asked}", given))
 
 
 def _asked(
