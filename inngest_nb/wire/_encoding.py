@@ -171,15 +171,16 @@ def _without(parts: dict[str, Any], value: Struct, changed: Sequence[str]) -> di
 
 def fields(value: object, names: Iterable[str]) -> dict[str, Any]:
     """Return the named fields by their JSON keys, ready for the encoder."""
-    return _by_keys(names, [getattr(value, name) for name in names])
+    return by_keys(names, [getattr(value, name) for name in names])
 
 
 def event_fields(event: HistoryEvent) -> dict[str, Any]:
     """Return the fields of an event by their JSON keys, ready for the encoder."""
-    return _by_keys(EVENT_FIELDS, astuple(event))
+    return by_keys(EVENT_FIELDS, astuple(event))
 
 
-def _by_keys(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
+def by_keys(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
+    """Return fields, given by their names and values, by their JSON keys, ready for the encoder."""
     parts: dict[str, Any] = {}
     for name, found in zip(names, values, strict=True):
         if found is UNSET:

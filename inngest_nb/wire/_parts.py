@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Annotated, Any
 
 import msgspec
@@ -25,7 +24,7 @@ from inngest_nb.state import (
     wire_name,
 )
 from inngest_nb.wire._decoding import OutOfBand, WholeEvent, check_durations, decode, read_text
-from inngest_nb.wire._encoding import KEYS, differ, fields, history_json, parts_of, written
+from inngest_nb.wire._encoding import KEYS, by_keys, differ, history_json, parts_of, written
 
 _json = Encoder().encode
 _SPACE = b" \t\r\n"
@@ -87,7 +86,7 @@ def encode_part(events: Sequence[HistoryEvent], *, sound: bool = False, **change
             raise TypeError(f"a partial document has no field {name!r}")
         if value is UNSET and name not in _REMOVABLE:
             raise ValueError(f"{name} cannot be removed from a document")
-    parts = fields(SimpleNamespace(**changes), changes)
+    parts = by_keys(changes, changes.values())
     for name, value in changes.items():
         if value is UNSET:
             parts[KEYS[name]] = None

@@ -23,6 +23,7 @@ import inngest_nb as inb
 from inngest_nb import (
     AsyncWorkflowContext,
     Executor,
+    MemoryStore,
     RetryPolicy,
     Signal,
     WorkflowContext,
@@ -33,6 +34,7 @@ from inngest_nb import (
 )
 from inngest_nb.engine.threads._loop import PrivateLoop
 from inngest_nb.engine.threads._settling import Settling
+from inngest_nb.engine.threads._writer import Writer
 from inngest_nb.errors import (
     EngineError,
     StoreConflictError,
@@ -239,8 +241,12 @@ class Notes:
         return self.rests
 
 
+def a_writer() -> Writer:
+    return Writer(MemoryStore(), lambda: None)
+
+
 def test_only_a_run_that_has_not_moved_between_two_looks_settles_and_only_once() -> None:
-    settling = Settling(PrivateLoop())
+    settling = Settling(PrivateLoop(), a_writer())
     moving, resting, busy = Notes(), Notes(), Notes(rests=False)
     for run in (moving, resting, busy):
         settling.moved(run)
@@ -256,7 +262,7 @@ def test_only_a_run_that_has_not_moved_between_two_looks_settles_and_only_once()
 
 
 def test_many_runs_that_rest_settle_a_few_at_a_time() -> None:
-    settling = Settling(PrivateLoop())
+    settling = Settling(PrivateLoop(), a_writer())
     runs = [Notes() for _ in range(500)]
     for run in runs:
         settling.moved(run)
@@ -268,6 +274,22 @@ def test_many_runs_that_rest_settle_a_few_at_a_time() -> None:
     assert counts == [200, 400, 500]
 
 
+def test_the_more_others_are_saved_the_fewer_settle() -> None:
+    writer = a_writer()
+    settling = Settling(PrivateLoop(), writer)
+    runs = [Notes() for _ in range(500)]
+    for run in runs:
+        settling.moved(run)
+    settling.look()
+    counts = []
+    for others in (50, 5000, 0, 180):
+        writer.saves += others
+        settling.look()
+        counts.append(sum(run.settled for run in runs))
+        writer.saves += counts[-1] - sum(counts[-2:-1])  # each that settles is saved, too
+    assert counts == [150, 170, 370, 390]
+
+
 def test_a_run_that_cannot_settle_does_not_keep_others_from_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -275,7 +297,7 @@ def test_a_run_that_cannot_settle_does_not_keep_others_from_it(
         def settle(self) -> bool:
             raise OSError("no")
 
-    settling = Settling(PrivateLoop())
+    settling = Settling(PrivateLoop(), a_writer())
     sound = Notes()
     for run in (Broken(), sound):
         settling.moved(run)

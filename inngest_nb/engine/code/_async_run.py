@@ -327,8 +327,10 @@ class AsyncRun(Run):
             # A driven run is begun again for each step: only its last request has the last word.
             self._turns.is_quiet = self.driver is not None and self.status is WorkflowStatus.RUNNING
             self.engine.loop.take_turn(self.workflow_id, self._turns.end)
-        # The traceback of a failed task would keep the run and everything in it alive.
+        # The traceback of a failed task would keep the run and everything in it alive, and so would
+        # its handle keep the queues, which hold the turn loop.
         self._main = self._turns = None
+        self._mailboxes, self._received, self._subscribers = {}, {}, []
 
 
 def _plainer(error: BaseException) -> BaseException:

@@ -472,6 +472,7 @@ class Run:
             if journal.is_behind(self._wanted):
                 self.engine.writer.put(self)
             over = self.ended and journal.saved == len(journal.events)
+            has_news = self.past is not None or journal.seen < journal.saved
             self.changed.notify_all()
         for hook, event in told:
             self.engine.hooks.tell(hook, self.workflow_id, event)
@@ -479,7 +480,7 @@ class Run:
             begin()
         if over:
             self._resolve()
-        elif not self.ended:
+        elif has_news and not self.ended:
             self._advance()
         return not over
 

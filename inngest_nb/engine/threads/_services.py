@@ -98,10 +98,10 @@ class Services(Generic[_Run]):
         self.mailbox: Mailbox | None = None
         self._lease_seconds = lease.total_seconds()
         self.loop = PrivateLoop()
-        self.settling = Settling(self.loop)
         self._watchdog = Watchdog(self.loop)
         self.clock = clock or SystemClock(self.loop)
         self.writer = Writer(Leased(self.appender, self._ensure_lease), self.loop.wake, patience)
+        self.settling = Settling(self.loop, self.writer)
         self.hooks = HookThread(hooks)
         self.tracing = None if hooks is None else hooks.tracing
         self.workers = Workers("inngest-nb-activity", workers)

@@ -8,13 +8,15 @@ from collections import deque
 from typing import Protocol
 
 from inngest_nb.engine.threads._loop import PrivateLoop
+from inngest_nb.engine.threads._writer import Writer
 
 # A run counts as settled after one to two of these periods. It is long for an engine, in which most
 # waits take milliseconds, and short for a person who looks at what a run waits for.
 _PERIOD_SECONDS = 0.25
 # Of many runs, so many settle at a time, with a pause in between: their saves must not hold up
-# those of the runs that move, and a run that is woken meanwhile needs none.
-_RUNS_AT_ONCE = 200
+# those of the runs that move, and a run that is woken meanwhile needs none. The more of the others
+# have been saved since the last time, the fewer settle.
+_MOST_AT_ONCE, _LEAST_AT_ONCE = 200, 20
 _PAUSE_SECONDS = 0.2
 
 _log = logging.getLogger("inngest_nb.engine")
@@ -33,8 +35,10 @@ class Settling:
     One timer serves all runs, and it rests with them: 10,000 runs that wait cost nothing.
     """
 
-    def __init__(self, loop: PrivateLoop) -> None:
+    def __init__(self, loop: PrivateLoop, writer: Writer) -> None:
         self._loop = loop
+        self._writer = writer
+        self._expected = 0  # the writer's saves so far if nothing but the settled runs was saved
         self._moved: set[Settler] = set()  # since the last look
         self._still: set[Settler] = set()  # since the look before
         self._due: deque[Settler] = deque()
@@ -71,7 +75,11 @@ class Settling:
             self._moved.difference_update(moved)  # in place, because other threads add to it
             self._due.extend(self._still - moved)
             self._still = moved
-        for _ in range(min(len(self._due), _RUNS_AT_ONCE)):
+        saves = self._writer.saves
+        most = max(_LEAST_AT_ONCE, _MOST_AT_ONCE - max(0, saves - self._expected))
+        settling = min(len(self._due), most)
+        self._expected = saves + settling
+        for _ in range(settling):
             self._settle(self._due.popleft())
         self._armed = False  # first, so that whoever moves from here on arms it
         if self._moved or self._still or self._due:

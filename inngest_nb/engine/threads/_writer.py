@@ -67,6 +67,7 @@ class Writer:
     """
 
     def __init__(self, store: Appends, told: Callable[[], None], patience: float = 0) -> None:
+        self.saves = 0  # so far, of all runs
         self._store = store
         self._told = told
         self._longest = patience
@@ -123,6 +124,7 @@ class Writer:
         while batch := self._next():
             begun = time.monotonic()
             self._active.clear()
+            self.saves += len(batch)
             outcomes = _append(self._store, batch)
             took = time.monotonic() - begun
             self._batch_wait = min(_BATCH_WAIT_FRACTION * took, _MAX_BATCH_WAIT)
