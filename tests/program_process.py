@@ -80,7 +80,7 @@ class Process:
         run = handle._run
         return Seen(
             changes,
-            over=run.done.done(),
+            over=run.is_over,
             dead=self.gate.dead,
             problem=problem,
             run_id=handle.run_id,
@@ -144,7 +144,7 @@ class Process:
         closing = threading.Thread(target=self.engine.close)
         closing.start()
         deadline = time.monotonic() + SECONDS
-        while (handle and not handle._run.done.done()) or self.engine.runs():
+        while (handle and not handle._run.is_over) or self.engine.runs():
             assert time.monotonic() < deadline
             self.world.wait_for_change(self.world.changes)
         self.world.kill(self.number)

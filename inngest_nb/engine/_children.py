@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import time
 from functools import partial
-from typing import Any
 
 from inngest_nb.engine._remote import cancel
 from inngest_nb.engine._stored_run import wait_for_change
@@ -102,7 +100,7 @@ class ChildRuns:
         elif not _is_of(child, run.state):
             child.end(None, _taken(run.state))
             return
-        run.done.add_done_callback(partial(self._over, child, run))
+        run.add_waiter(partial(self._over, child, run))
 
     def _start(self, child: Child, stored: WorkflowState | None) -> Run:
         """Start a new run, or resume a stored one; its id is already claimed."""
@@ -128,9 +126,9 @@ class ChildRuns:
             engine.begin(run, child.order.timeout)
         return run
 
-    def _over(self, child: Child, run: Run, done: concurrent.futures.Future[Any]) -> None:
+    def _over(self, child: Child, run: Run) -> None:
         """Handle the end of a child's run in this process; called from any thread."""
-        error = done.exception()
+        error = run.failure
         if error is None or isinstance(error, WorkflowFailedError | WorkflowCanceledError):
             _tell(child, run.state)
         elif isinstance(error, LeaseLostError):

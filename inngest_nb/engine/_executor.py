@@ -414,7 +414,7 @@ class Executor:
             except (EngineError, TypeError, ValueError) as error:
                 self._not_resumed.note(state, error)
             else:
-                self._not_resumed.watch(state, run.done)
+                self._not_resumed.watch(state, run)
                 resumed.append(workflow_id)
         self._deliver_pending(resumed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import copy
 from collections.abc import Generator
@@ -85,14 +84,13 @@ class WorkflowHandle:
         if isinstance(run, StoredRun):
             with waiting():
                 return run.result(seconds)
-        try:
-            if not run.done.done():
-                with waiting():
-                    run.done.exception(seconds)
-        except concurrent.futures.TimeoutError:
+        if not run.is_over:
+            with waiting():
+                run.wait(seconds)
+        if not run.is_over:
             raise TimeoutError(
                 f"workflow {self.id!r} has not finished after {seconds:g} s and is still running"
-            ) from None
+            )
         return _value(run)
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -102,7 +100,7 @@ class WorkflowHandle:
             raise refusal("waiting for another run")
         if isinstance(run, StoredRun):
             return (yield from run.wait())
-        if not run.done.done():
+        if not run.is_over:
             run.engine.check_process()
         ended = loop.create_future()
 
@@ -122,7 +120,7 @@ class WorkflowHandle:
         return _value(run)
 
     def _check_place(self) -> None:
-        if isinstance(self._run, Run) and self._run.done.done():
+        if isinstance(self._run, Run) and self._run.is_over:
             return
         self._run.engine.check_process()
         if not self._run.engine.loop.is_current():
@@ -142,7 +140,6 @@ def _value(run: Run) -> Any:
 
     Errors are raised as copies, because a traceback grows each time an error is raised.
     """
-    failure = run.done.exception()
-    if failure is not None:
-        raise copy.copy(failure)
-    return workflow_types(run.fn).decode_result(fresh(run.done.result()))
+    if run.failure is not None:
+        raise copy.copy(run.failure)
+    return workflow_types(run.fn).decode_result(fresh(run.result))

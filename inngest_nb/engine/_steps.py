@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import re
 import threading
 from collections.abc import Callable
@@ -99,8 +98,11 @@ def _replay(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tup
     assert past is not None  # it has a history  # noqa: S101
     try:
         engine.begin(run)
-        error = run.done.exception(seconds)
-    except concurrent.futures.TimeoutError:
+        in_time = run.wait(seconds)
+    except BaseException:  # such as an interrupt
+        engine.close()
+        raise
+    if not in_time:
         run.suspend(EngineError("the replay timed out", workflow_id=run.workflow_id))
         # In another thread, because the code may block.
         close = partial(_close_later, engine)
@@ -108,13 +110,10 @@ def _replay(fn: Callable[..., Any], state: WorkflowState, seconds: float) -> tup
         raise TimeoutError(
             f"the replay of workflow {state.workflow_id!r} did not finish within {seconds:g} s; "
             "its code may be blocking"
-        ) from None
-    except BaseException:  # such as an interrupt
-        engine.close()
-        raise
+        )
     engine.close()
-    if isinstance(error, NonDeterminismError):
-        raise error
+    if isinstance(run.failure, NonDeterminismError):
+        raise run.failure
     return past, observer
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import random
 import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
+from inngest_nb.engine.run._run import Run
 from inngest_nb.errors import (
     ExecutorClosedError,
     LeaseLostError,
@@ -89,12 +88,12 @@ class NotResumed:
             *(state.workflow_id, error),
         )
 
-    def watch(self, state: WorkflowState, done: concurrent.futures.Future[Any]) -> None:
+    def watch(self, state: WorkflowState, run: Run) -> None:
         """Watch a resumed run, and log it if it is stopped again before its end."""
-        done.add_done_callback(partial(self._over, state))
+        run.add_waiter(partial(self._over, state, run))
 
-    def _over(self, state: WorkflowState, done: concurrent.futures.Future[Any]) -> None:
-        error = done.exception()
+    def _over(self, state: WorkflowState, run: Run) -> None:
+        error = run.failure
         if error is None or isinstance(error, _ENDS + _ELSEWHERE):
             return
         if isinstance(error, NonDeterminismError | WorkflowBlockedError):

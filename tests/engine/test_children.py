@@ -534,8 +534,8 @@ def test_a_child_that_runs_elsewhere_is_canceled_once_the_store_is_there() -> No
         while not owned:  # the parent's executor may be quicker, and take it up again
             taken = other.resume(waits, "child", take_over=True)
             run = taken._run
-            wait_until(lambda run=run: run.journal.owned or run.done.done())
-            owned = not run.done.done()
+            wait_until(lambda run=run: run.journal.owned or run.is_over)
+            owned = not run.is_over
         wait_until(lambda: one._engine.alive("child") is None)
         one.signal("w", Signal("stop"))
         with pytest.raises(WorkflowCanceledError):

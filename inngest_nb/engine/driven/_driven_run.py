@@ -115,7 +115,7 @@ class DrivenRun:
         self._run = new_run(engine, fn, state)
         self._run.past = _DrivenPast(state, keeper, self)
         self._run.driver = self
-        self._run.done.add_done_callback(self._over)
+        self._run.add_waiter(self._over)
 
     def begin(self) -> concurrent.futures.Future[None]:
         """Start the code; the future is done when it waits, or has ended."""
@@ -205,9 +205,9 @@ class DrivenRun:
         if events and events[-1].type in _ENDS:
             _resolve(self._outcome, None, events)
 
-    def _over(self, done: concurrent.futures.Future[Any]) -> None:
+    def _over(self) -> None:
         """Tell why the run was stopped, unless it has ended or was closed."""
-        error = done.exception()
+        error = self._run.failure
         if self._run.status is WorkflowStatus.RUNNING and error is not None:
             _resolve(self._waits, error)
             _resolve(self._outcome, error)

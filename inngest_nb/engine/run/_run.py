@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextvars
 import logging
 import random
@@ -80,8 +79,6 @@ class Run:
         self.given = state.input
         self.variables = contextvars.copy_context()  # of whoever started or resumed the run
         self.status = WorkflowStatus.RUNNING
-        self.done: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self.done.set_running_or_notify_cancel()  # waiters cannot cancel the run
         # Guards everything below. `ended` means that the code is done: nothing more is recorded.
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
@@ -107,6 +104,9 @@ class Run:
         self._outcome: dict[str, Any] = {}
         self._failure: EngineError | None = None
         self._deadline: Timer | None = None
+        # No future, because that cannot forget a callback, and costs each of 10,000 waiting runs.
+        self.is_over = False
+        self.failure: EngineError | None = None  # why a run that is over has no result
         self._waiters: dict[Callable[[], object], None] = {}
 
     # Called by the executor
@@ -538,7 +538,7 @@ class Run:
             if isinstance(self._failure, _STOPPED):
                 return
             self._failure = failure
-            told = self.done.done()
+            told = self.is_over
             self.ended = True
             if isinstance(failure, WorkflowCanceledError):
                 self.status = WorkflowStatus.CANCELED
@@ -604,7 +604,7 @@ class Run:
     def _wait_saved(self, event: HistoryEvent) -> bool:
         self.engine.writer.wake()  # this may be the loop's own thread, which would wake it later
         with self.lock:
-            self.changed.wait_for(lambda: self.journal.is_saved(event) or self.done.done())
+            self.changed.wait_for(lambda: self.journal.is_saved(event) or self.is_over)
             if not self.journal.is_saved(event) and self._failure is not None:
                 raise self._failure
             return True
@@ -658,23 +658,23 @@ class Run:
         """Release the id, then notify everyone who waits for the result."""
         if self._deadline is not None:
             self._deadline.cancel()
-        if not self.done.done():
+        if not self.is_over:
             self.engine.forget(self)
         if self._is_released():
             self.engine.release(self.workflow_id)
         with self.lock:
-            if self.done.done():
+            if self.is_over:
                 return
             if self.span is not None and self.engine.tracing is not None:
                 self.engine.tracing.close(self.span, self._failure)
-            if self._failure is None:
-                self.done.set_result(self._outcome["result"])
-            else:
-                self.done.set_exception(self._failure)
+            self.failure, self.is_over = self._failure, True
             self.changed.notify_all()
             waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
-            waiter()
+            try:
+                waiter()
+            except Exception:  # noqa: BLE001  # must not affect the others
+                _log.exception("the end of a run could not be told; please report this")
 
     def _is_released(self) -> bool:
         """Tell whether others may resume: the run was stopped, and all its events are saved."""
@@ -684,10 +684,26 @@ class Run:
             stopped = self.status is WorkflowStatus.RUNNING
             return stopped and not self.journal.is_behind(self._wanted)
 
+    @property
+    def result(self) -> Any:
+        """The result of a run that is over and has not failed."""
+        return self._outcome["result"]
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the run is over; returns False if it is not after `seconds`."""
+        if self.is_over or (seconds is not None and seconds <= 0):
+            return self.is_over
+        over = threading.Event()  # and not `changed`, which each save notifies
+        self.add_waiter(over.set)
+        try:
+            return over.wait(seconds)
+        finally:
+            self.remove_waiter(over.set)
+
     def add_waiter(self, waiter: Callable[[], object]) -> None:
         """Call `waiter` when the run is over, or now if it is."""
         with self.lock:
-            if not self.done.done():
+            if not self.is_over:
                 self._waiters[waiter] = None
                 return
         waiter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import concurrent.futures
 import contextlib
 import logging
 import os
@@ -53,10 +52,12 @@ class Alive(Savable, Settler, Protocol):
     """A run, as the shared services see it."""
 
     workflow_id: str
-    done: concurrent.futures.Future[Any]
 
     def begin(self, timeout: timedelta | None = None) -> None:
         """Start, or replay the history and continue."""
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the run is over; returns False if it is not after `seconds`."""
 
     def suspend(self, error: EngineError) -> bool:
         """Stop running here, so that others can resume the run; False if it had ended."""
@@ -247,7 +248,9 @@ class Services(Generic[_Run]):
                 return
             self._closed = True
             runs = list(self._runs.values())
-        concurrent.futures.wait([run.done for run in runs], wait.total_seconds())
+        deadline = time.monotonic() + wait.total_seconds()
+        for run in runs:
+            run.wait(deadline - time.monotonic())
         suspended = [run.workflow_id for run in runs if run.suspend(_closed(run.workflow_id))]
         if suspended:
             _log.warning("the executor was closed with %s", _open_runs(suspended))
