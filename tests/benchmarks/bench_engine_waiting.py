@@ -75,17 +75,17 @@ def child(file: str) -> None:
         handles = [executor.execute(approval, input=None) for _ in range(RUNS)]
         for _ in range(RUNS):
             _waiting.acquire()
-        wait_until_saved(handles)
+        wait_until_saved(store, handles)
         grown = (process.memory_info().rss - before) / 1e6
         begun = perf_counter()
         wake(executor, handles)
         print(json.dumps([grown, perf_counter() - begun]))
 
 
-def wait_until_saved(handles: Sequence[WorkflowHandle]) -> None:
-    """Wait for the last events, after which nothing happens until the signals come."""
+def wait_until_saved(store: SqliteStore, handles: Sequence[WorkflowHandle]) -> None:
+    """Wait until the last events are in the store: the signals' saves must not wait for theirs."""
     for handle in handles:
-        while len(handle.state.history) < 3:
+        while (state := store.load(handle.id)) is None or len(state.history) < 3:
             threading.Event().wait(0.01)
 
 
