@@ -78,3 +78,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             f"\n{len(skipped)} skipped, and REQUIRE_BROWSER=1 allows none", red=True
         )
         session.exitstatus = _SKIPPED
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the tests themselves, which stay to the end."""
+    gc.collect()
+    gc.freeze()
