@@ -214,6 +214,7 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
         "columns": [["status", text()], ["workflow", text()]],
         "rows": [{"tone": "good", "mark": text(), "cells": [text(), text()]}],
         "messages": [fragment("heading", title=text(), store=text())],
+        "note": text(),
     },
     "findings": lambda text, word: {
         "checkup": Checkup(
@@ -230,6 +231,7 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
         "facts": [(text(), text()), (text(), "\n" + text())],
         "above": [fragment("heading", title=text(), store=text())],
         "below": [fragment("heading", title=text(), store=text())],
+        "note": text(),
     },
     "happening": lambda text, word: {
         "event": happens(text),
@@ -266,6 +268,7 @@ CONTEXTS: dict[str, Callable[[Text, Text], dict[str, Any]]] = {
         "moments": [moment_with(text, word)],
         "more": 1,
         "messages": [fragment("heading", title=text(), store=text())],
+        "note": text(),
     },
     "replay_heading": lambda text, word: {
         "state": WorkflowState(workflow_id=text(), status=text()),

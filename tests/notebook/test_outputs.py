@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from form_driver import words
 from frame_states import after, history, state
 
 import inngest_nb as inb
@@ -75,3 +77,36 @@ def test_an_output_is_bounded_however_large_its_workflow_is(
 ) -> None:
     assert len(bundles[name]["text/plain"]) <= 20_100
     assert len(bundles[name]["text/html"]) <= 60_000 + 8_000  # with the stylesheet
+
+
+@pytest.mark.parametrize(
+    ("kind", "what_to_do"),
+    [
+        ("save_form", "use the form"),
+        ("delete_form", "use the form"),
+        ("signal_form", "use the form"),
+        ("explore", "explore"),
+        ("replay", "step through the run"),
+    ],
+)
+def test_in_marimo_fields_and_buttons_are_a_snapshot_that_says_so(
+    kind: str, what_to_do: str
+) -> None:
+    store = inb.MemoryStore()
+    order = inb.run(inb.samples.order, {"speed": 100}, id="order-7", store=store).state
+    view: Any = {
+        "save_form": lambda: inb.save_form(store, order),
+        "delete_form": lambda: inb.delete_form(store),
+        "signal_form": lambda: inb.signal_form(store, order),
+        "explore": lambda: inb.explore(store),
+        "replay": lambda: inb.replay(order, inb.samples.order, store=store),
+    }[kind]()
+    view.wait()
+    mime, html = view._mime_()  # marimo calls it
+    assert (mime, type(html)) == ("text/html", str)
+    text = words(html)
+    assert "order-7" in text
+    assert "Re-run the cell" not in text  # it would show the same again
+    asked = f"marimo does not show Jupyter's fields and buttons: {what_to_do} in Jupyter or Voilà."
+    assert re.search(rf"Snapshot of [\d-]+ [\d:]+ UTC\. {re.escape(asked)}$", text)
+    assert "Re-run the cell" in words(view._repr_mimebundle_()["text/html"])

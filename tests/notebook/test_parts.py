@@ -36,7 +36,8 @@ def test_a_history_tells_the_day_once_and_how_long_each_event_took() -> None:
 
 def test_a_field_of_several_lines_keeps_them() -> None:
     facts = [("Error", "one line"), ("Input", "{\n}"), ("Result", "")]
-    html = fragment("form", title="a", store="b", facts=facts, above=["", "above"], below=["below"])
+    areas = {"above": ["", "above"], "below": ["below"]}
+    html = fragment("form", title="a", store="b", facts=facts, note="", **areas)
     assert re.findall(r"<dd>(.*?)</dd>", html, re.DOTALL) == [
         "one line",
         "<pre>{\n}</pre>",

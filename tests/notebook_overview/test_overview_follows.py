@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 from overview_driver import Shown, step
 from small_servers import plain_server
 from worker_fleet import ServerProcess
@@ -21,6 +23,7 @@ from inngest_nb.notebook.overview._overview import _drawn
 from inngest_nb.notebook.overview._picture import Picture
 
 PATIENCE = 60  # seconds
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @pytest.fixture(params=["memory", "file", "state server", "plain server"])
@@ -204,3 +207,38 @@ def test_marimo_asks_for_the_picture_and_is_told_when_it_is_the_last() -> None:
     assert "No longer followed." in shown.html
     assert shown.over
     shown.close()
+
+
+def test_on_a_page_of_voila_a_live_overview_is_a_widget_that_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")  # as Voilà tells its kernels
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
+    cells = [
+        """
+import threading
+import inngest_nb as inb
+
+store = inb.MemoryStore()
+view = inb.overview(store, live=True)
+view
+""",
+        """
+from datetime import UTC, datetime
+
+seen = threading.Event()
+view._display_().observe(lambda change: "1 failed" in change.new and seen.set(), "html")
+now = datetime.now(UTC)
+store.save(inb.WorkflowState(workflow_id="one", status="failed", created_at=now, updated_at=now))
+assert seen.wait(60)
+view
+""",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, cells)])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    places = [output.data[WIDGET] for cell in notebook.cells for output in cell.outputs]
+    assert len(places) == 2  # one in each cell, and both of one widget
+    (model_id,) = {place["model_id"] for place in places}
+    widgets = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    assert "1 failed" in widgets[model_id]["state"]["html"]

@@ -67,6 +67,7 @@ class Explore(Form):
     """A table over a store; `explore` makes one."""
 
     title = "Workflows"
+    purpose = "explore"
     queues = True
     _closed = True  # until it is made
 
@@ -353,11 +354,10 @@ class Explore(Form):
 
     # What a notebook keeps
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _snapshot(self, note: str) -> dict[str, str]:
         timeout = _REPR_TIMEOUT_OF_RUNS if self._feed.grows else _REPR_TIMEOUT
         if self._reading.acquire(timeout=timeout):
             self._reading.release()
-        widget: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
         with self._drawing:
             rows, feed, asked = self.table.rows, self._feed, self.search.says(self._query)
             words = self._caption()
@@ -372,8 +372,9 @@ class Explore(Form):
             columns=self.table.columns,
             rows=rows,
             messages=[self.trouble.markup] if self.trouble.markup else [],
+            note=note,
         )
-        return widget | bundle(
+        return bundle(
             html, f"{self.title} in {store}\n{said}\n{plain_table(self.table.columns, rows)}"
         )
 

@@ -6,6 +6,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from inngest_nb.notebook.page import (
 )
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
-from inngest_nb.words import count_text, excerpt, short, store_name, visible_lines
+from inngest_nb.words import count_text, excerpt, short, store_name, time_text, visible_lines
 
 __all__ = ["Form", "check_store", "complaint"]
 
@@ -50,6 +51,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
     """
 
     title = "Form"
+    purpose = "use the form"
     queues = False
 
     def __init__(self, store: WorkflowStore) -> None:
@@ -216,13 +218,33 @@ class Form(widgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         widget: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        return widget | self._snapshot(f"Snapshot. Re-run the cell to {self.purpose}.")
+
+    def _mime_(self) -> tuple[str, str]:
+        """Show a snapshot in marimo, which asks for it by this name and shows no boxes."""
+        note = (
+            f"Snapshot of {time_text(datetime.now(UTC))}. marimo does not show Jupyter's fields "
+            f"and buttons: {self.purpose} in Jupyter or Voilà."
+        )
+        return "text/html", self._snapshot(note)["text/html"]
+
+    def _snapshot(self, note: str) -> dict[str, str]:
+        """Give the form as it is now, as HTML with a `note` below it and as text."""
         facts = self._facts()
         lines = [f"{label}: {_beginning(value) or 'not set'}" for label, value in facts]
         above, below = ([area.markup for area in areas] for areas in self._areas())
         below += [self._listener_trouble.markup, self._progress.markup]
         store = store_name(self._store)
-        html = output("form", title=self.title, store=store, facts=facts, above=above, below=below)
-        return widget | bundle(html, "\n".join([f"{self.title} in {store}", *lines]))
+        html = output(
+            "form",
+            title=self.title,
+            store=store,
+            facts=facts,
+            above=above,
+            below=below,
+            note=note,
+        )
+        return bundle(html, "\n".join([f"{self.title} in {store}", *lines]))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({store_name(self._store)})"

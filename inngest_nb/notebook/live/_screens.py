@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 from uuid import uuid4
 
-from inngest_nb.notebook.page import Area, as_running_cell, output
+from inngest_nb.notebook.page import Area, as_running_cell, in_voila, output
 from inngest_nb.notebook.timeline import Picture, headline, picture_bundle, plain_text
 from inngest_nb.words import short, visible
 
@@ -32,12 +31,7 @@ def screen_here() -> Screen:
     if kernel is None:
         return TerminalScreen(sys.stderr)
     cause = kernel.get_parent().get("header", {}).get("msg_type")
-    return WidgetScreen() if cause == "comm_msg" or _in_voila() else CellScreen()
-
-
-def _in_voila() -> bool:
-    """Tell whether a page of Voilà shows the cells: only widgets change there once all have run."""
-    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
+    return WidgetScreen() if cause == "comm_msg" or in_voila() else CellScreen()
 
 
 class NotebookScreen:

@@ -18,7 +18,7 @@ from inngest_nb.notebook.overview._following import Following
 from inngest_nb.notebook.overview._picture import Picture, picture_of
 from inngest_nb.notebook.overview._plain import plain_text
 from inngest_nb.notebook.overview._reading import read
-from inngest_nb.notebook.page import as_running_cell, bundle, output
+from inngest_nb.notebook.page import as_running_cell, bundle, in_voila, output
 from inngest_nb.query import When, span_of
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
@@ -69,6 +69,9 @@ class LiveOverview(Overview):
 
         _take_the_place_of_earlier(self, kernel)
         show: Callable[..., object] = display
+        if in_voila():
+            show(self._begin(asks=False))
+            return
         show(self._repr_mimebundle_(), raw=True, display_id=self._display_id)
         if not self._is_shown:
             self._is_shown = True
@@ -76,11 +79,16 @@ class LiveOverview(Overview):
 
     def _display_(self) -> Any:
         """Show the picture in marimo, which asks for it by this name."""
+        return self._begin(asks=True)
+
+    def _begin(self, *, asks: bool) -> Any:
+        """Give the widget, and follow the store from now on."""
         if self._moving is None:
             from inngest_nb.notebook.page import MovingPicture  # brings anywidget
 
-            self._moving = MovingPicture(self._draw, asks=True)
-            self._following.start(lambda: None)
+            moving = self._moving = MovingPicture(self._draw, asks=asks)
+            look = partial(as_running_cell, moving.look)
+            self._following.start((lambda: None) if asks else look)
         return self._moving
 
     def _draw(self) -> tuple[Markup, bool]:

@@ -5,7 +5,12 @@ import typing
 
 from inngest_nb.notebook.page._diff import Change, Line, change_of, changes
 from inngest_nb.notebook.page._errands import Errands
-from inngest_nb.notebook.page._hearing import as_running_cell, confirm_changes, hear_in_order
+from inngest_nb.notebook.page._hearing import (
+    as_running_cell,
+    confirm_changes,
+    hear_in_order,
+    in_voila,
+)
 from inngest_nb.notebook.page._html import bundle, fragment, output
 from inngest_nb.notebook.page._news import News
 
@@ -45,6 +50,7 @@ __all__ = [
     "filling",
     "fragment",
     "hear_in_order",
+    "in_voila",
     "notice",
     "output",
     "row",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["as_running_cell", "confirm_changes", "hear_in_order"]
+__all__ = ["as_running_cell", "confirm_changes", "hear_in_order", "in_voila"]
 
 
 def hear_in_order(widget: Any) -> None:
@@ -52,3 +53,8 @@ def as_running_cell(publish: Callable[..., object], *given: Any, **more: Any) ->
         contextvars.Context().run(publish, *given, **more)
     except LookupError:  # in a thread, ipykernel 7.0 knows only the cell that began all this
         publish(*given, **more)
+
+
+def in_voila() -> bool:
+    """Tell whether a page of Voilà shows the cells: only widgets change there once all have run."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")

@@ -64,6 +64,7 @@ class Replay(Form):
     """
 
     title = "Replay"
+    purpose = "step through the run"
     queues = True
 
     def __init__(
@@ -243,8 +244,7 @@ class Replay(Form):
 
     # What a notebook keeps
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        widget: dict[str, Any] = widgets.VBox._repr_mimebundle_(self, **kwargs)
+    def _snapshot(self, note: str) -> dict[str, str]:
         messages = [area.markup for area in (self.parting, self.outcome, self.trouble)]
         html = output(
             "replay",
@@ -252,8 +252,9 @@ class Replay(Form):
             moments=self.moments[:_SAVED],
             more=max(0, len(self.moments) - _SAVED),
             messages=[message for message in messages if message],
+            note=note,
         )
-        return widget | bundle(html, repr(self))
+        return bundle(html, repr(self))
 
     def __repr__(self) -> str:
         return plain_moments(self.state, self.moments[:_SAVED], len(self.moments))
