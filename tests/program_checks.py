@@ -84,7 +84,9 @@ class CheckedRun:
             if self.time.store_is_away:  # nothing is lost, and nothing comes of what happens
                 self.model_of(stored)
                 self.outlast_the_outage(events=1)
-                return
+                if self.time.store_is_away:
+                    return
+                continue  # what the outage held up comes now
             if not (difference := self.difference(process, seen, stored)):
                 self.acknowledged += set(seen.acknowledged).difference(self.acknowledged)
                 return
