@@ -8,6 +8,8 @@ drawn as it stands: no mathematics, no TeX, no character that the fonts lack.
 from __future__ import annotations
 
 import io
+import sys
+import threading
 from base64 import b64encode
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -49,9 +51,34 @@ def _figure_class() -> type[Figure]:
     from matplotlib.figure import Figure
 
     class ChartFigure(Figure):
-        """A figure that notebooks show as SVG, whatever they show of other figures."""
+        """A figure that notebooks show as SVG, whatever they show of other figures.
+
+        A kernel shows all open figures after each message for a widget, and may do so in another
+        thread, while the cell is still drawing. A figure that is asked for then waits for the end
+        of its cell.
+        """
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._drawer: int | None = None  # the thread of the cell that draws it
+            self._has_missed = self._is_shown = False
+            if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+                self._drawer = threading.get_ident()
+                shell.events.register("post_run_cell", self._drawn)
+
+        def _drawn(self, _: object) -> None:
+            from IPython import get_ipython
+
+            get_ipython().events.unregister("post_run_cell", self._drawn)
+            self._drawer = None
+            if self._has_missed and not self._is_shown:
+                self._ipython_display_()
 
         def _ipython_display_(self) -> None:
+            if self._drawer not in (None, threading.get_ident()):
+                self._has_missed = True
+                return
+            self._is_shown = True
             from IPython.display import publish_display_data
 
             file = io.BytesIO()
