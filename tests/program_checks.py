@@ -46,6 +46,7 @@ class CheckedRun:
     store: WorkflowStore
     process: Process | None
     gone: list[Process]
+    closed: list[Process]
     acknowledged: list[int]
     foreign: list[int]
     sends: Counter[int]
@@ -290,12 +291,13 @@ class CheckedRun:
     def check_children(self, state: WorkflowState) -> None:
         """Hold the ends of children against their models, and against what the run knows of them.
 
-        Those that nobody waits for are canceled, if the process lives to do that.
+        Those that nobody waits for are canceled, if the process lives to do that: else whoever
+        recovers them does it.
         """
         deadline = time.monotonic() + SECONDS
         process = self.process or self.gone[-1]
         while any(each.status == "running" for each in children(self.store)):
-            if process.look().dead:
+            if process.look().dead or process in self.closed:
                 break
             assert time.monotonic() < deadline, "a child goes on, and its parent has ended"
             process.wait_for_change(process.look().changes)

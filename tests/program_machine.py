@@ -118,6 +118,7 @@ class Programs(ProgramRun, RuleBasedStateMachine):
                 self.running.cut()
             elif how == "close":
                 self.running.close()
+                self.closed.append(self.running)
             elif self.kind == "whole":
                 return  # two executors on such a store would not know of each other
             self.bury()

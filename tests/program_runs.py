@@ -45,6 +45,7 @@ class ProgramRun(CheckedRun):
         super().__init__()
         self.process: Process | None = None
         self.gone: list[Process] = []
+        self.closed: list[Process] = []
         self.acknowledged: list[int] = []
         self.foreign: list[int] = []
         self.sends: Counter[int] = Counter()
