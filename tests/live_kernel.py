@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
@@ -79,6 +80,38 @@ class LiveKernel:
     def _ask_for_state(self, comm_id: str) -> None:
         content = {"comm_id": comm_id, "data": {"method": "request_state"}}
         self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
+
+
+class Page:
+    """A page of JupyterLab: all that it says to widgets goes to a subshell of its own."""
+
+    def __init__(self, kernel: LiveKernel) -> None:
+        self._kernel = kernel
+        self._client = kernel.client
+        self._subshell = self._control("create_subshell_request", {})["subshell_id"]
+
+    def leave(self) -> None:
+        """End the subshell, as a page does that is closed."""
+        self._control("delete_subshell_request", {"subshell_id": self._subshell})
+
+    def type(self, field: str, text: str) -> None:
+        """Leave a text in a field."""
+        self._say(field, {"method": "update", "state": {"value": text}, "buffer_paths": []})
+
+    def click(self, button: str) -> None:
+        """Click a button."""
+        self._say(button, {"method": "custom", "content": {"event": "click"}})
+
+    def _say(self, widget: str, data: dict[str, Any]) -> None:
+        message = self._client.session.msg("comm_msg", {"comm_id": widget, "data": data})
+        message["header"]["subshell_id"] = self._subshell
+        self._client.shell_channel.send(message)
+
+    def _control(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        self._client.control_channel.send(self._client.session.msg(kind, content))
+        reply: dict[str, Any] = self._client.get_control_msg(timeout=30)["content"]
+        assert reply["status"] == "ok"
+        return reply
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from live_kernel import live_kernel
+from live_kernel import Page, live_kernel
 
 SETUP = """
 import threading
@@ -29,8 +29,7 @@ def test_a_chart_is_shown_by_its_cell_while_a_page_talks_to_its_widgets() -> Non
     with live_kernel() as kernel:
         client = kernel.client
         field = kernel.run(SETUP).strip()
-        client.control_channel.send(client.session.msg("create_subshell_request", {}))
-        subshell = client.get_control_msg(timeout=30)["content"]["subshell_id"]
+        page = Page(kernel)
         cell = client.execute(CHART)
         pictures, printed = [], ""
         while True:
@@ -41,11 +40,7 @@ def test_a_chart_is_shown_by_its_cell_while_a_page_talks_to_its_widgets() -> Non
             if kind == "stream":
                 was_drawn, printed = "drawn" in printed, printed + content["text"]
                 if "drawn" in printed and not was_drawn:
-                    state = {"value": "typed"}
-                    data = {"method": "update", "state": state, "buffer_paths": []}
-                    said = client.session.msg("comm_msg", {"comm_id": field, "data": data})
-                    said["header"]["subshell_id"] = subshell
-                    client.shell_channel.send(said)
+                    page.type(field, "typed")
             elif kind == "display_data":
                 pictures += [content["data"].get("image/svg+xml", "no picture")]
             elif kind == "status" and content["execution_state"] == "idle":
