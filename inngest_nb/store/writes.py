@@ -25,7 +25,7 @@ MAX_BODY_BYTES = 16 * 2**20
 MAX_ADDED_BYTES = 4 * 2**20
 # A workflow's input and result are written twice: in the state and in an event.
 MAX_PAYLOAD_BYTES = 7 * 2**20
-_ETAG = re.compile(r"[!#-~]{1,200}")
+_ETAG = re.compile(r"(?!\*\Z)[!#-~]{1,200}")
 
 
 class Write(NamedTuple):
@@ -101,12 +101,12 @@ def new_etag() -> str:
 
 def is_etag(text: str) -> bool:
     """Tell whether a text is a valid etag, which must fit into a header."""
-    return text != ANY and _ETAG.fullmatch(text) is not None
+    return _ETAG.fullmatch(text) is not None
 
 
 def check_etag(etag: str) -> str:
     """Return an etag, or raise `ValueError` if it is invalid."""
-    if not is_etag(etag):
+    if _ETAG.fullmatch(etag) is None:
         raise ValueError(
             "an etag must have 1 to 200 printable ASCII characters without spaces and quotes, and "
             f"must not be *; got {etag[:50]!r}"

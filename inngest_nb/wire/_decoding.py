@@ -7,7 +7,6 @@ import gc
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -125,8 +124,6 @@ class _Payloads(Struct, rename=wire_name):
 _head_of = Decoder(Head).decode
 _payloads_of = Decoder(_Payloads).decode
 _whole_head_of = Decoder(_WholeHead).decode
-_durations_of = attrgetter("duration")
-_timeouts_of = attrgetter("timeout")
 _LONGEST = write_duration(timedelta.max)
 
 
@@ -194,9 +191,8 @@ def payloads(body: bytes) -> tuple[bytes, bytes]:
 
 def check_durations(events: Sequence[HeadEvent] | None) -> None:
     """Raise `StoreDecodeError` for durations that are too large for a `timedelta`."""
-    for kind in (_durations_of, _timeouts_of) if events else ():
-        spans = list(map(kind, events or ()))
-        if max(spans) > _LONGEST or min(spans) < -_LONGEST:
+    for event in events or ():
+        if not -_LONGEST <= event.duration <= _LONGEST >= event.timeout >= -_LONGEST:
             raise StoreDecodeError(
                 "invalid document: a duration is out of range, at $.History",
                 place="$.History",

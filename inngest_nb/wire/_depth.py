@@ -24,7 +24,8 @@ def is_deeper(text: bytes, most: int) -> bool:
     """Tell whether JSON text nests deeper than `most` levels, without parsing it."""
     if len(text) < 2 * most:
         return False
-    if len(text) < 2**16 and text.count(b"[") + text.count(b"{") <= most:
+    end = len(text) - most  # the deepest value is followed by as many closing brackets
+    if len(text) < 2**16 and text.count(b"[", 0, end) + text.count(b"{", 0, end) <= most:
         return False
     if b"\\" in text:  # after this, every quote starts or ends a string
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")

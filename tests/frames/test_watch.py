@@ -28,7 +28,7 @@ from inngest_nb import (
 )
 from inngest_nb.errors import StoreConnectionError, StoreError
 from inngest_nb.frames._watching import Watch
-from inngest_nb.store.tables import _sqlite
+from inngest_nb.store.tables.sqlite import writer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG = 20.0
@@ -219,8 +219,8 @@ def test_a_name_is_asked_for_of_what_is_there_only(store: Any) -> None:
 def test_what_can_no_longer_be_told_is_read_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sqlite, "CHANGES_KEPT", 3)
-    monkeypatch.setattr(_sqlite, "_WORKS_BETWEEN", 1)
+    monkeypatch.setattr(writer, "CHANGES_KEPT", 3)
+    monkeypatch.setattr(writer, "_WORKS_BETWEEN", 1)
     with SqliteStore(tmp_path / "states.db") as store:
         watching = inb.watch(store)
         for number in range(6):

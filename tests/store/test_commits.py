@@ -51,7 +51,7 @@ def commits_of(disk: Disk) -> Commits:
 
 
 def wait_until(queue: Commits, length: int) -> None:
-    """Wait until so many are in the queue, counting those that are being committed."""
+    """Wait until so many wait for the one that is being committed."""
     done = threading.Event()
     for _ in range(3000):
         if len(queue._queue) == length:
@@ -67,7 +67,7 @@ def test_what_waits_goes_into_one_commit() -> None:
         first = pool.submit(queue.now, [W])
         assert disk.begun.acquire(timeout=30)
         others = [pool.submit(queue.now, [W] * n) for n in range(1, 16)]
-        wait_until(queue, 16)
+        wait_until(queue, 15)
         disk.go.release(2)
         assert first.result(30) == [None]
         assert [list(other.result(30)) for other in others] == [[None] * n for n in range(1, 16)]
@@ -91,7 +91,7 @@ def test_a_waiting_thread_and_a_callback_share_a_commit() -> None:
         assert disk.begun.acquire(timeout=30)
         queue.soon([W, W._replace(workflow_id="bad")], tell)
         second = pool.submit(queue.now, [W])
-        wait_until(queue, 3)
+        wait_until(queue, 2)
         queue.soon([W], tell)
         disk.go.release(3)
         assert first.result(30) == second.result(30) == [None]
@@ -112,7 +112,7 @@ def test_one_commit_is_not_without_end() -> None:
         assert disk.begun.acquire(timeout=30)
         for _ in range(4):
             results.append(pool.submit(queue.now, [W] * 300))
-        wait_until(queue, 5)
+        wait_until(queue, 4)
         disk.go.release(5)
         assert sum(len(result.result(30)) for result in results) == 1201
     assert disk.sizes == [1, 300, 300, 300, 300]
@@ -163,7 +163,7 @@ def test_an_interrupt_leaves_the_work_of_others_to_them() -> None:
         assert disk.begun.acquire(timeout=30)
         with ThreadPoolExecutor(3) as pool:
             waiting = [pool.submit(queue.now, [W]) for _ in range(3)]
-            wait_until(queue, 4)
+            wait_until(queue, 3)
             signal.pthread_kill(main, signal.SIGINT)
             assert disk.begun.acquire(timeout=30)
             disk.go.release(3)
@@ -178,6 +178,29 @@ def test_an_interrupt_leaves_the_work_of_others_to_them() -> None:
     assert disk.sizes == [3]
     assert not queue._queue
     queue.close()
+
+
+def test_an_interrupt_in_a_shared_commit_leaves_the_others_in_the_queue() -> None:
+    disk = Disk()
+    queue = commits_of(disk)
+    main = threading.main_thread().ident
+    assert main is not None
+    others = [queue._enqueue(_Waiting([W])) for _ in range(3)]
+
+    def interrupt() -> None:
+        assert disk.begun.acquire(timeout=30)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        queue.now([W])
+    thread.join(30)
+    assert [other.outcomes for other in others] == [None] * 3
+    disk.go.release()
+    queue.close()
+    assert [other.outcomes for other in others] == [[None]] * 3
+    assert disk.sizes == [3]
 
 
 def test_a_row_that_the_database_refuses_takes_no_other_along(tmp_path: Path) -> None:

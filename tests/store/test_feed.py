@@ -28,7 +28,8 @@ from inngest_nb import (
 )
 from inngest_nb.errors import StoreConnectionError, StoreError
 from inngest_nb.store import Changed, FeedStore
-from inngest_nb.store.tables import _memory_sharing, _sqlite
+from inngest_nb.store.tables import _memory_sharing
+from inngest_nb.store.tables.sqlite import writer
 
 # Longer than anything here should take.
 LONG = 20.0
@@ -253,8 +254,8 @@ def test_numbers_that_are_no_longer_kept_are_a_reset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_memory_sharing, "CHANGES_KEPT", 10)
-    monkeypatch.setattr(_sqlite, "CHANGES_KEPT", 10)
-    monkeypatch.setattr(_sqlite, "_WORKS_BETWEEN", 1)
+    monkeypatch.setattr(writer, "CHANGES_KEPT", 10)
+    monkeypatch.setattr(writer, "_WORKS_BETWEEN", 1)
     with MemoryStore() as in_memory, SqliteStore(tmp_path / "states.db") as in_file:
         for store in (in_memory, in_file):
             for number in range(25):

@@ -6,7 +6,6 @@ the others find their writes done when it is their turn.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections import deque
@@ -51,14 +50,20 @@ class Commits:
         self._release = release
         self._too_late = closed
         self._queue: deque[_Waiting] = deque()
-        self._lock = threading.Lock()  # guards the queue, the thread and the closed flag
-        self._turn = threading.Lock()  # guards the connection
+        self._lock = threading.Lock()  # guards the queue's end, the thread and the closed flag
+        self._turn = threading.Lock()  # guards the connection and the queue's head
         self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def now(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Perform works in one commit, by this thread or another; return once they are durable."""
+        if self._turn.acquire(blocking=False):
+            try:
+                if not self._queue and not self._closed:  # nobody to wait for
+                    return self._outcomes_of(works)
+            finally:
+                self._turn.release()
         mine = self._enqueue(_Waiting(works))
         try:
             with self._turn:
@@ -66,7 +71,7 @@ class Commits:
                     self._commit_next()
         finally:
             if mine.outcomes is None:  # interrupted: it must not be done later
-                self._forget([mine])
+                mine.outcomes = ()
         return mine.outcomes
 
     def soon(self, works: Sequence[Work], done: Done) -> None:
@@ -109,9 +114,8 @@ class Commits:
         going = True
         while going:
             going = self._calls.get()
-            with contextlib.suppress(queue.Empty):
-                while going:
-                    going = self._calls.get_nowait()
+            while going and not self._calls.empty():  # no other thread takes any
+                going = self._calls.get()
             with self._turn:
                 while self._queue:
                     self._commit_next()
@@ -122,30 +126,27 @@ class Commits:
         """Commit the works that have waited longest; if interrupted, they stay in the queue."""
         batch: list[_Waiting] = []
         size = 0
-        with self._lock:
-            while self._queue and self._queue[0].outcomes is not None:
-                self._queue.popleft()
+        with self._lock:  # nobody may append meanwhile
             for waiting in self._queue:
+                if waiting.outcomes is not None:
+                    continue
                 size += len(waiting.works)
                 if batch and size > _WORKS_A_COMMIT:
                     break
                 batch.append(waiting)
-        works = [work for waiting in batch for work in waiting.works]
-        try:
-            outcomes = self._commit(works) if works else []
-        except Exception as error:  # noqa: BLE001  # raised in the threads that wait
-            outcomes = [error] * len(works)
+        outcomes = self._outcomes_of([work for waiting in batch for work in waiting.works])
         place = 0
         for waiting in batch:
             waiting.outcomes = outcomes[place : place + len(waiting.works)]
             place += len(waiting.works)
-        self._forget(batch)
+        while self._queue and self._queue[0].outcomes is not None:
+            self._queue.popleft()
         for waiting in batch:
             if waiting.done is not None:
                 waiting.done(waiting.outcomes or ())
 
-    def _forget(self, batch: Sequence[_Waiting]) -> None:
-        with self._lock:
-            for waiting in batch:
-                if waiting in self._queue:
-                    self._queue.remove(waiting)
+    def _outcomes_of(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        try:
+            return self._commit(works) if works else ()
+        except Exception as error:  # noqa: BLE001  # raised by who asked for each work
+            return [error] * len(works)

@@ -11,7 +11,6 @@ import os
 import queue
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -20,8 +19,7 @@ from pathlib import Path
 from inngest_nb.errors import StoreFileError
 from inngest_nb.query import Path as FieldPath
 from inngest_nb.query import Search
-from inngest_nb.store.changes import CHANGES_KEPT, Changes, Told, tell
-from inngest_nb.store.keys import reused
+from inngest_nb.store.changes import Changes, Told, tell
 from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import Number, Position, Row
 from inngest_nb.store.searching import Found, FoundHere, Slice
@@ -29,84 +27,35 @@ from inngest_nb.store.table import Done
 from inngest_nb.store.tables._commits import Commits
 from inngest_nb.store.tables.sqlite.file import (
     ERRORS,
+    closed_error,
     in_words,
     make_private,
     open_file,
     words_for,
 )
 from inngest_nb.store.tables.sqlite.heads import (
-    Indexed,
     find_heads,
     find_in_slice,
-    keep,
     next_heads,
     read_documents,
 )
-from inngest_nb.store.tables.sqlite.keys import remember, remembered
+from inngest_nb.store.tables.sqlite.keys import remembered
 from inngest_nb.store.tables.sqlite.looker import Looker
-from inngest_nb.store.tables.sqlite.rows import (
-    checksum_of,
-    read_row,
-    read_rows,
-)
+from inngest_nb.store.tables.sqlite.rows import read_row, read_rows
 from inngest_nb.store.tables.sqlite.sharing import (
     abandoned,
     changes_after,
     changes_kept,
-    drop_messages_of,
     leases,
     messages,
-    share,
 )
-from inngest_nb.store.writes import ANY, Deletion, Keyed, Outcome, Work, Write, conflict, is_done
+from inngest_nb.store.tables.sqlite.writer import Writer
+from inngest_nb.store.writes import Outcome, Work
 
-_LAST = """
-SELECT CAST(coalesce(
-    (SELECT body FROM parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
-    (SELECT body FROM documents WHERE number = :number)) AS BLOB)
-"""
-_FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
-_ADD = """
-INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag, owner)
-VALUES (?, ?, ?, ?, ?, ?)
-"""
-_REPLACE = """
-UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
-etag = ?, owner = ?, parts_checksum = 0 WHERE number = ?
-"""
-# Most writes of a run are of this kind: a step of the version that is stored, and nothing else
-# changes. That is found out by writing it.
-_STEP = """
-UPDATE workflows SET updated_us = coalesce(?, updated_us), etag = ?,
-parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
-WHERE workflow_id = ? AND etag = coalesce(?, etag) AND etag <> ? AND status = coalesce(?, status)
-"""
-_APPEND_TO = """
-INSERT INTO parts (workflow, body, checksum)
-SELECT number, ?, ? FROM workflows WHERE workflow_id = ?
-"""
-_ADVANCE = """
-UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
-owner = coalesce(?, owner), parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
-WHERE number = ?
-"""
-# Not an UPDATE, because only a version without checksums uses that; see the trigger.
-_SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body, checksum) VALUES (?, ?, ?)"
-_APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
-_DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
-_DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
-_DROP = "DELETE FROM workflows WHERE number = ?"
+_ETAG = "SELECT etag FROM workflows WHERE workflow_id = ?"
+
 # So few changed workflows a search reads by itself, because keeping their heads takes a commit.
 _WORTH_KEEPING = 50
-# After how many works of a connection old changes are dropped. The newest stays always, because it
-# says which number comes next.
-_WORKS_BETWEEN = 10_000
-_DROP_CHANGES = """
-DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - ?
-"""
-
-
-_OF_WORKFLOWS = (Write, Deletion)
 
 # SQLite connections must not be used or closed in a forked process.
 _tables: weakref.WeakSet[SqliteTable] = weakref.WeakSet()
@@ -232,8 +181,8 @@ class SqliteTable:
     def etag(self, workflow_id: str) -> str | None:
         """Return the stored etag, None if nothing is stored."""
         with self._reader() as database:
-            found = database.execute(_FIND, (workflow_id,)).fetchone()
-            return found[1] if found else None
+            found = database.execute(_ETAG, (workflow_id,)).fetchone()
+            return found[0] if found else None
 
     def changed(
         self,
@@ -284,7 +233,7 @@ class SqliteTable:
         self._looker = Looker(self.path)
         self.changes = Changes(self._looker.version)
         self.mail = Changes(self._looker.last_message)
-        writer = _Writer(self.path)
+        writer = Writer(self.path)
         self._commits = Commits(writer.commit, writer.close, writer.closed_error)
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._finalizer = weakref.finalize(self, _abandon, self._commits, self._idle, self._looker)
@@ -301,7 +250,7 @@ class SqliteTable:
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection in a transaction, which sees a consistent snapshot of the file."""
         if self._closed.is_set():
-            raise _closed(self.path)
+            raise closed_error(self.path)
         try:
             try:
                 database = self._idle.get_nowait()
@@ -317,145 +266,6 @@ class SqliteTable:
                     _close_all(self._idle)
         except ERRORS as error:
             raise in_words(error, self.path) from error
-
-
-class _Writer:
-    """The connection that writes. To be used by one thread at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._database: sqlite3.Connection | None = None
-        self._works = 0
-
-    def commit(self, works: Sequence[Work | Indexed]) -> list[Outcome]:
-        """Perform works in one commit; a work that fails does not affect the others."""
-        try:
-            database = self._database = self._database or open_file(self._path)
-            failed: dict[int, Outcome] = {}
-            while (outcomes := self._attempt(database, works, failed)) is None:
-                pass
-        except sqlite3.Error as error:
-            raise in_words(error, self._path) from error
-        return outcomes
-
-    def close(self) -> None:
-        """Close the connection, if it is open."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-
-    def closed_error(self) -> StoreFileError:
-        """Return the error for a call after the store was closed."""
-        return _closed(self._path)
-
-    def _attempt(
-        self,
-        database: sqlite3.Connection,
-        works: Sequence[Work | Indexed],
-        failed: dict[int, Outcome],
-    ) -> list[Outcome] | None:
-        """Perform all works but the failed ones; None if another one failed and all are undone."""
-        outcomes: list[Outcome] = []
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            for place, work in enumerate(works):
-                try:
-                    outcomes.append(failed[place] if place in failed else _apply(database, work))
-                except sqlite3.Error as error:
-                    if not database.in_transaction:  # a full disk ends the whole transaction
-                        raise
-                    database.execute("ROLLBACK")
-                    failed[place] = in_words(error, self._path)
-                    return None
-            self._drop_changes(database, len(works))
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
-        return outcomes
-
-    def _drop_changes(self, database: sqlite3.Connection, works: int) -> None:
-        """Drop old changes now and then."""
-        self._works += works
-        if self._works >= _WORKS_BETWEEN:
-            database.execute(_DROP_CHANGES, (CHANGES_KEPT,))
-            self._works = 0
-
-
-def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
-    if isinstance(work, Write) and not work.whole and _is_step(database, work):
-        return None
-    if isinstance(work, Keyed):
-        return _apply_once(database, work)
-    if isinstance(work, Indexed):
-        keep(database, work)
-        return None
-    if not isinstance(work, _OF_WORKFLOWS):
-        share(database, work)
-        return None
-    found = database.execute(_FIND, (work.workflow_id,)).fetchone()
-    number, etag = found or (None, None)
-    if is_done(work, etag):
-        if isinstance(work, Deletion):
-            return None
-        (last,) = database.execute(_LAST, {"number": number}).fetchone()
-        return None if last == work.document else reused(work)
-    if (error := conflict(work, etag)) is not None:
-        return error
-    if isinstance(work, Deletion):
-        for statement in (_DROP_PARTS, _DROP_DOCUMENT, _DROP):
-            database.execute(statement, (number,))
-        drop_messages_of(database, work.workflow_id)
-    elif not work.whole:
-        checksum = checksum_of(work.workflow_id.encode(), work.document)
-        entries = work.status, work.updated_us, work.etag, work.owner
-        database.execute(_ADVANCE, (*entries, checksum, number))
-        database.execute(_APPEND, (number, work.document, checksum))
-    else:
-        _keep(database, work, number)
-    return None
-
-
-def _is_step(database: sqlite3.Connection, write: Write) -> bool:
-    """Append a step, and tell whether the write was one; else nothing is changed."""
-    if write.owner is not None or write.status not in (None, "running"):
-        return False
-    key, document, etag = write.workflow_id, write.document, write.etag
-    checksum = checksum_of(key.encode(), document)
-    base = None if write.if_match == ANY else write.if_match
-    entries = write.updated_us, etag, checksum, key, base, etag, write.status
-    if database.execute(_STEP, entries).rowcount == 0:
-        return False
-    database.execute(_APPEND_TO, (document, checksum, key))
-    return True
-
-
-def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
-    """Perform a work with an idempotency key, unless it was done before."""
-    done = remembered(database, keyed.key)
-    if done is not None:
-        return None if done == keyed.request else reused(keyed.work)
-    if (error := _apply(database, keyed.work)) is None:
-        remember(database, keyed.key, keyed.request)
-    return error
-
-
-def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> None:
-    """Write a whole document, replacing the one with this number, if any."""
-    now_us = time.time_ns() // 1000
-    entries = write.status, write.updated_us, now_us, write.etag, write.owner or ""
-    if number is None:
-        number = database.execute(_ADD, (write.workflow_id, *entries)).lastrowid
-    else:
-        database.execute(_REPLACE, (*entries, number))
-        database.execute(_DROP_PARTS, (number,))
-    checksum = checksum_of(write.workflow_id.encode(), write.document)
-    database.execute(_SET_DOCUMENT, (number, write.document, checksum))
-
-
-def _closed(path: Path) -> StoreFileError:
-    return StoreFileError(f"the store is closed ({path}); open a new one", target=str(path))
 
 
 def _abandon(commits: Commits, idle: queue.SimpleQueue[sqlite3.Connection], looker: Looker) -> None:

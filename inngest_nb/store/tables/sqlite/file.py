@@ -18,6 +18,9 @@ APPLICATION_ID = 0x694E4E42  # "iNNB"
 BUNDLE_ID = 0x694E4E62  # "iNNb": the same tables in a file that can only be read
 _SCHEMA_VERSION = 5
 _BUSY_SECONDS = 30.0
+# How large the write-ahead log may become (16 MB) before a commit copies its pages into the file.
+# SQLite's 1,000 pages are 200 commits of a busy engine, and it writes the same pages each time.
+_WAL_PAGES = 4_000
 ERRORS = (sqlite3.Error, UnicodeDecodeError)  # what connections raise
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 # SQLite reports a file size limit, and a disk that is full on opening, as I/O errors.
@@ -313,6 +316,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.execute("ROLLBACK")
     write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     if version == _SCHEMA_VERSION:
         return
     database.execute("BEGIN IMMEDIATE")
@@ -406,6 +410,11 @@ def in_words(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreFile
     failure = StoreFileError(f"{path}: {words}", target=str(path), hint=hint)
     failure.busy, failure.full = code & 0xFF in _BUSY_CODES, full
     return failure
+
+
+def closed_error(path: Path) -> StoreFileError:
+    """Return the error for a call after the store was closed."""
+    return StoreFileError(f"the store is closed ({path}); open a new one", target=str(path))
 
 
 _LOCKED = "another process has locked the file for more than 30 s; close it and try again"

@@ -21,12 +21,12 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS B
     w.number, d.checksum, w.parts_checksum, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
 FROM workflows w LEFT JOIN documents d ON d.number = w.number
 """
-_ONE = "WHERE w.workflow_id = ?"
-_SELECT_ONE = _SELECT + _ONE
 # A checksum is stored after its document, so reading the checksum means reading the document.
 _SELECT_SHORT = _SELECT.replace(
     "CAST(d.body AS BLOB)", "CASE WHEN length(d.body) <= ? THEN CAST(d.body AS BLOB) ELSE x'' END"
 ).replace("d.checksum", "CASE WHEN length(d.body) <= ? THEN d.checksum END")
+_ONE = "WHERE w.workflow_id = ?"
+_SELECT_ONE, _SELECT_SHORT_ONE = _SELECT + _ONE, _SELECT_SHORT + _ONE
 _SELECT_ALONE = """
 SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, x'', w.etag, w.number,
     w.parts_checksum
@@ -53,14 +53,14 @@ def checksum_of(workflow_id: bytes, body: bytes) -> int:
 
 def read_row(database: sqlite3.Connection, workflow_id: str, longest: int = 0) -> Row | None:
     """Read the row of an id, None if there is none; see `read_rows`."""
-    if not longest:  # the fast path
-        try:
-            line = database.execute(_SELECT_ONE, (workflow_id,)).fetchone()
-            return None if line is None else _row(database, line)
-        except sqlite3.Error as error:
-            if not _tells_of_damage(error):
-                raise
-    rows = read_rows(database, _ONE, (workflow_id,), longest=longest)
+    select, first = (_SELECT_SHORT_ONE, (longest, longest)) if longest else (_SELECT_ONE, ())
+    try:
+        line = database.execute(select, (*first, workflow_id)).fetchone()
+        return None if line is None else _row(database, line, longest)
+    except sqlite3.Error as error:
+        if not _tells_of_damage(error):
+            raise
+    rows = [*_one_by_one(database, _ONE, (workflow_id,))]
     return rows[0] if rows else None
 
 

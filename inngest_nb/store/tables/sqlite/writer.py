@@ -1,0 +1,197 @@
+"""The connection that writes to an SQLite file; a commit is durable when it returns."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from inngest_nb.errors import StoreFileError
+from inngest_nb.store.changes import CHANGES_KEPT
+from inngest_nb.store.keys import reused
+from inngest_nb.store.tables.sqlite.file import closed_error, in_words, open_file
+from inngest_nb.store.tables.sqlite.heads import Indexed, keep
+from inngest_nb.store.tables.sqlite.keys import remember, remembered
+from inngest_nb.store.tables.sqlite.rows import checksum_of
+from inngest_nb.store.tables.sqlite.sharing import drop_messages_of, share
+from inngest_nb.store.tables.sqlite.steps import append_step, append_steps, could_be_step
+from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, Write, conflict, is_done
+
+_LAST = """
+SELECT CAST(coalesce(
+    (SELECT body FROM parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
+    (SELECT body FROM documents WHERE number = :number)) AS BLOB)
+"""
+_FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
+_ADD = """
+INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag, owner)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_REPLACE = """
+UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
+etag = ?, owner = ?, parts_checksum = 0 WHERE number = ?
+"""
+_ADVANCE = """
+UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
+owner = coalesce(?, owner), parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
+WHERE number = ?
+"""
+# Not an UPDATE, because only a version without checksums uses that; see the trigger.
+_SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body, checksum) VALUES (?, ?, ?)"
+_APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
+_DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
+_DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
+_DROP = "DELETE FROM workflows WHERE number = ?"
+# After how many works of a connection old changes are dropped. The newest stays always, because it
+# says which number comes next.
+_WORKS_BETWEEN = 10_000
+_DROP_CHANGES = """
+DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - ?
+"""
+
+_OF_WORKFLOWS = (Write, Deletion)
+
+
+class Writer:
+    """The connection that writes. To be used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = None
+        self._works = 0
+
+    def commit(self, works: Sequence[Work | Indexed]) -> list[Outcome]:
+        """Perform works in one commit; a work that fails does not affect the others."""
+        try:
+            database = self._database = self._database or open_file(self._path)
+            steps = [work for work in works if could_be_step(work)] if len(works) > 1 else ()
+            outcomes = None
+            if len(steps) == len(works):
+                outcomes = self._attempt(database, partial(_append_all, database, steps))
+            failed: dict[int, Outcome] = {}
+            while outcomes is None:
+                one_by_one = partial(self._one_by_one, database, works, failed)
+                outcomes = self._attempt(database, one_by_one)
+        except sqlite3.Error as error:
+            raise in_words(error, self._path) from error
+        return outcomes
+
+    def close(self) -> None:
+        """Close the connection, if it is open."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def closed_error(self) -> StoreFileError:
+        """Return the error for a call after the store was closed."""
+        return closed_error(self._path)
+
+    def _attempt(
+        self, database: sqlite3.Connection, perform: Callable[[], list[Outcome] | None]
+    ) -> list[Outcome] | None:
+        """Perform works in one transaction; if that returns None, all is undone."""
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = perform()
+            if outcomes is not None:
+                self._drop_changes(database, len(outcomes))
+            database.execute("ROLLBACK" if outcomes is None else "COMMIT")
+        except BaseException:
+            if database.in_transaction:  # a full disk ends the transaction
+                database.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _one_by_one(
+        self,
+        database: sqlite3.Connection,
+        works: Sequence[Work | Indexed],
+        failed: dict[int, Outcome],
+    ) -> list[Outcome] | None:
+        """Perform all works but the failed ones; None if another one has failed."""
+        outcomes: list[Outcome] = []
+        for place, work in enumerate(works):
+            try:
+                outcomes.append(failed[place] if place in failed else _apply(database, work))
+            except sqlite3.Error as error:
+                if not database.in_transaction:
+                    raise
+                failed[place] = in_words(error, self._path)
+                return None
+        return outcomes
+
+    def _drop_changes(self, database: sqlite3.Connection, works: int) -> None:
+        """Drop old changes now and then."""
+        self._works += works
+        if self._works >= _WORKS_BETWEEN:
+            database.execute(_DROP_CHANGES, (CHANGES_KEPT,))
+            self._works = 0
+
+
+def _append_all(database: sqlite3.Connection, steps: Sequence[Write]) -> list[Outcome] | None:
+    """Append steps at once; None if that fails, or if one of them turns out not to be a step."""
+    try:
+        return [None] * len(steps) if append_steps(database, steps) else None
+    except sqlite3.Error:
+        if not database.in_transaction:
+            raise
+        return None
+
+
+def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
+    if could_be_step(work) and append_step(database, work):
+        return None
+    if isinstance(work, Keyed):
+        return _apply_once(database, work)
+    if isinstance(work, Indexed):
+        keep(database, work)
+        return None
+    if not isinstance(work, _OF_WORKFLOWS):
+        share(database, work)
+        return None
+    found = database.execute(_FIND, (work.workflow_id,)).fetchone()
+    number, etag = found or (None, None)
+    if is_done(work, etag):
+        if isinstance(work, Deletion):
+            return None
+        (last,) = database.execute(_LAST, {"number": number}).fetchone()
+        return None if last == work.document else reused(work)
+    if (error := conflict(work, etag)) is not None:
+        return error
+    if isinstance(work, Deletion):
+        for statement in (_DROP_PARTS, _DROP_DOCUMENT, _DROP):
+            database.execute(statement, (number,))
+        drop_messages_of(database, work.workflow_id)
+    elif not work.whole:
+        checksum = checksum_of(work.workflow_id.encode(), work.document)
+        entries = work.status, work.updated_us, work.etag, work.owner
+        database.execute(_ADVANCE, (*entries, checksum, number))
+        database.execute(_APPEND, (number, work.document, checksum))
+    else:
+        _keep(database, work, number)
+    return None
+
+
+def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
+    """Perform a work with an idempotency key, unless it was done before."""
+    done = remembered(database, keyed.key)
+    if done is not None:
+        return None if done == keyed.request else reused(keyed.work)
+    if (error := _apply(database, keyed.work)) is None:
+        remember(database, keyed.key, keyed.request)
+    return error
+
+
+def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> None:
+    """Write a whole document, replacing the one with this number, if any."""
+    now_us = time.time_ns() // 1000
+    entries = write.status, write.updated_us, now_us, write.etag, write.owner or ""
+    if number is None:
+        number = database.execute(_ADD, (write.workflow_id, *entries)).lastrowid
+    else:
+        database.execute(_REPLACE, (*entries, number))
+        database.execute(_DROP_PARTS, (number,))
+    checksum = checksum_of(write.workflow_id.encode(), write.document)
+    database.execute(_SET_DOCUMENT, (number, write.document, checksum))
