@@ -168,7 +168,8 @@ class App:
         once = keyed(name, work) if name else None
         try:
             etag = work.etag if isinstance(work, Write) else ""
-            work = work._replace(if_match=condition(request.headers, etag, stored))
+            if (if_match := condition(request.headers, etag, stored)) is not None:
+                work = work._replace(if_match=if_match)
         except Refused:
             if once is None or self._table.request_under(once.key) != once.request:
                 raise

@@ -135,12 +135,17 @@ class HttpStore:
         if self._own_client and request.bulk and not self._local:
             headers["Accept-Encoding"] = "gzip"
         if self._own_client:
-            # Not `build_request`, which takes as long as everything else to merge the defaults.
+            # Not `build_request`, which takes as long as everything else to merge the defaults. A
+            # request with a stream is sent with just these headers, and not prepared further.
+            url = _parsed(request.url)
+            headers["Host"] = url.netloc.decode("ascii")
+            if request.body is not None:
+                headers["Content-Length"] = str(len(request.body))
             return httpx.Request(
                 request.method,
-                _parsed(request.url),
+                url,
                 headers=headers,
-                content=request.body,
+                stream=httpx.ByteStream(request.body or b""),
                 extensions=self._extensions if not request.wait else self._long_poll(request.wait),
             )
         built: httpx.Request = client.build_request(

@@ -6,13 +6,11 @@ call forever.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import ssl
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import httpcore
@@ -27,10 +25,20 @@ _BYTES_A_SECOND = 8 * 2**10
 
 
 class Deadline:
-    """The time by which a request must be done; extended while a large body is transferred."""
+    """The time by which a request must be done; extended while a large body is transferred.
+
+    `with deadline:` applies it to what this thread sends and reads with a client prepared by
+    `in_time`.
+    """
 
     def __init__(self, seconds: float | None, sent: int) -> None:
         self._at = None if seconds is None else time.monotonic() + seconds + sent / _BYTES_A_SECOND
+
+    def __enter__(self) -> None:
+        _current.deadline = self
+
+    def __exit__(self, *error: object) -> None:
+        _current.deadline = None
 
     def left(self, received: int = 0) -> float | None:
         """Return the seconds left after `received` bytes of the body, None for no limit."""
@@ -51,16 +59,6 @@ class _Current(threading.local):
 
 
 _current = _Current()
-
-
-@contextlib.contextmanager
-def until(deadline: Deadline) -> Iterator[None]:
-    """Apply a deadline to what this thread sends and reads with a client prepared by `in_time`."""
-    _current.deadline = deadline
-    try:
-        yield
-    finally:
-        _current.deadline = None
 
 
 class _Stream(httpcore.NetworkStream):

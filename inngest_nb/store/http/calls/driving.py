@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from inngest_nb.store.http.calls.direct import AsyncDirectClient, Deadline, DirectClient, until
+from inngest_nb.store.http.calls.direct import AsyncDirectClient, Deadline, DirectClient
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -90,7 +90,7 @@ def receive(
     check_size: Callable[[int], None],
 ) -> Response:
     """Send a request and read its answer whole, in time and up to a size."""
-    with until(deadline):
+    with deadline:
         response = client.send(built, stream=True, auth=auth, follow_redirects=False)
     try:
         body = bytearray()
