@@ -219,7 +219,8 @@ class Services(Generic[_Run]):
 
         Otherwise the first of them would wake the writer before the second one is there.
         """
-        if not self.loop.is_current() or self.loop.loop is None:
+        is_alone = len(self._runs) == 1
+        if is_alone or not self.loop.is_current() or self.loop.loop is None:
             self.writer.put(run)
             return
         self.writer.put(run, wake=False)
