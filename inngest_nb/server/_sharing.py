@@ -12,7 +12,6 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -93,7 +92,7 @@ class Sharing:
         return {"GET": self._abandoned} if path == ABANDONED_PATH else None
 
     async def _leases(self, request: Request) -> Response:
-        return _json(Leases(await run_in_threadpool(self._table.leases)))
+        return _json(Leases(await asyncio.to_thread(self._table.leases)))
 
     async def _hold(self, request: Request) -> Response:
         owner = unquote(request.scope["raw_path"].decode("latin-1").rpartition("/")[2])
@@ -142,12 +141,12 @@ class Sharing:
         )
         wait = 0 if after is None else _seconds(query.get("wait", "0"))
         told = await self._until(self._table.changes, look, lambda told: told.is_news, wait)
-        body = await run_in_threadpool(_changes_page, told, heads=heads, documents=documents)
+        body = await asyncio.to_thread(_changes_page, told, heads=heads, documents=documents)
         return Response(body, media_type="application/json")
 
     async def _abandoned(self, request: Request) -> Response:
         limit = _number(request.query_params.get("limit", "0"), "limit")
-        return _json(Ids(list(await run_in_threadpool(self._table.abandoned, limit))))
+        return _json(Ids(list(await asyncio.to_thread(self._table.abandoned, limit))))
 
     async def _write(self, work: Callable[[], Message | Hold | Discard]) -> Response:
         try:
@@ -173,8 +172,8 @@ class Sharing:
         try:
             while True:
                 changed.clear()
-                count = await run_in_threadpool(lambda: changes.count)
-                seen = await run_in_threadpool(look)
+                count = await asyncio.to_thread(lambda: changes.count)
+                seen = await asyncio.to_thread(look)
                 left = deadline - time.monotonic()
                 if good(seen) or left <= 0 or self._closing():
                     return seen
@@ -184,7 +183,7 @@ class Sharing:
                         return seen
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), min(left, POLL_SECONDS))
-                    if await run_in_threadpool(lambda: changes.count) != count:
+                    if await asyncio.to_thread(lambda: changes.count) != count:
                         break
         finally:
             stop()
