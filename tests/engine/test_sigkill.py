@@ -196,6 +196,7 @@ def test_a_process_that_dies_within_a_commit_leaves_what_was_committed_before(
     sizes = [0, 4000]
     while sizes[-1] != sizes[-2]:
         path, log = tmp_path / f"{sizes[-1]}.db", tmp_path / f"{sizes[-1]}.log"
+        SqliteStore(path).close()  # which copies the log with the tables into the file
         with SqliteStore(path) as store, Executor(store) as executor:
             assert store.list() == []  # so that the log is kept, as others have the file open
             died = mortals.live("order", str(path), log, longest_file=sizes[-1])

@@ -78,9 +78,10 @@ class SqliteTable:
         if connect is None:
             make_private(self.path)
         with words_for(self.path):
-            self._connect_reader(self.path).close()  # raises early if something is wrong
+            reader = self._connect_reader(self.path)  # raises early if something is wrong
         self._closed = threading.Event()
         self._connect()
+        self._idle.put(reader)  # to close it would copy the whole write-ahead log into the file
         _tables.add(self)
 
     def apply(self, works: Sequence[Work]) -> Sequence[Outcome]:

@@ -99,8 +99,8 @@ def _row(database: sqlite3.Connection, line: Any, longest: int = 0) -> Row:
     found = row_of((*entries, ""))
     if checksum is None and line[4] is None:
         return found._replace(document=b"", flaw=_MISSING)
-    workflow_id = found.workflow_id.encode()
-    if checksum is not None and checksum_of(workflow_id, found.document) != checksum:
+    before = crc32(found.workflow_id.encode())  # as in `checksum_of`
+    if checksum is not None and crc32(found.document, before) != checksum:
         return found._replace(document=b"", flaw=_DAMAGED)
     if not found.document:
         return found
@@ -108,9 +108,10 @@ def _row(database: sqlite3.Connection, line: Any, longest: int = 0) -> Row:
     if not has_parts:
         return found if parts_checksum == 0 else found._replace(document=b"", flaw=_DAMAGED)
     for part, checksum in database.execute(_PARTS, (found.number,)):
-        if checksum is not None and checksum_of(workflow_id, part) != checksum:
-            return found._replace(document=b"", flaw=_DAMAGED)
-        total += checksum or 0
+        if checksum is not None:
+            if crc32(part, before) != checksum:
+                return found._replace(document=b"", flaw=_DAMAGED)
+            total += checksum
         parts.append(part)
         size += len(part)
         if longest and size > longest:
