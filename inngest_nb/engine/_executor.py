@@ -8,11 +8,12 @@ import os
 import random
 import re
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from inngest_nb import wire
 from inngest_nb._renamed import once_positional
 from inngest_nb.engine._children import ChildRuns, is_orphan
 from inngest_nb.engine._handle import WorkflowHandle
@@ -247,25 +248,12 @@ class Executor:
         `@workflow`. Raises `ListingUnsupportedError` if the store cannot list.
         """
         refuse_in_code("resuming runs")
-        handles: list[WorkflowHandle] = []
         self._engine.connect()
         leases = _stored.leases(self._engine.store)
         states = self._engine.store.fetch(status=WorkflowStatus.RUNNING)
         left = unreadable_in(states)
-        for state in states:
-            name = state.workflow_id
-            if self._cancels_orphan(state):
-                left[name] = f"canceled, because its parent {state.parent_id!r} has ended"
-                continue
-            try:
-                fn = self._function_of(state)
-                check_input(fn, state)
-                with self._engine.claim(name):
-                    handles.append(WorkflowHandle(self._resume_stored(fn, state, leases)))
-            except WorkflowAlreadyRunningError:
-                continue  # already running in this executor
-            except (EngineError, TypeError, ValueError) as error:
-                left[name] = str(error)
+        with wire.uncollected():
+            handles = self._resume_each(states, leases, left)
         self._deliver_pending([handle.id for handle in handles])
         return Recovery(tuple(handles), left)
 
@@ -430,6 +418,27 @@ class Executor:
         with contextlib.suppress(StoreConflictError):  # another process was faster
             cancel(engine, state.workflow_id)
         return True
+
+    def _resume_each(
+        self, states: Iterable[WorkflowState], leases: Mapping[str, float], left: dict[str, str]
+    ) -> list[WorkflowHandle]:
+        """Resume stored runs; note in `left` why each other one is not resumed."""
+        handles: list[WorkflowHandle] = []
+        for state in states:
+            name = state.workflow_id
+            if self._cancels_orphan(state):
+                left[name] = f"canceled, because its parent {state.parent_id!r} has ended"
+                continue
+            try:
+                fn = self._function_of(state)
+                check_input(fn, state)
+                with self._engine.claim(name):
+                    handles.append(WorkflowHandle(self._resume_stored(fn, state, leases)))
+            except WorkflowAlreadyRunningError:
+                continue  # already running in this executor
+            except (EngineError, TypeError, ValueError) as error:
+                left[name] = str(error)
+        return handles
 
     def _resume_stored(
         self, fn: Callable[..., Any], state: WorkflowState, leases: Mapping[str, float]

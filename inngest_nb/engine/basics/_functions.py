@@ -27,18 +27,20 @@ _Read = TypeVar("_Read")
 
 def once_for_each(read: Callable[[Callable[..., Any]], _Read]) -> Callable[..., _Read]:
     """Cache what `read` returns for a function or method, as long as that exists."""
-    known: dict[type, weakref.WeakKeyDictionary[FunctionType, _Read]] = {
-        kind: weakref.WeakKeyDictionary() for kind in (FunctionType, MethodType)
-    }
+    functions: weakref.WeakKeyDictionary[FunctionType, _Read] = weakref.WeakKeyDictionary()
+    methods: weakref.WeakKeyDictionary[FunctionType, _Read] = weakref.WeakKeyDictionary()
 
     @functools.wraps(read)
     def remembered(fn: Callable[..., Any]) -> _Read:
-        function = getattr(fn, "__func__", fn)  # bound methods are new objects each time
-        if type(fn) not in known or type(function) is not FunctionType:
+        if type(fn) is FunctionType:
+            known, function = functions, fn
+        elif type(fn) is MethodType and type(fn.__func__) is FunctionType:
+            known, function = methods, fn.__func__  # a bound method is a new object each time
+        else:
             return read(fn)
-        found = known[type(fn)].get(function)
+        found = known.get(function)
         if found is None:
-            found = known[type(fn)][function] = read(fn)
+            found = known[function] = read(fn)
         return found
 
     return remembered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import linecache
 import os
 import sys
@@ -52,12 +53,18 @@ def _cell_of(file: str) -> str:
     return "a cell" if folder.startswith("ipykernel_") else ""  # of a kernel that has ended
 
 
+@functools.lru_cache(maxsize=1024)
+def _is_own(file: str) -> bool:
+    """Tell whether a file is the workflow's own code; asked for each frame of each call."""
+    return not file.startswith(_NOT_OURS)
+
+
 NOWHERE = Place("", 0, "code without source lines")
 
 
 def place_of(frame: FrameType | None) -> Place:
     """Return the innermost line of a frame's stack that is neither the engine's nor asyncio's."""
-    while frame is not None and frame.f_code.co_filename.startswith(_NOT_OURS):
+    while frame is not None and not _is_own(frame.f_code.co_filename):
         frame = frame.f_back
     if frame is None:
         return NOWHERE
@@ -68,7 +75,7 @@ def place_of_error(error: BaseException) -> Place:
     """Return the innermost such line in an error's traceback."""
     found, trace = NOWHERE, error.__traceback__
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith(_NOT_OURS):
+        if _is_own(trace.tb_frame.f_code.co_filename):
             code = trace.tb_frame.f_code
             found = Place(code.co_filename, trace.tb_lineno, code.co_name)
         trace = trace.tb_next

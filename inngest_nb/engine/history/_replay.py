@@ -82,7 +82,8 @@ class Past:
                     self._inputs[event.seq or 0] = event.input
                 self.length = place
                 self.last_seq = max(self.last_seq, event.seq or 0)
-                self.versions.update(event.versions or {})
+                if event.versions:
+                    self.versions.update(event.versions)
 
     def version_of(self, name: str) -> int | None:
         """Return the version of a piece of code that the run has recorded, if it has."""
