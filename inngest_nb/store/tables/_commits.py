@@ -58,12 +58,10 @@ class Commits:
 
     def now(self, works: Sequence[Work]) -> Sequence[Outcome]:
         """Perform works in one commit, by this thread or another; return once they are durable."""
-        if self._turn.acquire(blocking=False):
-            try:
+        if not self._turn.locked():
+            with self._turn:
                 if not self._queue and not self._closed:  # nobody to wait for
                     return self._outcomes_of(works)
-            finally:
-                self._turn.release()
         mine = self._enqueue(_Waiting(works))
         try:
             with self._turn:
