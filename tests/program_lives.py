@@ -186,8 +186,8 @@ class Life(Process):
     def end(self, k: int, attempt: int) -> None:
         self._quietly("end", k, attempt)
 
-    def fire(self) -> None:
-        self._quietly("fire")
+    def fire(self) -> bool:
+        return self._quietly("fire") is not False  # who dies of it has let it fire
 
     def signal(self, signal: Signal) -> bool:
         return bool(self._ask("signal", signal))
@@ -227,14 +227,15 @@ class Life(Process):
         self.cut()
         self._connection.close()
 
-    def _quietly(self, what: str, *args: Any, **options: Any) -> None:
+    def _quietly(self, what: str, *args: Any, **options: Any) -> Any:
         """Ask for something that a dead process need not do."""
         if not self._dead:
             try:
-                self._ask(what, *args, **options)
+                return self._ask(what, *args, **options)
             except OSError:
                 if not self._dead:
                     raise
+        return None
 
 
 def _error(kind: str, message: str) -> BaseException:

@@ -104,9 +104,9 @@ class Process:
         """Let an attempt of an activity end."""
         self.world.end(self.number, k, attempt)
 
-    def fire(self) -> None:
-        """Let the next timer fire."""
-        self.clock.fire()
+    def fire(self) -> bool:
+        """Let the next timer fire; False if there is none any more."""
+        return self.clock.fire()
 
     def signal(self, signal: Signal) -> bool:
         """Give a signal to the run; False if nobody knows yet whether that was saved."""

@@ -139,10 +139,13 @@ class ProgramRun(CheckedRun):
         return self.process
 
     def fire(self, seen: Seen) -> None:
-        """Let the timer fire that is due first, and note between which times that was."""
+        """Let the timer fire that is due first, and note between which times that was.
+
+        In an outage what was seen may be over by now.
+        """
         due = max(self.time.value, self.time.shown_at(seen.due[0].due))
-        self.running.fire()
-        self.fires.append((due, self.time.value))
+        if self.running.fire():
+            self.fires.append((due, self.time.value))
 
     def next_payload(self) -> int:
         self.sent += 1

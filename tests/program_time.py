@@ -129,13 +129,16 @@ class ProcessClock:
         with self._lock:
             return sorted((timer.armed for timer in self._timers), key=lambda armed: armed.due)
 
-    def fire(self) -> None:
-        """Call the timer that is due first, at its time or now if that is over."""
+    def fire(self) -> bool:
+        """Call the timer that is due first, at its time or now if that is over; False for none."""
         with self._lock:
+            if not self._timers:
+                return False
             timer = min(self._timers, key=lambda timer: timer.armed.due)
             self._timers.remove(timer)
         self._time.reach(timer.armed.due)
         timer.callback()
+        return True
 
     def drop(self, timer: _Timer) -> None:
         with self._lock:
