@@ -1,7 +1,7 @@
 """Steps in the SQLite file: parts that continue the version that is stored, and change little else.
 
-Most writes of a run are such. Whether a part is one is found out by writing it, and some at once
-take a fifth less time than one by one.
+Most writes of a run are such. Whether a part is one is found out by writing it, and SQLite takes
+some at once in less time than one by one.
 """
 
 from __future__ import annotations
