@@ -72,6 +72,10 @@ class App:
         self._sharing = Sharing(table, self._do, self._json_body, closing)
         self._searching = Searching(table, self._json_body)
 
+    def close(self) -> None:
+        """End the threads that it has started."""
+        self._sharing.close()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:

@@ -161,10 +161,10 @@ class _Server(uvicorn.Server):
         self, table: StateTable, guard: Guard, started: Callable[[], None] | None = None
     ) -> None:
         # Long polls return when the server is stopping.
-        app = App(table, guard, closing=lambda: self.should_exit)
+        self._app = App(table, guard, closing=lambda: self.should_exit)
         super().__init__(
             uvicorn.Config(
-                app,
+                self._app,
                 http="httptools",
                 ws="none",
                 lifespan="off",
@@ -191,6 +191,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         await asyncio.to_thread(self._indexing.close)
+        await asyncio.to_thread(self._app.close)
 
 
 def _serve(server: _Server, listener: socket.socket, table: StateTable) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 from urllib.parse import unquote
@@ -51,6 +52,7 @@ from inngest_nb.store.writes import Outcome, Work
 
 T = TypeVar("T")
 
+_LOOKS_AT_ONCE = 40
 _MOST_IDS = 10_000
 _LARGEST_NUMBER = 2**63 - 1
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,20})?")
@@ -74,6 +76,12 @@ class Sharing:
         self._do = do
         self._body = body
         self._closing = closing
+        # Not asyncio's few threads: all of them may be searching, and no lease may wait for that.
+        self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, "inngest-nb-looks")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
 
     def handlers(self, path: str) -> Mapping[str, Handler] | None:
         """Return the handlers of a path by method, None for any other path."""
@@ -92,7 +100,7 @@ class Sharing:
         return {"GET": self._abandoned} if path == ABANDONED_PATH else None
 
     async def _leases(self, request: Request) -> Response:
-        return _json(Leases(await asyncio.to_thread(self._table.leases)))
+        return _json(Leases(await self._look(self._table.leases)))
 
     async def _hold(self, request: Request) -> Response:
         owner = unquote(request.scope["raw_path"].decode("latin-1").rpartition("/")[2])
@@ -141,12 +149,13 @@ class Sharing:
         )
         wait = 0 if after is None else _seconds(query.get("wait", "0"))
         told = await self._until(self._table.changes, look, lambda told: told.is_news, wait)
-        body = await asyncio.to_thread(_changes_page, told, heads=heads, documents=documents)
+        page = partial(_changes_page, told, heads=heads, documents=documents)
+        body = await self._look(page)
         return Response(body, media_type="application/json")
 
     async def _abandoned(self, request: Request) -> Response:
         limit = _number(request.query_params.get("limit", "0"), "limit")
-        return _json(Ids(list(await asyncio.to_thread(self._table.abandoned, limit))))
+        return _json(Ids(list(await self._look(partial(self._table.abandoned, limit)))))
 
     async def _write(self, work: Callable[[], Message | Hold | Discard]) -> Response:
         try:
@@ -157,6 +166,9 @@ class Sharing:
         if failure is not None:
             raise failure
         return Response(status_code=204)
+
+    async def _look(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def _until(
         self, changes: Changes, look: Callable[[], T], good: Callable[[T], bool], seconds: float
@@ -172,8 +184,8 @@ class Sharing:
         try:
             while True:
                 changed.clear()
-                count = await asyncio.to_thread(lambda: changes.count)
-                seen = await asyncio.to_thread(look)
+                count = await self._look(lambda: changes.count)
+                seen = await self._look(look)
                 left = deadline - time.monotonic()
                 if good(seen) or left <= 0 or self._closing():
                     return seen
@@ -183,7 +195,7 @@ class Sharing:
                         return seen
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), min(left, POLL_SECONDS))
-                    if await asyncio.to_thread(lambda: changes.count) != count:
+                    if await self._look(lambda: changes.count) != count:
                         break
         finally:
             stop()

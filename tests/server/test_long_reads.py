@@ -6,6 +6,8 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,35 @@ def test_a_small_run_is_given_while_a_large_one_and_a_list_are_read() -> None:
             assert len(listed.json()["workflows"]) == 2
 
     asyncio.run(main())
+
+
+def test_leases_and_messages_are_given_while_all_threads_read_lists() -> None:
+    table = LongReads()
+
+    async def main() -> None:
+        loop, app = asyncio.get_running_loop(), App(table, Guard("127.0.0.1", None))
+        transport = httpx.ASGITransport(app)
+        loop.set_default_executor(ThreadPoolExecutor(2))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            lists = [asyncio.create_task(client.get("/v1/workflows")) for _ in range(3)]
+            with ThreadPoolExecutor(1) as waiting:
+                for _ in range(2):
+                    assert await loop.run_in_executor(
+                        waiting, partial(table.begun.acquire, True, 60)
+                    )
+            try:
+                for path in ("/v1/leases", "/v1/messages?wait=0", "/v1/changes", "/v1/abandoned"):
+                    given = await asyncio.wait_for(client.get(path), 20)
+                    assert given.status_code == 200
+                assert not any(task.done() for task in lists)
+            finally:
+                table.go_on.set()
+                await asyncio.gather(*lists)
+        app.close()
+
+    before = threads()
+    asyncio.run(main())
+    assert not left_since(before)
 
 
 def test_a_large_run_that_is_known_is_not_read_again() -> None:
