@@ -235,7 +235,7 @@ class SqliteTable:
         self.changes = Changes(self._looker.version)
         self.mail = Changes(self._looker.last_message)
         writer = Writer(self.path)
-        self._commits = Commits(writer.commit, writer.close, writer.closed_error)
+        self._commits = Commits(writer.commit, writer.close, partial(closed_error, self.path))
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._finalizer = weakref.finalize(self, _abandon, self._commits, self._idle, self._looker)
         self._finalizer.atexit = False  # at exit, the operating system is faster

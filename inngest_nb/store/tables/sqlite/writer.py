@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from inngest_nb.errors import StoreFileError
 from inngest_nb.store.changes import CHANGES_KEPT
 from inngest_nb.store.keys import reused
-from inngest_nb.store.tables.sqlite.file import closed_error, in_words, open_file
+from inngest_nb.store.tables.sqlite.file import in_words, open_file
 from inngest_nb.store.tables.sqlite.heads import Indexed, keep
 from inngest_nb.store.tables.sqlite.keys import remember, remembered
 from inngest_nb.store.tables.sqlite.rows import checksum_of
@@ -66,9 +65,9 @@ class Writer:
         """Perform works in one commit; a work that fails does not affect the others."""
         try:
             database = self._database = self._database or open_file(self._path)
-            steps = [work for work in works if could_be_step(work)] if len(works) > 1 else ()
+            steps = [work for work in works if could_be_step(work)]
             outcomes = None
-            if len(steps) == len(works):
+            if 1 < len(steps) == len(works):
                 outcomes = self._attempt(database, partial(_append_all, database, steps))
             failed: dict[int, Outcome] = {}
             while outcomes is None:
@@ -83,10 +82,6 @@ class Writer:
         if self._database is not None:
             self._database.close()
             self._database = None
-
-    def closed_error(self) -> StoreFileError:
-        """Return the error for a call after the store was closed."""
-        return closed_error(self._path)
 
     def _attempt(
         self, database: sqlite3.Connection, perform: Callable[[], list[Outcome] | None]
