@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 
 from inngest_nb.errors import StoreError
 from inngest_nb.store.table import StateTable
@@ -18,23 +19,31 @@ class Indexing:
     def __init__(self, table: StateTable) -> None:
         self._table = table
         self._changed = threading.Event()
-        self._closed = False
-        self._stop_hearing = table.changes.hear(self._changed.set)
+        self._changed_at = 0.0
+        self._closing = threading.Event()
+        self._stop_hearing = table.changes.hear(self._hear)
         self._thread = threading.Thread(target=self._run, name="inngest-nb-heads", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End the thread, and wait for it."""
-        self._closed = True
         self._stop_hearing()
+        self._closing.set()
         self._changed.set()
         self._thread.join()
 
+    def _hear(self) -> None:
+        self._changed_at = time.monotonic()
+        if not self._changed.is_set():
+            self._changed.set()
+
     def _run(self) -> None:
-        while not self._closed:
-            self._changed.wait()
+        while self._changed.wait() and not self._closing.is_set():
+            # Not woken by each change: a thread that wakes up holds up the one that answers.
+            while (quiet := time.monotonic() - self._changed_at) < _QUIET_SECONDS:
+                if self._closing.wait(_QUIET_SECONDS - quiet):
+                    return
             self._changed.clear()
-            if not self._changed.wait(_QUIET_SECONDS):
-                with contextlib.suppress(StoreError):  # a search makes heads, and says what fails
-                    while not self._changed.is_set() and self._table.index(_AT_LEAST):
-                        pass
+            with contextlib.suppress(StoreError):  # a search makes heads, and says what fails
+                while not self._changed.is_set() and self._table.index(_AT_LEAST):
+                    pass
