@@ -156,20 +156,21 @@ class App:
     async def _write(self, workflow_id: str, request: Request, *, whole: bool) -> Response:
         _check_media_type(request)
         body = await self._body(request)
-        etag = chosen_etag(request.headers)
+        key = key_of(request.headers)
+        etag = chosen_etag(request.headers, key)
         given = Write(workflow_id, body, whole, etag=etag)
         write = await _aside(len(body), partial(_checked, given))
-        await self._do_once(request, write)
+        await self._do_once(request, write, key)
         return Response(status_code=204, headers=etag_header(etag))
 
     async def _delete(self, workflow_id: str, request: Request) -> Response:
-        await self._do_once(request, Deletion(workflow_id))
+        await self._do_once(request, Deletion(workflow_id), key_of(request.headers))
         return Response(status_code=204)
 
-    async def _do_once(self, request: Request, work: Write | Deletion) -> None:
+    async def _do_once(self, request: Request, work: Write | Deletion, key: str) -> None:
         """Perform a work if the headers' conditions hold, and with an Idempotency-Key only once."""
-        name, stored = key_of(request.headers), partial(self._etag, work.workflow_id)
-        once = keyed(name, work) if name else None
+        stored = partial(self._etag, work.workflow_id)
+        once = keyed(key, work) if key else None
         try:
             etag = work.etag if isinstance(work, Write) else ""
             if (if_match := condition(request.headers, etag, stored)) is not None:

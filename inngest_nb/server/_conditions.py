@@ -28,12 +28,12 @@ class _Tags(NamedTuple):
         return etag in self.strong or (weakly and etag in self.weak)
 
 
-def chosen_etag(headers: Headers) -> str:
-    """Return the etag that the client chose for the new version, else a new one.
+def chosen_etag(headers: Headers, key: str) -> str:
+    """Return the etag that the client chose for the new version, else the key, else a new one.
 
     In a request, `ETag` describes the request's body, as it does in a response.
     """
-    return _name(headers, "ETag") or key_of(headers) or new_etag()
+    return _name(headers, "ETag") or key or new_etag()
 
 
 def key_of(headers: Headers) -> str:

@@ -26,6 +26,7 @@ class Guard:
     def __init__(self, host: str, event_key: str | None) -> None:
         self._expected = Key(event_key or "").headers().get("Authorization", "").encode()
         self._loopback = is_loopback(host)
+        self._local_host: str | None = None
         if not self._loopback and not self._expected:
             raise ServerStartError(
                 f"cannot listen on {host} without a key, because other machines could connect; "
@@ -36,18 +37,23 @@ class Guard:
         """Reject requests of web pages: DNS rebinding, and other origins."""
         host = headers.get("host", "")
         # A server that does not listen on loopback has any host name, but always requires the key.
-        if self._loopback and not is_loopback(_hostname(host)):
-            raise Refused(
-                403, "this server accepts requests to localhost only; to change that, use --host"
-            )
+        if self._loopback and host != self._local_host:
+            if not is_loopback(_hostname(host)):
+                raise Refused(
+                    403,
+                    "this server accepts requests to localhost only; to change that, use --host",
+                )
+            self._local_host = host  # most requests have the Host of the one before
         origin = headers.get("origin")
         if origin is not None and _netloc(origin) != host.lower():
             raise Refused(403, "web pages from other origins must not use this server")
 
     def check_key(self, headers: Mapping[str, str]) -> None:
         """Reject a request without the key, in constant time."""
+        if not self._expected:
+            return
         given = headers.get("authorization", "").encode("latin-1", "replace")
-        if self._expected and not hmac.compare_digest(given, self._expected):
+        if not hmac.compare_digest(given, self._expected):
             raise Refused(401, "the event key is missing or wrong", {"WWW-Authenticate": "Bearer"})
 
 
