@@ -18,6 +18,7 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
 _STRING = re.compile(rb'"[^"]*"')
 _FOLDS = 8
+_SAMPLE = 2**16  # bytes that tell whether counting the brackets of a long text is of use
 
 
 def is_deeper(text: bytes, most: int) -> bool:
@@ -25,7 +26,9 @@ def is_deeper(text: bytes, most: int) -> bool:
     if len(text) < 2 * most:
         return False
     end = len(text) - most  # the deepest value is followed by as many closing brackets
-    if len(text) < 2**16 and text.count(b"[", 0, end) + text.count(b"{", 0, end) <= most:
+    if _openings(text, min(end, _SAMPLE)) <= most and (
+        end <= _SAMPLE or _openings(text, end) <= most
+    ):
         return False
     if b"\\" in text:  # after this, every quote starts or ends a string
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
@@ -45,6 +48,11 @@ def is_deeper(text: bytes, most: int) -> bool:
         if level > most:
             return True
     return False
+
+
+def _openings(text: bytes, end: int) -> int:
+    """Count the opening brackets up to a place, those in strings too."""
+    return text.count(b"[", 0, end) + text.count(b"{", 0, end)
 
 
 def flat(work: Callable[..., Result], *given: object) -> Result:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
+from operator import eq
 from typing import Any, NoReturn
 
 import msgspec
@@ -104,6 +105,8 @@ def _written(value: Any) -> tuple[bytes, Any]:
         if is_deeper(text, MAX_DEPTH):
             raise ValueError(_TOO_DEEP)
         read = flat(_read, text)
+        if _equal(read, value):
+            return text, read
         again = flat(_json, read)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
@@ -122,6 +125,14 @@ def _written(value: Any) -> tuple[bytes, Any]:
     ) and (problem := json_error(value)):
         raise ValueError(problem)
     return text, read
+
+
+def _equal(read: Any, value: Any) -> bool:
+    """Tell whether a value equals what is read back: then nothing was dropped or changed."""
+    try:
+        return flat(eq, read, value) is True
+    except Exception:  # noqa: BLE001  # an object's own `__eq__` may raise anything
+        return False
 
 
 def _may_hold_nan(value: Any) -> bool:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,6 +146,26 @@ def test_the_depth_of_json_is_told_exactly(value: Any, more: int, compact: bool)
     assert [is_deeper(text, most) for most in range(depth + 3)] == [
         depth > most for most in range(depth + 3)
     ]
+
+
+LONG = "x" * 70_000
+
+
+@pytest.mark.parametrize("depth", [500, 501])
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda deep: [LONG, deep],
+        lambda deep: [deep, LONG],
+        lambda deep: [[[]] * 40_000, deep],
+        lambda deep: {"a": [{}] * 300, "b": LONG, "c": [{}] * 300, "d": deep},
+        lambda deep: ["[" * 70_000, deep, "]}" * 70_000],
+    ],
+    ids=["text first", "text last", "brackets first", "few, then more", "brackets in strings"],
+)
+def test_the_depth_of_long_texts_is_told_exactly(around: Callable[[Any], Any], depth: int) -> None:
+    text = msgspec.json.encode(around(nested(depth - 1)))
+    assert is_deeper(text, 500) is (depth > 500)
 
 
 def depth_of(value: Any) -> int:

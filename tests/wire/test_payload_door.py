@@ -206,6 +206,22 @@ def survives(value: Any) -> bool:
     return value is not Sizes.UNKNOWN
 
 
+@pytest.mark.parametrize("answer", [ZeroDivisionError("no"), NotImplemented, False])
+def test_a_value_that_cannot_be_compared_goes_through_or_is_refused(answer: object) -> None:
+    @dataclass(eq=False)
+    class Odd:
+        price: Any
+
+        def __eq__(self, other: object) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    assert wire.json_copy([Odd(1)]) == [{"price": 1}]
+    with pytest.raises(ValueError, match=r"at \$\[0\]\.price"):
+        wire.json_copy([Odd(math.nan)])
+
+
 @given(json_values)
 def test_a_value_is_given_back_whole_or_refused(value: Any) -> None:
     if survives(value):
