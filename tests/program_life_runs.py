@@ -16,7 +16,7 @@ from program_process import Process
 from program_runs import ProgramRun
 
 from inngest_nb import Executor, Signal, SqliteStore, WorkflowState
-from inngest_nb.errors import WorkflowNotRunningError
+from inngest_nb.errors import LeaseLostError, WorkflowNotRunningError
 
 _MEMORY = "/dev/shm"  # noqa: S108  # where a sync costs nothing
 
@@ -91,7 +91,19 @@ class LifeRun(ProgramRun):
         assert isinstance(last, Life)
         try:
             for workflow_id in BESIDE:
-                last.begin_beside(workflow_id)
-                assert last.end_beside(workflow_id) == BESIDE_RESULT
+                assert self.end_beside(last, workflow_id) == BESIDE_RESULT
         finally:
             last.clean_up()
+
+    def end_beside(self, last: Life, workflow_id: str) -> object:
+        """Have the last life take over a run, or begin it if no other could store it."""
+        was_stored = self.store.load(workflow_id) is not None
+        last.begin_beside(workflow_id)
+        try:
+            return last.end_beside(workflow_id)
+        except LeaseLostError:
+            if was_stored:
+                raise
+            # A life that had waited for the store until now has begun it meanwhile.
+            last.begin_beside(workflow_id)
+            return last.end_beside(workflow_id)
