@@ -38,12 +38,16 @@ class Indexing:
             self._changed.set()
 
     def _run(self) -> None:
-        while self._changed.wait() and not self._closing.is_set():
+        while not self._closing.is_set():
+            self._changed.wait()
             # Not woken by each change: a thread that wakes up holds up the one that answers.
             while (quiet := time.monotonic() - self._changed_at) < _QUIET_SECONDS:
                 if self._closing.wait(_QUIET_SECONDS - quiet):
                     return
             self._changed.clear()
             with contextlib.suppress(StoreError):  # a search makes heads, and says what fails
-                while not self._changed.is_set() and self._table.index(_AT_LEAST):
+                while not self._is_disturbed() and self._table.index(_AT_LEAST):
                     pass
+
+    def _is_disturbed(self) -> bool:
+        return self._changed.is_set() or self._closing.is_set()
