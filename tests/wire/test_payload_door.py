@@ -206,8 +206,8 @@ def survives(value: Any) -> bool:
     return value is not Sizes.UNKNOWN
 
 
-@pytest.mark.parametrize("answer", [ZeroDivisionError("no"), NotImplemented, False])
-def test_a_value_that_cannot_be_compared_goes_through_or_is_refused(answer: object) -> None:
+@pytest.mark.parametrize("answer", [ZeroDivisionError("no"), NotImplemented, False, True])
+def test_a_value_that_compares_oddly_goes_through_or_is_refused(answer: object) -> None:
     @dataclass(eq=False)
     class Odd:
         price: Any
