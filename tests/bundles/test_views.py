@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,41 @@ from explore_driver import ids
 from form_driver import press, type_into, words
 
 import inngest_nb as inb
-from inngest_nb import Bundle, MemoryStore, ReadOnlyStoreError
+from inngest_nb import (
+    Bundle,
+    EventType,
+    HistoryEvent,
+    MemoryStore,
+    ReadOnlyStoreError,
+    WorkflowState,
+    WorkflowStatus,
+)
 from inngest_nb.words import time_text
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
     path = tmp_path_factory.mktemp("views") / "incident.db"
-    store = inb.samples.fill(MemoryStore(), 60)
+    store = inb.samples.fill(MemoryStore(), 59)
+    store.save(began_an_hour_ago())  # at some times of day, no sample is that young and running
     inb.export(store, path, redact=["input.customer"])
     before = path.read_bytes()
     with inb.open_bundle(path) as bundle:
         yield bundle
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def began_an_hour_ago() -> WorkflowState:
+    then = datetime.now(UTC) - timedelta(hours=1)
+    start = HistoryEvent(id=1, type=EventType.WORKFLOW_STARTED, timestamp=then)
+    return WorkflowState(
+        workflow_id="order-open",
+        status=WorkflowStatus.RUNNING,
+        history=(start,),
+        created_at=then,
+        updated_at=then,
+    )
 
 
 @pytest.fixture
