@@ -210,7 +210,7 @@ def test_a_row_that_the_database_refuses_takes_no_other_along(tmp_path: Path) ->
         store.append_history([whole("x", "e0"), whole("y", "f0")])
         with contextlib.closing(sqlite3.connect(path)) as database, database:
             database.execute(
-                "CREATE TRIGGER no BEFORE INSERT ON parts WHEN instr(new.body, 'forbidden') "
+                "CREATE TRIGGER no BEFORE INSERT ON numbered_parts WHEN instr(new.body, 'forbidden') "
                 "BEGIN SELECT raise(ABORT, 'this row is forbidden'); END"
             )
         writes = [

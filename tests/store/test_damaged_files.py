@@ -139,7 +139,7 @@ def test_a_version_without_checksums_may_still_write_to_the_file(tmp_path: Path)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         document = wire.encode(WorkflowState(workflow_id="run-1", error="by the other version"))
         database.execute("UPDATE documents SET body = ? WHERE number = 2", (document,))
-        database.execute("DELETE FROM parts WHERE workflow = 2")
+        database.execute("DELETE FROM numbered_parts WHERE workflow = 2")
         added = wire.encode_part([event(3)])
         database.execute("INSERT INTO parts (workflow, body) VALUES (3, ?)", (added,))
     with SqliteStore(path) as store:
@@ -148,6 +148,17 @@ def test_a_version_without_checksums_may_still_write_to_the_file(tmp_path: Path)
         assert changed.error == "by the other version"
         assert longer is not None
         assert longer.history == (*sound["run-2"].history, event(3))
+
+
+@pytest.mark.parametrize("error", ["", "edited"])
+def test_a_document_that_is_saved_again_has_a_checksum_too(tmp_path: Path, error: str) -> None:
+    path = tmp_path / "s.db"
+    filled(path)
+    with SqliteStore(path) as store:
+        for _ in range(2):
+            done(store, whole("run-1", input=f"1: {MARK}", error=error))
+    (sound,) = (one for one in inb.doctor(path=path).findings if one.subject == "file")
+    assert "all match their checksums" in sound.words
 
 
 @pytest.mark.parametrize("is_open", [False, True])

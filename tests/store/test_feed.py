@@ -52,7 +52,7 @@ def test_each_change_has_a_number_in_the_order_of_the_changes(appending_store: A
 
     store.save(state("a"))
     store.save(state("b/ä"))
-    done(store, whole("c"), part("c", [1]))
+    done(store, whole("c"), part("c", [1])._replace(status="failed"))
     store.delete("a")
     store.delete("never there")
     store.save(state("a"))
@@ -66,6 +66,19 @@ def test_each_change_has_a_number_in_the_order_of_the_changes(appending_store: A
     assert (changed.last, changed.reset) == (6, False)
     assert told(store.changes(4)) == expected[4:]
     assert store.last_change() == 6
+
+
+def test_the_changes_of_parts_are_told_after_the_parts_are_gone(appending_store: Any) -> None:
+    store = appending_store
+    done(store, whole("a"), whole("b"), part("a", [1]), part("b", [1]), part("a", [2]))
+    done(store, whole("a"))
+    store.delete("b")
+    assert store.last_change() == 7
+    done(store, whole("a"), part("a", [1]))
+    store.delete("a")
+    names = [("a", False), ("b", False), ("a", False), ("b", False), ("a", False)]
+    names += [("a", False), ("b", True), ("a", False), ("a", False), ("a", True)]
+    assert told(store.changes()) == [(number, *name) for number, name in enumerate(names, 1)]
 
 
 def test_a_failed_write_and_a_repeated_one_are_no_changes(appending_store: Any) -> None:
@@ -261,10 +274,15 @@ def test_numbers_that_are_no_longer_kept_are_a_reset(
             for number in range(25):
                 store.save(state(str(number)))
             assert store.changes(0) == ([], 25, store.changes(None).feed, True, {})
-            assert store.changes(14, wait=LONG).reset
-            changed = store.changes(15)
-            assert [one.number for one in changed.changes] == [*range(16, 26)]
-            assert not changed.reset
+            for number in range(25):
+                done(store, part("0", [number]))
+                assert store.changes(15 + number, wait=LONG).reset
+                changed = store.changes(16 + number)
+                assert [one.number for one in changed.changes] == [*range(17 + number, 27 + number)]
+                assert not changed.reset
+    with contextlib.closing(sqlite3.connect(tmp_path / "states.db")) as database:
+        (kept,) = database.execute("SELECT count(*) FROM other_changes").fetchone()
+    assert kept < 10
 
 
 def test_the_numbers_of_another_file_are_a_reset(tmp_path: Path) -> None:

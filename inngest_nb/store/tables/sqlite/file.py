@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from inngest_nb.errors import StoreFileError
 from inngest_nb.store.tables.sqlite.rows import checksum_of
+from inngest_nb.store.tables.sqlite.schema import SCHEMA_VERSION, STEPS
 
 APPLICATION_ID = 0x694E4E42  # "iNNB"
 BUNDLE_ID = 0x694E4E62  # "iNNb": the same tables in a file that can only be read
-_SCHEMA_VERSION = 5
 _BUSY_SECONDS = 30.0
 # How large the write-ahead log may become (16 MB) before a commit copies its pages into the file.
 # SQLite's 1,000 pages are 200 commits of a busy engine, and it writes the same pages each time.
@@ -25,201 +25,6 @@ ERRORS = (sqlite3.Error, UnicodeDecodeError)  # what connections raise
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 # SQLite reports a file size limit, and a disk that is full on opening, as I/O errors.
 _FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
-
-# Leases, messages and idempotency keys. The index contains only running workflows, by owner, so
-# that neither finished workflows nor the steps of running ones need to update it.
-_SHARING = (
-    "CREATE INDEX workflows_running ON workflows (owner) WHERE status = 'running'",
-    "CREATE TABLE leases (owner TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
-    """
-    CREATE TABLE messages (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        recipient TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        payload BLOB NOT NULL,
-        sent REAL NOT NULL
-    )
-    """,
-    "CREATE INDEX messages_to ON messages (recipient, number)",
-    """
-    CREATE TABLE keys (
-        number INTEGER PRIMARY KEY,
-        key BLOB NOT NULL UNIQUE,
-        request BLOB NOT NULL,
-        at REAL NOT NULL
-    )
-    """,
-)
-# An older version without checksums may still have the file open during the migration. This removes
-# the checksum of a document that it updates; our own writes replace rows instead.
-_CHANGED_UNCHECKED = """
-CREATE TRIGGER documents_unchecked AFTER UPDATE OF body ON documents BEGIN
-    UPDATE documents SET checksum = NULL WHERE number = new.number;
-    UPDATE workflows SET parts_checksum = 0 WHERE number = new.number;
-END
-"""
-_NEWEST = "CREATE INDEX workflows_newest ON workflows (updated_us DESC, workflow_id, status)"
-# Each change of a workflow has a number, in the order of the commits. Triggers write it, so that a
-# process of an older version, which still has the file open, numbers its changes, too. A head is
-# what a listing tells of a workflow without its document; it is made later, from the changes
-# numbered above `about.indexed`, so that saving doesn't wait for it. `about.feed` tells this file's
-# numbers from those of another. What frames and searches often look
-# at is kept beside the heads.
-_CHANGES = (
-    """
-    CREATE TABLE changes (
-        number INTEGER PRIMARY KEY,
-        workflow INTEGER NOT NULL,
-        workflow_id TEXT NOT NULL,
-        deleted INTEGER NOT NULL
-    )
-    """,
-    """
-    CREATE TRIGGER workflows_added AFTER INSERT ON workflows BEGIN
-        INSERT INTO changes (workflow, workflow_id, deleted)
-        VALUES (new.number, new.workflow_id, 0);
-    END
-    """,
-    """
-    CREATE TRIGGER workflows_changed AFTER UPDATE OF etag ON workflows BEGIN
-        INSERT INTO changes (workflow, workflow_id, deleted)
-        VALUES (new.number, new.workflow_id, 0);
-    END
-    """,
-    """
-    CREATE TRIGGER workflows_deleted AFTER DELETE ON workflows BEGIN
-        INSERT INTO changes (workflow, workflow_id, deleted)
-        VALUES (old.number, old.workflow_id, 1);
-    END
-    """,
-    """
-    CREATE TABLE heads (
-        number INTEGER PRIMARY KEY,
-        workflow_id TEXT NOT NULL,
-        run_id TEXT NOT NULL,
-        workflow TEXT NOT NULL,
-        status TEXT NOT NULL,
-        began_us INTEGER,
-        is_estimated INTEGER NOT NULL,
-        updated_us INTEGER NOT NULL,
-        ended_us INTEGER,
-        events INTEGER NOT NULL,
-        activities INTEGER NOT NULL,
-        retries INTEGER NOT NULL,
-        step TEXT NOT NULL,
-        waiting_for TEXT NOT NULL,
-        signal TEXT NOT NULL,
-        error TEXT NOT NULL,
-        parent_id TEXT NOT NULL,
-        owner TEXT NOT NULL,
-        first_saved_us INTEGER,
-        etag TEXT NOT NULL,
-        flaw TEXT NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE details (
-        number INTEGER PRIMARY KEY,
-        activities BLOB,
-        events BLOB,
-        input BLOB,
-        result BLOB
-    )
-    """,
-    "CREATE INDEX heads_newest ON heads (updated_us DESC, workflow_id)",
-    "CREATE TABLE about (feed TEXT NOT NULL, indexed INTEGER NOT NULL)",
-    "INSERT INTO about VALUES (lower(hex(randomblob(8))), 0)",
-)
-# A workflow is its last whole document and the partial ones appended since, each in its own row, so
-# that appending does not touch existing rows. One index serves all listings, because every index
-# costs each append a page.
-_SCHEMA = (
-    """
-    CREATE TABLE workflows (
-        number INTEGER PRIMARY KEY,
-        workflow_id TEXT NOT NULL UNIQUE,
-        status TEXT NOT NULL,
-        updated_us INTEGER NOT NULL,
-        first_saved_us INTEGER,
-        etag TEXT NOT NULL,
-        owner TEXT NOT NULL DEFAULT '',
-        parts_checksum INTEGER NOT NULL DEFAULT 0
-    )
-    """,
-    _NEWEST,
-    "CREATE TABLE documents (number INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER)",
-    """
-    CREATE TABLE parts (
-        number INTEGER PRIMARY KEY,
-        workflow INTEGER NOT NULL,
-        body BLOB NOT NULL,
-        checksum INTEGER
-    )
-    """,
-    "CREATE INDEX parts_of_workflow ON parts (workflow)",
-    _CHANGED_UNCHECKED,
-    *_SHARING,
-    *_CHANGES,
-)
-# Schema 1 had the document in the workflow's row, and no etag.
-_FROM_SCHEMA_1 = (
-    "ALTER TABLE workflows RENAME TO workflows_1",
-    "DROP INDEX workflows_newest",
-    "DROP INDEX workflows_status",
-    *_SCHEMA,
-    """
-    INSERT INTO workflows
-    SELECT number, workflow_id, status, updated_us, first_saved_us, lower(hex(randomblob(9))), '', 0
-    FROM workflows_1
-    """,
-    """
-    INSERT INTO documents
-    SELECT number, document, checksum_of(CAST(workflow_id AS BLOB), CAST(document AS BLOB))
-    FROM workflows_1
-    """,
-    "DROP TABLE workflows_1",
-)
-# Schema 4 did not number changes, and its index had more columns, which took time to write.
-_FROM_SCHEMA_4 = (
-    *_CHANGES,
-    "DROP INDEX workflows_newest",
-    _NEWEST,
-    """
-    INSERT INTO changes (workflow, workflow_id, deleted)
-    SELECT number, workflow_id, 0 FROM workflows ORDER BY updated_us
-    """,
-)
-# Schema 3 had no checksums.
-_FROM_SCHEMA_3 = (
-    "ALTER TABLE documents ADD COLUMN checksum INTEGER",
-    "ALTER TABLE parts ADD COLUMN checksum INTEGER",
-    """
-    UPDATE documents SET checksum = (
-        SELECT checksum_of(CAST(workflow_id AS BLOB), CAST(body AS BLOB))
-        FROM workflows WHERE number = documents.number)
-    """,
-    """
-    UPDATE parts SET checksum = (
-        SELECT checksum_of(CAST(workflow_id AS BLOB), CAST(body AS BLOB))
-        FROM workflows WHERE number = parts.workflow)
-    """,
-    "ALTER TABLE workflows ADD COLUMN parts_checksum INTEGER NOT NULL DEFAULT 0",
-    """
-    UPDATE workflows SET parts_checksum = 0xFFFFFFFF & (
-        SELECT sum(checksum) FROM parts WHERE workflow = workflows.number)
-    WHERE EXISTS (SELECT 1 FROM parts WHERE workflow = workflows.number AND checksum IS NOT NULL)
-    """,
-    _CHANGED_UNCHECKED,
-    *_FROM_SCHEMA_4,
-)
-# Schema 2 kept leases in the documents; they lasted a minute, so all of them have expired.
-_FROM_SCHEMA_2 = (
-    "ALTER TABLE workflows ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
-    *_SHARING,
-    *_FROM_SCHEMA_3,
-)
-_STEPS = {0: _SCHEMA, 1: _FROM_SCHEMA_1, 2: _FROM_SCHEMA_2, 3: _FROM_SCHEMA_3, 4: _FROM_SCHEMA_4}
 
 
 class Schema(NamedTuple):
@@ -289,7 +94,7 @@ def look_into(path: Path) -> sqlite3.Connection:
             database.close()
             database = _connect(address + "&immutable=1", uri=True)
             version = _checked_version(database, path)
-        if version != _SCHEMA_VERSION:
+        if version != SCHEMA_VERSION:
             raise StoreFileError(
                 f"{path} has an older format (schema {version}), which must be migrated before it "
                 "can be read",
@@ -317,16 +122,16 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
     database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-    if version == _SCHEMA_VERSION:
+    if version == SCHEMA_VERSION:
         return
     database.execute("BEGIN IMMEDIATE")
     try:
         version = _checked_version(database, path)  # another process may have been faster
         database.create_function("checksum_of", 2, checksum_of, deterministic=True)
-        for statement in _STEPS.get(version, ()):
+        for statement in STEPS.get(version, ()):
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
@@ -338,7 +143,7 @@ def new_schema() -> Schema:
     """Return what a new file has in `sqlite_master`, and its version."""
     with contextlib.closing(_connect(":memory:")) as database:
         _prepare(database, Path(":memory:"))
-        return Schema(objects_in(database), _SCHEMA_VERSION)
+        return Schema(objects_in(database), SCHEMA_VERSION)
 
 
 def objects_in(database: sqlite3.Connection) -> frozenset[tuple[object, ...]]:
@@ -380,7 +185,7 @@ def _checked_version(database: sqlite3.Connection, path: Path) -> int:
             target=str(path),
             hint="pass a different path=",
         )
-    if version > _SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise StoreFileError(
             f"{path} was written by a newer inngest_nb (schema {version}); it was not changed",
             target=str(path),

@@ -22,8 +22,8 @@ from inngest_nb.store.searching import (
 )
 from inngest_nb.store.tables.sqlite.rows import read_rows
 
-_INDEXED = "SELECT indexed, coalesce((SELECT max(number) FROM changes), 0) FROM about"
-_FIRST_KEPT = "SELECT min(number) FROM changes"
+_INDEXED = "SELECT indexed, (SELECT number FROM last_change) FROM about"
+_FIRST_KEPT = "SELECT first FROM about"
 # Workflows whose heads are missing or old, and the last change of each.
 _CHANGED = """
 SELECT workflow AS number, max(number) AS change FROM changes WHERE number > {0} GROUP BY workflow
@@ -98,7 +98,7 @@ def next_heads(database: sqlite3.Connection, at_least: int) -> Indexed | None:
 def _changed(database: sqlite3.Connection, indexed: int) -> tuple[str, bool]:
     """Return the query for what has changed since a number, and whether all changes are kept."""
     (first,) = database.execute(_FIRST_KEPT).fetchone()
-    is_known = first is None or first <= indexed + 1
+    is_known = first <= indexed + 1
     return (_CHANGED if is_known else _DIFFERING).format(int(indexed)), is_known
 
 

@@ -18,7 +18,8 @@ from inngest_nb.store.rows import Row, row_of, within
 
 _SELECT = """
 SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS BLOB), w.etag,
-    w.number, d.checksum, w.parts_checksum, EXISTS (SELECT 1 FROM parts WHERE workflow = w.number)
+    w.number, d.checksum, w.parts_checksum,
+    EXISTS (SELECT 1 FROM numbered_parts WHERE workflow = w.number)
 FROM workflows w LEFT JOIN documents d ON d.number = w.number
 """
 # A checksum is stored after its document, so reading the checksum means reading the document.
@@ -33,7 +34,9 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, x'', w.etag, w.n
 FROM workflows w NOT INDEXED
 """
 _DOCUMENT = "SELECT CAST(body AS BLOB), checksum FROM documents WHERE number = ?"
-_PARTS = "SELECT CAST(body AS BLOB), checksum FROM parts WHERE workflow = ? ORDER BY number"
+_PARTS = (
+    "SELECT CAST(body AS BLOB), checksum FROM numbered_parts WHERE workflow = ? ORDER BY number"
+)
 
 # A workflow's row has the sum of its parts' checksums, modulo 2**32.
 _CHECKSUM_BITS = 0xFFFFFFFF

@@ -36,13 +36,8 @@ SELECT workflow_id FROM workflows INDEXED BY workflows_running WHERE status = 'r
 AND owner NOT IN (SELECT owner FROM leases WHERE until > ?)
 ORDER BY updated_us, workflow_id LIMIT ?
 """
-# Each of these numbers is found at an end of the table.
-_KEPT = """
-SELECT feed, coalesce((SELECT min(number) FROM changes), 1),
-    coalesce((SELECT max(number) FROM changes), 0)
-FROM about
-"""
-_CHANGES = """
+_KEPT = "SELECT feed, first, (SELECT number FROM last_change) FROM about"
+CHANGES = """
 SELECT number, workflow_id, deleted FROM changes WHERE number > ? ORDER BY number LIMIT ?
 """
 
@@ -106,5 +101,5 @@ def changes_kept(database: sqlite3.Connection) -> Kept:
 
 def changes_after(database: sqlite3.Connection, number: int, limit: int) -> list[Line]:
     """Return the changes after a number, in order, at most `limit`."""
-    lines = database.execute(_CHANGES, (number, limit))
+    lines = database.execute(CHANGES, (number, limit))
     return [(number, workflow_id, bool(deleted)) for number, workflow_id, deleted in lines]

@@ -18,9 +18,11 @@ UPDATE workflows SET updated_us = coalesce(?, updated_us), etag = ?,
 parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
 WHERE workflow_id = ? AND etag = coalesce(?, etag) AND etag <> ? AND status = coalesce(?, status)
 """
+# Not INSERT … SELECT, for which SQLite would put the part aside first.
 _APPEND = """
-INSERT INTO parts (workflow, body, checksum)
-SELECT number, ?, ? FROM workflows WHERE workflow_id = ?
+INSERT INTO numbered_parts (number, workflow, body, checksum) VALUES (
+    1 + (SELECT number FROM last_change),
+    (SELECT number FROM workflows WHERE workflow_id = ?), ?, ?)
 """
 
 
@@ -62,5 +64,5 @@ def _entries(work: Write) -> tuple[tuple[object, ...], tuple[object, ...]]:
     base = None if base == ANY else base
     return (
         (work.updated_us, etag, checksum, key, base, etag, work.status),
-        (document, checksum, key),
+        (key, document, checksum),
     )

@@ -20,7 +20,7 @@ from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, Write, confl
 
 _LAST = """
 SELECT CAST(coalesce(
-    (SELECT body FROM parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
+    (SELECT body FROM numbered_parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
     (SELECT body FROM documents WHERE number = :number)) AS BLOB)
 """
 _FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
@@ -39,16 +39,19 @@ WHERE number = ?
 """
 # Not an UPDATE, because only a version without checksums uses that; see the trigger.
 _SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body, checksum) VALUES (?, ?, ?)"
-_APPEND = "INSERT INTO parts (workflow, body, checksum) VALUES (?, ?, ?)"
-_DROP_PARTS = "DELETE FROM parts WHERE workflow = ?"
+_APPEND = """
+INSERT INTO numbered_parts (number, workflow, body, checksum)
+VALUES (1 + (SELECT number FROM last_change), ?, ?, ?)
+"""
+_DROP_PARTS = "DELETE FROM numbered_parts WHERE workflow = ?"
 _DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
-# After how many works of a connection old changes are dropped. The newest stays always, because it
-# says which number comes next.
+# After how many works of a connection old changes are dropped.
 _WORKS_BETWEEN = 10_000
-_DROP_CHANGES = """
-DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - ?
+_KEEP_CHANGES = """
+UPDATE about SET first = max(first, (SELECT number FROM last_change) + 1 - ?)
 """
+_DROP_CHANGES = "DELETE FROM other_changes WHERE number < (SELECT first FROM about)"
 
 _OF_WORKFLOWS = (Write, Deletion)
 
@@ -121,7 +124,8 @@ class Writer:
         """Drop old changes now and then."""
         self._works += works
         if self._works >= _WORKS_BETWEEN:
-            database.execute(_DROP_CHANGES, (CHANGES_KEPT,))
+            database.execute(_KEEP_CHANGES, (CHANGES_KEPT,))
+            database.execute(_DROP_CHANGES)
             self._works = 0
 
 
