@@ -18,9 +18,6 @@ from inngest_nb.store.tables.sqlite.schema import SCHEMA_VERSION, STEPS
 APPLICATION_ID = 0x694E4E42  # "iNNB"
 BUNDLE_ID = 0x694E4E62  # "iNNb": the same tables in a file that can only be read
 _BUSY_SECONDS = 30.0
-# How large the write-ahead log may become (16 MB) before a commit copies its pages into the file.
-# SQLite's 1,000 pages are 200 commits of a busy engine, and it writes the same pages each time.
-_WAL_PAGES = 4_000
 ERRORS = (sqlite3.Error, UnicodeDecodeError)  # what connections raise
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 # SQLite reports a file size limit, and a disk that is full on opening, as I/O errors.
@@ -121,7 +118,6 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.execute("ROLLBACK")
     write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
-    database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     if version == SCHEMA_VERSION:
         return
     database.execute("BEGIN IMMEDIATE")
