@@ -18,7 +18,8 @@ from inngest_nb import EventType, HistoryEvent, WorkflowState, wire
 from inngest_nb.bundles import _export
 
 BUNDLE = Path(__file__).parent.parent / "notebooks" / "incident.db"
-# When the bundle was made. A new schema of files wants it made anew: it stays of the same moment.
+# When the bundle says it was made. It is written anew for each schema of files, and still says this,
+# because the walkthrough tells of that day.
 NOW = datetime(2026, 11, 29, 17, tzinfo=UTC)
 FIRST, LAST = NOW - timedelta(days=1), NOW - timedelta(minutes=10)
 SUPPLIER_DOWN = NOW - timedelta(hours=22, minutes=20), NOW - timedelta(hours=20, minutes=30)

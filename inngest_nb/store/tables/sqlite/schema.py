@@ -86,6 +86,7 @@ _CHANGES = (
         VALUES ((SELECT number + 1 FROM last_change), old.number, old.workflow_id, 1);
     END
     """,
+    # A number that is taken, as in a file that was mended by hand, must not forbid a save.
     """
     CREATE TRIGGER parts_dropped BEFORE DELETE ON numbered_parts BEGIN
         INSERT OR IGNORE INTO other_changes
