@@ -4,7 +4,8 @@
 
 runs the benchmark as it is here and as it is in that commit, each in a process of its own, with its
 own servers. Whatever is measured, they measure in turn, a round here and a round there, because the
-same script started twice differs by up to a fifth. Only benchmarks that print medians are compared.
+same script started twice differs by up to a fifth. Both measure with `alternating.py` as it is
+here. Only benchmarks that print medians are compared.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import alternating
 
 HERE = Path(__file__).resolve().parents[2]
 FOLDER = Path("tests/benchmarks")
@@ -105,8 +108,6 @@ def compare(now: Mapping[str, Sequence[float]], before: Mapping[str, Sequence[fl
 def run_side(benchmark: str, times: int, result: Path, turn: int, end: int) -> None:
     """Run the benchmark of this folder, and give the turn away after each measurement."""
     sys.path.insert(0, str(FOLDER.resolve()))
-    import alternating
-
     shown: list[Mapping[str, Sequence[float]]] = []
     seconds: Callable[[alternating.Work, int], float] = alternating._seconds
     measure: Callable[..., dict[str, list[float]]] = alternating.measure
