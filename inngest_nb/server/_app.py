@@ -14,7 +14,7 @@ from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -24,6 +24,7 @@ from inngest_nb.errors import StoreConflictError, StoreDecodeError, StoreError, 
 from inngest_nb.server._conditions import chosen_etag, condition, etag_header, is_known, key_of
 from inngest_nb.server._guard import Guard, Refused
 from inngest_nb.server._page import cursor_of, limit_of, page_of, position_of, time_text
+from inngest_nb.server._request import Request
 from inngest_nb.server._searching import Searching
 from inngest_nb.server._sharing import Sharing
 from inngest_nb.server._wakeups import Wakeups
@@ -52,7 +53,7 @@ _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 T = TypeVar("T")
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[..., Awaitable[Response]]
 
 
 class App:
@@ -92,11 +93,11 @@ class App:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        self._guard.check_sender(request.headers)
+        self._guard.check_sender(request.fields)
         path: bytes = request.scope["raw_path"]
         if path == b"/health":
             return await _dispatch(request, {"GET": self._health})
-        self._guard.check_key(request.headers)
+        self._guard.check_key(request.fields)
         if path == LIST_PATH.encode():
             return await _dispatch(request, {"GET": self._list, "POST": self._save_many})
         if path.startswith(_ITEM_PREFIX):
@@ -106,9 +107,7 @@ class App:
                 verbs = {"POST": self._append}
             elif b"/" in path[len(_ITEM_PREFIX) :]:
                 raise Refused(404, "no such path; encode a slash in an id as %2F")
-            workflow_id = _id_of(item)
-            of_item = {method: partial(verb, workflow_id) for method, verb in verbs.items()}
-            return await _dispatch(request, of_item)
+            return await _dispatch(request, verbs, _id_of(item))
         for room in (self._sharing, self._searching):
             if (handlers := room.handlers(path.decode("latin-1"))) is not None:
                 return await _dispatch(request, handlers)
@@ -130,7 +129,7 @@ class App:
         row = self._table.get(workflow_id, _AT_ONCE_BYTES)
         if row is None:
             raise Refused(404, "no workflow has this id")
-        if not row.document and not row.flaw and not is_known(request.headers, row.etag):
+        if not row.document and not row.flaw and not is_known(request.fields, row.etag):
             row = await asyncio.to_thread(self._table.get, workflow_id)
             if row is None:
                 raise Refused(404, "no workflow has this id")
@@ -138,7 +137,7 @@ class App:
             why = f"stored workflow {workflow_id!r} cannot be read: {row.flaw}"
             raise Refused(500, why, {UNREADABLE_HEADER: "1"})
         headers = etag_header(row.etag) | {FIRST_SAVED_HEADER: time_text(row.first_saved_us)}
-        if is_known(request.headers, row.etag):
+        if is_known(request.fields, row.etag):
             return Response(status_code=304, headers=headers)
         return Response(row.document, media_type=_JSON, headers=headers)
 
@@ -156,15 +155,15 @@ class App:
     async def _write(self, workflow_id: str, request: Request, *, whole: bool) -> Response:
         _check_media_type(request)
         body = await self._body(request)
-        key = key_of(request.headers)
-        etag = chosen_etag(request.headers, key)
+        key = key_of(request.fields)
+        etag = chosen_etag(request.fields, key)
         given = Write(workflow_id, body, whole, etag=etag)
         write = await _aside(len(body), partial(_checked, given))
         await self._do_once(request, write, key)
         return Response(status_code=204, headers=etag_header(etag))
 
     async def _delete(self, workflow_id: str, request: Request) -> Response:
-        await self._do_once(request, Deletion(workflow_id), key_of(request.headers))
+        await self._do_once(request, Deletion(workflow_id), key_of(request.fields))
         return Response(status_code=204)
 
     async def _do_once(self, request: Request, work: Write | Deletion, key: str) -> None:
@@ -173,7 +172,7 @@ class App:
         once = keyed(key, work) if key else None
         try:
             etag = work.etag if isinstance(work, Write) else ""
-            if (if_match := condition(request.headers, etag, stored)) is not None:
+            if (if_match := condition(request.fields, etag, stored)) is not None:
                 work = work._replace(if_match=if_match)
         except Refused:
             if once is None or self._table.request_under(once.key) != once.request:
@@ -220,7 +219,7 @@ class App:
         return await self._body(request)
 
     async def _body(self, request: Request) -> bytes:
-        announced = request.headers.get("content-length", "")
+        announced = request.fields.get("content-length", "")
         chunks: list[bytes] = []
         size = int(announced) if announced.isdecimal() else 0
         if size <= self._max_body:
@@ -240,14 +239,15 @@ async def _aside(size: int, work: Callable[[], T]) -> T:
     return work() if size <= _AT_ONCE_BYTES else await asyncio.to_thread(work)
 
 
-async def _dispatch(request: Request, handlers: Mapping[str, Handler]) -> Response:
+async def _dispatch(request: Request, handlers: Mapping[str, Handler], *of: str) -> Response:
+    """Let the handler of the method respond; `of` is the workflow's id in the path, if any."""
     method = "GET" if request.method == "HEAD" else request.method
     if method not in handlers:
         allowed = ", ".join(handlers)
         raise Refused(
             405, f"{request.method} is not supported here; use {allowed}", {"Allow": allowed}
         )
-    return await handlers[method](request)
+    return await handlers[method](*of, request)
 
 
 def _id_of(raw: bytes) -> str:
@@ -291,10 +291,10 @@ def _batch_of(body: bytes) -> list[BatchItem]:
 
 
 def _check_media_type(request: Request) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = request.fields.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != _JSON:
         raise Refused(415, f"the body must be sent with Content-Type: {_JSON}")
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if request.fields.get("content-encoding", "identity") != "identity":
         raise Refused(415, "the body must be sent without Content-Encoding")
 
 

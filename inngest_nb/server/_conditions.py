@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
-
-from starlette.datastructures import Headers
 
 from inngest_nb.server._guard import Refused
 from inngest_nb.store.writes import ANY, check_etag, is_etag, new_etag
@@ -28,21 +26,21 @@ class _Tags(NamedTuple):
         return etag in self.strong or (weakly and etag in self.weak)
 
 
-def chosen_etag(headers: Headers, key: str) -> str:
+def chosen_etag(fields: Mapping[str, str], key: str) -> str:
     """Return the etag that the client chose for the new version, else the key, else a new one.
 
     In a request, `ETag` describes the request's body, as it does in a response.
     """
-    return _name(headers, "ETag") or key or new_etag()
+    return _name(fields, "ETag") or key or new_etag()
 
 
-def key_of(headers: Headers) -> str:
+def key_of(fields: Mapping[str, str]) -> str:
     """Return the request's idempotency key, "" if it has none."""
-    return _name(headers, "Idempotency-Key")
+    return _name(fields, "Idempotency-Key")
 
 
-def _name(headers: Headers, header: str) -> str:
-    name = headers.get(header, "").strip()
+def _name(fields: Mapping[str, str], header: str) -> str:
+    name = fields.get(header.lower(), "").strip()
     if not name:
         return ""
     quoted = len(name) > 1 and name[0] == name[-1] == '"'
@@ -52,13 +50,15 @@ def _name(headers: Headers, header: str) -> str:
         raise Refused(400, f"invalid {header}: {error}") from error
 
 
-def condition(headers: Headers, chosen: str, stored: Callable[[], str | None]) -> str | None:
+def condition(
+    fields: Mapping[str, str], chosen: str, stored: Callable[[], str | None]
+) -> str | None:
     """Translate If-Match and If-None-Match to the `if_match` of a write.
 
     What `if_match` cannot express, such as a list of tags, is checked against the `stored` etag
     here; the write then requires that version.
     """
-    match, none_match = _tags(headers, "If-Match"), _tags(headers, "If-None-Match")
+    match, none_match = _tags(fields, "If-Match"), _tags(fields, "If-None-Match")
     if match is None and none_match is None:
         return None
     if none_match is None and match is not None:
@@ -78,9 +78,9 @@ def condition(headers: Headers, chosen: str, stored: Callable[[], str | None]) -
     return etag or ""
 
 
-def is_known(headers: Headers, etag: str) -> bool:
+def is_known(fields: Mapping[str, str], etag: str) -> bool:
     """Tell whether the client already has this version."""
-    tags = _tags(headers, "If-None-Match")
+    tags = _tags(fields, "If-None-Match")
     return tags is not None and tags.match(etag, weakly=True)
 
 
@@ -89,11 +89,11 @@ def etag_header(etag: str) -> dict[str, str]:
     return {"ETag": f'"{etag}"'}
 
 
-def _tags(headers: Headers, name: str) -> _Tags | None:
-    lines = headers.getlist(name)
-    if not lines:
+def _tags(fields: Mapping[str, str], name: str) -> _Tags | None:
+    text = fields.get(name.lower())
+    if text is None:
         return None
-    text = ", ".join(lines).strip()
+    text = text.strip()
     if text == ANY:
         return _Tags(True, frozenset(), frozenset())
     strong, weak = set[str](), set[str]()

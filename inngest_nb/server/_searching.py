@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from inngest_nb.query import Path
 from inngest_nb.server._guard import Refused
+from inngest_nb.server._request import Request
 from inngest_nb.server._sharing import decoded
 from inngest_nb.store.heads import columns_of
 from inngest_nb.store.http import (
@@ -106,7 +106,7 @@ def _on_one_line(document: bytes) -> bytes:
 
 async def _bulk(request: Request, work: Callable[[], bytes], media_type: str) -> Response:
     """Answer with what a thread works out, compressed if the client takes that."""
-    zips = "gzip" in request.headers.get("accept-encoding", "")
+    zips = "gzip" in request.fields.get("accept-encoding", "")
     body = await (asyncio.to_thread(_zipped, work) if zips else asyncio.to_thread(work))
     headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if zips else {}
     return Response(body, 200, headers, media_type)

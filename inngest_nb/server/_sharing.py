@@ -13,11 +13,11 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from inngest_nb.server._guard import Refused
 from inngest_nb.server._page import page_of
+from inngest_nb.server._request import Request
 from inngest_nb.store.changes import (
     BYTES_AT_ONCE,
     CHANGES_AT_ONCE,

@@ -341,7 +341,11 @@ def test_every_verb_needs_the_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "", "127.0.0.1.nip.io", "[", "a@b"]
+    "host",
+    [
+        *("evil.example", "localhost.evil.example", "", "127.0.0.1.nip.io", "[", "a@b"),
+        *("localhost\r\nHost: evil.example", "evil.example\r\nHost: localhost"),
+    ],
 )
 def test_a_name_that_was_bent_to_this_machine_is_refused(
     state_server: StateServer, host: str

@@ -166,6 +166,17 @@ def test_a_condition_that_is_none_is_refused(client: httpx.Client, bad: str) -> 
     assert client.get(PATH).json()["Error"] == "before"
 
 
+def test_a_repeated_field_counts_as_one(client: httpx.Client) -> None:
+    put(client, "before", Idempotency_Key="now")
+    either = [("If-Match", '"old"'), ("If-Match", '"now"')]
+    assert client.put(PATH, content=state("after"), headers=either).status_code == 204
+    two = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    refused = client.put(PATH, content=state("later"), headers=two)
+    assert refused.status_code == 400
+    assert "Idempotency-Key" in why(refused)
+    assert client.get(PATH).json()["Error"] == "after"
+
+
 def test_a_lost_answer_is_made_up_for_under_every_kind_of_condition(client: httpx.Client) -> None:
     put(client, Idempotency_Key="e0")
     for condition in ({"If_Match": '"e0"'}, {"If_Match": '"e0", "e9"'}, {"If_None_Match": "*"}):
