@@ -39,7 +39,7 @@ def peak_of(side: str, what: str, path: Path) -> int:
             rows = ours(store)
         else:
             with contextlib.closing(sqlite3.connect(path)) as database:
-                found = database.execute("SELECT CAST(body AS BLOB) FROM documents")
+                found = database.execute("SELECT CAST(body AS BLOB) FROM checked_documents")
                 rows = other([document for (document,) in found])
         assert len(rows) > 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

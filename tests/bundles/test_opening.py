@@ -286,12 +286,12 @@ HOSTILE = {
     "SELECT 'info' AS key, randomblob(1000000000) AS value",
     "no table of its own": "DROP TABLE bundle",
     "a missing index": "DROP INDEX workflows_newest",
-    "a generated column": "ALTER TABLE documents ADD COLUMN bad "
+    "a generated column": "ALTER TABLE checked_documents ADD COLUMN bad "
     "GENERATED ALWAYS AS (randomblob(1000000000))",
     "a changed definition": "UPDATE sqlite_master SET sql = replace(sql, 'BLOB', 'CLOB') "
-    "WHERE name = 'documents'",
-    "a definition that is no SQL": "UPDATE sqlite_master SET sql = 'CREATE TABLE documents (' "
-    "WHERE name = 'documents'",
+    "WHERE name = 'checked_documents'",
+    "a definition that is no SQL": "UPDATE sqlite_master SET sql = 'CREATE TABLE checked_documents (' "
+    "WHERE name = 'checked_documents'",
     "a very long definition": f"CREATE TABLE more (a DEFAULT '{'x' * 200_000}')",
     "very many tables": "WITH RECURSIVE n (i) AS (SELECT 1 UNION SELECT i + 1 FROM n LIMIT 100000) "
     "INSERT INTO sqlite_master SELECT 'table', 't' || i, 't' || i, 2, "
@@ -314,7 +314,7 @@ def test_rows_without_end_are_noticed(path: Path) -> None:
     content = bytearray(path.read_bytes())
     with closing(sqlite3.connect(path)) as database:
         (root,) = database.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name = 'documents'"
+            "SELECT rootpage FROM sqlite_master WHERE name = 'checked_documents'"
         ).fetchone()
     page = (root - 1) * 4096
     # An interior page with 300 cells whose child is the page itself.
@@ -347,9 +347,11 @@ def test_what_a_bundle_says_of_itself_has_to_be_what_we_write(path: Path, info: 
 
 def test_rows_that_only_a_forger_would_write_are_left_out_and_named(path: Path) -> None:
     def change(database: sqlite3.Connection) -> None:
-        database.execute("UPDATE documents SET body = '[]', checksum = NULL WHERE number = 1")
+        database.execute(
+            "UPDATE checked_documents SET body = '[]', checksum = NULL WHERE number = 1"
+        )
         database.execute("UPDATE workflows SET updated_us = 1 << 62 WHERE number = 2")
-        database.execute("UPDATE documents SET checksum = 'x' WHERE number = 3")
+        database.execute("UPDATE checked_documents SET checksum = 'x' WHERE number = 3")
 
     forged(path, change)
     with inb.open_bundle(path) as bundle:

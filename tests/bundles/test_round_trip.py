@@ -320,7 +320,9 @@ def test_what_cannot_be_read_is_left_out_counted_and_named(tmp_path: Path) -> No
         for name in ("order-1", "order-2"):
             store.save(state(name))
     with sqlite3.connect(file) as database:
-        database.execute("UPDATE documents SET body = x'7b', checksum = NULL WHERE number = 1")
+        database.execute(
+            "UPDATE checked_documents SET body = x'7b', checksum = NULL WHERE number = 1"
+        )
     database.close()
     with SqliteStore(file) as store, pytest.warns(UserWarning, match="order-1") as warned:
         info = inb.export(store, path)

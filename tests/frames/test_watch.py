@@ -193,7 +193,7 @@ def test_one_that_cannot_be_read_is_a_row_with_the_reason(tmp_path: Path) -> Non
         for name in ("a", "b", "c"):
             store.save(state(name))
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
-            database.execute("INSERT OR REPLACE INTO documents VALUES (2, 'broken', NULL)")
+            database.execute("INSERT OR REPLACE INTO checked_documents VALUES (2, 'broken', NULL)")
         with pytest.warns(UserWarning, match="1 workflow"):
             made = next(watching)
         assert rows(made) == [(1, "a", False), (2, "b", False), (3, "c", False)]
@@ -240,7 +240,7 @@ def test_what_is_read_anew_has_what_cannot_be_read_too(tmp_path: Path) -> None:
         for name in ("a", "b"):
             store.save(state(name))
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
-            database.execute("INSERT OR REPLACE INTO documents VALUES (2, 'broken', NULL)")
+            database.execute("INSERT OR REPLACE INTO checked_documents VALUES (2, 'broken', NULL)")
         with pytest.warns(UserWarning, match="1 workflow"):
             made = next(inb.watch(store, since=7))
         assert made.attrs["reset"] is True

@@ -56,7 +56,7 @@ def test_a_workflow_that_cannot_be_read_is_offered_and_said_to_be_damaged_when_c
         filling.save(RUNNING.replace(workflow_id="<b>bad</b>"))
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(
-            "UPDATE documents SET checksum = 1 WHERE number = "
+            "UPDATE checked_documents SET checksum = 1 WHERE number = "
             "(SELECT number FROM workflows WHERE workflow_id <> 'order-8')"
         )
     with opened(path) as store:
@@ -147,7 +147,7 @@ def test_what_a_listing_left_out_is_offered_and_can_be_searched(tmp_path: Path) 
         store.save(FAILED)
         store.save(RUNNING)
         with contextlib.closing(sqlite3.connect(path)) as database, database:
-            database.execute("UPDATE documents SET body = 'lorem' WHERE number = 1")
+            database.execute("UPDATE checked_documents SET body = 'lorem' WHERE number = 1")
         form = inb.delete_form(store)
         type_into(form, form.filter, "cannot be read")
         assert choices(form) == ["order-7"]

@@ -321,7 +321,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Any) -> None:
         for state in SAMPLES[:4]:
             store.save(state)
         with contextlib.closing(sqlite3.connect(path)) as file, file:
-            file.execute("UPDATE documents SET body = x'00' WHERE number = 1")
+            file.execute("UPDATE checked_documents SET body = x'00' WHERE number = 1")
         for query in ("select count(*) from workflows", "select count(result) + 3 from workflows"):
             with pytest.warns(UserWarning, match="1 workflow cannot be read"):
                 rows = inb.sql(query, store)

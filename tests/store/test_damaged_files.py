@@ -98,15 +98,53 @@ def test_a_document_that_is_gone_or_anothers_is_noticed(
     path = tmp_path / "s.db"
     filled(path)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
-        database.execute("DELETE FROM documents WHERE number = 1")
-        database.execute("UPDATE documents SET number = 9 WHERE number = 2")
-        database.execute("UPDATE documents SET number = 2 WHERE number = 3")
-        database.execute("UPDATE documents SET number = 3 WHERE number = 9")
+        database.execute("DELETE FROM checked_documents WHERE number = 1")
+        database.execute("UPDATE checked_documents SET number = 9 WHERE number = 2")
+        database.execute("UPDATE checked_documents SET number = 2 WHERE number = 3")
+        database.execute("UPDATE checked_documents SET number = 3 WHERE number = 9")
     with opened(path) as store:
         listed = store.fetch()
         assert [state.workflow_id for state in listed] == ["run-3"]
         assert sorted(listed.unreadable) == ["run-0", "run-1", "run-2"]
         assert "missing" in listed.unreadable["run-0"]
+
+
+@OPENED
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM checked_documents WHERE number = 2",
+        "UPDATE checked_documents SET checksum = 1 WHERE number = 2",
+        "UPDATE workflows SET status = CAST(x'ff' AS TEXT) WHERE number = 2",
+        "UPDATE workflows SET owner = CAST(x'ff' AS TEXT) WHERE number = 2",
+        "UPDATE workflows SET updated_us = 'then' WHERE number = 2",
+        "UPDATE workflows SET parts_checksum = 1 WHERE number = 2",
+    ],
+)
+def test_what_is_damaged_can_be_saved_over(
+    tmp_path: Path, opened: Callable[[Path], Any], damage: str
+) -> None:
+    path = tmp_path / "s.db"
+    sound = filled(path)
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(damage)
+    with opened(path) as store:
+        store.save(sound["run-1"], force=True)
+        assert store.load("run-1") == sound["run-1"]
+        assert len(store.fetch()) == 4
+
+
+def test_a_document_that_was_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    sound = filled(path)
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM workflows WHERE workflow_id = 'run-3'")
+        database.execute("DELETE FROM parts WHERE workflow = 4")
+    with SqliteStore(path) as store:
+        store.save(WorkflowState(workflow_id="new"))
+        assert store.load("new") == WorkflowState(workflow_id="new")
+        store.save(sound["run-3"], force=True)
+        assert store.load("run-3") == sound["run-3"]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -139,7 +177,7 @@ def test_a_version_without_checksums_may_still_write_to_the_file(tmp_path: Path)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         document = wire.encode(WorkflowState(workflow_id="run-1", error="by the other version"))
         database.execute("UPDATE documents SET body = ? WHERE number = 2", (document,))
-        database.execute("DELETE FROM numbered_parts WHERE workflow = 2")
+        database.execute("DELETE FROM parts WHERE workflow = 2")
         added = wire.encode_part([event(3)])
         database.execute("INSERT INTO parts (workflow, body) VALUES (3, ?)", (added,))
     with SqliteStore(path) as store:

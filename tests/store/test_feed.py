@@ -149,7 +149,7 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> Non
         for name in ("a", "b"):
             store.save(state(name))
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("INSERT OR REPLACE INTO documents VALUES (1, 'broken', NULL)")
+        database.execute("INSERT OR REPLACE INTO checked_documents VALUES (1, 'broken', NULL)")
     with StateServer(path, port=0) as server, InngestStore(server.url) as client:
         with SqliteStore(path) as store:
             for each in (store, client):

@@ -138,9 +138,9 @@ def kept(store: SqliteStore) -> list[Head]:
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE documents SET body = 'lorem'",
-        "UPDATE documents SET checksum = 1",
-        "DELETE FROM documents",
+        "UPDATE checked_documents SET body = 'lorem'",
+        "UPDATE checked_documents SET checksum = 1",
+        "DELETE FROM checked_documents",
         "UPDATE numbered_parts SET body = x'00'",
     ],
 )
@@ -168,8 +168,9 @@ def test_no_document_is_read_for_heads(tmp_path: Path, opened: Callable[[Path], 
         done(filling, whole("a", status="running", updated_at=NOON), whole("b"))
         done(filling, part("a", [1]))
         sound = kept(filling)
-    change(path, "DROP TABLE documents")
-    change(path, "DROP VIEW parts")  # which knows of that column
+    for view in ("documents", "parts"):  # which know of what is taken away
+        change(path, f"DROP VIEW {view}")
+    change(path, "DROP TABLE checked_documents")
     change(path, "ALTER TABLE numbered_parts RENAME COLUMN body TO elsewhere")
     with opened(path) as store:
         assert store.heads() == sound

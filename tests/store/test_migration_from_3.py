@@ -126,9 +126,9 @@ def test_doctor_does_not_bring_it_over(old_file: Path) -> None:
 
 def test_one_that_cannot_be_brought_over_is_left_as_it_was(old_file: Path) -> None:
     with contextlib.closing(sqlite3.connect(old_file)) as database:
-        database.execute("CREATE TRIGGER documents_unchecked DELETE ON leases BEGIN SELECT 1; END")
+        database.execute("CREATE TRIGGER older_save DELETE ON leases BEGIN SELECT 1; END")
         before = [*database.iterdump()]
-    with pytest.raises(StoreFileError, match="documents_unchecked"):
+    with pytest.raises(StoreFileError, match="older_save"):
         SqliteStore(old_file)
     with contextlib.closing(sqlite3.connect(old_file)) as database:
         assert [*database.iterdump()] == before

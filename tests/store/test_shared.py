@@ -307,6 +307,8 @@ def test_an_owner_that_is_saved_with_a_whole_state_counts(two: Two) -> None:
     assert state is not None
     one.save(state.replace(error="edited"))
     assert list(other.abandoned()) == []
+    done(one, whole("x", status="running", owner="dead"))
+    assert list(other.abandoned()) == ["x"]
 
 
 @pytest.mark.parametrize("kind", [memory, sqlite])

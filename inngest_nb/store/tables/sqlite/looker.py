@@ -49,7 +49,7 @@ def examine(path: Path) -> Report:
 
 
 _NEXT = "WHERE w.number > ? ORDER BY w.number LIMIT ?"
-_UNCHECKED = "SELECT count(*) FROM documents WHERE checksum IS NULL"
+_UNCHECKED = "SELECT count(*) FROM checked_documents WHERE checksum IS NULL"
 
 
 class Looker:

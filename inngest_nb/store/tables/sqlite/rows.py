@@ -20,7 +20,7 @@ _SELECT = """
 SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, CAST(d.body AS BLOB), w.etag,
     w.number, d.checksum, w.parts_checksum,
     EXISTS (SELECT 1 FROM numbered_parts WHERE workflow = w.number)
-FROM workflows w LEFT JOIN documents d ON d.number = w.number
+FROM workflows w LEFT JOIN checked_documents d ON d.number = w.number
 """
 # A checksum is stored after its document, so reading the checksum means reading the document.
 _SELECT_SHORT = _SELECT.replace(
@@ -33,7 +33,7 @@ SELECT w.workflow_id, w.status, w.updated_us, w.first_saved_us, x'', w.etag, w.n
     w.parts_checksum
 FROM workflows w NOT INDEXED
 """
-_DOCUMENT = "SELECT CAST(body AS BLOB), checksum FROM documents WHERE number = ?"
+_DOCUMENT = "SELECT CAST(body AS BLOB), checksum FROM checked_documents WHERE number = ?"
 _PARTS = (
     "SELECT CAST(body AS BLOB), checksum FROM numbered_parts WHERE workflow = ? ORDER BY number"
 )

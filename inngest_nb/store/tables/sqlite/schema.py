@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 # Leases, messages and idempotency keys. The index contains only running workflows, by owner, so
 # that neither finished workflows nor the steps of running ones need to update it.
@@ -29,14 +29,6 @@ _SHARING = (
     )
     """,
 )
-# An older version without checksums may still have the file open during the migration. This removes
-# the checksum of a document that it updates; our own writes replace rows instead.
-_CHANGED_UNCHECKED = """
-CREATE TRIGGER documents_unchecked AFTER UPDATE OF body ON documents BEGIN
-    UPDATE documents SET checksum = NULL WHERE number = new.number;
-    UPDATE workflows SET parts_checksum = 0 WHERE number = new.number;
-END
-"""
 _NEWEST = "CREATE INDEX workflows_newest ON workflows (updated_us DESC, workflow_id, status)"
 # Each change of a workflow has a number, in the order of the commits. A part has the number of its
 # change, so that a step writes no other row for it; `other_changes` has those of whole documents,
@@ -102,7 +94,7 @@ _CHANGES = (
 )
 # A process of an older version may still have the file open. It writes parts without the number of
 # a change, and drops changes without telling from where on they are kept.
-_FOR_OLDER_VERSIONS = (
+_PARTS_FOR_OLDER_VERSIONS = (
     "CREATE VIEW parts AS SELECT number, workflow, body, checksum FROM numbered_parts",
     """
     CREATE TRIGGER older_append INSTEAD OF INSERT ON parts BEGIN
@@ -118,6 +110,28 @@ _FOR_OLDER_VERSIONS = (
     """
     CREATE TRIGGER older_forget INSTEAD OF DELETE ON changes BEGIN
         SELECT raise(IGNORE);
+    END
+    """,
+)
+# It adds a document by INSERT or replaces it by INSERT OR REPLACE; before there were checksums, it
+# replaced it by UPDATE.
+_DOCUMENTS_FOR_OLDER_VERSIONS = (
+    "CREATE VIEW documents AS SELECT number, body, checksum FROM checked_documents",
+    """
+    CREATE TRIGGER older_save INSTEAD OF INSERT ON documents BEGIN
+        INSERT OR REPLACE INTO checked_documents (number, body, checksum)
+        VALUES (new.number, new.body, new.checksum);
+    END
+    """,
+    """
+    CREATE TRIGGER older_unchecked INSTEAD OF UPDATE ON documents BEGIN
+        UPDATE checked_documents SET body = new.body, checksum = NULL WHERE number = old.number;
+        UPDATE workflows SET parts_checksum = 0 WHERE number = old.number;
+    END
+    """,
+    """
+    CREATE TRIGGER older_delete INSTEAD OF DELETE ON documents BEGIN
+        DELETE FROM checked_documents WHERE number = old.number;
     END
     """,
 )
@@ -178,7 +192,13 @@ _SCHEMA = (
     )
     """,
     _NEWEST,
-    "CREATE TABLE documents (number INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER)",
+    """
+    CREATE TABLE checked_documents (
+        number INTEGER PRIMARY KEY,
+        body BLOB NOT NULL,
+        checksum INTEGER
+    )
+    """,
     """
     CREATE TABLE numbered_parts (
         number INTEGER PRIMARY KEY,
@@ -188,10 +208,10 @@ _SCHEMA = (
     )
     """,
     "CREATE INDEX parts_of_workflow ON numbered_parts (workflow)",
-    _CHANGED_UNCHECKED,
     *_SHARING,
     *_CHANGES,
-    *_FOR_OLDER_VERSIONS,
+    *_PARTS_FOR_OLDER_VERSIONS,
+    *_DOCUMENTS_FOR_OLDER_VERSIONS,
     *_HEADS,
 )
 # Schema 1 had the document in the workflow's row, and no etag.
@@ -206,13 +226,24 @@ _FROM_SCHEMA_1 = (
     FROM workflows_1
     """,
     """
-    INSERT INTO documents
+    INSERT INTO checked_documents
     SELECT number, document, checksum_of(CAST(workflow_id AS BLOB), CAST(document AS BLOB))
     FROM workflows_1
     """,
     "DROP TABLE workflows_1",
 )
-_NUMBERED = ("ALTER TABLE parts RENAME TO numbered_parts", *_CHANGES, *_FOR_OLDER_VERSIONS)
+# Schema 6 replaced the rows of documents, because a trigger removed the checksum of an updated one.
+_FROM_SCHEMA_6 = (
+    "DROP TRIGGER IF EXISTS documents_unchecked",
+    "ALTER TABLE documents RENAME TO checked_documents",
+    *_DOCUMENTS_FOR_OLDER_VERSIONS,
+)
+_NUMBERED = (
+    "ALTER TABLE parts RENAME TO numbered_parts",
+    *_CHANGES,
+    *_PARTS_FOR_OLDER_VERSIONS,
+    *_FROM_SCHEMA_6,
+)
 # Schema 5 wrote a row of `changes` for each part, too. Those whose heads were not made are kept.
 _FROM_SCHEMA_5 = (
     "DROP TRIGGER workflows_added",
@@ -262,7 +293,6 @@ _FROM_SCHEMA_3 = (
         SELECT sum(checksum) FROM parts WHERE workflow = workflows.number)
     WHERE EXISTS (SELECT 1 FROM parts WHERE workflow = workflows.number AND checksum IS NOT NULL)
     """,
-    _CHANGED_UNCHECKED,
     *_FROM_SCHEMA_4,
 )
 # Schema 2 kept leases in the documents; they lasted a minute, so all of them have expired.
@@ -279,4 +309,5 @@ STEPS = {
     3: _FROM_SCHEMA_3,
     4: _FROM_SCHEMA_4,
     5: _FROM_SCHEMA_5,
+    6: _FROM_SCHEMA_6,
 }

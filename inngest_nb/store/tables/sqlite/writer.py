@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from inngest_nb.store.changes import CHANGES_KEPT
 from inngest_nb.store.keys import reused
@@ -21,30 +22,39 @@ from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, Write, confl
 _LAST = """
 SELECT CAST(coalesce(
     (SELECT body FROM numbered_parts WHERE workflow = :number ORDER BY number DESC LIMIT 1),
-    (SELECT body FROM documents WHERE number = :number)) AS BLOB)
+    (SELECT body FROM checked_documents WHERE number = :number)) AS BLOB)
 """
-_FIND = "SELECT number, etag FROM workflows WHERE workflow_id = ?"
+# Texts are read as bytes, so that damaged ones can be replaced.
+_FIND = """
+SELECT number, etag, CAST(status AS BLOB), CAST(owner AS BLOB), updated_us
+FROM workflows WHERE workflow_id = ?
+"""
 _ADD = """
-INSERT INTO workflows (workflow_id, status, updated_us, first_saved_us, etag, owner)
+INSERT INTO workflows (workflow_id, status, owner, updated_us, first_saved_us, etag)
 VALUES (?, ?, ?, ?, ?, ?)
 """
+# SQLite writes the indexes of all that is set, also of what stays the same.
 _REPLACE = """
-UPDATE workflows SET status = ?, updated_us = ?, first_saved_us = coalesce(first_saved_us, ?),
-etag = ?, owner = ?, parts_checksum = 0 WHERE number = ?
+UPDATE workflows SET {} first_saved_us = coalesce(first_saved_us, ?), etag = ?, parts_checksum = 0
+WHERE number = ?
 """
 _ADVANCE = """
 UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
 owner = coalesce(?, owner), parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
 WHERE number = ?
 """
-# Not an UPDATE, because only a version without checksums uses that; see the trigger.
-_SET_DOCUMENT = "INSERT OR REPLACE INTO documents (number, body, checksum) VALUES (?, ?, ?)"
+# In a damaged file, a new workflow can get the number of a document that was left behind.
+_ADD_DOCUMENT = """
+INSERT OR REPLACE INTO checked_documents (body, checksum, number) VALUES (?, ?, ?)
+"""
+# SQLite updates in place what keeps its length, and writes no page that stays the same.
+_SET_DOCUMENT = "UPDATE checked_documents SET body = ?, checksum = ? WHERE number = ?"
 _APPEND = """
 INSERT INTO numbered_parts (number, workflow, body, checksum)
 VALUES (1 + (SELECT number FROM last_change), ?, ?, ?)
 """
 _DROP_PARTS = "DELETE FROM numbered_parts WHERE workflow = ?"
-_DROP_DOCUMENT = "DELETE FROM documents WHERE number = ?"
+_DROP_DOCUMENT = "DELETE FROM checked_documents WHERE number = ?"
 _DROP = "DELETE FROM workflows WHERE number = ?"
 # After how many works of a connection old changes are dropped.
 _WORKS_BETWEEN = 10_000
@@ -151,7 +161,7 @@ def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
         share(database, work)
         return None
     found = database.execute(_FIND, (work.workflow_id,)).fetchone()
-    number, etag = found or (None, None)
+    number, etag = found[:2] if found else (None, None)
     if is_done(work, etag):
         if isinstance(work, Deletion):
             return None
@@ -169,7 +179,7 @@ def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
         database.execute(_ADVANCE, (*entries, checksum, number))
         database.execute(_APPEND, (number, work.document, checksum))
     else:
-        _keep(database, work, number)
+        _keep(database, work, found)
     return None
 
 
@@ -183,14 +193,24 @@ def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
     return error
 
 
-def _keep(database: sqlite3.Connection, write: Write, number: int | None) -> None:
-    """Write a whole document, replacing the one with this number, if any."""
-    now_us = time.time_ns() // 1000
-    entries = write.status, write.updated_us, now_us, write.etag, write.owner or ""
-    if number is None:
-        number = database.execute(_ADD, (write.workflow_id, *entries)).lastrowid
-    else:
-        database.execute(_REPLACE, (*entries, number))
-        database.execute(_DROP_PARTS, (number,))
-    checksum = checksum_of(write.workflow_id.encode(), write.document)
-    database.execute(_SET_DOCUMENT, (number, write.document, checksum))
+def _keep(database: sqlite3.Connection, write: Write, found: Sequence[Any] | None) -> None:
+    """Write a whole document, over what `_FIND` found, if anything."""
+    state = write.status or "", write.owner or ""
+    saved = time.time_ns() // 1000, write.etag
+    document = write.document, checksum_of(write.workflow_id.encode(), write.document)
+    if found is None:
+        entries = write.workflow_id, *state, write.updated_us, *saved
+        number = database.execute(_ADD, entries).lastrowid
+        database.execute(_ADD_DOCUMENT, (*document, number))
+        return
+    number, _, *known, updated_us = found
+    settings, values = "", list[object]()
+    if known != [text.encode() for text in state]:
+        settings, values = "status = ?, owner = ?,", [*state]
+    if updated_us != write.updated_us:
+        settings += "updated_us = ?,"
+        values.append(write.updated_us)
+    database.execute(_REPLACE.format(settings), (*values, *saved, number))
+    database.execute(_DROP_PARTS, (number,))
+    if database.execute(_SET_DOCUMENT, (*document, number)).rowcount == 0:  # missing in the file
+        database.execute(_ADD_DOCUMENT, (*document, number))
