@@ -226,6 +226,14 @@ def test_another_process_reads_it_in_frames_and_timelines(tmp_path: Path) -> Non
     assert 'Waiting for the signal "approve".' in told.stdout
 
 
+def test_frames_and_timelines_tell_it_at_once(tmp_path: Path) -> None:
+    with inb.SqliteStore(tmp_path / "states.db") as store, Executor(store) as executor:
+        executor.execute(hears, id="order-1")
+        waiting(store, "order-1")
+        assert inb.frame(store)["waiting_for"].iloc[0] == "signal"
+        assert 'Waiting for the signal "approve".' in str(inb.timeline("order-1", store=store))
+
+
 # What it must not disturb
 
 

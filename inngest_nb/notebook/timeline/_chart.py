@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from inngest_nb import wire
-from inngest_nb.history import Step, times_of, waiting_text, went_back
+from inngest_nb.history import Step, times_of, waiting_for, waiting_text, went_back
 from inngest_nb.notebook.timeline._lanes import Lane, fold, lanes_of, severity
 from inngest_nb.notebook.timeline._parts import Words, words_of
 from inngest_nb.notebook.timeline._scale import Bar, Scale, Tick, bars_of, since_text
@@ -110,9 +110,17 @@ def _waiting(
 ) -> list[str]:
     times = [event.timestamp for event in state.history if event.timestamp]
     idle = now - times[-1] if times else timedelta()
-    if any(step.outcome == "running" for step in steps) or (idle < _IDLE and not signals):
+    if any(step.outcome == "running" for step in steps):
+        return []
+    if idle < _IDLE and not signals and not _is_resting(state):
         return []
     return [waiting_text(state, steps, now, idle, signals)]
+
+
+def _is_resting(state: WorkflowState) -> bool:
+    """Tell whether a run has stored what it waits for, which is sure at once."""
+    found = waiting_for(state)
+    return found is not None and found.kind in ("signal", "timer")
 
 
 def _remarks(state: WorkflowState, steps: Sequence[Step]) -> list[str]:
