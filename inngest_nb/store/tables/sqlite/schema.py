@@ -4,10 +4,8 @@ from __future__ import annotations
 
 SCHEMA_VERSION = 7
 
-# Leases, messages and idempotency keys. The index contains only running workflows, by owner, so
-# that neither finished workflows nor the steps of running ones need to update it.
+# Leases, messages and idempotency keys.
 _SHARING = (
-    "CREATE INDEX workflows_running ON workflows (owner) WHERE status = 'running'",
     "CREATE TABLE leases (owner TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
     """
     CREATE TABLE messages (
@@ -233,7 +231,9 @@ _FROM_SCHEMA_1 = (
     "DROP TABLE workflows_1",
 )
 # Schema 6 replaced the rows of documents, because a trigger removed the checksum of an updated one.
+# It had an index of running workflows, too, which took two pages of each run for a look a minute.
 _FROM_SCHEMA_6 = (
+    "DROP INDEX IF EXISTS workflows_running",
     "DROP TRIGGER IF EXISTS documents_unchecked",
     "ALTER TABLE documents RENAME TO checked_documents",
     *_DOCUMENTS_FOR_OLDER_VERSIONS,

@@ -30,9 +30,9 @@ _DROP_OLD = """
 DELETE FROM messages WHERE sent < ? AND recipient NOT IN (SELECT workflow_id FROM workflows)
 """
 _DROP_OF = "DELETE FROM messages WHERE recipient = ?"
-# With an explicit index, because SQLite would otherwise read the whole listing to sort it.
+# The index of listings has the status, so of other workflows no more than that is read.
 ABANDONED = """
-SELECT workflow_id FROM workflows INDEXED BY workflows_running WHERE status = 'running'
+SELECT workflow_id FROM workflows INDEXED BY workflows_newest WHERE status = 'running'
 AND owner NOT IN (SELECT owner FROM leases WHERE until > ?)
 ORDER BY updated_us, workflow_id LIMIT ?
 """
