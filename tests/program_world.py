@@ -102,6 +102,8 @@ class Gate:
         return self._shared.leases()
 
     def send(self, message: Message) -> None:
+        if self.dead:
+            raise OSError("the process is gone")  # which nobody would repeat, for a second
         self._shared.send(message)
 
     def receive(self, after: int = 0, to: str | None = None, wait: float = 0) -> Sequence[Message]:

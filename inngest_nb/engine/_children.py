@@ -61,7 +61,7 @@ class ChildRuns:
                     break
             except ExecutorClosedError:
                 return
-            except Exception as error:  # noqa: BLE001  # reported to the parent's run
+            except BaseException as error:  # noqa: BLE001  # reported to the parent's run
                 if not may_pass(error):
                     self._give_up(child, error)
                     return
@@ -155,7 +155,7 @@ class ChildRuns:
                 self._cancel_wherever_it_is(child)
             except ExecutorClosedError:
                 return
-            except Exception as error:  # noqa: BLE001  # logged: no caller waits for it
+            except BaseException as error:  # noqa: BLE001  # logged: no caller waits for it
                 if may_pass(error) or isinstance(error, _CONTENTION):
                     time.sleep(_LOOK_SECONDS)
                     continue

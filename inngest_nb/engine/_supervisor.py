@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
+from inngest_nb.engine.basics._functions import describe
 from inngest_nb.engine.run._run import Run
 from inngest_nb.errors import (
     ExecutorClosedError,
@@ -56,11 +57,11 @@ class Supervisor:
             try:
                 recover()
                 self._logged = ""
-            except Exception as error:  # noqa: BLE001  # the thread must survive any error
-                pause = min(pause, 1.0)
-                if str(error) != self._logged:
-                    self._logged = str(error)
-                    _log.warning("could not look for workflows to take over; retrying: %s", error)
+            except BaseException as error:  # noqa: BLE001  # the thread must survive any error
+                pause, text = min(pause, 1.0), describe(error)
+                if text != self._logged:
+                    self._logged = text
+                    _log.warning("could not look for workflows to take over; retrying: %s", text)
             del recover
 
 

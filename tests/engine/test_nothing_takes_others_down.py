@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ from inngest_nb import (
     WorkflowContext,
     WorkflowState,
     Write,
+    workflow,
 )
 from inngest_nb.errors import EngineError
 
@@ -155,6 +159,7 @@ PLACES: dict[str, Callable[[World], Callable[..., Any]]] = {
 }
 
 
+@workflow
 async def neighbour(ctx: AsyncWorkflowContext) -> Any:
     await ctx.receive_signal("go")
     return await ctx.map(same, range(3))
@@ -413,6 +418,64 @@ def test_what_a_store_of_whole_states_raises_stops_the_run_that_was_saved(error:
             executor.execute(neighbour, id="bad").result(60)
         executor.signal("other", Signal("go"))
         assert other.result(60) == [0, 1, 2]
+
+
+class Sharing(MemoryStore):
+    """Raises when one of its methods for several processes is called, while it is told to."""
+
+    def __init__(self, method: str, error: Callable[[], BaseException]) -> None:
+        super().__init__()
+        self.method, self.error = method, error
+        self.broken, self.raised = False, threading.Event()
+        for name in ("hold_lease", "send", "receive", "discard", "abandoned"):
+            setattr(self, name, partial(self._call, name, getattr(super(), name)))
+
+    def _call(self, name: str, method: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        if self.broken and name == self.method:
+            self.raised.set()
+            raise self.error()
+        return method(*args, **more)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("method", ["hold_lease", "receive", "discard", "abandoned"])
+def test_what_a_shared_store_raises_ends_no_thread(method: str, error: str) -> None:
+    with (
+        Sharing(method, ERRORS[error]) as store,
+        Executor(store, lease=timedelta(seconds=1), supervise=True) as executor,
+    ):
+        handle = executor.execute(neighbour)
+        while store.load(handle.id) is None:
+            pass
+        store.broken = True
+        while not store.raised.wait(0.05):
+            signal_from_elsewhere(store, handle.id, "warm up")  # some is called after a message
+        store.broken = False
+        with Executor(store) as other:
+            other.execute(neighbour, id="left")
+        for workflow_id in (handle.id, "left"):
+            signal_from_elsewhere(store, workflow_id, "go")
+            assert executor.handle(workflow_id).result(30) == [0, 1, 2]
+
+
+def signal_from_elsewhere(store: MemoryStore, workflow_id: str, name: str) -> None:
+    with Executor(store) as elsewhere:
+        elsewhere.signal(workflow_id, Signal(name))
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("method", ["hold_lease", "send", "discard"])
+def test_what_a_shared_store_raises_leaves_no_thread_behind(method: str, error: str) -> None:
+    before = set(threading.enumerate())
+    with Sharing(method, ERRORS[error]) as store:
+        executor = Executor(store)
+        executor.execute(neighbour)
+        store.broken = True
+        with contextlib.suppress(BaseException):
+            executor.close()
+        assert store.raised.is_set()
+        left = {thread.name for thread in set(threading.enumerate()) - before}
+        assert left <= {"inngest-nb-messages"}  # which ends when what it waits for has come
 
 
 NO_THREADS = """

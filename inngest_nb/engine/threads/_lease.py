@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from inngest_nb.engine.basics._functions import describe
 from inngest_nb.engine.history._appender import Appender
-from inngest_nb.errors import StoreError
 from inngest_nb.store import SharedStore, Write
 
 _log = logging.getLogger("inngest_nb.engine")
@@ -29,7 +29,7 @@ class Leased:
         """Perform writes; return an error for each that failed, None for each that is durable."""
         try:
             self._ensure()
-        except Exception as error:  # noqa: BLE001  # reported by the runs
+        except BaseException as error:  # noqa: BLE001  # reported by the runs
             return [error] * len(writes)
         return self._appender.append_history(writes)
 
@@ -91,8 +91,9 @@ class Lease:
         if held:
             try:
                 self._store.hold_lease(self._owner, 0)
-            except StoreError as error:
-                _log.info("the lease could not be released and will expire by itself: %s", error)
+            except Exception as error:  # noqa: BLE001  # the executor is closed anyway
+                text = describe(error)
+                _log.info("the lease could not be released and will expire by itself: %s", text)
 
     def _renew(self) -> None:
         with self._lock:
@@ -115,6 +116,7 @@ class Lease:
                 self._renew()
                 self._on_renewal()
                 pause = self.seconds / 3
-            except Exception as error:  # noqa: BLE001  # the thread must survive any error
+            except BaseException as error:  # noqa: BLE001  # the thread must survive any error
                 pause = min(1.0, self.seconds / 6)
-                _log.warning("the executor's lease could not be renewed; retrying: %s", error)
+                text = describe(error)
+                _log.warning("the executor's lease could not be renewed; retrying: %s", text)

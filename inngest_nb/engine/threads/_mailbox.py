@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from inngest_nb import wire
-from inngest_nb.errors import StoreError
+from inngest_nb.engine.basics._functions import describe
 from inngest_nb.store import Message, SharedStore
 
 SIGNAL, CANCEL, TAKEN_OVER = "signal", "cancel", "taken_over"
@@ -63,8 +63,9 @@ class Mailbox:
             self._catching_up |= dict.fromkeys(workflow_ids)
         try:
             self._catch_up()
-        except StoreError as error:
-            _log.info("messages to resumed runs could not be read; retrying: %s", error)
+        except Exception as error:  # noqa: BLE001  # the run goes on, and hears of them later
+            text = describe(error)
+            _log.info("messages to resumed runs could not be read; retrying: %s", text)
 
     def _catch_up(self) -> None:
         with self._delivering:  # newer messages must not overtake these
@@ -96,8 +97,8 @@ class Mailbox:
             return
         try:
             self._store.discard(ids)
-        except StoreError as error:
-            _log.info("handled messages could not be deleted; retrying: %s", error)
+        except Exception as error:  # noqa: BLE001  # nobody waits for it
+            _log.info("handled messages could not be deleted; retrying: %s", describe(error))
             with self._lock:
                 self._taken = ids + self._taken
 
@@ -115,26 +116,28 @@ class Mailbox:
             self._store.send(wake)
             thread.join(grace)
             self._store.discard([wake.id])
-        except StoreError as error:
-            _log.info("the store does not answer; the message thread will end later: %s", error)
+        except Exception as error:  # noqa: BLE001  # the executor is closed anyway
+            text = describe(error)
+            _log.info("the store does not answer; the message thread will end later: %s", text)
 
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
                 self._catch_up()
-                messages = self._store.receive(self._after, wait=_WAIT_SECONDS)
-            except Exception as error:  # noqa: BLE001  # the thread must survive any error
-                _log.info("messages could not be received; retrying: %s", error)
+                self._receive()
+                self.discard()
+            except BaseException as error:  # noqa: BLE001  # the thread must survive any error
+                _log.info("messages could not be received; retrying: %s", describe(error))
                 self._closed.wait(_PAUSE_SECONDS)
-                continue
-            for message in messages:
-                if self._closed.is_set():
-                    return
-                with self._delivering:
-                    self._after = message.number
-                    if message.to not in self._catching_up:
-                        self._hand_over(message)
-            self.discard()
+
+    def _receive(self) -> None:
+        for message in self._store.receive(self._after, wait=_WAIT_SECONDS):
+            if self._closed.is_set():
+                return
+            with self._delivering:
+                self._after = message.number
+                if message.to not in self._catching_up:
+                    self._hand_over(message)
 
     def _hand_over(self, message: Message) -> None:
         try:

@@ -255,11 +255,15 @@ class Services(Generic[_Run]):
         suspended = [run.workflow_id for run in runs if run.suspend(_closed(run.workflow_id))]
         if suspended:
             _log.warning("the executor was closed with %s", _open_runs(suspended))
-        self.writer.close()
-        if self.mailbox is not None:
-            self.mailbox.close(_GRACE_SECONDS)
-        if self.lease is not None:
-            self.lease.end()
+        with contextlib.ExitStack() as rest:  # done whatever a store or Ctrl-C raises
+            rest.callback(self._end_threads)
+            if self.lease is not None:
+                rest.callback(self.lease.end)
+            if self.mailbox is not None:
+                rest.callback(self.mailbox.close, _GRACE_SECONDS)
+            self.writer.close()
+
+    def _end_threads(self) -> None:
         self.hooks.close(_GRACE_SECONDS)
         busy = self.threads.close(_GRACE_SECONDS) + self.workers.close(_GRACE_SECONDS)
         self._watchdog.close()
