@@ -119,6 +119,8 @@ def test_a_write_over_another_version_is_a_conflict_that_says_what_to_do(
     for write in (
         part("x", [2], "e2", "e0"),
         part("x", [2], "e2", ""),
+        part("x", [2], "e2", "e0", status="completed"),
+        part("x", [2], "e2", "e0", owner="another"),
         whole("x", "e2", "e0", error="late"),
         whole("x", "e2", "", error="late"),
         whole("x", if_match="E1"),
@@ -176,6 +178,9 @@ def test_repeating_a_write_changes_nothing_and_is_a_success(
         part("x", [2], "e2"),
         whole("x", "e3", "e2"),
         part("x", [3], "e4", "*"),
+        part("x", [4], "e5", "e4", owner="me"),
+        part("x", [5], "e6", "e5", status="completed"),
+        part("x", [6], "e7", status="failed"),
     ):
         done(appending_store, write)
         before = appending_store.load("x")
@@ -183,7 +188,7 @@ def test_repeating_a_write_changes_nothing_and_is_a_success(
         done(appending_store, write, write)
         after = appending_store.load("x")
         assert (after, after and after.etag) == (before, write.etag)
-    assert numbers(appending_store, "x") == [3]
+    assert numbers(appending_store, "x") == [3, 4, 5, 6]
 
 
 def test_a_repeat_that_comes_after_a_later_write_changes_nothing(

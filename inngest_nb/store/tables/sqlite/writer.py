@@ -16,7 +16,13 @@ from inngest_nb.store.tables.sqlite.heads import Indexed, keep
 from inngest_nb.store.tables.sqlite.keys import remember, remembered
 from inngest_nb.store.tables.sqlite.rows import checksum_of
 from inngest_nb.store.tables.sqlite.sharing import drop_messages_of, share
-from inngest_nb.store.tables.sqlite.steps import append_step, append_steps, could_be_step
+from inngest_nb.store.tables.sqlite.steps import (
+    add_document,
+    append_steps,
+    begin,
+    could_be_step,
+    write_at_once,
+)
 from inngest_nb.store.writes import Deletion, Keyed, Outcome, Work, Write, conflict, is_done
 
 _LAST = """
@@ -29,10 +35,6 @@ _FIND = """
 SELECT number, etag, CAST(status AS BLOB), CAST(owner AS BLOB), updated_us
 FROM workflows WHERE workflow_id = ?
 """
-_ADD = """
-INSERT INTO workflows (workflow_id, status, owner, updated_us, first_saved_us, etag)
-VALUES (?, ?, ?, ?, ?, ?)
-"""
 # SQLite writes the indexes of all that is set, also of what stays the same.
 _REPLACE = """
 UPDATE workflows SET {} first_saved_us = coalesce(first_saved_us, ?), etag = ?, parts_checksum = 0
@@ -42,10 +44,6 @@ _ADVANCE = """
 UPDATE workflows SET status = coalesce(?, status), updated_us = coalesce(?, updated_us), etag = ?,
 owner = coalesce(?, owner), parts_checksum = (parts_checksum + ?) & 0xFFFFFFFF
 WHERE number = ?
-"""
-# In a damaged file, a new workflow can get the number of a document that was left behind.
-_ADD_DOCUMENT = """
-INSERT OR REPLACE INTO checked_documents (body, checksum, number) VALUES (?, ?, ?)
 """
 # SQLite updates in place what keeps its length, and writes no page that stays the same.
 _SET_DOCUMENT = "UPDATE checked_documents SET body = ?, checksum = ? WHERE number = ?"
@@ -150,7 +148,7 @@ def _append_all(database: sqlite3.Connection, steps: Sequence[Write]) -> list[Ou
 
 
 def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
-    if could_be_step(work) and append_step(database, work):
+    if isinstance(work, Write) and write_at_once(database, work):
         return None
     if isinstance(work, Keyed):
         return _apply_once(database, work)
@@ -178,8 +176,10 @@ def _apply(database: sqlite3.Connection, work: Work | Indexed) -> Outcome:
         entries = work.status, work.updated_us, work.etag, work.owner
         database.execute(_ADVANCE, (*entries, checksum, number))
         database.execute(_APPEND, (number, work.document, checksum))
+    elif found is None:
+        begin(database, work)
     else:
-        _keep(database, work, found)
+        _replace(database, work, found)
     return None
 
 
@@ -193,16 +193,11 @@ def _apply_once(database: sqlite3.Connection, keyed: Keyed) -> Outcome:
     return error
 
 
-def _keep(database: sqlite3.Connection, write: Write, found: Sequence[Any] | None) -> None:
-    """Write a whole document, over what `_FIND` found, if anything."""
+def _replace(database: sqlite3.Connection, write: Write, found: Sequence[Any]) -> None:
+    """Write a whole document over what `_FIND` found."""
     state = write.status or "", write.owner or ""
     saved = time.time_ns() // 1000, write.etag
     document = write.document, checksum_of(write.workflow_id.encode(), write.document)
-    if found is None:
-        entries = write.workflow_id, *state, write.updated_us, *saved
-        number = database.execute(_ADD, entries).lastrowid
-        database.execute(_ADD_DOCUMENT, (*document, number))
-        return
     number, _, *known, updated_us = found
     settings, values = "", list[object]()
     if known != [text.encode() for text in state]:
@@ -213,4 +208,4 @@ def _keep(database: sqlite3.Connection, write: Write, found: Sequence[Any] | Non
     database.execute(_REPLACE.format(settings), (*values, *saved, number))
     database.execute(_DROP_PARTS, (number,))
     if database.execute(_SET_DOCUMENT, (*document, number)).rowcount == 0:  # missing in the file
-        database.execute(_ADD_DOCUMENT, (*document, number))
+        add_document(database, number, write)
