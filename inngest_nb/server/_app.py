@@ -219,19 +219,10 @@ class App:
         return await self._body(request)
 
     async def _body(self, request: Request) -> bytes:
-        announced = request.fields.get("content-length", "")
-        chunks: list[bytes] = []
-        size = int(announced) if announced.isdecimal() else 0
-        if size <= self._max_body:
-            size = 0
-            async for chunk in request.stream():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self._max_body:
-                    break
-        if size > self._max_body:
+        body = await request.read(self._max_body)
+        if body is None:
             raise Refused(413, f"the request is too large: at most {self._max_body:,} bytes")
-        return b"".join(chunks)
+        return body
 
 
 async def _aside(size: int, work: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import starlette.requests
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 
@@ -20,3 +21,19 @@ class Request(starlette.requests.Request):
             for name in self.fields:
                 values = [value for other, value in raw if other == name.encode("latin-1")]
                 self.fields[name] = b", ".join(values).decode("latin-1")
+
+    async def read(self, most: int) -> bytes | None:
+        """Return the body, or None if it is longer than `most` bytes: the rest is not read then."""
+        announced = self.fields.get("content-length", "")
+        if announced.isdecimal() and int(announced) > most:
+            return None
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            more = size <= most and message.get("more_body", False)
+        return b"".join(chunks) if size <= most else None
