@@ -9,6 +9,8 @@ import gzip
 import logging
 import pickle
 import socket
+import struct
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -403,6 +405,21 @@ def test_half_an_answer_is_none() -> None:
     with scripted_server(lambda connection: connection.sendall(half)) as server:
         with InngestStore(server.url) as store, pytest.raises(StoreConnectionError):
             store.load("x")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what a connection received")
+@pytest.mark.parametrize(("size", "is_small"), [(100, True), (200_000, False)])
+def test_a_small_request_is_one_packet(size: int, is_small: bool) -> None:
+    received: list[int] = []
+
+    def count(connection: socket.socket) -> None:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
+        received.append(*struct.unpack_from("I", info, 152))  # tcpi_data_segs_in
+        connection.sendall(reply(204, b""))
+
+    with scripted_server(count) as server, InngestStore(server.url) as store:
+        store.save(X.replace(error="x" * size))
+    assert (received[0] == 1) is is_small
 
 
 def test_a_server_that_was_restarted_between_calls_is_not_noticed(tmp_path: object) -> None:

@@ -6,6 +6,7 @@ call forever.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
 import threading
@@ -19,9 +20,10 @@ import httpx
 # No limit, so that long polls cannot block other requests.
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
-
 # A body that is transferred at this rate or faster may take longer than the timeout.
 _BYTES_A_SECOND = 8 * 2**10
+# Less than a connection takes at once.
+_BYTES_TOGETHER = 64 * 2**10
 
 
 class Deadline:
@@ -62,16 +64,36 @@ _current = _Current()
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose reads respect the current deadline."""
+    """A connection whose reads respect the current deadline.
+
+    httpcore writes the head of a request and then its body. Small ones are sent together, so that
+    the server wakes up once.
+    """
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._unsent = b""
+        self._seconds_to_send: float | None = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            # A server may respond and close the connection before it has read all, as httpcore says
+            # where it writes.
+            with contextlib.suppress(httpcore.WriteError):
+                self._send()
         return self._stream.read(max_bytes, _shortened(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
+        self._seconds_to_send = timeout
+        if len(self._unsent) + len(buffer) <= _BYTES_TOGETHER:
+            self._unsent += buffer
+        else:
+            self._send()
+            self._stream.write(buffer, timeout)
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, b""
+        self._stream.write(unsent, self._seconds_to_send)
 
     def close(self) -> None:
         self._stream.close()
