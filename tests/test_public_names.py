@@ -74,6 +74,12 @@ def test_the_import_brings_nothing_heavy_and_starts_no_thread() -> None:
     assert json.loads(answer) == [[], 0]
 
 
+def test_an_executor_on_a_file_brings_no_http_client(tmp_path: Path) -> None:
+    code = "import sys; from inngest_nb import Executor, SqliteStore; Executor(SqliteStore('s.db'))"
+    code += "; assert not {'httpx', 'pandas', 'starlette'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
 def test_a_timeline_is_drawn_without_ipywidgets() -> None:
     code = "import sys, inngest_nb as inb; inb.timeline(inb.WorkflowState(workflow_id='a'))"
     command = [sys.executable, "-c", f"{code}; assert 'ipywidgets' not in sys.modules"]

@@ -10,7 +10,14 @@ from inngest_nb import wire
 from inngest_nb.errors import ListingUnsupportedError, StoreDecodeError
 from inngest_nb.query import Search
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import SearchableStore, WorkflowStore, search_states, state_of, unreadable_in
+from inngest_nb.store import (
+    SearchableStore,
+    WorkflowStore,
+    is_async,
+    search_states,
+    state_of,
+    unreadable_in,
+)
 from inngest_nb.words import left_out_text, store_name
 
 
@@ -57,7 +64,7 @@ _EMPTY = "the bundle is empty: no workflow is what was asked for"
 
 def is_store(source: Any) -> TypeGuard[WorkflowStore]:
     """Tell whether something is a store; a class is none. Raises `TypeError` for async stores."""
-    if inspect.iscoroutinefunction(getattr(source, "fetch", None)):
+    if is_async(source):
         raise TypeError(
             f"a bundle cannot await {type(source).__name__}: read the states first, as in "
             "export(await store.fetch(), path), or use the plain store"

@@ -51,7 +51,7 @@ from inngest_nb.errors import (
     WorkflowNotRunningError,
 )
 from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowStatus
-from inngest_nb.store import AsyncInngestStore, MemoryStore, WorkflowStore, unreadable_in
+from inngest_nb.store import MemoryStore, WorkflowStore, is_async, unreadable_in
 from inngest_nb.store.ids import check_id
 
 _WORKERS = 64
@@ -121,10 +121,9 @@ class Executor:
         store_patience: Duration = _STORE_PATIENCE,
         supervise: bool = False,
     ) -> None:
-        if isinstance(store, AsyncInngestStore):
-            raise TypeError(
-                "an executor needs a blocking store such as InngestStore, got an AsyncInngestStore"
-            )
+        if is_async(store):
+            kind = type(store).__name__
+            raise TypeError(f"an executor needs a blocking store such as InngestStore, got {kind}")
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
         held = duration_of(lease, "lease")

@@ -25,6 +25,7 @@ from inngest_nb.store import (
     FeedStore,
     States,
     WorkflowStore,
+    is_async,
     search_states,
     unreadable_in,
 )
@@ -87,7 +88,7 @@ def watch(
     """
     if not is_store(store):
         raise TypeError(f"watch needs a store, such as inb.local(), got {type(store).__name__}")
-    if hasattr(store, "aclose"):
+    if is_async(store):
         raise TypeError("watch cannot await: use InngestStore instead of the async store")
     if unknown := picked.keys() - Picked.__annotations__.keys():
         raise TypeError(f"watch cannot pick workflows by {', '.join(sorted(unknown))}")

@@ -22,7 +22,7 @@ from inngest_nb.frames import default_store, frame, is_store
 from inngest_nb.frames.sql import sql
 from inngest_nb.notebook.live import HEARING, LiveRun, run
 from inngest_nb.notebook.timeline import Timeline, timeline
-from inngest_nb.store import InngestStore, WorkflowStore
+from inngest_nb.store import InngestStore, WorkflowStore, is_async
 from inngest_nb.words import store_name
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class WorkflowMagics(Magics):
 
 def _is_ours(value: Any) -> bool:
     """Tell whether a value is a store that needs no `await`."""
-    return is_store(value) and not inspect.iscoroutinefunction(value.load)
+    return is_store(value) and not is_async(value)
 
 
 class _Input:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from inngest_nb.state import (
     WorkflowState,
     WorkflowStatus,
 )
-from inngest_nb.store import AppendingStore, InngestStore, WorkflowStore
+from inngest_nb.store import AppendingStore, InngestStore, WorkflowStore, is_async
 from inngest_nb.store.rows import write_of
 
 __all__ = ["fill", "states"]
@@ -35,7 +34,7 @@ def fill(store: Store, n: int, seed: int = 0, now: datetime | None = None) -> St
 
     They come from `states`. The ids are the same each time, so filling again overwrites them.
     """
-    if inspect.iscoroutinefunction(store.save):
+    if is_async(store):
         raise TypeError(
             f"fill() cannot await {type(store).__name__}.save; use a synchronous store, such as "
             "InngestStore, or save the states of samples.states() yourself"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Protocol, Self, runtime_checkable
 
@@ -13,6 +14,11 @@ from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import Row
 from inngest_nb.store.searching import Found
 from inngest_nb.store.writes import Outcome, Write
+
+
+def is_async(store: object) -> bool:
+    """Tell whether the operations of a store are coroutines, as in `AsyncWorkflowStore`."""
+    return inspect.iscoroutinefunction(getattr(store, "load", None))
 
 
 @runtime_checkable

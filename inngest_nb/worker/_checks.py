@@ -9,7 +9,7 @@ from typing import Any
 from inngest_nb.api import checks
 from inngest_nb.api.basics import SIGNING_FORM, Settings
 from inngest_nb.engine.basics import arguments, check_function, name_of, takes_arguments
-from inngest_nb.store import AsyncInngestStore, WorkflowStore
+from inngest_nb.store import WorkflowStore, is_async
 from inngest_nb.store.http import checked_url, is_loopback
 from inngest_nb.worker._settings import Via, WorkerSettings
 
@@ -89,7 +89,7 @@ def check_settings(
     _check_count(port, "port", 0, 65_535, 8300)
     if port and transport == "connect":
         raise ValueError(f"port is for via='http': a worker that connects opens none, got {port}")
-    if isinstance(store, AsyncInngestStore) or (store is not None and not hasattr(store, "save")):
+    if is_async(store) or (store is not None and not hasattr(store, "save")):
         raise TypeError(
             f"store must be a blocking store such as InngestStore(), got {type(store).__name__}"
         )

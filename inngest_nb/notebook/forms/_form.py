@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from inngest_nb.notebook.page import (
     shared_style,
 )
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import WorkflowStore
+from inngest_nb.store import WorkflowStore, is_async
 from inngest_nb.words import count_text, excerpt, short, store_name, time_text, visible_lines
 
 __all__ = ["Form", "check_store", "complaint"]
@@ -253,7 +252,7 @@ class Form(widgets.VBox):  # type: ignore[misc]
 def check_store(store: Any) -> None:
     """Raise a `TypeError` for what a form cannot work on, and name what it can."""
     kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
-    if inspect.iscoroutinefunction(getattr(store, "load", None)):
+    if is_async(store):
         raise TypeError(
             f"{kind} is for `await`; a form needs its plain twin, "
             "such as InngestStore with the same arguments"
