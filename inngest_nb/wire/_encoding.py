@@ -51,7 +51,11 @@ def encode(state: WorkflowState) -> bytes:
     parts |= fields(state, [name for name in changed if name != "history"])
     if "history" in changed:
         parts["History"] = _patched(state.history, before.history, history)
-    return _checked(written(_without(parts, state, changed)))
+    parts = _without(parts, state, changed)
+    # What was not changed has just been read.
+    new = {"WorkflowID", *(KEYS[name] for name in changed)}
+    _checked(written({key: part for key, part in parts.items() if key in new}))
+    return written(parts)
 
 
 def written(parts: dict[str, Any] | list[dict[str, Any]]) -> bytes:

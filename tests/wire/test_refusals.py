@@ -73,9 +73,22 @@ def test_a_payload_that_json_cannot_hold_is_refused(
         wire.encode(state.replace(input=payload))
 
 
-def test_a_field_of_the_wrong_type_is_refused_before_it_is_sent() -> None:
-    with pytest.raises(TypeError, match=r"\$.Error"):
-        wire.encode(WorkflowState(workflow_id="x", error=5))  # type: ignore[arg-type]
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("error", 5, r"\$.Error"),
+        ("workflow_id", 5, r"\$.WorkflowID"),
+        ("history", (HistoryEvent(id=2, activity_name=5),), r"\$.History\[0\].ActivityName"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_field_of_the_wrong_type_is_refused_before_it_is_sent(
+    field: str, value: Any, place: str, loaded: bool
+) -> None:
+    state = WorkflowState(workflow_id="x", history=(HistoryEvent(id=1),))
+    state = wire.decode(wire.encode(state)) if loaded else state
+    with pytest.raises(TypeError, match=place):
+        wire.encode(state.replace(**{field: value}))
 
 
 def test_a_time_without_a_zone_is_refused_at_the_door() -> None:
