@@ -13,6 +13,7 @@ from program_world import Gate, World
 
 from inngest_nb import Executor, Signal, WorkflowHandle, WorkflowState, WorkflowStore
 from inngest_nb.engine import replay_steps
+from inngest_nb.engine._stored_run import StoredRun
 from inngest_nb.errors import WorkflowNotRunningError
 
 SECONDS = 10.0
@@ -66,6 +67,8 @@ class Process:
             )
         else:
             self.handle = self.executor.resume(self.code, self.workflow_id, take_over=take_over)
+            if isinstance(self.handle._run, StoredRun):  # another process has just ended it
+                raise WorkflowNotRunningError("it has ended", status=str(self.handle.status))
 
     def replay(self, state: WorkflowState) -> None:
         """Replay a history without a run."""

@@ -54,6 +54,7 @@ from inngest_nb.state import UNSET, EventType, Signal, WorkflowState, WorkflowSt
 from inngest_nb.store import MemoryStore, WorkflowStore, is_async, unreadable_in
 from inngest_nb.store.ids import check_id
 
+_NOT_ENDED = (WorkflowStatus.RUNNING, WorkflowStatus.UNSET)
 _WORKERS = 64
 _LEASE_SECONDS = 60.0
 _STORE_PATIENCE = 600.0  # seconds
@@ -230,12 +231,13 @@ class Executor:
         self._engine.connect()
         with self._engine.claim(workflow_id):
             state = self._load(workflow_id, "resume")
-            if state.status not in (WorkflowStatus.RUNNING, WorkflowStatus.UNSET):
+            if state.status in _NOT_ENDED:
+                check_input(fn, state)
+                workflow_types(fn).decode_input(state.input)
+                if take_over:
+                    state = take_away(self._engine, state)
+            if state.status not in _NOT_ENDED:  # perhaps only before it could be taken away
                 return WorkflowHandle(StoredRun(self._engine, state))
-            check_input(fn, state)
-            workflow_types(fn).decode_input(state.input)
-            if take_over:
-                state = take_away(self._engine, state)
             run = self._resume_stored(fn, state, _stored.leases(self._engine.store))
         self._deliver_pending([workflow_id])
         return WorkflowHandle(run)

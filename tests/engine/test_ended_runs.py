@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from crashes import wait_until_saved
 from executor_stores import CheckedStore
 from small_workflows import waits_and_returns
 
@@ -175,6 +176,26 @@ def test_what_others_append_between_the_load_and_the_claim_is_read_again() -> No
 
             store.load = load_and_append  # type: ignore[method-assign]
             assert executor.resume(waits_and_returns, "w").result(60) == 9
+
+
+def test_a_run_that_ends_before_it_is_taken_over_is_not_run_again() -> None:
+    with CheckedStore() as store, Executor(store) as first, Executor(store) as second:
+        first.execute(waits_and_returns, id="w")
+        wait_until_saved(store, first.handle("w"))
+        loaded = store.load
+        seen = []
+
+        def load_and_end(workflow_id: str) -> Any:
+            state = loaded(workflow_id)
+            if not seen:
+                seen.append(state)
+                first.signal("w", Signal("go", 7))
+                first.handle("w").result(60)
+            return state
+
+        store.load = load_and_end  # type: ignore[method-assign]
+        assert second.resume(waits_and_returns, "w", take_over=True).result(60) == 7
+        assert [state.status for state in seen] == ["running"]
 
 
 def test_an_executor_says_at_once_that_its_store_does_not_answer() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -26,7 +28,7 @@ from inngest_nb import (
     Write,
     workflow,
 )
-from inngest_nb.errors import EngineError
+from inngest_nb.errors import EngineError, ExecutorClosedError, WorkflowAlreadyRunningError
 
 
 class UnspeakableError(Exception):
@@ -476,6 +478,33 @@ def test_what_a_shared_store_raises_leaves_no_thread_behind(method: str, error: 
         assert store.raised.is_set()
         left = {thread.name for thread in set(threading.enumerate()) - before}
         assert left <= {"inngest-nb-messages"}  # which ends when what it waits for has come
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_an_interrupt_while_closing_leaves_no_thread_behind() -> None:
+    before = set(threading.enumerate())
+    executor = Executor()
+    handle = executor.execute(neighbour)
+
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        with contextlib.suppress(ExecutorClosedError):
+            while True:
+                with contextlib.suppress(WorkflowAlreadyRunningError):
+                    executor.execute(neighbour, id=handle.id)
+        while sys._current_frames()[main].f_code.co_name != "wait":  # for the run
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        executor.close(timeout=60)
+    other.join()
+    assert set(threading.enumerate()) <= before
+    with pytest.raises(ExecutorClosedError):
+        handle.result(60)
 
 
 NO_THREADS = """

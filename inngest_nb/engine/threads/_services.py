@@ -250,18 +250,21 @@ class Services(Generic[_Run]):
             self._closed = True
             runs = list(self._runs.values())
         deadline = time.monotonic() + wait.total_seconds()
-        for run in runs:
-            run.wait(deadline - time.monotonic())
-        suspended = [run.workflow_id for run in runs if run.suspend(_closed(run.workflow_id))]
-        if suspended:
-            _log.warning("the executor was closed with %s", _open_runs(suspended))
-        with contextlib.ExitStack() as rest:  # done whatever a store or Ctrl-C raises
+        with contextlib.ExitStack() as rest:  # done whatever Ctrl-C or a store raises, last first
             rest.callback(self._end_threads)
             if self.lease is not None:
                 rest.callback(self.lease.end)
             if self.mailbox is not None:
                 rest.callback(self.mailbox.close, _GRACE_SECONDS)
-            self.writer.close()
+            rest.callback(self.writer.close)
+            rest.callback(self._suspend, runs)
+            for run in runs:
+                run.wait(deadline - time.monotonic())
+
+    def _suspend(self, runs: Sequence[_Run]) -> None:
+        suspended = [run.workflow_id for run in runs if run.suspend(_closed(run.workflow_id))]
+        if suspended:
+            _log.warning("the executor was closed with %s", _open_runs(suspended))
 
     def _end_threads(self) -> None:
         self.hooks.close(_GRACE_SECONDS)
