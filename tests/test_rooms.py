@@ -90,7 +90,10 @@ LIBRARIES = {
     "anywidget": ["notebook/explore/_table.py", "notebook/page/_moving.py"],
     "click": ["cli/"],
     "duckdb": ["frames/sql/"],
-    "httpcore": ["store/http/calls/direct.py"],  # comes with httpx, whose transport it is
+    "httpcore": [
+        "store/http/calls/direct.py",
+        "store/http/calls/streams.py",
+    ],  # what httpx sends by
     "httpx": ["api/", "store/http/"],
     "inngest": ["worker/"],
     "ipykernel": ["environment/"],

@@ -16,9 +16,8 @@ from inngest_nb.store.http._forks import follow, keep_open
 from inngest_nb.store.http._http import NoCookies
 from inngest_nb.store.http._probe import ServerKind, identify
 from inngest_nb.store.http.calls.appending import BatchItem, BatchOutcome, BatchOutcomes, batch_of
-from inngest_nb.store.http.calls.direct import LIMITS, Deadline, in_time
+from inngest_nb.store.http.calls.direct import DROPPED, LIMITS
 from inngest_nb.store.http.calls.driving import (
-    DROPPED,
     ConnectionDroppedError,
     Response,
     drive,
@@ -63,6 +62,7 @@ from inngest_nb.store.http.calls.sharing import (
     WireMessage,
     wire_message,
 )
+from inngest_nb.store.http.calls.streams import Deadline, in_time
 
 __all__ = [
     "ABANDONED_PATH",

@@ -17,7 +17,7 @@ from inngest_nb.store.changes import Changed
 from inngest_nb.store.heads import Head
 from inngest_nb.store.http._forks import keep_open
 from inngest_nb.store.http._http import HttpStore, NoCookies, check_size
-from inngest_nb.store.http.calls.direct import LIMITS, AsyncDirectClient, DirectClient, in_time
+from inngest_nb.store.http.calls.direct import LIMITS, AsyncDirectClient, DirectClient
 from inngest_nb.store.http.calls.driving import (
     Response,
     T,
@@ -28,6 +28,7 @@ from inngest_nb.store.http.calls.driving import (
 )
 from inngest_nb.store.http.calls.operations import Operation, Request
 from inngest_nb.store.http.calls.searching import MOST_IDS
+from inngest_nb.store.http.calls.streams import in_time
 from inngest_nb.store.messages import Message
 from inngest_nb.store.rows import Row, States
 from inngest_nb.store.searching import Found

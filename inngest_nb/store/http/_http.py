@@ -35,9 +35,18 @@ from inngest_nb.store.http._config import (
 )
 from inngest_nb.store.http._forks import follow
 from inngest_nb.store.http.calls import appending, operations, searching, sharing
-from inngest_nb.store.http.calls.direct import Deadline
-from inngest_nb.store.http.calls.driving import DROPPED, ConnectionDroppedError, Response
+from inngest_nb.store.http.calls.direct import (
+    DROPPED,
+    NOT_CONNECTED,
+    TIMED_OUT,
+    AsyncDirectClient,
+    Built,
+    DirectClient,
+    direct_request,
+)
+from inngest_nb.store.http.calls.driving import ConnectionDroppedError, Response
 from inngest_nb.store.http.calls.operations import Answer, Operation, Request
+from inngest_nb.store.http.calls.streams import Deadline
 from inngest_nb.store.messages import Hold, Message, check_hold, check_message
 from inngest_nb.store.rows import Row, States, check_limit, states_of, status_text, write_of
 from inngest_nb.store.searching import Found, search_for, search_rows
@@ -125,7 +134,7 @@ class HttpStore:
 
     # Requests
 
-    def _request(self, request: Request, client: Any) -> httpx.Request:
+    def _request(self, request: Request, client: Any) -> Built:
         if self._foreign:
             raise _ForeignClientError
         headers = self._key.headers() if request.keyed else {}
@@ -135,6 +144,11 @@ class HttpStore:
         if self._own_client and request.bulk and not self._local:
             headers["Accept-Encoding"] = "gzip"
         if self._own_client:
+            extensions = self._extensions if not request.wait else self._long_poll(request.wait)
+            if isinstance(client, DirectClient | AsyncDirectClient):
+                return direct_request(
+                    request.method, request.url, headers, request.body, extensions
+                )
             # Not `build_request`, which takes as long as everything else to merge the defaults. A
             # request with a stream is sent with just these headers, and not prepared further.
             url = _parsed(request.url)
@@ -146,7 +160,7 @@ class HttpStore:
                 url,
                 headers=headers,
                 stream=httpx.ByteStream(request.body or b""),
-                extensions=self._extensions if not request.wait else self._long_poll(request.wait),
+                extensions=extensions,
             )
         built: httpx.Request = client.build_request(
             request.method,
@@ -169,7 +183,7 @@ class HttpStore:
     def _long_poll(self, wait: float) -> dict[str, Any]:
         return {"timeout": self._limits(httpx.Timeout(_TIMEOUT_SECONDS), wait).as_dict()}
 
-    def _deadline(self, built: httpx.Request, request: Request) -> Deadline:
+    def _deadline(self, built: Built, request: Request) -> Deadline:
         """Limit the whole request to the time that the transport allows for each read."""
         seconds = built.extensions.get("timeout", {}).get("read")
         return Deadline(seconds, len(request.body or b""))
@@ -193,9 +207,9 @@ class HttpStore:
         said = self._key.hidden(str(error))
         if isinstance(error, DROPPED):
             return ConnectionDroppedError(said or "the connection was closed")
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, TIMED_OUT):
             why, hint = "timed out", "if the server is slow, pass a longer timeout="
-        elif isinstance(error, httpx.ConnectError):
+        elif isinstance(error, NOT_CONNECTED):
             why = f"cannot connect ({said})"
             hint = (
                 "start a server with `inngest-nb serve`, or with inb.local() in a notebook, "

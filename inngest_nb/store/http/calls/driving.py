@@ -12,15 +12,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from inngest_nb.store.http.calls.direct import AsyncDirectClient, Deadline, DirectClient
+from inngest_nb.store.http.calls.direct import (
+    TRANSPORT_ERRORS,
+    AsyncDirectClient,
+    DirectClient,
+    DirectResponse,
+)
+from inngest_nb.store.http.calls.streams import Deadline
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-# What sending may raise; RuntimeError is httpx's word for a closed client.
-TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
-# Of these, the ones that mean that a connection broke.
-DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 
 
 class Response(NamedTuple):
@@ -84,7 +85,7 @@ async def drive_async(
 
 def receive(
     client: httpx.Client | DirectClient,
-    built: httpx.Request,
+    built: Any,
     auth: Any,
     deadline: Deadline,
     check_size: Callable[[int], None],
@@ -105,7 +106,7 @@ def receive(
 
 async def receive_async(
     client: httpx.AsyncClient | AsyncDirectClient,
-    built: httpx.Request,
+    built: Any,
     auth: Any,
     deadline: Deadline,
     check_size: Callable[[int], None],
@@ -127,7 +128,8 @@ async def receive_async(
         await response.aclose()
 
 
-def _response(response: httpx.Response, body: bytes) -> Response:
+def _response(response: httpx.Response | DirectResponse, body: bytes) -> Response:
+    raw = response.raw_headers if isinstance(response, DirectResponse) else response.headers.raw
     # A plain dict: httpx's own headers are slow to look things up in.
-    headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers.raw}
+    headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in raw}
     return Response(response.status_code, headers, body)
