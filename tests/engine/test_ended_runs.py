@@ -19,6 +19,7 @@ from inngest_nb import (
     HistoryEvent,
     Signal,
     WorkflowContext,
+    WorkflowState,
     WorkflowStore,
     Write,
     wire,
@@ -36,6 +37,20 @@ class Shop:
 
     async def order(self, ctx: AsyncWorkflowContext, given: Any) -> Any:
         return await ctx.execute_activity(self.charge, given)
+
+
+def after_the_first_load(store: CheckedStore, act: Callable[[WorkflowState], object]) -> None:
+    """Let something happen to a workflow right after it was loaded for the first time."""
+    load, loaded = store.load, []
+
+    def load_and_act(workflow_id: str) -> Any:
+        state = load(workflow_id)
+        loaded.append(state)
+        if state is not None and len(loaded) == 1:
+            act(state)
+        return state
+
+    store.load = load_and_act  # type: ignore[method-assign]
 
 
 def test_an_id_whose_run_has_ended_is_not_run_again_by_itself(any_store: WorkflowStore) -> None:
@@ -133,17 +148,7 @@ def test_a_signal_between_the_load_and_the_claim_of_a_resumed_run_is_taken_in() 
         sender = Executor(store)
 
         with Executor(store) as executor:
-            loaded = store.load
-            sent = []
-
-            def load_and_send(workflow_id: str) -> Any:
-                state = loaded(workflow_id)
-                if not sent:
-                    sent.append(True)
-                    sender.signal("w", Signal("go", 7))
-                return state
-
-            store.load = load_and_send  # type: ignore[method-assign]
+            after_the_first_load(store, lambda state: sender.signal("w", Signal("go", 7)))
             assert executor.resume(waits_and_returns, "w").result(60) == 7
         sender.close()
 
@@ -152,29 +157,21 @@ def test_what_others_append_between_the_load_and_the_claim_is_read_again() -> No
     with CheckedStore() as store:
         with Executor(store) as first:
             first.execute(waits_and_returns, id="w")
+
+        def append(state: WorkflowState) -> None:
+            event = HistoryEvent(
+                id=2,
+                type=EventType.SIGNAL_RECEIVED,
+                timestamp=state.updated_at,
+                signal_name="go",
+                signal_payload=9,
+            )
+            part = wire.encode_part([event])
+            (error,) = store.append_history([Write("w", part, whole=False, if_match=state.etag)])
+            assert error is None
+
         with Executor(store) as executor:
-            loaded = store.load
-            seen = []
-
-            def load_and_append(workflow_id: str) -> Any:
-                state = loaded(workflow_id)
-                seen.append(state)
-                if len(seen) == 1:
-                    event = HistoryEvent(
-                        id=2,
-                        type=EventType.SIGNAL_RECEIVED,
-                        timestamp=state.updated_at,
-                        signal_name="go",
-                        signal_payload=9,
-                    )
-                    part = wire.encode_part([event])
-                    (error,) = store.append_history(
-                        [Write("w", part, whole=False, if_match=state.etag)]
-                    )
-                    assert error is None
-                return state
-
-            store.load = load_and_append  # type: ignore[method-assign]
+            after_the_first_load(store, append)
             assert executor.resume(waits_and_returns, "w").result(60) == 9
 
 
@@ -182,18 +179,14 @@ def test_a_run_that_ends_before_it_is_taken_over_is_not_run_again() -> None:
     with CheckedStore() as store, Executor(store) as first, Executor(store) as second:
         first.execute(waits_and_returns, id="w")
         wait_until_saved(store, first.handle("w"))
-        loaded = store.load
         seen = []
 
-        def load_and_end(workflow_id: str) -> Any:
-            state = loaded(workflow_id)
-            if not seen:
-                seen.append(state)
-                first.signal("w", Signal("go", 7))
-                first.handle("w").result(60)
-            return state
+        def end(state: WorkflowState) -> None:
+            seen.append(state)
+            first.signal("w", Signal("go", 7))
+            first.handle("w").result(60)
 
-        store.load = load_and_end  # type: ignore[method-assign]
+        after_the_first_load(store, end)
         assert second.resume(waits_and_returns, "w", take_over=True).result(60) == 7
         assert [state.status for state in seen] == ["running"]
 

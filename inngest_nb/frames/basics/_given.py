@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from inngest_nb.state import WorkflowState
-from inngest_nb.store import WorkflowStore
+from inngest_nb.store import WorkflowStore, is_async
 
 __all__ = ["default_store", "id_in", "state_in", "state_of", "use"]
 
@@ -75,11 +74,9 @@ def state_of(given: Any, store: WorkflowStore | None = None, what: str = "timeli
         raise TypeError(
             f"{what} needs store= to look up the id {given!r}, or a default store: inb.use(store)"
         )
-    found: object = store.load(given)
-    if inspect.iscoroutine(found):
-        found.close()  # or Python warns that nobody awaited it
+    if is_async(store):
         raise TypeError(f"{what} cannot await: load the state first, or use the plain store")
-    if isinstance(found, WorkflowState):
+    if (found := store.load(given)) is not None:
         return found
     blanks = "; the id has blanks around it" if given != given.strip() else ""
     raise ValueError(f"the store has no workflow {given!r}{blanks}")
