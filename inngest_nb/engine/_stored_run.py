@@ -15,7 +15,8 @@ from inngest_nb.engine.run._run import Run
 from inngest_nb.engine.threads._mailbox import ask
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.errors import WorkflowFailedError
-from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
+from inngest_nb.history import failed_call
+from inngest_nb.state import WorkflowState, WorkflowStatus
 
 _WATCH_SECONDS = 10.0
 _LOOK_SECONDS = 0.5  # between looks at a store that cannot notify
@@ -121,16 +122,9 @@ def outcome_of(state: WorkflowState) -> Any:
         return fresh(state.result)
     if state.status is WorkflowStatus.CANCELED:
         raise canceled(state.workflow_id, state.run_id)
-    ends = [event for event in state.history if event.type is EventType.WORKFLOW_FAILED]
-    seq = ends[-1].seq if ends else None
-    failed = [
-        event.activity_name
-        for event in state.history
-        if event.type is EventType.ACTIVITY_FAILED and seq and event.seq == seq
-    ]
     raise WorkflowFailedError(
         f"workflow {state.workflow_id!r} {state.status or 'has no status'}: {state.error}",
-        activity=failed[-1] if failed else None,
+        activity=failed_call(state.history),
         workflow_id=state.workflow_id,
         run_id=state.run_id,
     )

@@ -11,7 +11,7 @@ from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._collected import Recurring
 from inngest_nb.frames.basics._fields import field_column
 from inngest_nb.frames.basics._source import Asked, Source, take
-from inngest_nb.history import OPEN
+from inngest_nb.history import OPEN, registered_name
 from inngest_nb.query import Path
 from inngest_nb.state import WorkflowState, WorkflowStatus
 from inngest_nb.store import NEVER_US, Head, columns_of
@@ -140,7 +140,7 @@ def _rows_of(
 
 def named(head: Head, state: WorkflowState | None, name: Naming | None) -> str:
     """Name the code of a workflow."""
-    if name is None or state is None or (state.history and state.history[0].workflow):
+    if name is None or state is None or registered_name(state):
         return head.workflow
     return name(state)
 

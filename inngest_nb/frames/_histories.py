@@ -123,7 +123,7 @@ def activity_frame(
         times = by["started_us"], by["ended_us"], by["recorded_us"]
         known, spans = [*by["outcome"]], [*map(took_us, *times, repeat(NOT_OPEN))]
         for place, head in _left_open(known, heads, rows):
-            known[place] = outcome_left_open(head.status)
+            known[place] = _outcome_left_open(head)
             began, end, recorded = (column[place] for column in times)
             spans[place] = took_us(began, end, recorded, _lasts_until(head, now_us))
         names.add(by["name"])
@@ -150,9 +150,13 @@ def activity_frame(
     return made_of(series, taken.attrs | {"fetched_at": told_at.isoformat()})
 
 
+def _outcome_left_open(head: Head) -> str:
+    return outcome_left_open(head.status, head.ended_us is not None)
+
+
 def _lasts_until(head: Head, now_us: int) -> int | None:
     """Tell until when an activity that a run left open lasts."""
-    if outcome_left_open(head.status) == "abandoned":
+    if _outcome_left_open(head) == "abandoned":
         return NOT_OPEN
     return now_us if head.status in OPEN else head.ended_us
 

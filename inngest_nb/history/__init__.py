@@ -7,11 +7,10 @@ from inngest_nb.history._activities import (
     Attempt,
     EventRow,
     activities_of,
-    in_order,
     outcome_left_open,
-    outcome_of,
     took_us,
 )
+from inngest_nb.history._order import events_of, in_order
 from inngest_nb.history._payloads import (
     document_parts,
     event_payloads,
@@ -24,6 +23,7 @@ from inngest_nb.history._steps import (
     Step,
     Value,
     failed_activity,
+    failed_call,
     last_error,
     run_and_steps,
     steps_of,
@@ -32,6 +32,7 @@ from inngest_nb.history._stored_payloads import event_texts, state_texts
 from inngest_nb.history._summary import (
     Summary,
     last_activity,
+    registered_name,
     summary_of,
     workflow_in_id,
     workflow_of,
@@ -49,7 +50,7 @@ from inngest_nb.history._times import (
     times_of,
     went_back,
 )
-from inngest_nb.history._waits import Waiting, signals_text, waiting_for, waiting_text
+from inngest_nb.history._waits import Waiting, last_news, signals_text, waiting_for, waiting_text
 
 __all__ = [
     "END_STATUS",
@@ -70,19 +71,22 @@ __all__ = [
     "document_parts",
     "event_payloads",
     "event_texts",
+    "events_of",
     "failed_activity",
+    "failed_call",
     "in_order",
     "is_end",
     "is_finished",
     "last_activity",
     "last_error",
+    "last_news",
     "moment",
     "outcome_left_open",
-    "outcome_of",
     "payload_text",
     "payload_texts",
     "pretty",
     "recorded",
+    "registered_name",
     "run_and_steps",
     "same_value",
     "signals_text",

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from inngest_nb import wire
+from inngest_nb.history._order import in_order
 from inngest_nb.history._times import recorded
-from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
+from inngest_nb.state import EventType, HistoryEvent, WorkflowStatus
 
 __all__ = [
     "NOT_OPEN",
@@ -32,9 +33,7 @@ __all__ = [
     "Attempt",
     "EventRow",
     "activities_of",
-    "in_order",
     "outcome_left_open",
-    "outcome_of",
     "took_us",
 ]
 
@@ -65,8 +64,9 @@ class Activity:
     """One activity of a run with all its attempts; `outcome` is None while one is open.
 
     `child` is the id of the run that did the work, if it was another workflow.
-    `first` and `last` are the places in the history of what began it, and of its last end. `seq`
-    is None where the history doesn't say which call of the code it is.
+    `first` and `last` are the places in the history of what began it, and of its last end;
+    `last_id` is that one's id. `seq` is None where the history doesn't say which call of the code
+    it is.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Activity:
     seq: int | None = None
     first: int = 0
     last: int | None = None
+    last_id: int = 0
     child: str = ""
 
     def begin_again(self, at: datetime | None) -> None:
@@ -95,7 +96,8 @@ class Activity:
 
     def end(self, event: HistoryEvent, outcome: str, place: int) -> None:
         """End the attempt; its error stays known until another attempt ends."""
-        self.ended_at, self.outcome, self.last = event.timestamp, outcome, place
+        self.ended_at, self.outcome = event.timestamp, outcome
+        self.last, self.last_id = place, event.id
         self.error, self.recorded = event.error, recorded(event)
 
     def took(self, outcome: str, run_until: datetime | None) -> timedelta | None:
@@ -138,14 +140,6 @@ def took_us(
 
 def _us(time: datetime | None) -> int | None:
     return None if time is None else wire.microseconds(time)
-
-
-def in_order(history: Sequence[HistoryEvent]) -> list[tuple[int, HistoryEvent]]:
-    """Give events by their ids, each with its place; as they stand where one has no id."""
-    placed = list(enumerate(history))
-    if all(event.id > 0 for event in history):
-        placed.sort(key=lambda item: item[1].id)
-    return placed
 
 
 def activities_of(history: Sequence[HistoryEvent]) -> list[Activity]:
@@ -215,14 +209,12 @@ def _put(
         numbered[seq].end(event, outcome, place)
 
 
-def outcome_of(activity: Activity, state: WorkflowState) -> str:
-    """Give an activity's outcome; one that is open depends on what became of its workflow."""
-    return activity.outcome or outcome_left_open(state.status)
+def outcome_left_open(status: str, has_ended: bool) -> str:
+    """Give the outcome of an activity that is open while its workflow has this status.
 
-
-def outcome_left_open(status: str) -> str:
-    """Give the outcome of an activity that is open while its workflow has this status."""
-    return _LEFT_OPEN.get(status, "running")
+    Of a status that nobody knows, `has_ended` tells whether the workflow has ended.
+    """
+    return _LEFT_OPEN.get(status, "abandoned" if has_ended else "running")
 
 
 class ActivityRow(NamedTuple):

@@ -11,12 +11,21 @@ from typing import Any
 from msgspec import Raw
 
 from inngest_nb import wire
-from inngest_nb.history._activities import Activity, Attempt, activities_of, outcome_of
+from inngest_nb.history._activities import Activity, Attempt, activities_of, outcome_left_open
+from inngest_nb.history._order import events_of, in_order
 from inngest_nb.history._payloads import events_in, parts_of, pretty
 from inngest_nb.history._times import recorded, times_of
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, wire_name
 
-__all__ = ["Step", "Value", "failed_activity", "last_error", "run_and_steps", "steps_of"]
+__all__ = [
+    "Step",
+    "Value",
+    "failed_activity",
+    "failed_call",
+    "last_error",
+    "run_and_steps",
+    "steps_of",
+]
 
 _NULL = "null"
 _MOMENTS = (EventType.SIGNAL_RECEIVED, EventType.TIMER_FIRED)
@@ -81,17 +90,19 @@ def steps_of(state: WorkflowState, now: datetime, newest: int = 0) -> list[Step]
 
 @wire.uncollected()
 def _steps(state: WorkflowState, now: datetime, payloads: _Payloads, newest: int = 0) -> list[Step]:
-    history, until = state.history, times_of(state).until(now)
-    found: list[tuple[int, Activity | None]] = [
-        (activity.first, activity) for activity in activities_of(history)
+    times = times_of(state)
+    until, left_open = times.until(now), outcome_left_open(state.status, times.ended is not None)
+    begun = {activity.first: activity for activity in activities_of(state.history)}
+    found = [
+        (place, event)
+        for place, event in in_order(state.history)
+        if place in begun or event.type in _MOMENTS
     ]
-    found += [(place, None) for place, event in enumerate(history) if event.type in _MOMENTS]
-    found.sort(key=lambda item: item[0])
     return [
-        _moment(place, history[place], payloads)
-        if activity is None
-        else _activity(activity, state, until, payloads)
-        for place, activity in found[-newest:]
+        _activity(begun[place], state, left_open, until, payloads)
+        if place in begun
+        else _moment(place, event, payloads)
+        for place, event in found[-newest:]
     ]
 
 
@@ -112,10 +123,24 @@ def run_and_steps(state: WorkflowState, now: datetime) -> tuple[Step, list[Step]
     return whole, _steps(state, now, payloads)
 
 
+def failed_call(history: Sequence[HistoryEvent]) -> str | None:
+    """Name the activity whose error ended a run, as its last failure says; None if it doesn't."""
+    ends = [event for event in events_of(history) if event.type is EventType.WORKFLOW_FAILED]
+    if not ends or not ends[-1].seq:
+        return None
+    failures = (event for event in reversed(history) if event.type is EventType.ACTIVITY_FAILED)
+    return next((one.activity_name for one in failures if one.seq == ends[-1].seq), None)
+
+
 def failed_activity(state: WorkflowState, steps: Iterable[Step]) -> str | None:
-    """Name the activity whose error ended a run; None if nothing tells."""
+    """Name the activity whose error ended a run; None if nothing tells.
+
+    Where the history doesn't say, it is the last one whose error is part of the run's.
+    """
     if not state.error:
         return None
+    if (name := failed_call(state.history)) is not None:
+        return name
     failed = [step for step in steps if step.outcome == "failed" and step.attempts[-1].error]
     failed.sort(key=lambda step: step.first)
     last_first = reversed(failed)
@@ -125,9 +150,14 @@ def failed_activity(state: WorkflowState, steps: Iterable[Step]) -> str | None:
 
 
 def _activity(
-    activity: Activity, state: WorkflowState, until: datetime | None, payloads: _Payloads
+    activity: Activity,
+    state: WorkflowState,
+    left_open: str,
+    until: datetime | None,
+    payloads: _Payloads,
 ) -> Step:
-    history, outcome = state.history, outcome_of(activity, state)
+    """Give an activity; one that is open has become what its run makes of it."""
+    history, outcome = state.history, activity.outcome or left_open
     last = activity.attempt()
     attempts = (*activity.earlier, last if last.outcome else replace(last, outcome=outcome))
     end = None if activity.last is None or activity.outcome is None else history[activity.last]

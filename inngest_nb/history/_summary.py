@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from inngest_nb.history._activities import Activity, activities_of
+from inngest_nb.history._order import events_of
 from inngest_nb.history._times import ON_INNGEST, Times, times_of
 from inngest_nb.history._waits import Waiting, waiting_for
 from inngest_nb.state import WorkflowState
 
-__all__ = ["Summary", "last_activity", "summary_of", "workflow_in_id", "workflow_of"]
+__all__ = [
+    "Summary",
+    "last_activity",
+    "registered_name",
+    "summary_of",
+    "workflow_in_id",
+    "workflow_of",
+]
 
 # Up to the last number, whatever follows it: `order` in `order-17`, `a-1` in `a-1-2-retry`.
 _BEFORE_THE_LAST_NUMBER = re.compile(r"(.*[^0-9])?[0-9]+[^0-9]*", re.DOTALL)
@@ -48,8 +56,14 @@ def summary_of(state: WorkflowState, found: Sequence[Activity] | None = None) ->
 
 def workflow_of(state: WorkflowState) -> str:
     """Return the name of a workflow's code: the registered one, else what its id begins with."""
-    named = state.history[0].workflow if state.history else ""
-    return named.removeprefix(ON_INNGEST) if named else workflow_in_id(state.workflow_id)
+    return registered_name(state) or workflow_in_id(state.workflow_id)
+
+
+def registered_name(state: WorkflowState) -> str:
+    """Return the name under which a workflow's code is registered; "" if its history has none."""
+    begun = next(iter(events_of(state.history)), None)
+    named = "" if begun is None else begun.workflow or ""
+    return named.removeprefix(ON_INNGEST)
 
 
 def workflow_in_id(workflow_id: str) -> str:
@@ -71,4 +85,4 @@ def last_activity(activities: Sequence[Activity]) -> str:
     running = [activity for activity in activities if activity.outcome is None]
     if running:
         return running[-1].name
-    return max(activities, key=lambda activity: activity.last or 0).name
+    return max(activities, key=lambda activity: (activity.last_id, activity.last or 0)).name

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from inngest_nb.history._order import events_of
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 
 __all__ = [
@@ -72,11 +73,11 @@ def times_of(state: WorkflowState) -> Times:
     somebody edits the state. A status that nobody knows doesn't tell whether a run is over, so
     only the history counts.
     """
-    is_open = state.status in OPEN
-    ended = None if is_open else _event_time(END_STATUS, reversed(state.history))
+    is_open, events = state.status in OPEN, events_of(state.history)
+    ended = None if is_open else _event_time(END_STATUS, reversed(events))
     if ended is None and is_finished(state.status):
         ended = state.updated_at
-    began = state.created_at or _event_time((EventType.WORKFLOW_STARTED,), state.history)
+    began = state.created_at or _event_time((EventType.WORKFLOW_STARTED,), events)
     is_estimated = began is None and state.first_saved_at is not None
     return Times(began or state.first_saved_at, ended, is_open, is_estimated)
 
@@ -92,9 +93,10 @@ def went_back(history: Sequence[HistoryEvent]) -> bool:
     It cannot be told of the copy of a run on Inngest: its events have the order in which the code
     learned of them, and the times of several workers.
     """
-    if history and str(history[0].workflow).startswith(ON_INNGEST):
+    events = events_of(history)
+    if events and str(events[0].workflow).startswith(ON_INNGEST):
         return False
-    times = [event.timestamp for event in history if event.timestamp]
+    times = [event.timestamp for event in events if event.timestamp]
     return any(later < earlier for earlier, later in pairwise(times))
 
 

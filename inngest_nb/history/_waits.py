@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from inngest_nb.history._activities import Activity, activities_of
-from inngest_nb.history._steps import Step
+from inngest_nb.history._order import events_of
 from inngest_nb.history._times import OPEN
 from inngest_nb.state import UNSET, Waits, WorkflowState
 from inngest_nb.words import duration_text, short, time_text
 
-__all__ = ["Waiting", "signals_text", "waiting_for", "waiting_text"]
+__all__ = ["Waiting", "last_news", "signals_text", "waiting_for", "waiting_text"]
 
 # A timer that has not been recorded so long after it was due is not just about to be.
 _LATE = timedelta(seconds=5)
@@ -21,8 +21,8 @@ _LATE = timedelta(seconds=5)
 class Waiting(NamedTuple):
     """What an open run waits for: "activity", "retry", "signal" or "timer".
 
-    `names` are those of the activities or the signals. `until` is when a retry or a timer is due,
-    also one beside a signal, as far as it is known.
+    `names` are those of the activities or the signals; of retries, the next one comes first.
+    `until` is when that or a timer is due, also one beside a signal, as far as it is known.
     """
 
     kind: str
@@ -31,34 +31,41 @@ class Waiting(NamedTuple):
 
 
 def waiting_for(
-    state: WorkflowState, activities: Sequence[Activity] | None = None
+    state: WorkflowState,
+    activities: Sequence[Activity] | None = None,
+    signals: Sequence[str] = (),
 ) -> Waiting | None:
     """Tell what a run waits for; None if it has ended, or if nothing tells.
 
     The waits that its executor has stored come first: it stores them only where the code waits for
     no activity, and the history may have one whose result the code has given up. `activities` are
-    the run's, where they are known already.
+    the run's, where they are known already, and `signals` those that the process that runs it says
+    its code waits for.
     """
     if state.status not in OPEN:
         return None
-    if (waits := _stored(state)) is not None:
-        return Waiting("signal" if waits.signals else "timer", waits.signals, waits.until or None)
+    waits = _stored(state)
+    if names := tuple(signals) or waits.signals:
+        return Waiting("signal", names, waits.until or None)
+    if waits.until:
+        return Waiting("timer", until=waits.until)
     activities = activities_of(state.history) if activities is None else activities
     running = [activity.name for activity in activities if activity.outcome is None]
     if running:
         return Waiting("activity", tuple(running))
     due = [(at, one.name) for one in activities if (at := _retry_at(state, one)) is not None]
     if due:
-        return Waiting("retry", tuple(name for _, name in due), min(at for at, _ in due))
+        due.sort()
+        return Waiting("retry", tuple(name for _, name in due), due[0][0])
     return None
 
 
-def _stored(state: WorkflowState) -> Waits | None:
-    """Return the waits in a state if nothing has happened since they were stored."""
+def _stored(state: WorkflowState) -> Waits:
+    """Return the waits in a state; none if something has happened since they were stored."""
     waits = state.waits
-    if waits is UNSET or not (waits.signals or waits.until):
-        return None
-    return waits if state.history and state.history[-1].id == waits.at else None
+    if waits is UNSET or not state.history or events_of(state.history)[-1].id != waits.at:
+        return Waits()
+    return waits
 
 
 def _retry_at(state: WorkflowState, activity: Activity) -> datetime | None:
@@ -68,35 +75,40 @@ def _retry_at(state: WorkflowState, activity: Activity) -> datetime | None:
     return state.history[activity.last].retry_at or None
 
 
-def waiting_text(
-    state: WorkflowState,
-    steps: Sequence[Step],
-    now: datetime,
-    idle: timedelta,
-    signals: Sequence[str] = (),
-) -> str:
-    """Say what a run in which nothing has been running for so long waits for.
+def last_news(state: WorkflowState) -> datetime | None:
+    """Give the time of the last event that has one."""
+    times = (event.timestamp for event in reversed(events_of(state.history)) if event.timestamp)
+    return next(times, None)
 
-    `signals` are those that whoever runs it says its code waits for; else its state may say so. A
-    lease that has run out, or a timer that is long due, says that its process is gone.
+
+def waiting_text(state: WorkflowState, waiting: Waiting | None, now: datetime) -> str:
+    """Say what an open run waits for; "" while that is an activity.
+
+    A lease that has expired, or a timer or a retry that is long due, says that its process is gone.
     """
-    lease = state.lease_until
-    if lease is not UNSET and lease is not None and lease < now:
-        return f"No process is running it: its lease ran out at {time_text(lease)}. Resume it."
-    waits = _stored(state) or Waits()
-    names = signals or waits.signals
-    told = [signals_text(names)] if names else []
-    if waits.until:
-        told.append(_timer_text(waits.until, now, alone=not names))
-    if told:
-        return " ".join(told)
-    for step in steps:
-        if step.retry_at is not None and step.retry_at > now:
-            return f"Waiting to retry {short(step.name, 40)} at {time_text(step.retry_at)}."
-    return (
-        f"Nothing has run for {duration_text(idle)}: it is waiting for a signal or a timer, or its "
-        "process is gone."
-    )
+    if (lease := state.lease_until) and lease < now:
+        return f"No process is running it: its lease expired at {time_text(lease)}. Resume it."
+    if waiting is None:
+        idle = now - (last_news(state) or now)
+        return (
+            f"Nothing has run for {duration_text(idle)}: it is waiting for a signal or a timer, or "
+            "its process is gone."
+        )
+    if waiting.kind == "activity":
+        return ""
+    if waiting.kind == "retry":
+        return _retry_text(waiting.names[0], waiting.until, now)
+    told = [signals_text(waiting.names)] if waiting.names else []
+    if waiting.until is not None:
+        told.append(_timer_text(waiting.until, now, alone=not waiting.names))
+    return " ".join(told)
+
+
+def _retry_text(name: str, due: datetime | None, now: datetime) -> str:
+    what, when = short(name, 40), time_text(due)
+    if due is not None and now - due > _LATE:
+        return f"The retry of {what} was due at {when}: its process is gone, or busy."
+    return f"Waiting to retry {what} at {when}."
 
 
 def _timer_text(due: datetime, now: datetime, *, alone: bool) -> str:

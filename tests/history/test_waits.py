@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from frame_states import after, history, state
 
 from inngest_nb import WorkflowState
-from inngest_nb.history import Waiting, steps_of, waiting_for, waiting_text
+from inngest_nb.history import Waiting, waiting_for, waiting_text
 from inngest_nb.state import UNSET, Waits
 
 ASKED = history(("activity_started", "ask", 0), ("activity_completed", "ask", 1))
@@ -22,7 +21,7 @@ def resting(status: str = "running", events: Any = ASKED, **waits: Any) -> Workf
 
 def text(run: WorkflowState, *, seconds: float = 61, signals: tuple[str, ...] = ()) -> str:
     now = after(seconds)
-    return waiting_text(run, steps_of(run, now), now, timedelta(minutes=1), signals)
+    return waiting_text(run, waiting_for(run, signals=signals), now)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import ipywidgets as widgets
 
 from inngest_nb.api import RunStore, checks
 from inngest_nb.errors import InngestError
-from inngest_nb.history import times_of
+from inngest_nb.history import registered_name, times_of
 from inngest_nb.notebook.page import Area, filling, notice, row
-from inngest_nb.state import WorkflowState
+from inngest_nb.state import EventType, WorkflowState
 from inngest_nb.words import count_text, duration_text, short
 
 __all__ = ["Acting"]
@@ -220,11 +220,11 @@ def _event_of(state: WorkflowState | None) -> dict[str, Any]:
 
 def _name(state: WorkflowState) -> str:
     """Name a run by its function and its id."""
-    function = state.history[0].workflow if state.history else ""
+    function = registered_name(state)
     return f"{short(function, 60)} {state.workflow_id}" if function else state.workflow_id
 
 
 def _is_step(event: Any, state: WorkflowState) -> bool:
     """Tell whether an event began a step, and not what the function does by itself."""
-    function = state.history[0].workflow or ""
-    return event.type == "activity_started" and not function.endswith(f"-{event.activity_name}")
+    is_start = event.type is EventType.ACTIVITY_STARTED
+    return is_start and not registered_name(state).endswith(f"-{event.activity_name}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from inngest_nb.api import RunStore
-from inngest_nb.history import OPEN
+from inngest_nb.history import OPEN, registered_name
 from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, Query, entry_of, matching
 from inngest_nb.notebook.explore._feed import Feed
 from inngest_nb.state import WorkflowState
@@ -75,8 +75,8 @@ class RunFeed(Feed):
 
     def _entry(self, state: WorkflowState) -> Entry:
         """Make an entry, which is the same of a run that was listed and of one with its trace."""
-        function = (state.history[0].workflow or "") if state.history else ""
-        head = Head.of(state)._replace(workflow=function, events=0, activities=0, retries=0)
+        name = registered_name(state)
+        head = Head.of(state)._replace(workflow=name, events=0, activities=0, retries=0)
         return entry_of(head._replace(step="", waiting_for="", signal=""))
 
     def _read_all(self) -> None:

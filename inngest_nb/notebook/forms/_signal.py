@@ -13,7 +13,7 @@ from markupsafe import Markup
 from inngest_nb._renamed import renamed
 from inngest_nb.engine import Executor, WorkflowHandle
 from inngest_nb.frames import id_in
-from inngest_nb.history import is_finished, signals_text
+from inngest_nb.history import is_finished, signals_text, waiting_for
 from inngest_nb.notebook.forms import _signal_words as say
 from inngest_nb.notebook.forms._form import Form, check_store
 from inngest_nb.notebook.forms._payload_field import PayloadField
@@ -70,7 +70,7 @@ class SignalForm(Form):
         self._waiting: tuple[str, ...] = ()
         self._names: list[str] = []
         self._offered = ""  # the name that was put into the field
-        self._picker = Picker(executor.store, (WorkflowStatus.RUNNING, "queued"))
+        self._picker = Picker(executor.store, (WorkflowStatus.RUNNING,))
         self._sent = False
         self._followed = ""  # the id of the workflow that the form is about
         self._turn: object = None  # one for each time that it turned to a workflow
@@ -200,8 +200,8 @@ class SignalForm(Form):
             else:
                 self.summary.show(fragment("workflow", state=state, payloads=[], brief=True))
                 self._offer(state)
-                if is_finished(state.status):
-                    ended = notice("note", say.ENDED[state.status])
+                if self._is_over():
+                    ended = notice("note", say.takes_no_signals(state.status))
             self.ended.show(ended)
             self._remark()
             self._arrange()
@@ -223,12 +223,13 @@ class SignalForm(Form):
         return typed_among(self._names, self.name.value)
 
     def _waits(self, state: WorkflowState | None) -> tuple[str, ...]:
-        """Name the signals that a run in this state waits for."""
-        if state is None or is_finished(state.status):
+        """Name the signals that a run waits for, as its process or its state tells."""
+        if state is None or not _takes_signals(state):
             return ()
-        if self._handle is not None:
-            return self._handle.waiting_for
-        return self._executor.waiting_for(state.workflow_id)
+        by_id = self._executor.waiting_for
+        asked = by_id(state.workflow_id) if self._handle is None else self._handle.waiting_for
+        waiting = waiting_for(state, signals=asked)
+        return waiting.names if waiting is not None and waiting.kind == "signal" else ()
 
     def _offer(self, state: WorkflowState) -> None:
         """Offer the names that the run is known for, and begin with the first."""
@@ -239,7 +240,7 @@ class SignalForm(Form):
             self._offered = self.name.value = visible(self._names[0])
 
     def _is_over(self) -> bool:
-        return self._state is None or is_finished(self._state.status)
+        return self._state is None or not _takes_signals(self._state)
 
     def _arrange(self) -> None:
         """Let one do what can be done now."""
@@ -308,6 +309,11 @@ class SignalForm(Form):
     def _areas(self) -> tuple[list[Area], list[Area]]:
         below = [self.payload.flaw, self.outcome, self.trouble, self.watching]
         return [self.remark, self.summary, self.ended, self.waiting], below
+
+
+def _takes_signals(state: WorkflowState) -> bool:
+    """Tell whether an executor accepts signals for a run in this state."""
+    return state.status is WorkflowStatus.RUNNING
 
 
 def _moment(state: WorkflowState | None) -> tuple[Any, ...]:

@@ -8,15 +8,23 @@ from inngest_nb.notebook.page import notice
 from inngest_nb.state import EventType, WorkflowState, WorkflowStatus
 from inngest_nb.words import short, time_text
 
-__all__ = ["ENDED", "HINT", "NOT_WAITING", "not_waiting", "receipt", "sent"]
+__all__ = ["HINT", "NOT_WAITING", "not_waiting", "receipt", "sent", "takes_no_signals"]
 
 HINT = 'Approve and Reject add "approved": true or false to the payload. Send sends it unchanged.'
 NOT_WAITING = "Not waiting for a signal. Signals sent now are queued."
-ENDED = {
+_ENDED = {
     WorkflowStatus.COMPLETED: "This run has completed and takes no more signals",
     WorkflowStatus.FAILED: "This run has failed and takes no more signals",
     WorkflowStatus.CANCELED: "This run was canceled and takes no more signals",
 }
+
+
+def takes_no_signals(status: WorkflowStatus) -> str:
+    """Say why a run that is not running takes no signals."""
+    if status in _ENDED:
+        return _ENDED[status]
+    why = f"is {short(status, 40)}" if status else "has no status"
+    return f"This run {why}; only a running one takes signals"
 
 
 def not_waiting(name: str) -> str:

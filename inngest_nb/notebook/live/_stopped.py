@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inngest_nb.engine import WorkflowHandle
 from inngest_nb.errors import EngineError, StoreConnectionError, WorkflowNotSavedError
+from inngest_nb.history import registered_name
 from inngest_nb.state import WorkflowState
 
 __all__ = ["has_stopped", "resume_text", "stopped_text"]
@@ -35,5 +36,5 @@ def stopped_text(state: WorkflowState, failure: EngineError) -> str:
 
 def resume_text(state: WorkflowState) -> str:
     """Say how to resume a run that is stored as running."""
-    name = (state.history[0].workflow if state.history else "") or "fn"
+    name = registered_name(state) or "fn"
     return f"Resume with inb.resume({name}, {state.workflow_id!r}, store=store)."

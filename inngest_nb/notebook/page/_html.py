@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from inngest_nb import words
-from inngest_nb.history import recorded, times_of
+from inngest_nb.history import events_of, recorded, registered_name, times_of
 
 __all__ = ["bundle", "fragment", "output"]
 
@@ -27,9 +27,11 @@ _TEMPLATES.filters |= {
     "count": words.count_text,
     "duration": words.duration_text,
     "event_word": words.event_word,
+    "events_of": events_of,
     "excerpt": words.excerpt,
     "fold": words.folded,
     "recorded": recorded,
+    "registered_name": registered_name,
     "short": words.short,
     "status_mark": words.status_mark,
     "status_tone": words.status_tone,

@@ -35,7 +35,7 @@ class CodeLine(NamedTuple):
 class Moment(NamedTuple):
     """An event as the code saw it.
 
-    `since` is the time from the run's start. `asked_by` is the line that had asked for what
+    `since` is the time from the first event. `asked_by` is the line that had asked for what
     happened, `then` are the lines that asked for something next; `waits` names all that was asked
     for by then, and had not come yet.
     """

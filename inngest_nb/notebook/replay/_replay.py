@@ -15,7 +15,7 @@ from inngest_nb._renamed import renamed
 from inngest_nb.engine import ReplayStep, fork, replay_steps
 from inngest_nb.errors import EngineError, NonDeterminismError
 from inngest_nb.frames import activity_frame, default_store, state_of
-from inngest_nb.history import is_end, steps_of
+from inngest_nb.history import events_of, is_end, steps_of
 from inngest_nb.notebook.forms import Form, PayloadField, complaint
 from inngest_nb.notebook.live import resume_text
 from inngest_nb.notebook.page import (
@@ -71,7 +71,7 @@ class Replay(Form):
         self, state: WorkflowState, fn: Callable[..., Any], store: WorkflowStore | None
     ) -> None:
         super().__init__(MemoryStore() if store is None else store)
-        self.state = state
+        self.state = state.replace(history=events_of(state.history))  # as the code has seen them
         self.forked: WorkflowState | None = None
         self._saves = store is not None
         self._last_fork: tuple[int, str] | None = None

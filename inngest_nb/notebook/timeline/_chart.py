@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from inngest_nb import wire
-from inngest_nb.history import Step, times_of, waiting_for, waiting_text, went_back
+from inngest_nb.history import (
+    OPEN_STEPS,
+    Step,
+    last_news,
+    times_of,
+    waiting_for,
+    waiting_text,
+    went_back,
+)
 from inngest_nb.notebook.timeline._lanes import Lane, fold, lanes_of, severity
 from inngest_nb.notebook.timeline._parts import Words, words_of
 from inngest_nb.notebook.timeline._scale import Bar, Scale, Tick, bars_of, since_text
@@ -23,7 +31,6 @@ from inngest_nb.words import count_text, duration_text, short
 __all__ = ["Chart", "Row", "chart_of", "chart_of_lanes"]
 
 _IDLE = timedelta(seconds=1)
-_OPEN = ("running", "waiting", "queued")  # outcomes of what lasts still
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,8 @@ def chart_of(
     """
     lanes = lanes_of(steps, times_of(state).until(now))
     remarks = _remarks(state, steps)
-    if state.history and state.status == "running":
-        remarks += _waiting(state, steps, now, signals)
+    if state.history and times_of(state).is_open:
+        remarks += _waiting(state, now, signals)
     return chart_of_lanes(lanes, *fold(lanes), _limits(state, lanes, now), remarks)
 
 
@@ -100,37 +107,32 @@ def _limits(state: WorkflowState, lanes: Sequence[Lane], now: datetime) -> tuple
     """From the first to the last thing that is known to have happened; a running run goes on."""
     times = [us for lane in lanes for span in lane.spans for us in (span.start, span.end)]
     times += [wire.microseconds(event.timestamp) for event in state.history if event.timestamp]
-    if times and state.status == "running":
+    if times and times_of(state).is_open:
         times.append(wire.microseconds(now))
     return (min(times), max(times)) if times else (0, 0)
 
 
-def _waiting(
-    state: WorkflowState, steps: Sequence[Step], now: datetime, signals: Sequence[str]
-) -> list[str]:
-    times = [event.timestamp for event in state.history if event.timestamp]
-    idle = now - times[-1] if times else timedelta()
-    if any(step.outcome == "running" for step in steps):
-        return []
-    if idle < _IDLE and not signals and not _is_resting(state):
-        return []
-    return [waiting_text(state, steps, now, idle, signals)]
+def _waiting(state: WorkflowState, now: datetime, signals: Sequence[str]) -> list[str]:
+    """Say what a run waits for: at once if that is stored, else after a moment without news.
 
-
-def _is_resting(state: WorkflowState) -> bool:
-    """Tell whether a run has stored what it waits for, which is sure at once."""
-    found = waiting_for(state)
-    return found is not None and found.kind in ("signal", "timer")
+    `signals` are those that the process that runs it says its code waits for.
+    """
+    waiting = waiting_for(state, signals=signals)
+    is_sure = waiting is not None and waiting.kind != "retry"
+    news = last_news(state)
+    if not is_sure and (news is None or now - news < _IDLE):
+        return []
+    return [waiting_text(state, waiting, now)]
 
 
 def _remarks(state: WorkflowState, steps: Sequence[Step]) -> list[str]:
-    running = state.status == "running"
+    is_open = times_of(state).is_open
     if not state.history:
-        return [_NO_HISTORY[running]]
+        return [_NO_HISTORY[is_open]]
     remarks = []
     if went_back(state.history):
         remarks.append("The clock went backwards in this history; bars are drawn as recorded.")
-    if not running and not steps:
+    if not is_open and not steps:
         remarks.append("No activities, signals or timers.")
     return remarks
 
@@ -169,7 +171,7 @@ def _outcome(lane: Lane) -> str:
         is_last = step.outcome != "running"
         parts.append(count_text(attempts, "attempt") if is_last else f"attempt {attempts:,}")
     if step.took is not None:
-        is_open = step.outcome in _OPEN
+        is_open = step.outcome in OPEN_STEPS
         parts.append(duration_text(step.took) + (" so far" if is_open else ""))
     return ", ".join(filter(None, [*parts, step.remark]))
 
