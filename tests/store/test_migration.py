@@ -92,7 +92,7 @@ def test_it_is_listed_and_written_as_any_other(old_file: Path) -> None:
         assert [state.workflow_id for state in store.list()] == order[1:]
     with contextlib.closing(sqlite3.connect(old_file)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert database.execute("PRAGMA user_version").fetchall() == [(7,)]
+        assert database.execute("PRAGMA user_version").fetchall() == [(8,)]
 
 
 def test_many_may_open_it_at_once(old_file: Path) -> None:

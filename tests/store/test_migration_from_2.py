@@ -84,7 +84,7 @@ def test_it_keeps_all_it_had_and_can_be_shared(old_file: Path) -> None:
         assert [each.id for each in store.receive()] == ["m"]
     with contextlib.closing(sqlite3.connect(old_file)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert database.execute("PRAGMA user_version").fetchall() == [(7,)]
+        assert database.execute("PRAGMA user_version").fetchall() == [(8,)]
 
 
 def test_it_has_the_tables_of_a_new_file_then(old_file: Path, tmp_path: Path) -> None:

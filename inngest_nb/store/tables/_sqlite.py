@@ -161,19 +161,20 @@ class SqliteTable:
         with self._reader() as database:
             goal = changes_kept(database).last
         with contextlib.suppress(StoreFileError):  # of a file that cannot be written to
-            while 0 < self._keep_heads(_WORTH_KEEPING) < goal:
-                pass
+            upto = self._keep_heads(_WORTH_KEEPING)
+            while upto is not None and upto < goal:
+                upto = self._keep_heads(_WORTH_KEEPING)
 
     def index(self, at_least: int) -> bool:
         """Keep heads of some workflows that have changed, if at least so many have."""
-        return self._keep_heads(at_least) > 0
+        return self._keep_heads(at_least) is not None
 
-    def _keep_heads(self, at_least: int) -> int:
-        """Keep some heads, and return up to which change all are kept; 0 if there was no need."""
+    def _keep_heads(self, at_least: int) -> int | None:
+        """Keep some heads, and return up to which change all are kept; None if there is no need."""
         with self._reader() as database:
             work = next_heads(database, at_least)
         if work is None:
-            return 0
+            return None
         (error,) = self._commits.now([work])
         if error is not None:
             raise error

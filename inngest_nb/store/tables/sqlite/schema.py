@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 # Leases, messages and idempotency keys.
 _SHARING = (
@@ -238,6 +238,14 @@ _FROM_SCHEMA_6 = (
     "ALTER TABLE documents RENAME TO checked_documents",
     *_DOCUMENTS_FOR_OLDER_VERSIONS,
 )
+# The heads that are kept were made by other rules than today's. A number below all changes says
+# that nobody knows what has changed since, so that all heads are compared with what is stored.
+# Whoever changes what a head or its details tell of a workflow adds these once more as a step.
+_HEADS_ANEW = (
+    "DELETE FROM heads",
+    "DELETE FROM details",
+    "UPDATE about SET indexed = -1",
+)
 _NUMBERED = (
     "ALTER TABLE parts RENAME TO numbered_parts",
     *_CHANGES,
@@ -308,6 +316,7 @@ STEPS = {
     2: _FROM_SCHEMA_2,
     3: _FROM_SCHEMA_3,
     4: _FROM_SCHEMA_4,
-    5: _FROM_SCHEMA_5,
-    6: _FROM_SCHEMA_6,
+    5: (*_FROM_SCHEMA_5, *_HEADS_ANEW),
+    6: (*_FROM_SCHEMA_6, *_HEADS_ANEW),
+    7: _HEADS_ANEW,
 }
