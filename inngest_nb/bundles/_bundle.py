@@ -36,9 +36,9 @@ class Bundle(TableStore):
 
     `info` is what the bundle says of itself. `save` and `delete` raise `ReadOnlyStoreError`;
     `import_bundle` copies the workflows into a store, where they can be changed. Frames, answers,
-    SQL and `overview` are as of the export, so "24h" means the day before it. It works on read-only
-    disks, and with files that many processes have open. A file that changes while it is open raises
-    `StoreFileError`.
+    SQL, `overview` and `explore` are as of the export, so "24h" means the day before it. It works
+    on read-only disks, and with files that many processes have open. A file that changes while it
+    is open raises `StoreFileError`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -72,6 +72,14 @@ class Bundle(TableStore):
     def can_share(self) -> bool:
         """Return False: no executor runs the workflows of a bundle."""
         return False
+
+
+def told_at(source: object) -> datetime:
+    """Return as of when a source says what it says: now, or for a bundle when it was exported.
+
+    It is the moment up to which every view measures what is open.
+    """
+    return source.as_of if isinstance(source, Bundle) else datetime.now(UTC)
 
 
 class _BundleTable(SqliteTable):
@@ -112,4 +120,4 @@ class _BundleTable(SqliteTable):
         )
 
 
-__all__ = ["Bundle", "open_bundle"]
+__all__ = ["Bundle", "open_bundle", "told_at"]

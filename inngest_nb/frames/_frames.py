@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Unpack
 
 import pandas as pd
@@ -29,6 +30,7 @@ def frame(
     limit: int = 0,
     payloads: bool = False,
     *,
+    now: datetime | None = None,
     fields: Sequence[str] = (),
     name: Naming | None = None,
     **asked: Unpack[Asked],
@@ -39,7 +41,7 @@ def frame(
     `updated_at` (UTC), `duration`, `events`, `activities`, `retries`, `step`, `waiting_for`
     (categorical), `signal`, `error`, `parent_id` and `error_reading`; `payloads` adds `input` and
     `result` as Python values. What is not set is missing. `duration` of an unfinished run is the
-    time until `fetched_at`.
+    time until `fetched_at`, which `now` replaces; it needs a zone.
 
     `workflow` is the name under which the code was registered. Where the document has none, it is
     what `name` returns for the state, by default the id's part before its last number: `order` for
@@ -84,7 +86,7 @@ def frame(
         df.wf.errors()
     """
     paths = _paths(fields)
-    taken = take(source, status, limit, asked, paths)
+    taken = take(source, status, limit, asked, paths, now)
     heads, names, values = taken.found.heads, None, {}
     if payloads or name is not None:
         whole = list(taken.whole())

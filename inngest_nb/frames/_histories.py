@@ -22,7 +22,6 @@ from inngest_nb.history import (
     ActivityRow,
     EventRow,
     activities_of,
-    moment,
     outcome_left_open,
     took_us,
 )
@@ -108,9 +107,8 @@ def activity_frame(
     `attrs` and errors are those of `frame`.
     """
     reads = payloads or name is not None or not is_store(source)
-    taken = take(source, status, limit, asked, () if reads else (ACTIVITIES,))
-    told_at = taken.fetched_at if now is None else moment(now)
-    now_us = microseconds(told_at)
+    taken = take(source, status, limit, asked, () if reads else (ACTIVITIES,), now)
+    now_us = microseconds(taken.fetched_at)
     runs = _Runs(name)
     attempts, started, ended, took = (Numbers() for _ in range(4))
     names, outcomes, errors = Recurring(), Recurring(), Recurring()
@@ -147,7 +145,7 @@ def activity_frame(
     }
     if payloads:
         series |= {key: columns.payloads(found) for key, found in values.items()}
-    return made_of(series, taken.attrs | {"fetched_at": told_at.isoformat()})
+    return made_of(series, taken.attrs)
 
 
 def _outcome_left_open(head: Head) -> str:

@@ -33,6 +33,7 @@ from inngest_nb.store.searching import (
     EVENTS,
     Found,
     heads_of,
+    ordered,
     search_for,
     search_states,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "heads_of",
     "is_async",
     "newest_first",
+    "ordered",
     "rows_of_activities",
     "rows_of_events",
     "search_for",

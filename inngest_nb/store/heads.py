@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import compress, count
 from operator import attrgetter, eq
@@ -23,6 +23,8 @@ _encode = msgspec.json.Encoder().encode
 # Bytes of a part of a digest that a store keeps: of longer ones there are few.
 LONGEST_KEPT = 8_192
 NEVER_US = wire.microseconds(None)
+# The ends of the calendar in UTC, which stand for the hours beyond them that other zones have.
+END_US = [wire.microseconds(end.replace(tzinfo=UTC)) for end in (datetime.min, datetime.max)]
 
 
 class Head(NamedTuple):
@@ -244,4 +246,4 @@ def _time(us: int | None) -> datetime | None:
     try:
         return wire.time_of(us)
     except OverflowError:  # the first and last hours of the calendar, in another zone
-        return None
+        return wire.time_of(END_US[us > 0])

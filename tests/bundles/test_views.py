@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explore_driver import ids
+from explore_driver import choose, ids
 from form_driver import press, type_into, words
 
 import inngest_nb as inb
@@ -21,7 +21,8 @@ from inngest_nb import (
     WorkflowState,
     WorkflowStatus,
 )
-from inngest_nb.words import time_text
+from inngest_nb.notebook.timeline import chart_markup
+from inngest_nb.words import duration_text, time_text
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +41,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
 def began_an_hour_ago() -> WorkflowState:
     then = datetime.now(UTC) - timedelta(hours=1)
     start = HistoryEvent(id=1, type=EventType.WORKFLOW_STARTED, timestamp=then)
+    step = HistoryEvent(id=2, type=EventType.ACTIVITY_STARTED, activity_name="pack", timestamp=then)
     return WorkflowState(
         workflow_id="order-open",
         status=WorkflowStatus.RUNNING,
-        history=(start,),
+        history=(start, step),
         created_at=then,
         updated_at=then,
     )
@@ -82,6 +84,48 @@ def test_a_bundle_is_told_as_of_its_export_whenever_it_is_opened(bundle: Bundle)
     answer = inb.sql("select max(duration) as longest from workflows", bundle, since="24h")
     assert answer.attrs["filter"]["since"] == a_day_before
     assert answer["longest"].iloc[0] == rows["duration"].max()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select w.created_at as began, duration from workflows w where {}",
+        "select w.created_at as began, duration, w.input from workflows w where {}",
+        "select w.created_at as began, w.duration from workflows w, events e where {}",
+        "select a.started_at as began, a.duration, a.input from activities a, workflows w where {}",
+    ],
+)
+def test_sql_tells_of_a_bundle_as_of_its_export_whatever_is_read(
+    bundle: Bundle, query: str
+) -> None:
+    is_open = "w.workflow_id = 'order-open'" + (
+        " and a.workflow_id = w.workflow_id" if "a." in query else ""
+    )
+    rows = inb.sql(query.format(is_open), bundle)
+    assert (rows["began"] + rows["duration"]).unique().tolist() == [bundle.as_of]
+    assert rows.attrs["fetched_at"] == bundle.as_of.isoformat()
+
+
+def test_an_explorer_tells_of_a_bundle_as_of_its_export(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.save(began_an_hour_ago().replace(created_at=datetime.now(UTC)))
+    inb.export(store, tmp_path / "incident.db")
+    with inb.open_bundle(tmp_path / "incident.db") as bundle:
+        took = inb.frame(bundle)["duration"].iloc[0]
+        explorer = inb.explore(bundle)
+        explorer.wait()
+        assert explorer.table.rows[0]["cells"][3] == f"{duration_text(took)} so far"
+        assert f"as of {time_text(bundle.as_of)}" in words(explorer.remark)
+        assert explorer.frame["duration"].tolist() == [took]
+        choose(explorer, "order-open")
+        explorer.detail.pass_time()
+        drawn = chart_markup(bundle.list()[0], bundle.as_of)
+        assert explorer.detail._parts["timeline"].markup == drawn
+        assert explorer.frame.attrs["fetched_at"] == bundle.as_of.isoformat()
+        limit = took.total_seconds() + 0.001
+        type_into(explorer, explorer.search.text, f"where: duration < {limit}")
+        assert ids(explorer) == ["order-open"]
+        explorer.close()
 
 
 def test_an_explorer_shows_a_bundle(bundle: Bundle) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,53 @@ def test_a_time_that_is_not_set_lies_in_no_window(tmp_path: Path) -> None:
         store._table.index(at_least=1)
         for limit in (0, 2, 20):
             assert inb.frame(store, until=NOW, limit=limit).attrs["total"] == 6
+
+
+@pytest.mark.parametrize("opened", [memory, file, server])
+def test_a_prefix_may_have_any_character(opened: Callable[[Path], Any], tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        for tenant in ("a", "b", "\u00e9", "\U0001f600"):
+            store.save(WorkflowState(workflow_id=f"tenant\0{tenant}-1"))
+        for number in range(60):  # so that heads are kept
+            store.save(WorkflowState(workflow_id=f"w-{number}"))
+        for limit in (0, 1, 9):
+            for tenant in ("a", "\u00e9", "\U0001f600"):
+                found = inb.frame(store, prefix=f"tenant\0{tenant}", limit=limit)
+                assert list(found["workflow_id"]) == [f"tenant\0{tenant}-1"]
+                assert found.attrs["total"] == 1
+            assert inb.frame(store, prefix="tenant\0", limit=limit).attrs["total"] == 4
+
+
+HOUR = timedelta(hours=1)
+FIRST, LAST = (end.replace(tzinfo=UTC) for end in (datetime.min, datetime.max))
+
+
+@pytest.mark.parametrize(
+    ("began", "shown"),
+    [
+        (datetime(1, 1, 1, 0, 0, 1, tzinfo=timezone(timedelta(hours=14))), FIRST),
+        (datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-8))), LAST),
+    ],
+)
+@pytest.mark.parametrize("opened", [memory, file, server])
+def test_a_time_beyond_the_calendar_is_found_as_it_is_shown(
+    opened: Callable[[Path], Any], tmp_path: Path, began: datetime, shown: datetime
+) -> None:
+    with opened(tmp_path) as store:
+        for number in range(60):  # so that heads are kept
+            state = WorkflowState(workflow_id=f"w-{number:02}", created_at=NOW, updated_at=NOW)
+            store.save(state.replace(created_at=began) if number == 7 else state)
+        row = inb.frame(store).set_index("workflow_id").loc["w-07"]
+        assert row["created_at"].isoformat() == shown.isoformat()
+        assert len(inb.frame(store, where="created_at is missing")) == 0
+        since = FIRST if shown is FIRST else LAST - HOUR
+        asked: list[dict[str, Any]] = [
+            {"where": f'created_at = "{shown.isoformat()}"'},
+            {"since": since, "until": since + HOUR, "by": "created"},
+            {"sort": "created_at" if shown is FIRST else "-created_at", "limit": 1},
+        ]
+        for each in asked:
+            assert list(inb.frame(store, **each)["workflow_id"]) == ["w-07"], each
 
 
 def test_states_need_not_be_text_that_can_be_written() -> None:

@@ -123,6 +123,34 @@ def test_a_heading_sorts_and_turns_the_order_around(explorer: Explore) -> None:
     assert ids(explorer)[0] == "order-0000"
 
 
+@pytest.mark.parametrize(
+    ("by", "column"),
+    [
+        ("workflow", "workflow_id"),
+        ("error", "error"),
+        ("status", "status"),
+        ("updated", "updated_at"),
+        ("took", "duration"),
+        ("events", "events"),
+    ],
+)
+def test_the_order_is_that_of_a_frame(by: str, column: str) -> None:
+    store = MemoryStore()
+    made = [("b", "failed", 9), ("A", "", 3), ("a", "running", 3), ("B", "Zed", 5)]
+    for workflow_id, status, number in made:
+        fields = {"workflow_id": workflow_id, "error": workflow_id, "status": status}
+        store.save(state_of(number, **fields))
+    store.save(state_of(3, workflow_id="none", updated_at=None, created_at=None, error=""))
+    explorer = make_explorer(store)
+    explorer.wait()
+    for _ in range(2):
+        ask(explorer, kind="sort", by=by)
+        sign = "-" if explorer.table.page["descending"] else ""
+        assert ids(explorer) == list(frame(store, sort=sign + column)["workflow_id"])
+        assert ids(explorer) == list(explorer.frame["workflow_id"])
+    explorer.close()
+
+
 def test_what_cannot_be_sorted_by_comes_last_both_ways(explorer: Explore) -> None:
     for _ in range(2):
         ask(explorer, kind="sort", by="error")

@@ -76,7 +76,7 @@ def test_a_wrong_condition_is_shown_with_its_place_and_changes_nothing_else(
     assert lines[place].removeprefix("<pre>")[lines[place + 1].index("^") :] == "< 3"
     assert ids(explorer) == ["order-0000", "order-0001", "order-0002"]
     said = explorer._repr_mimebundle_()["text/plain"].splitlines()[1]
-    assert "3 found in 60 workflows, newest first; where input.amount < 3; read " in said
+    assert "3 found in 60 workflows, newest first; where input.amount < 3; as of " in said
     assert "Could not search" not in words(explorer.misread)
     filter_by(explorer, "where: input.amount < 2")
     assert words(explorer.misread) == ""

@@ -33,7 +33,7 @@ def test_a_saved_table_says_what_it_shows() -> None:
     explorer.wait()
     type_into(explorer, explorer.search.chip("failed"), True)
     bundle = explorer._repr_mimebundle_()
-    caption = "1-10 of 10 found in 40 workflows, newest first; status failed; read "
+    caption = "1-10 of 10 found in 40 workflows, newest first; status failed; as of "
     reading = Reading(bundle["text/html"])
     assert caption in " ".join(reading.text.split())
     assert "Snapshot. Re-run the cell" in reading.text

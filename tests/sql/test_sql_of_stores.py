@@ -327,3 +327,24 @@ def test_what_cannot_be_read_is_said(tmp_path: Any) -> None:
                 rows = inb.sql(query, store)
             assert rows.iloc[0, 0] >= 3
             assert [*rows.attrs["unreadable"]] == [SAMPLES[0].workflow_id]
+
+
+@pytest.mark.filterwarnings("ignore:1 workflow cannot be read")
+@pytest.mark.parametrize("others", ["", ", count(input)", ", (select count(*) from events)"])
+def test_what_cannot_be_read_is_a_row_whatever_is_read_beside_it(
+    tmp_path: Any, others: str
+) -> None:
+    path = tmp_path / "states.db"
+    with inb.SqliteStore(path) as store:
+        for state in SAMPLES[:4]:
+            store.save(state)
+        with contextlib.closing(sqlite3.connect(path)) as file, file:
+            file.execute("UPDATE checked_documents SET body = x'00' WHERE number = 1")
+        rows = inb.frame(store)
+        for status in (SAMPLES[0].status, "nothing"):
+            query = f"select count(*) {others} from workflows where status = '{status}'"
+            assert value(query, store) == (rows["status"] == status).sum()
+        query = f"select error_reading {others} from workflows group by all"
+        reasons = inb.sql(query, store)["error_reading"].dropna()
+        assert [*reasons] == [*rows["error_reading"].dropna()]
+        assert value(f"select count(*) {others} from workflows", store) == 4

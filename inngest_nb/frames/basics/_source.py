@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, NoReturn, TypedDict
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, NoReturn, Self, TypedDict
 
 from inngest_nb import wire
-from inngest_nb.bundles import Bundle
+from inngest_nb.bundles import told_at
 from inngest_nb.errors import ListingUnsupportedError, StoreDecodeError
 from inngest_nb.frames.basics._given import state_in
-from inngest_nb.history import OPEN
+from inngest_nb.history import OPEN, moment
 from inngest_nb.progress import progress
 from inngest_nb.query import By, Path, Search, When, Where
 from inngest_nb.state import WorkflowState, WorkflowStatus
@@ -50,14 +50,21 @@ class Asked(TypedDict, total=False):
 class Taken(NamedTuple):
     """What a source has of what was asked for, when it was read, and what `attrs` say of it.
 
-    `states` are those of plain states, by the numbers of their heads.
+    `states` are those at hand, by the numbers of their heads; those of a store are read from it.
     """
 
     found: Found
     fetched_at: datetime
     attrs: dict[str, Any]
     store: SearchableStore | None
-    states: Sequence[WorkflowState]
+    states: Sequence[WorkflowState | None]
+
+    def settled(self) -> Self:
+        """Read all states, so that whatever is made of them tells of the same ones."""
+        whole = [*self.whole()]
+        heads = [head._replace(number=place) for place, (head, _) in enumerate(whole)]
+        states = [state for _, state in whole]
+        return self._replace(found=self.found._replace(heads=heads), store=None, states=states)
 
     def whole(self) -> Iterator[tuple[Head, WorkflowState | None]]:
         """Yield each head with its state, in order; None for a state that cannot be read.
@@ -85,22 +92,26 @@ class Taken(NamedTuple):
 
 
 def take(
-    source: Source,
+    source: Source | Taken,
     status: WorkflowStatus | str | Iterable[str] | None,
     limit: int,
     asked: Mapping[str, Any],
     paths: Sequence[Path] = (),
+    now: datetime | None = None,
 ) -> Taken:
     """Search a source, which for a store happens where its workflows are.
 
-    The `attrs` hold only what JSON can write, for formats that keep them as JSON.
+    `now` is as of when, else the source tells. What was taken already stays as it is. The `attrs`
+    hold only what JSON can write, for formats that keep them as JSON.
     """
+    if isinstance(source, Taken):
+        return source
     if unknown := asked.keys() - Asked.__annotations__.keys():
         there = ", ".join(["status", "limit", *Asked.__annotations__])
         raise TypeError(
             f"a frame cannot be asked for {', '.join(sorted(unknown))}; there are: {there}"
         )
-    fetched_at = told_at(source)
+    fetched_at = told_at(source) if now is None else moment(now)
     search = Search.of(now=fetched_at, status=status, limit=limit, **asked)
     from_store = is_store(source)
     store = source if from_store and isinstance(source, SearchableStore) else None
@@ -153,11 +164,6 @@ def _filter(search: Search, status: Any, asked: Mapping[str, Any]) -> dict[str, 
         name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
     }
     return {"status": words if status is not None else None, "limit": search.limit} | plain
-
-
-def told_at(source: object) -> datetime:
-    """Return as of when a source says what it says: now, or for a bundle when it was exported."""
-    return source.as_of if isinstance(source, Bundle) else datetime.now(UTC)
 
 
 def is_store(source: Any) -> bool:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from inngest_nb.api import InngestAPI
+from inngest_nb.bundles import told_at
 from inngest_nb.frames.basics._given import default_store, state_in
-from inngest_nb.frames.basics._source import Source, is_store, told_at
+from inngest_nb.frames.basics._source import Source, is_store
 from inngest_nb.frames.inngest._asking import attrs_of, opened
 from inngest_nb.frames.sql import _files as files
 from inngest_nb.frames.sql import _store_tables as store_tables

@@ -44,15 +44,16 @@ def fill(
         rows = TABLES[table].frame(source, **window)
         _insert(database, table, rows, wanted[table])
         return _attrs(rows)
-    taken = take(source, None, 0, window)
-    states = [state for _, state in taken.whole() if state is not None]
-    attrs = dict(taken.attrs)
+    taken = take(source, None, 0, window).settled()
+    # What cannot be read has its row in the frame too, where it has no payloads.
+    states = [
+        WorkflowState(workflow_id=head.workflow_id) if state is None else state
+        for head, state in taken.whole()
+    ]
+    attrs: dict[str, Any] = {}
     for table in (name for name in TABLES if name in wanted):
-        now = {"now": datetime.fromisoformat(attrs["fetched_at"])} if table == "activities" else {}
-        rows = TABLES[table].frame(states, **now)
-        if table == "workflows":  # up to when what is running is measured
-            said = ("fetched_at", "created_at_estimated")
-            attrs |= {name: rows.attrs[name] for name in said}
+        rows = TABLES[table].frame(taken)
+        attrs |= _attrs(rows)
         rows = _with_payloads(rows, table, states, wanted[table])
         _insert(database, table, rows, wanted[table])
     return attrs

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import NamedTuple
 
-from inngest_nb.query import having, words_of
-from inngest_nb.store import NEVER_US, Head, duration_us, newest_first
+from inngest_nb.query import Search, having, words_of
+from inngest_nb.store import Head, newest_first, ordered
 from inngest_nb.wire import microseconds, uncollected
 
 __all__ = ["PAGE_SIZE", "Entry", "Page", "Query", "entry_of", "find", "matching"]
@@ -102,13 +102,10 @@ def matching(
     found.sort(key=_BY_ORDER)
     if (query.sort, query.descending) == ("updated", True):
         return found, counts
-    key = _SORTS[query.sort]
-    # Where there is nothing to sort by, an entry comes last in both directions.
-    keyed = [(key(entry.head, now_us), entry) for entry in found]
-    known = [pair for pair in keyed if pair[0] is not None]
-    known.sort(key=itemgetter(0), reverse=query.descending)
-    rest = [entry for by, entry in keyed if by is None]
-    return [*(entry for _, entry in known), *rest], counts
+    by_id = {entry.head.workflow_id: entry for entry in found}
+    sort = ("-" if query.descending else "") + _SORTS[query.sort]
+    heads = ordered([entry.head for entry in found], Search(now_us=now_us, sort=sort))
+    return [by_id[head.workflow_id] for head in heads], counts
 
 
 def last_page(count: int) -> int:
@@ -117,12 +114,13 @@ def last_page(count: int) -> int:
 
 
 _BY_ORDER = attrgetter("order")
-_SORTS: dict[str, Callable[[Head, int], Any]] = {
-    "status": lambda head, _: head.status,
-    "workflow": lambda head, _: head.workflow_id.casefold(),
-    "updated": lambda head, _: None if head.updated_us == NEVER_US else head.updated_us,
-    "took": duration_us,
-    "events": lambda head, _: head.events,
-    "function": lambda head, _: head.workflow.casefold() or None,
-    "error": lambda head, _: head.error.casefold() or None,
+# The columns of a search that the columns of a table are sorted by.
+_SORTS = {
+    "status": "status",
+    "workflow": "workflow_id",
+    "updated": "updated_at",
+    "took": "duration",
+    "events": "events",
+    "function": "workflow",
+    "error": "error",
 }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import ipywidgets as widgets
 from markupsafe import Markup
 
+from inngest_nb.bundles import told_at
 from inngest_nb.history import event_payloads, payload_texts, steps_of, times_of
 from inngest_nb.notebook.page import Area, fragment
 from inngest_nb.notebook.timeline import chart_markup
 from inngest_nb.state import WorkflowState
+from inngest_nb.store import WorkflowStore
 
 __all__ = ["Detail"]
 
@@ -20,21 +22,22 @@ _PAYLOADS = ("input", "result")
 
 
 class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A place that shows one workflow, with `below_summary` in it.
+    """A place that shows one workflow of a store, with `below_summary` in it.
 
     Only the parts that changed are drawn again, so that what was unfolded in the others stays open.
     """
 
-    def __init__(self, below_summary: Any) -> None:
+    def __init__(self, below_summary: Any, store: WorkflowStore) -> None:
         names = ("summary", "timeline", "payloads", "steps", "history")
         self._parts = {name: Area(f"inb-{name}") for name in names}
         summary, *others = self._parts.values()
         super().__init__((summary, below_summary, *others))
         self.state: WorkflowState | None = None
+        self._store = store
 
     def show(self, state: WorkflowState | None, instead: Markup = Area.markup) -> None:
         """Show a workflow, or something else in place of one."""
-        self.state, now = state, datetime.now(UTC)
+        self.state, now = state, told_at(self._store)
         self._put("summary", instead if state is None else _summary(state))
         self._put("timeline", Markup() if state is None else chart_markup(state, now))
         self._put("payloads", Markup() if state is None else _payloads(state))
@@ -42,9 +45,9 @@ class Detail(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._put("history", Markup() if state is None else _history(state))
 
     def pass_time(self) -> None:
-        """Let the timeline of an unfinished run grow up to the present."""
+        """Let the timeline of an unfinished run grow up to now."""
         if self.state is not None and times_of(self.state).is_open:
-            self._put("timeline", chart_markup(self.state, datetime.now(UTC)))
+            self._put("timeline", chart_markup(self.state, told_at(self._store)))
 
     def _put(self, name: str, content: Markup) -> None:
         if self._parts[name].markup != content:

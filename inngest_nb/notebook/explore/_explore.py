@@ -7,13 +7,14 @@ import gc
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from inngest_nb.api import InngestAPI, RunStore
+from inngest_nb.bundles import told_at
 from inngest_nb.errors import StoreError
 from inngest_nb.history import times_of
 from inngest_nb.notebook.explore._acting import Acting
@@ -79,7 +80,7 @@ class Explore(Form):
         self._subject = subject_of(store)
         self.title = self._subject.title
         self._feed = feed_of(store, self._redraw)
-        self._query, self._page = Query(), find((), Query(), datetime.now(UTC))
+        self._query, self._page = Query(), find((), Query(), told_at(store))
         self._drawing = threading.RLock()
         self._reading, self._waiting = threading.Lock(), threading.Lock()
         self._news = News(store)
@@ -99,7 +100,7 @@ class Explore(Form):
         self.live.add_class("inb-live")
         changing: Any = Acting if isinstance(store, RunStore) else Editing
         self.editing = changing(store, self._button, self._written)
-        self.detail, self.detail_trouble = Detail(self.editing), Area("inb-detail-trouble")
+        self.detail, self.detail_trouble = Detail(self.editing, store), Area("inb-detail-trouble")
         self._put_together()
         self._guard("read the store", self._feed.begin, self.trouble)
         self._redraw()
@@ -134,7 +135,7 @@ class Explore(Form):
         if isinstance(self.editing, Acting):
             self.editing.stop()
         with self._drawing:
-            self._page = find((), self._query, datetime.now(UTC))
+            self._page = find((), self._query, told_at(self._store))
             super().close()
         # Widgets hold each other. Freed later, amid what the next explorer reads, they would leave
         # holes that keep its memory from being given back.
@@ -200,7 +201,7 @@ class Explore(Form):
 
     def _draw(self) -> None:
         """Show the page that is asked for, of what is known now."""
-        now, query, feed = datetime.now(UTC), self._query, self._feed
+        now, query, feed = told_at(self._store), self._query, self._feed
         page = self._page = find(feed.entries(), query, now)
         self._query = query._replace(page=page.number)
         self.search.count(page.counts, whole=feed.whole, grows=feed.grows)
@@ -361,7 +362,7 @@ class Explore(Form):
         with self._drawing:
             rows, feed, asked = self.table.rows, self._feed, self.search.says(self._query)
             words = self._caption()
-        notes = [words, asked, f"read {time_text(feed.at)}" if feed.at else ""]
+        notes = [words, asked, f"as of {time_text(feed.at)}" if feed.at else ""]
         said = "; ".join(note for note in notes if note)
         store = store_name(self._store)
         html = output(

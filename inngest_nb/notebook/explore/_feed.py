@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from inngest_nb.bundles import told_at
 from inngest_nb.errors import ListingUnsupportedError
 from inngest_nb.notebook.explore._catalog import PAGE_SIZE, Entry, Query, entry_of, matching
 from inngest_nb.query import Search
@@ -39,7 +40,7 @@ class Feed:
     """The workflows of a store as entries, made from their heads. Safe to use from many threads.
 
     `lists` tells whether the store can list what others saved; where it cannot, the entries are
-    the ones at hand. `whole` tells whether all were read, `at` when something was read last,
+    the ones at hand. `whole` tells whether all were read, `at` as of when they are told,
     `news` counts the reads that brought something new. `unreadable` says by its id why a workflow
     is not among the entries. Once it is closed it holds nothing, whatever is still being read.
     `grows` tells that a long read gives entries before its end, and that the steps of what is
@@ -96,7 +97,7 @@ class Feed:
         found = self._read(_REACHES[0])
         is_due = time.monotonic() >= self._next_whole
         if found.change and _newest_in(found) == self._newest and not (is_due and self._owes_whole):
-            self.at = datetime.now(UTC)  # nothing has changed, in the whole store
+            self.at = told_at(self._store)  # nothing has changed, in the whole store
         elif is_due or not self._look_further(found.heads):
             self._read_all()
         else:
@@ -147,12 +148,12 @@ class Feed:
 
         Where its server cannot search, those at hand are searched here.
         """
-        found, _ = self._find(Search.of(where=where, now=datetime.now(UTC)))
+        found, _ = self._find(Search.of(where=where, now=told_at(self._store)))
         return frozenset(head.workflow_id for head in found.heads)
 
     def states(self, query: Query) -> States:
         """Read what a query finds, in its order: of documents, these alone."""
-        now = datetime.now(UTC)
+        now = told_at(self._store)
         (heads, *_), listing = self._find(Search.of(where=query.where or None, now=now))
         entries = [entry_of(head) for head in heads if not head.flaw]
         found, _ = matching(entries, query._replace(among=None), now)
@@ -190,7 +191,7 @@ class Feed:
         """Read the heads of the newest workflows."""
         with self._lock:
             self._own.clear()
-        return self._find(Search.of(now=datetime.now(UTC), limit=limit))[0]
+        return self._find(Search.of(now=told_at(self._store), limit=limit))[0]
 
     def _find(self, search: Search) -> tuple[Found, States | None]:
         """Let the store search; where it cannot, search its states, which are returned, too."""
@@ -243,7 +244,7 @@ class Feed:
             known = {key: why for key, why in known.items() if key not in fresh}
             self.unreadable = known | flaws
             self.whole = self.whole or whole
-            self.at = datetime.now(UTC)
+            self.at = told_at(self._store)
 
     @uncollected()
     def _entries_of(self, heads: Sequence[Head]) -> dict[str, Entry]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from inngest_nb.api import InngestAPI, RunStore
+from inngest_nb.bundles import told_at
 from inngest_nb.notebook.explore._catalog import Query
 from inngest_nb.notebook.explore._feed import Feed
 from inngest_nb.notebook.explore._run_feed import RunFeed
@@ -53,7 +54,7 @@ def frame_of(store: WorkflowStore, feed: Feed, query: Query) -> pd.DataFrame:
     from inngest_nb.frames import frame  # brings pandas, which the widget itself does without
 
     states = feed.states(query)
-    made = frame(states)
+    made = frame(states, now=told_at(store))
     filtered = {
         "status": sorted(query.statuses),
         "text": query.text.strip(),

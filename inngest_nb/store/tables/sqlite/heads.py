@@ -8,7 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from inngest_nb.query import Path, Search
-from inngest_nb.store.heads import Digest, Head, digest_of, head_of, short
+from inngest_nb.store.heads import END_US, Digest, Head, digest_of, head_of, short
 from inngest_nb.store.rows import Row, within
 from inngest_nb.store.searching import (
     DETAILS,
@@ -201,12 +201,14 @@ def _conditions(search: Search) -> tuple[str, list[object]]:
             where.append(f"AND {column} IN ({_marks(wanted)})")
             values += wanted
     for sign, us in ((">=", search.since_us), ("<=", search.until_us)):
-        if us is not None:
+        if us is not None and us not in END_US:
             where.append(f"AND {_TIMES[search.by]} {sign} ?")
             values.append(us)
     if search.prefix:
-        where.append("AND substr(workflow_id, 1, ?) = ?")
-        values += (len(search.prefix), search.prefix)
+        # Of a text, SQLite's functions read only what comes before a NUL.
+        prefix = search.prefix.encode()
+        where.append("AND substr(CAST(workflow_id AS BLOB), 1, ?) = ?")
+        values += (len(prefix), prefix)
     return " ".join(where), values
 
 
