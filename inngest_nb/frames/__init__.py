@@ -5,7 +5,14 @@ from inngest_nb.frames._frames import frame
 from inngest_nb.frames._histories import activity_frame, history_frame
 from inngest_nb.frames._watching import watch
 from inngest_nb.frames.basics import _columns as columns
-from inngest_nb.frames.basics._given import default_store, id_in, state_in, state_of, use
+from inngest_nb.frames.basics._given import (
+    default_store,
+    id_in,
+    moment_for,
+    state_in,
+    state_of,
+    use,
+)
 from inngest_nb.frames.basics._source import is_store
 from inngest_nb.frames.charts import _time_bins as time_bins
 from inngest_nb.frames.charts._answer_charts import plot_funnel, plot_over_time, plot_stuck
@@ -22,6 +29,7 @@ __all__ = [
     "id_in",
     "is_store",
     "lives_of",
+    "moment_for",
     "plot_activity",
     "plot_durations",
     "plot_funnel",

@@ -128,6 +128,21 @@ def test_an_explorer_tells_of_a_bundle_as_of_its_export(tmp_path: Path) -> None:
         explorer.close()
 
 
+def test_a_timeline_and_a_comparison_tell_of_a_bundle_as_of_its_export(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.save(began_an_hour_ago())
+    inb.export(store, tmp_path / "incident.db")
+    with inb.open_bundle(tmp_path / "incident.db") as bundle:
+        took = inb.frame(bundle)["duration"].iloc[0]
+        for given in ({"store": bundle}, {}):
+            inb.use(None if given else bundle)
+            drawn = inb.timeline("order-open", **given)
+            assert drawn.picture.took == took
+            compared = inb.compare("order-open", "order-open", **given).frame
+            assert compared["duration_a"].iloc[0] == took
+        inb.use(None)
+
+
 def test_an_explorer_shows_a_bundle(bundle: Bundle) -> None:
     explorer = inb.explore(bundle)
     explorer.wait()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
+from inngest_nb.bundles import told_at
+from inngest_nb.history import moment
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore, is_async
 
-__all__ = ["default_store", "id_in", "state_in", "state_of", "use"]
+__all__ = ["default_store", "id_in", "moment_for", "state_in", "state_of", "use"]
 
 _Store = TypeVar("_Store", bound=WorkflowStore | None)
 _default: list[WorkflowStore] = []
@@ -80,6 +83,17 @@ def state_of(given: Any, store: WorkflowStore | None = None, what: str = "timeli
         return found
     blanks = "; the id has blanks around it" if given != given.strip() else ""
     raise ValueError(f"the store has no workflow {given!r}{blanks}")
+
+
+def moment_for(given: Any, store: WorkflowStore | None, now: datetime | None) -> datetime:
+    """Return up to when a workflow that is given in any way is measured.
+
+    That is `now`, else as of when the store tells that it comes from. Raises `ValueError` for a
+    `now` without a zone.
+    """
+    if now is not None:
+        return moment(now)
+    return told_at(default_store() if store is None and isinstance(given, str) else store)
 
 
 def _complaint(given: Any, what: str) -> str:

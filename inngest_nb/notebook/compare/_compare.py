@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from inngest_nb.frames import columns, state_of
-from inngest_nb.history import Step, moment
+from inngest_nb.frames import columns, moment_for, state_of
+from inngest_nb.history import Step
 from inngest_nb.notebook.compare._comparison import Sides, change_of_time, sides_of, summary
 from inngest_nb.notebook.compare._comparison_lines import Line, lines_of, plain_lines
 from inngest_nb.notebook.page import bundle, output
@@ -35,10 +35,10 @@ def compare(
 
     Each is a state, a handle, or an id in `store` (None: the store of `inb.use`). Steps are paired
     by the call of the code where both histories have it, else by name and order, so a step that
-    only one run has shifts no other. What still runs lasts until `now` (None: the present). `frame`
-    has all of it as rows.
+    only one run has shifts no other. What still runs lasts until `now` (None: the present,
+    or for a bundle its export). `frame` has all of it as rows.
     """
-    now = moment(now)
+    now = moment_for(a, store, now)
     states = state_of(a, store, "compare"), state_of(b, store, "compare")
     return Comparison(sides_of(*states, now), now)
 

@@ -8,8 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from inngest_nb._renamed import renamed
-from inngest_nb.frames import state_of
-from inngest_nb.history import moment
+from inngest_nb.frames import moment_for, state_of
 from inngest_nb.notebook.page import bundle, fragment, output
 from inngest_nb.notebook.timeline._picture import Picture, picture_of
 from inngest_nb.notebook.timeline._plain import plain_text
@@ -39,11 +38,12 @@ def timeline(
     """Return a picture of a run: its status, activities, signals and timers in time.
 
     The workflow is a state, a handle, or an id in `store` (None: the store of `inb.use`). What is
-    still running lasts until `now` (None: the present). At most 40 lines are drawn: of a longer
-    history those of one name share lines, and the picture says what it leaves out.
+    still running lasts until `now` (None: the present, or for a bundle its export). At most 40
+    lines are drawn: of a longer history those of one name share lines, and the picture says what it
+    leaves out.
     """
     state = state_of(workflow, store, "timeline")
-    return Timeline(state, moment(now))
+    return Timeline(state, moment_for(workflow, store, now))
 
 
 def picture_bundle(picture: Picture) -> dict[str, str]:
