@@ -62,6 +62,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the run has ended."""
         return self.ended_at is not None
 
+    def took(self, now: datetime) -> timedelta | None:
+        """Return how long the run took, or has taken until `now`.
+
+        None where a time is missing, or the clock went back. The times tell: they are more exact
+        than `duration`, which the server leaves out where it is 0.
+        """
+        return _run_took(self, now)
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event.
@@ -147,6 +155,10 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the run has ended."""
         return self.ended_at is not None
 
+    def run_took(self, now: datetime) -> timedelta | None:
+        """Return how long the run took, or has taken until `now`; see `Run.took`."""
+        return _run_took(self, now)
+
     def outcome(self, status: str) -> str:
         """Return what became of a step or attempt of this status.
 
@@ -177,6 +189,10 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         if step.status == "queued" and step.started_at is None:
             return _between(step.queued_at, self.until(step, now))
         return step.queue_delay
+
+
+def _run_took(run: Run | Trace, now: datetime) -> timedelta | None:
+    return _between(run.started_at or run.queued_at, run.ended_at or now)
 
 
 def _between(start: datetime | None, end: datetime | None) -> timedelta | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from inngest_nb import wire
 from inngest_nb.api import Job, Trace
@@ -90,16 +90,9 @@ def _facts(given: Given, trace: Trace, now: datetime) -> list[tuple[str, str]]:
         facts.append(("Began after", duration_text(start - trace.queued_at)))
     if trace.ended_at is not None:
         facts.append(("Ended", time_text(trace.ended_at)))
-    if (took := _took(trace, now)) is not None:
+    if (took := trace.run_took(now)) is not None:
         facts.append(("Took" if trace.is_over else "So far", duration_text(took)))
     return facts
-
-
-def _took(trace: Trace, now: datetime) -> timedelta | None:
-    if trace.is_over and trace.duration is not None:
-        return trace.duration
-    start, end = trace.started_at or trace.queued_at, trace.ended_at or now
-    return end - start if start is not None and start <= end else None
 
 
 def _failure(trace: Trace) -> tuple[str, str]:
