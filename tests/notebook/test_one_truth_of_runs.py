@@ -218,3 +218,32 @@ def test_a_run_that_ended_is_over_in_its_history_whatever_its_status(
     last = inb.history_frame(RunStore(api)).iloc[-1]
     # Neither a success nor a failure.
     assert (last["type"], last["at"]) == ("workflow_canceled", BEGAN + timedelta(seconds=10))
+
+
+CAUSES = {
+    "no function is told": (
+        [step("one", "FAILED", "boom 1x"), step("two", "FAILED", "bang")], "two", "bang"),
+    "its error was caught": (
+        [step("one", "FAILED", "boom"), step("Finalization", "FAILED", "gave up")],
+        "Finalization", "gave up"),
+    "the later one was caught": (
+        [step("one", "FAILED", "boom"), step("two", "FAILED", "bang"),
+         step("Finalization", "FAILED", "boom")], "one", "boom"),
+    "the function tells no error": (
+        [step("one", "FAILED", "boom"), step("Finalization", "FAILED")], "one", "boom"),
+    "no errors are told": (
+        [step("one", "FAILED"), step("two", "FAILED"), step("Finalization", "FAILED")], "two", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spans", "name", "error"), CAUSES.values(), ids=CAUSES)
+def test_a_run_failed_in_one_step(
+    inngest: StoryServer, api: InngestAPI, spans: list[Json], name: str, error: str
+) -> None:
+    put(inngest, RUN, {"status": "FAILED", "endedAt": at(10)}, *spans)
+    traces = inb.trace_frame(RUN, api)
+    (group,) = inb.search_runs(api, since=None).wf.failures(traces=traces).to_dict("records")
+    assert (group["step"], group["error"] if error else "") == (name, error)
+    line = repr(inb.waterfall(RUN, api)).splitlines()[2]
+    what = "The function" if name == "Finalization" else f"The step {name}"
+    assert line == f"{what} failed: {error or 'the server has no error of it'}"
