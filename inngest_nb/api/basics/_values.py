@@ -133,6 +133,30 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     output: Any = None
     error: RunError | None = None
 
+    @property
+    def every_attempt(self) -> tuple[StepAttempt, ...]:
+        """The attempts; of work that the server shows without them, the step as its only one.
+
+        That is the call of another function. Sleeps, waits and what has not begun have none.
+        """
+        worked = self.started_at is not None or self.status in ("completed", "failed")
+        if self.attempts or not worked or self.kind in ("sleep", "wait"):
+            return self.attempts
+        return (
+            StepAttempt(
+                number=0,
+                status=self.status,
+                inngest_status=self.inngest_status,
+                queued_at=self.queued_at,
+                started_at=self.started_at,
+                ended_at=self.ended_at,
+                duration=self.duration,
+                queue_delay=self.queue_delay,
+                output=self.output,
+                error=self.error,
+            ),
+        )
+
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """What a run did, step by step, in the order in which the steps were queued.

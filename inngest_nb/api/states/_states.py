@@ -109,7 +109,7 @@ def _moment(step: Step, number: int) -> HistoryEvent:
 
 def _activity(step: Step, name: str, number: int) -> Iterator[HistoryEvent]:
     """Yield the events of each attempt; what was done at once has none that is told apart."""
-    attempts = step.attempts or (_alone(step),)
+    attempts = step.every_attempt
     for place, attempt in enumerate(attempts, 1):
         called: dict[str, Any] = {"activity_name": name, "seq": number, "attempt": place}
         if attempt.started_at is not None:
@@ -129,20 +129,6 @@ def _activity(step: Step, name: str, number: int) -> Iterator[HistoryEvent]:
                 **called,
                 **(_error(attempt.error or last.error) if attempt.status == "failed" else {}),
             )
-
-
-def _alone(step: Step) -> StepAttempt:
-    """Return a step as its only attempt, such as a call of another function."""
-    return StepAttempt(
-        number=0,
-        status=step.status,
-        inngest_status=step.inngest_status,
-        started_at=step.started_at,
-        ended_at=step.ended_at,
-        duration=step.duration,
-        output=step.output,
-        error=step.error,
-    )
 
 
 def _took(timed: Step | StepAttempt) -> timedelta:
