@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
 import ipywidgets as widgets
+
+_PATIENCE = 60
 
 
 def type_into(form: Any, field: Any, text: str) -> None:
@@ -38,6 +41,14 @@ def click(button: Any) -> None:
 def words(area: Any) -> str:
     """Return what one reads in an area, or in HTML, with its spaces folded."""
     return " ".join(Reading(getattr(area, "markup", area)).text.split())
+
+
+def until(area: Any, text: str) -> None:
+    """Wait until a text stands in an area."""
+    there = threading.Event()
+    area.observe(lambda _: there.set() if text in words(area) else None, "value")
+    if text not in words(area):
+        assert there.wait(_PATIENCE), f"{text!r} is not in {words(area)!r}"
 
 
 class Reading(HTMLParser):

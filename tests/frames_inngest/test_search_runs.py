@@ -132,7 +132,7 @@ ODD = {
         "9999-12-31 23:59:59.999999+00:00",
         "completed",
     ),
-    "no time at all": ({"startedAt": "soon", "endedAt": "laterZ"}, "NaT", "NaT", "completed"),
+    "no time at all": ({"startedAt": "soon", "endedAt": "laterZ"}, "NaT", "NaT", "running"),
     "null": ({"app": None, "trigger": None, "startedAt": None}, "NaT", "NaT", "running"),
     "numbers": ({"function": {"id": 5}, "startedAt": 7}, "NaT", "NaT", "running"),
 }

@@ -100,7 +100,7 @@ def test_runs_are_asked_for_once_and_keep_their_order(
         (
             "invoke",
             [
-                ("invoke", "call-square", "completed", 0),
+                ("invoke", "call-square", "completed", 1),
                 ("function", "Finalization", "completed", 1),
             ],
         ),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from canned_server import Answer, CannedServer, Seen
-from form_driver import Reading, all_html, click, every_widget, press, type_into, words
+from form_driver import Reading, all_html, click, every_widget, press, type_into, until, words
 from hostile_strings import HOSTILE_STRINGS
 from open_widgets import open_widgets
 from story_server import EVENT_KEY, SIGNING_KEY, StoryServer
@@ -18,7 +17,6 @@ import inngest_nb as inb
 from inngest_nb import InngestAPI
 from inngest_nb.notebook.sending import _following
 
-PATIENCE = 60
 LAST_ORDER = {"order_id": "A6", "items": 6, "customer": "c0"}
 
 
@@ -32,14 +30,6 @@ def inngest() -> Iterator[StoryServer]:
 def api(inngest: StoryServer) -> Iterator[InngestAPI]:
     with InngestAPI(inngest.url) as api:
         yield api
-
-
-def until(area: Any, text: str) -> None:
-    """Wait until a text stands in an area."""
-    there = threading.Event()
-    area.observe(lambda _: there.set() if text in words(area) else None, "value")
-    if text not in words(area):
-        assert there.wait(PATIENCE), f"{text!r} is not in {words(area)!r}"
 
 
 def sent(server: StoryServer) -> list[Any]:

@@ -54,7 +54,7 @@ class Listed(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_default
     @property
     def our_status(self) -> str:
         """Return its status in our words."""
-        return _quirks.true_status(self.status, is_over=self.ended_at is not None)
+        return _quirks.true_status(self.status, is_over=_quirks.time(self.ended_at) is not None)
 
     @property
     def scheduled_at(self) -> datetime | None:

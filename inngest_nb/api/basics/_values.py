@@ -62,6 +62,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the run has ended."""
         return self.ended_at is not None
 
+    def took(self, now: datetime) -> timedelta | None:
+        """Return how long the run took, or has taken until `now`.
+
+        None where a time is missing, or the clock went back. The times tell: they are more exact
+        than `duration`, which the server leaves out where it is 0.
+        """
+        return _run_took(self, now)
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event.
@@ -125,6 +133,30 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     output: Any = None
     error: RunError | None = None
 
+    @property
+    def every_attempt(self) -> tuple[StepAttempt, ...]:
+        """The attempts; of work that the server shows without them, the step as its only one.
+
+        That is the call of another function. Sleeps, waits and what has not begun have none.
+        """
+        worked = self.started_at is not None or self.status in ("completed", "failed")
+        if self.attempts or not worked or self.kind in ("sleep", "wait"):
+            return self.attempts
+        return (
+            StepAttempt(
+                number=0,
+                status=self.status,
+                inngest_status=self.inngest_status,
+                queued_at=self.queued_at,
+                started_at=self.started_at,
+                ended_at=self.ended_at,
+                duration=self.duration,
+                queue_delay=self.queue_delay,
+                output=self.output,
+                error=self.error,
+            ),
+        )
+
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """What a run did, step by step, in the order in which the steps were queued.
@@ -146,6 +178,10 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether the run has ended."""
         return self.ended_at is not None
+
+    def run_took(self, now: datetime) -> timedelta | None:
+        """Return how long the run took, or has taken until `now`; see `Run.took`."""
+        return _run_took(self, now)
 
     def outcome(self, status: str) -> str:
         """Return what became of a step or attempt of this status.
@@ -177,6 +213,10 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         if step.status == "queued" and step.started_at is None:
             return _between(step.queued_at, self.until(step, now))
         return step.queue_delay
+
+
+def _run_took(run: Run | Trace, now: datetime) -> timedelta | None:
+    return _between(run.started_at or run.queued_at, run.ended_at or now)
 
 
 def _between(start: datetime | None, end: datetime | None) -> timedelta | None:

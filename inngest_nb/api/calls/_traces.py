@@ -28,16 +28,18 @@ def trace_of(said: Mapping[str, Any], run_id: str) -> Trace:
     root = _quirks.part(_quirks.part(said, "data"), "rootSpan")
     steps = [_step(span, extra) for span, extra in _reduced(_quirks.items(root, "children"))]
     steps.sort(key=lambda step: step.queued_at or step.started_at or _LAST)
-    status = _quirks.text(root.get("status"))
+    status, ended = _quirks.text(root.get("status")), _quirks.time(root.get("endedAt"))
     events = _quirks.unwrapped(root.get("input"))
     return Trace(
         run_id=run_id,
         # The run as a whole waits for nothing but its turn.
-        status="queued" if status == "WAITING" else _quirks.word(status),
+        status="queued"
+        if status == "WAITING"
+        else _quirks.true_status(status, is_over=ended is not None),
         inngest_status=status,
         queued_at=_quirks.time(root.get("queuedAt")),
         started_at=_quirks.time(root.get("startedAt")),
-        ended_at=_quirks.time(root.get("endedAt")),
+        ended_at=ended,
         duration=_quirks.duration(root.get("durationMs")),
         steps=tuple(steps),
         events=tuple(events) if isinstance(events, list) else (),

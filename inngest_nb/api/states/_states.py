@@ -15,13 +15,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from inngest_nb.api.basics._values import Run, RunError, Step, StepAttempt, Trace
+from inngest_nb.history import END_STATUS
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 
-_ENDS = {
-    "completed": EventType.WORKFLOW_COMPLETED,
-    "failed": EventType.WORKFLOW_FAILED,
-    "canceled": EventType.WORKFLOW_CANCELED,
-}
+_ENDS = {str(status): kind for kind, status in END_STATUS.items()}
 _OUTCOMES = {"completed": EventType.ACTIVITY_COMPLETED, "failed": EventType.ACTIVITY_FAILED}
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -40,8 +37,9 @@ def state_of(run: Run, trace: Trace | None = None) -> WorkflowState:
         ),
         *(() if trace is None else _steps(run, trace)),
     ]
-    if run.is_over and run.status in _ENDS:
-        end = _ENDS[run.status]
+    if run.is_over:
+        # Of an end that nobody knows, this one claims neither success nor failure.
+        end = _ENDS.get(run.status, EventType.WORKFLOW_CANCELED)
         said = _error(run.error) if error else {}
         events.append(HistoryEvent(type=end, timestamp=run.ended_at, result=run.output, **said))
     return WorkflowState(
@@ -111,7 +109,7 @@ def _moment(step: Step, number: int) -> HistoryEvent:
 
 def _activity(step: Step, name: str, number: int) -> Iterator[HistoryEvent]:
     """Yield the events of each attempt; what was done at once has none that is told apart."""
-    attempts = step.attempts or (_alone(step),)
+    attempts = step.every_attempt
     for place, attempt in enumerate(attempts, 1):
         called: dict[str, Any] = {"activity_name": name, "seq": number, "attempt": place}
         if attempt.started_at is not None:
@@ -131,20 +129,6 @@ def _activity(step: Step, name: str, number: int) -> Iterator[HistoryEvent]:
                 **called,
                 **(_error(attempt.error or last.error) if attempt.status == "failed" else {}),
             )
-
-
-def _alone(step: Step) -> StepAttempt:
-    """Return a step as its only attempt, such as a call of another function."""
-    return StepAttempt(
-        number=0,
-        status=step.status,
-        inngest_status=step.inngest_status,
-        started_at=step.started_at,
-        ended_at=step.ended_at,
-        duration=step.duration,
-        output=step.output,
-        error=step.error,
-    )
 
 
 def _took(timed: Step | StepAttempt) -> timedelta:

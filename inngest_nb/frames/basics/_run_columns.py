@@ -14,11 +14,6 @@ from inngest_nb.frames.basics import _columns as columns
 
 def run_columns(runs: Sequence[Run], at: datetime) -> dict[str, Any]:
     """Return the columns by their names; a run that has not ended has lasted until `at`."""
-    started = columns.microseconds(run.started_at or run.queued_at for run in runs)
-    until = columns.microseconds(run.ended_at or at for run in runs)
-    # The server leaves out a duration of 0, and tells none before the end.
-    told = columns.span_counts(run.duration if run.is_over else None for run in runs)
-    lasted = np.where(told == columns.NOT_SET, columns.spans(started, until), told)
     return {
         "run_id": columns.text(run.run_id for run in runs),
         "app": columns.text(run.app for run in runs),
@@ -28,7 +23,7 @@ def run_columns(runs: Sequence[Run], at: datetime) -> dict[str, Any]:
         "queued_at": columns.times(columns.microseconds(run.queued_at for run in runs)),
         "started_at": columns.times(columns.microseconds(run.started_at for run in runs)),
         "ended_at": columns.times(columns.microseconds(run.ended_at for run in runs)),
-        "duration": columns.durations(lasted),
+        "duration": columns.durations(columns.span_counts(run.took(at) for run in runs)),
         "event_id": columns.text(run.event_ids[0] if run.event_ids else None for run in runs),
         "is_batch": np.array([run.is_batch for run in runs], dtype=bool),
     }

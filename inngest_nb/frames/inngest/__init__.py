@@ -9,9 +9,11 @@ from inngest_nb.frames.inngest._runs import search_runs
 from inngest_nb.frames.inngest._traces import trace_frame
 from inngest_nb.frames.inngest._watching import RunWatch, watch_runs
 from inngest_nb.frames.inngest._workers import workers_frame
+from inngest_nb.frames.insight._failures import cause_of
 
 __all__ = [
     "RunWatch",
+    "cause_of",
     "check_every",
     "compare_periods",
     "functions_frame",

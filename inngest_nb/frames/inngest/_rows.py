@@ -19,7 +19,6 @@ from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._collected import Recurring
 
 _DIGITS = 26  # characters of a time that numpy reads exactly
-_YES = b"\1"
 _AT_ONCE = 500  # runs: more would only make the garbage collector walk through them
 _YEAR_1 = columns.microseconds([datetime(1, 1, 2, tzinfo=UTC)])[0]  # Go's zero time is before it
 
@@ -34,7 +33,7 @@ class Rows:
         self._event_ids: list[str | None] = []
         self._apps, self._functions, self._statuses, self._crons = (Recurring() for _ in range(4))
         self._times: list[columns.Microseconds] = []  # of each page: queued, started, ended
-        self._is_over, self._batches = bytearray(), bytearray()
+        self._batches = bytearray()
         self._results: list[Any] = []
         self._error_texts: list[str] = []
 
@@ -60,8 +59,6 @@ class Rows:
         self._apps.add([app.id for app in apps])
         self._functions.add([function.id for function in functions])
         self._times.append(np.array([*map(_microseconds, (queued, started, ended))]))
-        open_too = None in ended
-        self._is_over += bytes([end is not None for end in ended]) if open_too else _YES * len(ids)
         events, are_batches, _, crons = zip(*map(astuple, causes), strict=True)
         self._event_ids += [ids[0] if ids else None for ids in events]
         self._batches += bytes(are_batches)
@@ -105,10 +102,10 @@ class Rows:
             places = [n for n in self._places(quirks.CANCELED, most) if self._run_ids[n] in starts]
             started = started.copy()
             started[places] = columns.microseconds(starts[self._run_ids[n]] for n in places)
-        is_over = np.frombuffer(self._is_over, dtype=bool)[:most]
         late = columns.span_counts(quirks.lateness(status or "") for status in statuses)
-        has_end = ended != columns.NOT_SET
-        ended[has_end] -= late[which[has_end]]
+        is_over = ended != columns.NOT_SET
+        ended[is_over] -= late[which[is_over]]
+        # As `Run.took` and `Run.is_over` have it, of whole columns.
         began = np.where(started == columns.NOT_SET, queued, started)
         until = np.where(is_over, ended, columns.microseconds([at])[0])
         ours = [

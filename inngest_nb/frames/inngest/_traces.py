@@ -26,10 +26,11 @@ def trace_frame(
     The columns are `run_id`, `step_id`, `step`, `kind`, `status` (categorical), `queued_at`,
     `started_at`, `ended_at` (UTC), `queue_delay`, `duration`, `attempts` and `error`. `kind` is
     step, sleep, wait, invoke, or function for what the function does between and after its steps,
-    which has no `step_id`; an unknown kind is kept in lower case. `queue_delay` is the time until
-    the first attempt, and `duration` the time from there, with the pauses between attempts. A step
-    that is open has them until `fetched_at`; one that was open when its run ended is `canceled`
-    with the run, or `abandoned`, and lasted until that end. A run that has not begun has no rows.
+    which has no `step_id`; an unknown kind is kept in lower case. `attempts` is 0 for sleeps, waits
+    and what has not begun. `queue_delay` is the time until the first attempt, and `duration` the
+    time from there, with the pauses between attempts. A step that is open has them until
+    `fetched_at`; one that was open when its run ended is `canceled` with the run, or `abandoned`,
+    and lasted until that end. A run that has not begun has no rows.
 
     `attrs` and `partial` are those of `search_runs`. Raises `ValueError` for what is no run's id,
     and `InngestNotFoundError` for a run that the server does not have.
@@ -87,7 +88,7 @@ def _made(traces: Iterable[Trace], at: datetime) -> pd.DataFrame:
             "ended_at": columns.times(columns.microseconds(step.ended_at for step in steps)),
             "queue_delay": columns.durations(delays),
             "duration": columns.durations(spans),
-            "attempts": columns.counts([len(step.attempts) for step in steps]),
+            "attempts": columns.counts([len(step.every_attempt) for step in steps]),
             "error": columns.text(str(step.error or "") for step in steps),
         }
     )

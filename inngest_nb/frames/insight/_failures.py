@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -62,27 +63,42 @@ def failures_of_steps(rows: pd.DataFrame, runs: pd.DataFrame | None) -> pd.DataF
 
 def _once(steps: pd.DataFrame) -> pd.DataFrame:
     """Return what failed, but not a function that only failed with the error of a step."""
+    causes = _causes(steps)
+    passed_on = causes.index[~_is_function(causes)]
     failed = steps[steps["status"] == "failed"]
-    return failed[~(_is_function(failed) & failed["run_id"].isin(_passed_on(failed)["run_id"]))]
+    return failed[~(_is_function(failed) & failed["run_id"].isin(passed_on))]
 
 
 def _causes(steps: pd.DataFrame) -> pd.DataFrame:
-    """Return for each run that failed the step with whose error it ended, by the run's id.
+    """Return for each run in which something failed the step that ended it, by the run's id.
 
     That is the function itself if it ended with an error of its own.
     """
     failed = steps[steps["status"] == "failed"]
-    own = failed[_is_function(failed)]
-    ranked = pd.concat([failed[~_is_function(failed)], own, _passed_on(failed)])
-    return ranked.drop_duplicates("run_id", keep="last").set_index("run_id")
+    said = [*zip(failed["kind"], failed["error"].fillna(""), strict=True)]
+    of_runs: dict[str, list[int]] = {}
+    for place, run_id in enumerate(failed["run_id"]):
+        of_runs.setdefault(run_id, []).append(place)
+    causes = [places[cause_of([said[n] for n in places])] for places in of_runs.values()]
+    return failed.iloc[causes].set_index("run_id")
 
 
-def _passed_on(failed: pd.DataFrame) -> pd.DataFrame:
-    """Return the steps whose error is the one with which their function ended."""
-    function = failed[_is_function(failed)].drop_duplicates("run_id", keep="last")
-    ended_with = function.set_index("run_id")["error"].fillna("")
-    steps = failed[~_is_function(failed)]
-    return steps[steps["error"].fillna("") == steps["run_id"].map(ended_with)]
+def cause_of(failed: Sequence[tuple[str, str]]) -> int:
+    """Return the place of the step with whose error a run ended, among those that failed.
+
+    Each is its kind and its error, "" where none is told, in the order in which they were queued.
+    It is the last step that has the error of the function, as an error that was caught is followed
+    by others; the function itself, if no step has its error. Where the function tells none, or is
+    not there, it is the last step.
+    """
+    functions = [place for place, (kind, _) in enumerate(failed) if kind == "function"]
+    ended_with = failed[functions[-1]][1] if functions else ""
+    steps = [
+        place
+        for place, (kind, error) in enumerate(failed)
+        if kind != "function" and ended_with in ("", error)
+    ]
+    return (steps or functions)[-1]
 
 
 def _is_function(steps: pd.DataFrame) -> pd.Series[bool]:

@@ -67,11 +67,11 @@ def left_alone(event_id: str) -> str:
 
 def row_of(run: Run) -> dict[str, str]:
     """Return what is shown of a run."""
-    took = "" if run.duration is None or not run.is_over else duration_text(run.duration)
+    took = None if run.ended_at is None else run.took(run.ended_at)
     return {
         "status": run.status,
         "name": f"{run.app}/{run.function}",
-        "took": took,
+        "took": "" if took is None else duration_text(took),
         "run_id": run.run_id,
         "error": str(run.error or ""),
     }

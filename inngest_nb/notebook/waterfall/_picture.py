@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from inngest_nb import wire
 from inngest_nb.api import Job, Trace
+from inngest_nb.frames.inngest import cause_of
 from inngest_nb.notebook.timeline import (
     Chart,
     Lane,
@@ -90,29 +91,22 @@ def _facts(given: Given, trace: Trace, now: datetime) -> list[tuple[str, str]]:
         facts.append(("Began after", duration_text(start - trace.queued_at)))
     if trace.ended_at is not None:
         facts.append(("Ended", time_text(trace.ended_at)))
-    if (took := _took(trace, now)) is not None:
+    if (took := trace.run_took(now)) is not None:
         facts.append(("Took" if trace.is_over else "So far", duration_text(took)))
     return facts
 
 
-def _took(trace: Trace, now: datetime) -> timedelta | None:
-    if trace.is_over and trace.duration is not None:
-        return trace.duration
-    start, end = trace.started_at or trace.queued_at, trace.ended_at or now
-    return end - start if start is not None and start <= end else None
-
-
 def _failure(trace: Trace) -> tuple[str, str]:
-    """Say why a run failed: by the error of the function, and the last step that has the same."""
+    """Say what failed, and why."""
     if trace.status != "failed":
         return "", ""
-    failed = [step for step in trace.steps if step.error is not None]
-    if not failed:
-        return "The run failed", "the server has no error of it"
-    error = str(max(failed, key=lambda step: step.kind == "function").error)
-    same = [step.name for step in failed if step.kind != "function" and str(step.error) == error]
-    where = f"The step {short(same[-1])}" if same else "The function"
-    return f"{where} failed", error
+    what, error = "The run", ""
+    failed = [step for step in trace.steps if step.status == "failed"]
+    if failed:
+        cause = failed[cause_of([(step.kind, str(step.error or "")) for step in failed])]
+        what = "The function" if cause.kind == "function" else f"The step {short(cause.name)}"
+        error = str(cause.error or "")
+    return f"{what} failed", error or "the server has no error of it"
 
 
 def _next(jobs: Sequence[Job] | None, now: datetime) -> list[str]:

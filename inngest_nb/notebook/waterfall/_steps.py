@@ -65,8 +65,7 @@ def _of_run(trace: Trace, now: datetime) -> Lane:
     spans = [*_queued(queued, started or end)]
     if started is not None:
         spans.append(_span(started, max(started, end), trace.status))
-    took = end - (started or queued or end)
-    return Lane([Told("run", "", trace.status, (), took if took >= timedelta() else None)], spans)
+    return Lane([Told("run", "", trace.status, (), trace.run_took(now))], spans)
 
 
 def _told(trace: Trace, step: Step, now: datetime, place: int, paused: timedelta) -> Told:
