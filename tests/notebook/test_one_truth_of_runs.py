@@ -215,6 +215,7 @@ def test_a_run_that_ended_is_over_in_its_history_whatever_its_status(
     (told,) = inb.trace_frame(RUN, api).to_dict("records")
     assert (told["status"], span(told["duration"])) == ("abandoned", "9 s")
     assert "abandoned, 9 s" in repr(inb.waterfall(RUN, api))
+    assert [*inb.activity_frame(RunStore(api))["outcome"]] == ["abandoned"]
     last = inb.history_frame(RunStore(api)).iloc[-1]
     # Neither a success nor a failure.
     assert (last["type"], last["at"]) == ("workflow_canceled", BEGAN + timedelta(seconds=10))
