@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from inngest_nb.api.basics._values import RunError
+from inngest_nb.history import is_finished
 
 STATUSES = {
     "queued": "QUEUED",
@@ -21,7 +22,6 @@ STATUSES = {
 }
 CANCELED = STATUSES["canceled"]
 _WORDS = {theirs: ours for ours, theirs in STATUSES.items()}
-_OVER = ("completed", "failed", "canceled")
 # A constant of the server.
 _GRACE = timedelta(seconds=10)
 
@@ -65,7 +65,7 @@ def true_status(status: str, *, is_over: bool) -> str:
     Only what has an end is over.
     """
     ours = word(status)
-    return "running" if ours in _OVER and not is_over else ours
+    return "running" if is_finished(ours) and not is_over else ours
 
 
 def lateness(status: str) -> timedelta:
