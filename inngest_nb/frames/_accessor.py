@@ -85,17 +85,19 @@ class WorkflowAccessor:
 
         `by`, a column or several, makes one row a group of it, the largest first: `count`,
         `failed`, `share_failed` (of those that completed or failed; missing if there are none),
-        `running`, and `p50`, `p90`, `p99` and `max` of how long the rows took that have ended.
+        `running` (that is their status: queued ones are left out), and `p50`, `p90`, `p99` and
+        `max` of how long the rows took that have ended.
         """
         if by is None:
             return self._answer(summary.statuses(self._rows, self._kind))
         return self._answer(summary.summary_by(self._rows, self._kind, by))
 
     def running(self, longer_than: columns.Span | None = None) -> pd.DataFrame:
-        """Return the rows that are still running, the longest first.
+        """Return the rows whose status is running, the longest first.
 
-        `longer_than` is a timedelta, seconds, or text such as "2h". It leaves out rows whose start
-        nobody knows. Raises `ValueError` for what is no duration.
+        Queued ones have not begun, and are left out. `longer_than` is a timedelta, seconds, or text
+        such as "2h"; it also leaves out rows whose start nobody knows. Raises `ValueError` for what
+        is no duration.
         """
         if self._kind.word == "type":
             raise AttributeError("running() needs frame() or activity_frame()")
@@ -239,9 +241,10 @@ class WorkflowAccessor:
 
         The index, `start`, has the beginning of each span in UTC, from the first run to the last,
         with no span left out; weeks begin on Mondays. The columns are `runs`, then how many of them
-        have `completed`, `failed`, been `canceled` or are `unfinished`, and `failure_rate`: failed
-        runs as a share of those that completed or failed, missing if there are none. A run counts
-        in the span in which it was queued (created, in a `frame`), and not at all without a time.
+        have `completed`, `failed`, been `canceled`, are `unfinished` (running or queued) or have an
+        `unknown` status, and `failure_rate`: failed runs as a share of those that completed or
+        failed, missing if there are none. A run counts in the span in which it was queued (created,
+        in a `frame`), and not at all without a time.
 
         `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` if it is not a
         duration, or so short that there would be more than 100,000 rows.

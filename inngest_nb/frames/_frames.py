@@ -38,10 +38,12 @@ def frame(
     """Return a DataFrame with one row per workflow of a store, or of states.
 
     Its columns are `workflow_id`, `run_id`, `workflow`, `status` (categorical), `created_at`,
-    `updated_at` (UTC), `duration`, `events`, `activities`, `retries`, `step`, `waiting_for`
-    (categorical), `signal`, `error`, `parent_id` and `error_reading`; `payloads` adds `input` and
-    `result` as Python values. What is not set is missing. `duration` of an unfinished run is the
-    time until `fetched_at`, which `now` replaces; it needs a zone.
+    `updated_at`, `ended_at` (UTC), `duration`, `events`, `activities`, `retries`, `step`,
+    `waiting_for` (categorical), `signal`, `error`, `parent_id` and `error_reading`; `payloads` adds
+    `input` and `result` as Python values. What is not set is missing. `ended_at` is when the
+    history says that the run ended, else the last update of one that completed, failed or was
+    canceled; it is missing while the run is open (running or queued), and where nothing tells.
+    `duration` of an open run is the time until `fetched_at`, which `now` replaces; it needs a zone.
 
     `workflow` is the name under which the code was registered. Where the document has none, it is
     what `name` returns for the state, by default the id's part before its last number: `order` for
@@ -127,6 +129,7 @@ def _rows_of(
         "status": status,
         "created_at": columns.times(began),
         "updated_at": columns.times(columns.without(updated, NEVER_US)),
+        "ended_at": columns.times(ended),
         "duration": columns.durations(columns.spans(began, until)),
         "events": columns.counts(by["events"]),
         "activities": columns.counts(by["activities"]),

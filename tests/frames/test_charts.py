@@ -140,8 +140,22 @@ def test_the_title_says_what_became_of_them() -> None:
     counts = WORKFLOWS["status"].value_counts()
     assert title(inb.plot_status(WORKFLOWS)).startswith(
         f"{counts['completed'] / 30:.0f} % of 3,000 workflows completed, "
-        f"{counts['failed']} failed, {counts['running']} still running"
+        f"{counts['failed']} failed, {counts['running']} still open"
     )
+
+
+def test_what_is_queued_is_open_as_what_is_running_is_in_every_title() -> None:
+    frame = inb.frame([state("a", "running", created_at=NOW), state("b", "queued", created_at=NOW)])
+    assert title(inb.plot_status(frame)) == "0 % of 2 workflows completed, 2 still open"
+    assert title(inb.plot_durations(frame)).startswith("2 workflows still open, for up to ")
+    assert title(inb.plot_over_time(frame)) == "No workflow has ended yet"
+
+
+def test_an_end_that_only_the_history_tells_counts_for_the_percentiles() -> None:
+    events = history(("workflow_started", "", 0), ("workflow_completed", "", 10))
+    ax = inb.plot_durations(inb.frame(state("a", "terminated", history=events)))
+    assert title(ax) == "1 workflow took up to 10 s"
+    assert said(ax) == ["p50 10 s"]
 
 
 def test_every_workflow_is_in_a_bar_of_its_status() -> None:
@@ -583,11 +597,11 @@ def in_python(script: str) -> str:
 
 
 def test_statuses_that_nobody_knows_are_not_counted_as_finished() -> None:
-    frame = pd.concat([took(*[10] * 20), took(*[10**6] * 20).assign(status="terminated")])
+    frame = pd.concat([took(*[10] * 20), took(*[10**6] * 20, status="terminated")])
     ax = inb.plot_durations(frame)
     assert title(ax) == "Half of 20 workflows finish within 10 s, 1 in 10 takes over 10 s"
-    assert sum(map(height, ax.containers)) == 40
-    unknown = inb.plot_durations(took(5).assign(status="terminated"))
+    assert below(ax).endswith("not drawn: 20 without a known duration")
+    unknown = inb.plot_durations(took(5, status="terminated"))
     assert title(unknown) == "No durations of finished workflows yet"
 
 

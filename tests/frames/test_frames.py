@@ -38,6 +38,7 @@ FRAME = {
     "status": "category",
     "created_at": TIME,
     "updated_at": TIME,
+    "ended_at": TIME,
     "duration": DURATION,
     "events": "Int64",
     "activities": "Int64",

@@ -14,7 +14,8 @@ from insight_frames import MONDAY, run, runs
 import inngest_nb as inb
 
 HOUR = 3600
-COUNTS = dict.fromkeys(("runs", "completed", "failed", "canceled", "unfinished"), "Int64")
+NAMES = ("runs", "completed", "failed", "canceled", "unfinished", "unknown")
+COUNTS = dict.fromkeys(NAMES, "Int64")
 RATES = COUNTS | {"failure_rate": "float64"}
 MANY = [
     run("a", "completed", queued=0),
@@ -34,10 +35,10 @@ def test_each_span_counts_the_runs_that_began_in_it_also_where_there_are_none() 
     rates = runs(*reversed(MANY)).wf.rate("1h")
     assert list(rates.index) == [MONDAY + timedelta(hours=hour) for hour in range(4)]
     assert rates.drop(columns="failure_rate").to_numpy().tolist() == [
-        [4, 1, 1, 1, 1],
-        [0, 0, 0, 0, 0],
-        [0, 0, 0, 0, 0],
-        [2, 0, 1, 0, 1],
+        [4, 1, 1, 1, 1, 0],
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+        [2, 0, 1, 0, 1, 0],
     ]
     assert dtypes(rates) == RATES
     assert (rates.index.name, str(rates.index.dtype)) == ("start", "datetime64[us, UTC]")
@@ -74,9 +75,10 @@ def test_a_run_that_nobody_knows_the_beginning_of_is_left_out() -> None:
     assert rows.wf.rate("1h")["runs"].tolist() == [3, 0, 0, 2]
 
 
-def test_unknown_words_are_unfinished() -> None:
-    rates = runs(run("a", "paused"), run("b", "failed")).wf.rate()
-    assert rates.iloc[0].tolist() == [2, 0, 1, 0, 1, 1.0]
+@pytest.mark.parametrize("word", ["paused", "waiting", "unfinished", ""])
+def test_words_that_nobody_knows_are_neither_over_nor_unfinished(word: str) -> None:
+    rates = runs(run("a", word), run("b", "failed")).wf.rate()
+    assert rates.iloc[0].tolist() == [2, 0, 1, 0, 0, 1, 1.0]
 
 
 def test_an_empty_frame_has_the_same_columns() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from answer_frames import called, dtypes, ran, read_at
-from frame_states import NOON, after
+from frame_states import NOON, after, history, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_frames import MONDAY, run, runs
@@ -126,6 +126,17 @@ def test_weeks_begin_on_mondays_and_times_of_another_zone_are_counted_in_utc() -
 def test_a_clock_that_went_back_leaves_nothing_in_flight() -> None:
     rows = runs(run("a", queued=2 * HOUR, ended=0), run("b", queued=0, ended=2 * HOUR))
     assert rows.wf.over_time("1h")["in_flight"].tolist() == [1, 1, 0]
+
+
+def test_a_frame_without_ends_tells_them_by_its_durations() -> None:
+    without = frame().drop(columns="ended_at")
+    pd.testing.assert_frame_equal(without.wf.over_time(), frame().wf.over_time())
+
+
+def test_an_end_counts_also_where_nobody_knows_the_begin() -> None:
+    ended = history(("workflow_failed", "", HOUR))
+    rows = inb.frame([ran("order-1", 0, 60), state("order-2", "failed", history=ended)])
+    assert counts(rows.wf.over_time("1h")) == [[1, 1, 0, 0], [0, 1, 1, 0]]
 
 
 @pytest.mark.parametrize("every", ["soon", "", 0, -1, timedelta(), None])

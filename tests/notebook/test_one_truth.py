@@ -15,9 +15,11 @@ import pytest
 from conftest import GO_DOCUMENTS
 from explore_driver import choose
 from form_driver import Reading, all_html
+from overview_driver import Shown
 
 import inngest_nb as inb
 from inngest_nb import EventType, HistoryEvent, InngestStore, StateServer, WorkflowState, wire
+from inngest_nb.history import is_finished
 from inngest_nb.words import duration_text, time_text
 
 # Half an hour more than whole hours: what is open reads the same until the test is done.
@@ -76,6 +78,8 @@ AWKWARD: dict[str, tuple[WorkflowState, Any, str]] = {
     "a status that nobody knows": (run("terminated", events("")), BEGAN, ""),
     "a status that nobody knows, of a run that ended": (
         run("terminated", events(), updated_at=at(days=3)), BEGAN, "10 s"),
+    "a status that only steps have": (
+        run("waiting", events(""), updated_at=at(hours=1)), BEGAN, ""),
     "no status": (run("", events("")), BEGAN, ""),
     "queued": (run("queued"), BEGAN, SO_FAR),
     "running": (run("running", events("")), BEGAN, SO_FAR),
@@ -83,6 +87,8 @@ AWKWARD: dict[str, tuple[WorkflowState, Any, str]] = {
         run("running", events("workflow_failed")), BEGAN, SO_FAR),
     "the clock went back": (
         run("completed", events(seconds=-60), updated_at=at(days=3)), BEGAN, ""),
+    "failed, and the clock went back": (
+        run("failed", events("workflow_failed", -3600), updated_at=at(days=1)), BEGAN, ""),
     "saved before it began": (run("failed", updated_at=at(days=-8)), BEGAN, ""),
     "events out of order": (
         run("completed", events()[::-1], updated_at=at(days=3)), BEGAN, "10 s"),
@@ -125,9 +131,9 @@ def is_open(state: WorkflowState) -> bool:
 
 
 def ended_of(state: WorkflowState) -> str:
-    """Give the end that the frame tells by a begin and a duration; "" of a run that is open."""
-    row = inb.frame(state).loc[0]
-    return "" if is_open(state) else time_text(row["created_at"] + row["duration"])
+    """Give the end that the frame tells; "" where it tells none."""
+    end = inb.frame(state).loc[0, "ended_at"]
+    return "" if pd.isna(end) else time_text(end)
 
 
 def spans(text: str) -> str:
@@ -161,10 +167,50 @@ def test_a_timeline_says_the_same_in_html_and_in_text(case: Case) -> None:
     bundle = inb.timeline(listed)._repr_mimebundle_()
     facts = read(bundle["text/html"])
     assert (time_in(facts, "Began"), spans(facts)) == (began, took)
-    if took:
-        assert time_in(facts, "Ended") == ended_of(listed)
+    assert time_in(facts, "Ended") == ended_of(listed)
     headline = bundle["text/plain"].splitlines()[0]
     assert headline.partition(", ")[2].removesuffix(" so far") == took
+
+
+LONG = "10000d"  # as long as all that is awkward here
+
+
+def test_the_answers_of_a_frame_agree_on_whether_it_has_ended(case: Case) -> None:
+    _, listed, _, took = case
+    rows, status = inb.frame(listed), str(listed.status)
+    still, ended = is_open(listed), bool(ended_of(listed))
+    assert not (still and ended)
+    rate = rows.wf.rate(LONG).drop(columns="failure_rate").sum()
+    became = "unfinished" if still else status if is_finished(status) else "unknown"
+    assert rate[rate > 0].to_dict() == {"runs": 1, became: 1}
+    spans_of_time = rows.wf.over_time(LONG)
+    counted = spans_of_time[["started", "ended", "failed"]].sum().tolist()
+    assert counted == [1, ended, ended and status == "failed"]
+    assert spans_of_time["in_flight"].iloc[-1] == still
+    assert [span(each) for each in spans_of_time["p50"] if span(each)] == [took] * bool(
+        ended and took
+    )
+    (group,) = rows.wf.summary(by="workflow_id").itertuples()
+    assert (span(group.max), group.running) == ("" if still else took, status == "running")
+    assert len(rows.wf.running()) == (status == "running")
+    assert rows.wf.stuck(longer_than=0)["count"].sum() == still
+    assert ("so far" in repr(rows.wf)) == still
+
+
+def test_an_overview_agrees_on_whether_it_has_ended(case: Case) -> None:
+    store, listed, _, _ = case
+    still, ended = is_open(listed), bool(ended_of(listed))
+    for source in (store, inb.frame(store)):
+        shown = Shown(inb.overview(source, since=LONG))
+        counts = {label: int(said.split()[0]) for label, said in shown.counts.items()}
+        assert counts == {
+            "Started": 1,
+            "Ended": ended,
+            "Failed": ended and listed.status == "failed",
+            "Still open": still,
+        }
+        became = listed.status if is_finished(listed.status) else "with an unknown status"
+        assert shown.tips()[0].endswith(f": 1 started: 1 {'still open' if still else became}")
 
 
 def test_compare_says_the_same_in_html_and_as_a_frame(case: Case) -> None:
@@ -201,8 +247,7 @@ def says_the_same(text: str, state: WorkflowState, began: str, took: str) -> Non
     """Check the facts of a head, which leaves out how long an open run has taken: it grows."""
     assert time_in(text, "Began") == began
     assert spans(text) == ("" if is_open(state) else took)
-    if took:
-        assert time_in(text, "Ended") == ended_of(state)
+    assert time_in(text, "Ended") == ended_of(state)
 
 
 def activities(case: Case) -> dict[str, str]:

@@ -44,9 +44,7 @@ SINCE, BEFORE = NOW - timedelta(hours=24), NOW - timedelta(hours=48)
 
 def ended(one: WorkflowState) -> datetime | None:
     """When a workflow ended, as far as anything tells."""
-    if one.status in OPEN:
-        return None
-    return times_of(one).ended or one.updated_at
+    return times_of(one).ended
 
 
 def number(text: str) -> int:
@@ -79,7 +77,7 @@ def check_counts(states: list[WorkflowState], seen: Shown) -> None:
         "Started": sum(in_span(one.created_at) for one in states),
         "Ended": len(over),
         "Failed": len(failed),
-        "Running now": sum(one.status in OPEN for one in states),
+        "Still open": sum(one.status in OPEN for one in states),
     }
     failed_before = [one for one in states if one.status == "failed" and in_span_before(ended(one))]
     if failed and len(failed) != len(failed_before):

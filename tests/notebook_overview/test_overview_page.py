@@ -119,6 +119,18 @@ def troubled(name: str) -> list[WorkflowState]:
     ]
 
 
+def test_the_lines_beside_what_is_stuck_find_what_is_queued_too() -> None:
+    old = state("order-1", "queued", began=ago(days=3))
+    store = MemoryStore()
+    store.save(old)
+    (line, _) = (call for call in Shown(inb.overview(store)).calls if "order" in call)
+    assert line == 'inb.frame(store, status=["running", "queued"], workflow="order")'
+    assert len(results([line], store=store)[0]) == 1
+    rows = inb.frame(old)
+    (line, _) = (call for call in Shown(inb.overview(rows)).calls if "order" in call)
+    assert len(results([line], df=rows)[0]) == 1
+
+
 def results(calls: list[str], **names: Any) -> list[Any]:
     """Run each line as somebody would who pasted it."""
     return [eval(call, {"inb": inb, **names}) for call in calls]  # noqa: S307  # our own

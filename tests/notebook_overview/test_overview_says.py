@@ -24,7 +24,7 @@ def test_of_an_empty_store_it_says_that_nothing_ran() -> None:
     seen = shown()
     assert seen.headline == "○ Nothing ran in the last 24 h"
     assert (seen.lines, seen.tables) == ([], {})
-    assert seen.counts == {"Started": "0", "Ended": "0", "Failed": "0", "Running now": "0"}
+    assert seen.counts == {"Started": "0", "Ended": "0", "Failed": "0", "Still open": "0"}
     assert "<svg" not in seen.html
 
 
@@ -144,7 +144,7 @@ def test_what_is_stuck_is_told_with_its_step_and_since_when() -> None:
         {"Stuck": "1", "Workflow": "import", "In step": "load", "Waits for": "activity",
          "Longest": "2 h, since 14:20"},
     ]  # fmt: skip
-    assert seen.counts["Running now"] == "4"
+    assert seen.counts["Still open"] == "4"
 
 
 def test_how_long_without_news_is_stuck_can_be_told() -> None:
@@ -182,7 +182,7 @@ def test_who_waits_for_a_person_is_told_and_is_not_stuck() -> None:
 def test_who_sleeps_on_a_timer_is_counted_and_neither_stuck_nor_waiting() -> None:
     seen = Shown(inb.overview(waiting("timer", "", ago(days=2), ago(minutes=5))))
     assert seen.headline.startswith("✓ All is well")
-    assert seen.counts["Running now"] == "2 2 on a timer"
+    assert seen.counts["Still open"] == "2 2 on a timer"
     assert not {"Stuck", "Waiting for a person"} & seen.tables.keys()
 
 
@@ -219,11 +219,19 @@ def test_times_that_are_missing_or_ahead_are_told_and_spoil_nothing() -> None:
         state("order-5", "running", began=None, ended=None),
     )
     assert "2 workflows began in the future: a clock is wrong." in seen.text
-    assert "1 workflow without any time left out." in seen.text
+    assert "1 workflow left out: neither the start nor the end is known." in seen.text
     assert seen.counts["Started"].startswith("2 ")
     assert seen.counts["Ended"].startswith("3 ")
-    assert seen.counts["Running now"] == "1"
+    assert seen.counts["Still open"] == "1"
     assert seen.tips() == ["Nov 29, 16:00: 2 started: 2 completed"]
+
+
+def test_an_unknown_status_and_a_last_update_are_no_end() -> None:
+    seen = shown(state("order-1", "lost"), state("order-2", "lost", began=None, ended=ago(hours=1)))
+    assert seen.counts["Started"].startswith("1 ")
+    assert seen.counts["Ended"] == seen.counts["Still open"] == "0"
+    assert seen.tips() == ["Nov 29, 15:00: 1 started: 1 with an unknown status"]
+    assert "1 workflow left out: neither the start nor the end is known." in seen.text
 
 
 def test_statuses_that_nobody_knows_are_counted() -> None:

@@ -72,7 +72,7 @@ def test_what_runs_has_lasted_until_the_answer_was_fetched(query: str) -> None:
     until = datetime.fromisoformat(rows.attrs["fetched_at"])
     assert [*rows["duration"]] == [*(until - rows["created_at"])]
     took = inb.sql(
-        "select a.* from activities a join workflows using (workflow_id) where ended_at is null",
+        "select a.* from activities a join workflows using (workflow_id) where a.ended_at is null",
         running,
     )
     until = datetime.fromisoformat(took.attrs["fetched_at"])

@@ -17,11 +17,11 @@ from inngest_nb.api.reading._ahead import pages_of
 from inngest_nb.api.reading._kept import Kept, Kind
 from inngest_nb.api.reading._moments import Span, moment, span_of
 from inngest_nb.api.reading._stretch import OVERLAP, Window
+from inngest_nb.history import OPEN
 
 # Where runs are kept: None is this client's memory, False nowhere.
 Cache = str | os.PathLike[str] | Literal[False] | None
 
-_OPEN = ["QUEUED", "RUNNING"]
 _in_memory: weakref.WeakKeyDictionary[InngestAPI, Kept] = weakref.WeakKeyDictionary()
 
 
@@ -124,7 +124,7 @@ class Reading:
     def _open_now(self, span: Span) -> Iterator[Listed]:
         """Ask for the runs that have not ended; what is kept of them is brought up to date."""
         low, high = moment(span.low), moment(span.high)
-        ask = self._asking(_OPEN)
+        ask = self._asking([*OPEN])
         for page in pages_of(ask, lambda: low, lambda _, page: self._update(page), low, high):
             yield from page
 

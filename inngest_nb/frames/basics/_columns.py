@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from inngest_nb.history import OPEN
+from inngest_nb.history import END_STATUS, OPEN, OPEN_STEPS
 from inngest_nb.state import EventType
 
 RESULT_WORDS = ("completed", "failed")  # what was canceled tells neither of success nor failure
-ENDED_WORDS = (*RESULT_WORDS, "canceled")
+ENDED_WORDS = tuple(map(str, END_STATUS.values()))
 STATUS_WORDS = ("running", *ENDED_WORDS)
 # What an open run waits for.
 WAITING_WORDS = ("activity", "retry", "signal", "timer")
@@ -27,7 +27,10 @@ WORKER_WORDS = ("ready",)
 
 
 class Kind(NamedTuple):
-    """What the rows of a frame are, by which words, and which of its columns say when."""
+    """What the rows of a frame are, by which words, and which of its columns say when.
+
+    `open_words` are those of rows that have not ended.
+    """
 
     noun: str
     plural: str
@@ -36,6 +39,7 @@ class Kind(NamedTuple):
     began: str
     seen: str
     durations_by: str
+    open_words: tuple[str, ...] = OPEN
 
 
 WORKFLOWS = Kind(
@@ -48,7 +52,7 @@ EVENTS = Kind(
     "event", "events", "type", tuple(str(word) for word in EventType if word), "at", "at", "type"
 )
 RUNS = Kind("run", "runs", "status", RUN_WORDS, "queued_at", "ended_at", "status")
-STEPS = Kind("step", "steps", "status", STEP_WORDS, "queued_at", "ended_at", "step")
+STEPS = Kind("step", "steps", "status", STEP_WORDS, "queued_at", "ended_at", "step", OPEN_STEPS)
 WORKERS = Kind(
     "worker", "workers", "status", WORKER_WORDS, "connected_at", "last_heartbeat_at", "status"
 )
@@ -215,9 +219,25 @@ def _read(series: pd.Series[Any], read: Callable[[Any], Any], what: str) -> pd.S
     raise ValueError(f"{series.name} needs {what}, got {series.dtype}")
 
 
-def has_ended(column: pd.Series[Any]) -> pd.Series[bool]:
-    """Return whether each word is one that a run or an activity ends with; unknown ones are not."""
-    return column.isin([word for word in OUTCOME_WORDS if word not in OPEN])
+def is_open(rows: pd.DataFrame, kind: Kind) -> pd.Series[bool]:
+    """Tell which rows have not ended."""
+    return rows[kind.word].isin(kind.open_words).astype(bool)
+
+
+def has_ended(rows: pd.DataFrame, kind: Kind) -> pd.Series[bool]:
+    """Tell which rows have ended.
+
+    A word that nobody knows doesn't tell, so only the end counts. A frame of workflows without
+    `ended_at` has a duration for each whose end is known.
+    """
+    if kind is EVENTS:  # it has no end of its own: what it records is over
+        return rows[kind.word].notna()
+    ended = rows[kind.word].isin([*ENDED_WORDS, "abandoned"]).astype(bool)
+    if "ended_at" in rows.columns:
+        ended |= rows["ended_at"].notna()
+    elif kind is WORKFLOWS:
+        ended |= rows["duration"].notna()
+    return ended & ~is_open(rows, kind)
 
 
 def payloads(values: Iterable[Any]) -> pd.Series[Any]:

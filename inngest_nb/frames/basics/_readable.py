@@ -10,26 +10,26 @@ from pandas.api.types import is_datetime64_any_dtype, is_scalar, is_timedelta64_
 from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._markup import markup
-from inngest_nb.history import OPEN_STEPS
 
 ROWS = 20  # that are shown
 _ERROR = 400  # characters; of a longer one it is said how many are missing
 _CELL = 60
 # Payloads need more room than a cell has; an id of a run and a last update say little here.
 _HIDDEN = {"input", "result", "payload", "output"}
-_SAID_BY_OTHERS = {
-    "run_id": {"workflow_id"},
-    "workflow": {"workflow_id"},
-    "events": {"activities"},
-    "step": {"workflow_id", "waiting_for"},  # it is what `stuck()` is about
-    "signal": {"waiting_for"},
-    "updated_at": {"created_at", "duration"},
-    "inngest_status": {"status"},
-    "started_at": {"queued_at", "duration", "inngest_status"},
-    "ended_at": {"queued_at", "duration"},
-    "step_id": {"step"},
-    "event_id": {"event_name"},
-}
+_SAID_BY_OTHERS = (
+    ("run_id", {"workflow_id"}),
+    ("workflow", {"workflow_id"}),
+    ("events", {"activities"}),
+    ("step", {"workflow_id", "waiting_for"}),  # it is what `stuck()` is about
+    ("signal", {"waiting_for"}),
+    ("updated_at", {"created_at", "duration"}),
+    ("inngest_status", {"status"}),
+    ("started_at", {"queued_at", "duration", "inngest_status"}),
+    ("ended_at", {"created_at", "duration"}),
+    ("ended_at", {"queued_at", "duration"}),
+    ("step_id", {"step"}),
+    ("event_id", {"event_name"}),
+)
 
 # A queue is over once its step has begun, and an allowance stays as it is.
 _GROW = {"queue_delay": ("queued",), "allowed": ()}
@@ -82,11 +82,8 @@ def _table(rows: pd.DataFrame, kind: columns.Kind) -> pd.DataFrame:
     top = rows.head(ROWS).reset_index(named) if named else rows.head(ROWS)
     top = top.loc[:, ~top.columns.duplicated()]
     names = [str(name) for name in top.columns]
-    names = [
-        name
-        for name in names
-        if name not in _HIDDEN and not _SAID_BY_OTHERS.get(name, {""}) <= set(names)
-    ]
+    hidden = _HIDDEN | {name for name, others in _SAID_BY_OTHERS if others <= set(names)}
+    names = [name for name in names if name not in hidden]
     names.sort(key=lambda name: (name == "error", name != kind.word))
     texts = {heading(name, top[name]): _texts(name, top, kind) for name in names}
     kept = {head: cells for head, cells in texts.items() if any(cells) or top.empty}
@@ -123,7 +120,7 @@ def _texts(name: str, top: pd.DataFrame, kind: columns.Kind) -> list[str]:
     """Write the cells of a column, "" for what is missing and for no retries."""
     column = top[name]
     if is_timedelta64_dtype(column.dtype):
-        grows = _GROW.get(name, OPEN_STEPS)
+        grows = _GROW.get(name, kind.open_words)
         still = top[kind.word].isin(grows)
         return [
             "" if pd.isna(span) else words.duration_text(span) + (" so far" if going_on else "")

@@ -225,7 +225,7 @@ def _spans(frame: pd.DataFrame, kind: Kind, every: Span | None, by: By | None) -
     }
     p90 = found["p90"].dt.total_seconds().to_numpy().reshape(len(starts), -1).T
     left_out = [
-        (int(lives.began.isna().sum()), "without a known start"),
+        (int((lives.began.isna() & lives.ended.isna()).sum()), "without a known start"),
         (int((~near).sum()), say.far_off(frame[~near], kind)),
         (max(0, len(groups) - _GROUPS), "smaller groups") if by is not None else (0, ""),
     ]

@@ -11,7 +11,6 @@ import pandas as pd
 
 from inngest_nb import words
 from inngest_nb.frames.basics._columns import Kind
-from inngest_nb.history import OPEN
 
 if TYPE_CHECKING:
     from inngest_nb.frames.charts._drawing import Numbers
@@ -22,7 +21,7 @@ _FEW = 5  # a share of fewer says little
 
 
 def what_became(counts: pd.Series[int], kind: Kind) -> str:
-    """Say how many there are, and how many completed, failed and still run."""
+    """Say how many there are, and how many completed, failed and are still open."""
     total = int(counts.sum())
     if not total:
         return f"No {kind.plural} yet"
@@ -30,8 +29,8 @@ def what_became(counts: pd.Series[int], kind: Kind) -> str:
     said = [f"{completed} of {_counted(total, kind)} completed"]
     if failed := counts.get("failed", 0):
         said.append(f"{failed:,} failed")
-    if running := counts.get("running", 0):
-        said.append(f"{running:,} still running")
+    if still := int(counts.reindex([*kind.open_words], fill_value=0).sum()):
+        said.append(f"{still:,} still open")
     return ", ".join(said)
 
 
@@ -48,11 +47,11 @@ def worst(heights: Mapping[str, Numbers], bins: Bins) -> str:
 
 
 def how_long(ended: Numbers, still: Numbers, kind: Kind) -> str:
-    """Say how long half of what has ended took, and the slowest tenth; else how long it runs."""
+    """Say how long half of what has ended took, and the slowest tenth; else how long it is open."""
     if not len(ended) and not len(still):
         return f"No durations of finished {kind.plural} yet"
     if not len(ended):
-        return f"{_counted(len(still), kind)} still running, for up to {seconds_text(still.max())}"
+        return f"{_counted(len(still), kind)} still open, for up to {seconds_text(still.max())}"
     if len(ended) < 10:
         return f"{_counted(len(ended), kind)} took up to {seconds_text(ended.max())}"
     half, tenth = np.percentile(ended, (50, 90))
@@ -161,11 +160,11 @@ def far_off(rows: pd.DataFrame, kind: Kind) -> str:
     )
 
 
-def layers(counts: pd.Series[int], so_far: bool = False) -> dict[str, str]:
-    """Return the name of each layer of a stack: mark, word and count."""
+def layers(counts: pd.Series[int], growing: Sequence[str] = ()) -> dict[str, str]:
+    """Return the name of each layer of a stack: mark, word and count; "so far" for `growing`."""
     return {
         str(word): f"{words.status_text(str(word))}"
-        f"{' so far' if so_far and word in OPEN else ''}: {number:,}"
+        f"{' so far' if word in growing else ''}: {number:,}"
         for word, number in counts.items()
     }
 

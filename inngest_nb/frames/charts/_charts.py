@@ -18,7 +18,6 @@ from inngest_nb.frames.charts import _chart_words as say
 from inngest_nb.frames.charts import _drawing as drawing
 from inngest_nb.frames.charts import _figure as figure
 from inngest_nb.frames.charts import _time_bins as time_bins
-from inngest_nb.history import OPEN
 from inngest_nb.query import whole_number
 
 if TYPE_CHECKING:
@@ -64,23 +63,23 @@ def plot_status(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_durations(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw how durations are distributed, by status, and return matplotlib's `Axes`.
 
-    Takes a `frame` or an `activity_frame`. Percentiles are of what has completed, failed, or was
-    canceled or abandoned; what still runs is drawn with its time so far. `ax` and errors are those
-    of `plot_status`.
+    Takes a `frame` or an `activity_frame`. Percentiles are of what has ended; what is still open is
+    drawn with its time so far. `ax` and errors are those of `plot_status`.
     """
     kind = kind_drawn(frame, "plot_durations", "duration")
     seconds = _seconds(frame)
     known = seconds >= 0
     statuses, seconds = _statuses(frame[kind.word], kind)[known], seconds[known]
-    ended = seconds[columns.has_ended(statuses).to_numpy()]
-    title = say.how_long(ended, seconds[statuses.isin(OPEN).to_numpy()], kind)
+    rows = frame[known]
+    ended = seconds[columns.has_ended(rows, kind).to_numpy()]
+    title = say.how_long(ended, seconds[columns.is_open(rows, kind).to_numpy()], kind)
     ax = figure.begin(ax, 8, 3.4)
     if not len(seconds):
         drawing.only_words(ax, title, say.nothing(frame, kind, "a known duration"))
         return ax
     edges = _duration_edges(seconds)
     heights = _heights(statuses, np.clip(seconds, edges[0], edges[-1]), edges)
-    layers = say.layers(statuses.value_counts(), so_far=True)
+    layers = say.layers(statuses.value_counts(), growing=kind.open_words)
     places = (50, 90, 99) if len(ended) >= 10 else (50,) if len(ended) else ()
     room = drawing.stacks(ax, edges, heights, layers, lines=len(places))
     drawing.duration_axis(ax, edges[0], edges[-1])
@@ -163,7 +162,7 @@ def _statuses(series: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
     """Return words as text, with the rarest unknown ones as one, and "" for what is not set."""
     named = columns.as_words(series, kind.known).astype(object)
     given = named.where(named.notna(), "")
-    unknown = given[~given.isin([*kind.known, *OPEN, ""])].value_counts()
+    unknown = given[~given.isin([*kind.known, *kind.open_words, ""])].value_counts()
     rare = unknown.index[_MOST_UNKNOWN_WORDS:]
     return given.where(~given.isin(rare), f"{len(rare)} other words")
 
@@ -179,7 +178,7 @@ def _activities(frame: pd.DataFrame) -> pd.DataFrame:
     names = frame["activity"].astype(object)
     by = names.where(names.notna(), "no name").astype(str).to_numpy()
     seconds = pd.Series(_seconds(frame), frame.index)
-    ended = seconds.where(columns.has_ended(outcome) & (seconds >= 0)).groupby(by)
+    ended = seconds.where(columns.has_ended(frame, ACTIVITIES) & (seconds >= 0)).groupby(by)
     retried = frame["attempt_count"].fillna(1).astype(int) > 1
     total = ended.sum(min_count=1)
     rows = pd.DataFrame(

@@ -14,6 +14,7 @@ from inngest_nb.errors import InngestNotFoundError
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._run_columns import run_columns
 from inngest_nb.frames.inngest._asking import at_once
+from inngest_nb.history import OPEN
 from inngest_nb.progress import progress
 
 _AT_ONCE = 4
@@ -53,7 +54,7 @@ class Looked(NamedTuple):
 
 def look(api: InngestAPI, most: int | None, now: datetime) -> Looked:
     """Read the oldest unfinished runs, and the jobs of each: one request a run, or two."""
-    listed = api.runs(status=["queued", "running"], order="oldest", limit=most)
+    listed = api.runs(status=OPEN, order="oldest", limit=most)
     found = []
     with progress("Looking at unfinished runs", "runs", total=len(listed)) as advance:
         for run, jobs in at_once(lambda run: api.jobs(run.run_id), listed, _AT_ONCE):

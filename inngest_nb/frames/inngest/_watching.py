@@ -20,6 +20,7 @@ from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._pace import check_every
 from inngest_nb.frames.basics._run_columns import run_columns
 from inngest_nb.frames.inngest._asking import attrs_of, opened
+from inngest_nb.history import OPEN
 from inngest_nb.progress import progress
 
 # By so much a list may be behind: an event's runs show after 0.2 s, on a busy server later.
@@ -128,9 +129,7 @@ class RunWatch(Iterator[pd.DataFrame]):
         page = self._api.runs_page(by="ended_at", since=self._since, limit=1, **self._whose)
         self._since = (page.fetched_at or datetime.now(UTC)) - _LATE
         self._note(*self._read(self._since))
-        unfinished = runs_in(
-            self._api, None, None, None, status=["queued", "running"], **self._whose
-        )
+        unfinished = runs_in(self._api, None, None, None, status=OPEN, **self._whose)
         with progress("Reading unfinished runs", "runs") as advance:
             for page_of_them in unfinished:
                 for run in page_of_them:

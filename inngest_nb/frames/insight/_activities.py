@@ -71,7 +71,7 @@ def funnel(rows: pd.DataFrame, workflow: str, runs: pd.DataFrame | None) -> pd.D
             "completed": (word == "completed").fillna(False).astype(bool),
             "failed": (word == "failed").fillna(False).astype(bool),
             "retried": (attempts > 1).astype(bool),
-            "took": as_spans(mine["duration"]).where(columns.has_ended(word).astype(bool)),
+            "took": as_spans(mine["duration"]).where(columns.has_ended(mine, columns.ACTIVITIES)),
             "started_at": as_utc(mine["started_at"]),
         }
     )

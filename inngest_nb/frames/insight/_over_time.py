@@ -21,12 +21,13 @@ def rates(rows: pd.DataFrame, kind: Kind, every: timedelta) -> pd.DataFrame:
     """Return one row a span with what became of the runs that began in it."""
     table = flat(rows, kind.word, kind.began)
     starts = _starts(as_utc(table[kind.began]), every)
-    words = table[kind.word].astype("str").fillna("")
-    counts = pd.crosstab(starts, words).reindex(_spans(starts, every), fill_value=0)
+    words = table[kind.word].astype("str")
+    parts = words.where(words.isin(columns.ENDED_WORDS), "unknown")
+    parts = parts.mask(columns.is_open(table, kind), "unfinished")
+    counts = pd.crosstab(starts, parts).reindex(_spans(starts, every), fill_value=0)
     made = pd.DataFrame({"runs": counts.sum(axis=1)}, counts.index)
-    for word in columns.ENDED_WORDS:
-        made[word] = counts.get(word, 0)
-    made["unfinished"] = made["runs"] - made[list(columns.ENDED_WORDS)].sum(axis=1)
+    for part in (*columns.ENDED_WORDS, "unfinished", "unknown"):
+        made[part] = counts.get(part, 0)
     results = made[list(columns.RESULT_WORDS)].sum(axis=1)
     rate = made["failed"] / results.where(results > 0)
     return made.astype("Int64").assign(failure_rate=rate.astype("float64"))

@@ -47,14 +47,12 @@ def summary_by(rows: pd.DataFrame, kind: Kind, by: By) -> pd.DataFrame:
     """Return one row a group, the largest first: how many failed, and how long they took."""
     table = flat(rows, kind.word, "duration")
     word, spans = table[kind.word], as_spans(table["duration"])
-    # An event has no end of its own: what it records is over.
-    over = word.notna() if kind is columns.EVENTS else columns.has_ended(word)
     facts = pd.DataFrame(
         {
             "failed": word.isin(FAILED_WORDS).astype(bool),
             "with_result": word.isin(RESULT_WORDS).astype(bool),
             "running": (word == "running").fillna(False).astype(bool),
-            "took": spans.where(over.astype(bool)),
+            "took": spans.where(columns.has_ended(table, kind)),
         }
     )
     groups = grouped(keys_of(table, by), facts)
@@ -113,7 +111,7 @@ def durations(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     by = _words(table, kind) if kind.durations_by == kind.word else table[kind.durations_by]
     known = spans.notna()
     if kind.word == "outcome":
-        known &= columns.has_ended(table["outcome"])
+        known &= columns.has_ended(table, kind)
     groups = spans[known].groupby(by[known], observed=False, dropna=False)
     percents = {f"p{part}": groups.quantile(part / 100) for part in (50, 90, 95, 99)}
     return pd.DataFrame(

@@ -12,7 +12,6 @@ from pandas.api.types import infer_dtype
 from inngest_nb import words
 from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._columns import Kind
-from inngest_nb.history import OPEN_STEPS
 from inngest_nb.state import EventType
 
 # What a column of words calls a row that failed or completed: a workflow, an activity, or an event.
@@ -71,16 +70,17 @@ def as_spans(given: pd.Series[Any]) -> pd.Series[Any]:
 def lives_of(table: pd.DataFrame, kind: Kind) -> Lives:
     """Return when rows began and ended.
 
-    The end is a column of its own, or follows from the duration, which is that until the frame was
-    read where a row is open.
+    What is open lasts until the frame was read: its begin and its duration tell when that was. They
+    also tell the end in a frame of workflows without `ended_at`.
     """
-    told = kind.seen == "ended_at"
-    table = flat(table, kind.word, kind.began, kind.seen if told else "duration")
+    table = flat(table)
+    told = kind.seen == "ended_at" or "ended_at" in table.columns
+    need(table, kind.word, kind.began, "ended_at" if told else "duration")
     began = as_utc(table[kind.began])
-    is_open = table[kind.word].isin(OPEN_STEPS).astype(bool)
+    is_open = columns.is_open(table, kind)
     lasted = as_spans(table["duration"]) if "duration" in table.columns else began - began
     seen_until = began + lasted
-    ended = (as_utc(table[kind.seen]) if told else seen_until).where(~is_open)
+    ended = (as_utc(table["ended_at"]) if told else seen_until).where(~is_open)
     return Lives(began, ended, ended.where(~is_open, seen_until), is_open)
 
 

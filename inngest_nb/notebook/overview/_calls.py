@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,16 +25,14 @@ class Calls:
 
     name: str
 
-    def frame(self, status: str = "", workflow: str = "") -> str:
-        """Make the frame of all workflows, or of those of a status and a name."""
+    def frame(self, status: str | Sequence[str] = "", workflow: str = "") -> str:
+        """Make the frame of all workflows, or of those of a status, or of several, and a name."""
         given = [(key, word) for key, word in (("status", status), ("workflow", workflow)) if word]
         if self.name == "df":
-            return self.name + "".join(
-                f".loc[lambda df: df[{literal(key)}] == {literal(word)}]" for key, word in given
-            )
-        return (
-            f"inb.frame({', '.join([self.name, *(f'{k}={literal(word)}' for k, word in given)])})"
-        )
+            chosen = (f"df[{literal(key)}]{_equal_to(word)}" for key, word in given)
+            return self.name + "".join(f".loc[lambda df: {rows}]" for rows in chosen)
+        named = (f"{key}={_written(word)}" for key, word in given)
+        return f"inb.frame({', '.join([self.name, *named])})"
 
     def answer(self, question: str, status: str = "") -> str:
         """Ask the frame a question, such as `errors()`, which is about rows of a status only."""
@@ -65,7 +64,7 @@ class Calls:
         column = literal("workflow_id")
         return f"{self.frame()}.loc[lambda df: df[{column}] == {literal(workflow_id)}]"
 
-    def named(self, workflow: str, status: str = "") -> str:
+    def named(self, workflow: str, status: str | Sequence[str] = "") -> str:
         """Make the frame of the workflows of a name; "" where that is too long to be written."""
         return self.frame(status, workflow) if 0 < len(workflow) <= _MOST else ""
 
@@ -76,6 +75,17 @@ def _spelled(span: timedelta) -> str:
         if span >= size and not span % size:
             return f"{span // size}{unit}"
     return f"{span.total_seconds():g}s"
+
+
+def _equal_to(words: str | Sequence[str]) -> str:
+    """Compare a column with a word, or with several."""
+    written = _written(words)
+    return f" == {written}" if isinstance(words, str) else f".isin({written})"
+
+
+def _written(words: str | Sequence[str]) -> str:
+    """Write a word, or a list of several, as Python does."""
+    return literal(words) if isinstance(words, str) else f"[{', '.join(map(literal, words))}]"
 
 
 def literal(text: str) -> str:

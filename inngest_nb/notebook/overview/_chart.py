@@ -17,8 +17,8 @@ HEIGHT = 84  # pixels of the highest bar
 _LEAST = 2.0  # pixels of a part that is there at all
 _GAP = 0.12  # of a bar's width
 # From the bottom: what failed stands on the axis, where its heights can be compared.
-_STACK = ("failed", "unfinished", "canceled", "completed")
-_SAID = {"unfinished": "not ended"}
+_STACK = ("failed", "unfinished", "unknown", "canceled", "completed")
+_SAID = {"unfinished": "still open", "unknown": "with an unknown status"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,11 @@ class Counted:
 class Numbers:
     """What an overview tells.
 
-    `open` counts what runs now, `sleeping` what of it waits for a timer. `began` are the rows that
-    began in the span. The tables have a row a group, the largest first: `workflows` and `failures`
-    (with how many there were `before`), `stuck` and `waiting` (for a signal), `slow` activities
-    (None where there are no activities to look at). `others` counts rows whose status is no known
-    word, `early` those that began after now.
+    `open` counts what has not ended, `sleeping` what of it waits for a timer. `began` are the rows
+    that began in the span. The tables have a row a group, the largest first: `workflows` and
+    `failures` (with how many there were `before`), `stuck` and `waiting` (for a signal), `slow`
+    activities (None where there are no activities to look at). `others` counts rows whose status is
+    no known word, `early` those that began after now.
     """
 
     started: Counted
@@ -58,19 +58,19 @@ def numbers_of(material: Material, stuck_after: timedelta) -> Numbers:
     rows, window = material.rows, material.window
     ended = rows[rows["ended"].notna()]
     failed = ended[ended["status"] == "failed"]
-    running = rows[rows["status"].isin(OPEN)]
-    idle = running["waiting_for"].isin(_WAITS_FOR_NOBODY)
-    by_signal = running[running["waiting_for"] == "signal"]
+    still = rows[columns.is_open(rows, columns.WORKFLOWS)]
+    idle = still["waiting_for"].isin(_WAITS_FOR_NOBODY)
+    by_signal = still[still["waiting_for"] == "signal"]
     return Numbers(
         started=_counted(rows["began"]),
         ended=_counted(ended["ended"]),
         failed=_counted(failed["ended"]),
-        open=len(running),
-        sleeping=int((running["waiting_for"] == "timer").sum()),
+        open=len(still),
+        sleeping=int((still["waiting_for"] == "timer").sum()),
         began=rows[rows["began"] == NOW],
         workflows=_workflows(ended),
         failures=_failures(failed),
-        stuck=running[~idle].wf.stuck(longer_than=stuck_after),
+        stuck=still[~idle].wf.stuck(longer_than=stuck_after),
         stuck_after=stuck_after,
         waiting=by_signal.wf.stuck(longer_than="0s"),
         slow=None if material.activities is None else _slow(material.activities),

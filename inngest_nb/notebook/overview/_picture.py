@@ -60,7 +60,7 @@ def _counts(numbers: Numbers) -> tuple[Count, ...]:
         Count("Started", f"{numbers.started.now:,}", change_mark(numbers.started)),
         Count("Ended", f"{ended.now:,}", change_mark(ended)),
         Count("Failed", f"{failed.now:,}", ", ".join(filter(None, [change_mark(failed), share]))),
-        Count("Running now", f"{numbers.open:,}", asleep),
+        Count("Still open", f"{numbers.open:,}", asleep),
     )
 
 
@@ -82,7 +82,8 @@ def _remarks(material: Material, numbers: Numbers) -> list[str]:
             f"{count_text(numbers.early, 'workflow')} began in the future: a clock is wrong."
         )
     if material.timeless:
-        remarks.append(f"{count_text(material.timeless, 'workflow')} without any time left out.")
+        left_out = count_text(material.timeless, "workflow")
+        remarks.append(f"{left_out} left out: neither the start nor the end is known.")
     if not material.listed:
         remarks.append("Only what this client saved or refreshed: its server cannot list.")
     return remarks

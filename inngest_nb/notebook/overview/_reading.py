@@ -14,7 +14,6 @@ import pandas as pd
 
 from inngest_nb.api import InngestAPI
 from inngest_nb.frames import activity_frame, columns, frame, is_store, lives_of
-from inngest_nb.history import OPEN
 from inngest_nb.notebook.overview._calls import Calls
 from inngest_nb.notebook.overview._window import Window, window_of
 from inngest_nb.query import When
@@ -37,7 +36,7 @@ class Material:
     `ended`. `activities` has those of the `active` newest workflows that ended in the span; it is
     None where the source has none. `source` names a store, "" for anything else. `unreadable` tells
     why workflows are missing, by id, `timeless` how many were left out because nothing tells when
-    they ran, and `listed` is False where a server keeps more than could be read.
+    they began or ended, and `listed` is False where a server keeps more than could be read.
     """
 
     rows: pd.DataFrame
@@ -99,13 +98,10 @@ def _cut(rows: pd.DataFrame, since: When, name: str) -> Material:
         created_at=columns.as_times(rows["created_at"].reset_index(drop=True)),
         updated_at=columns.as_times(rows["updated_at"].reset_index(drop=True)),
     )
-    is_open = rows["status"].isin(OPEN)
-    rows = rows.assign(
-        began=window.periods(rows["created_at"]),
-        ended=window.periods(_ended_at(rows).where(~is_open)),
-    )
-    timeless = ~is_open & rows["created_at"].isna() & rows["updated_at"].isna()
-    wanted = is_open | rows["began"].notna() | rows["ended"].notna()
+    lives = lives_of(rows, columns.WORKFLOWS)
+    rows = rows.assign(began=window.periods(lives.began), ended=window.periods(lives.ended))
+    timeless = ~lives.is_open & lives.began.isna() & lives.ended.isna()
+    wanted = lives.is_open | rows["began"].notna() | rows["ended"].notna()
     return Material(
         rows=rows[wanted],
         activities=None,
@@ -117,12 +113,6 @@ def _cut(rows: pd.DataFrame, since: When, name: str) -> Material:
         timeless=int(timeless.sum()),
         listed=attrs.get("listed") is not False,
     )
-
-
-def _ended_at(rows: pd.DataFrame) -> pd.Series[Any]:
-    """Return when rows ended; where nothing tells, when they were saved last."""
-    ended: pd.Series[Any] = lives_of(rows, columns.WORKFLOWS).ended.fillna(rows["updated_at"])
-    return ended
 
 
 def _fetched_at(attrs: Mapping[Any, Any]) -> datetime:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from inngest_nb.history import OPEN
 from inngest_nb.notebook.overview._calls import Calls
 from inngest_nb.notebook.overview._numbers import Numbers
 from inngest_nb.notebook.overview._reading import Material
@@ -109,7 +110,7 @@ def _stuck(material: Material, numbers: Numbers) -> Section:
             name_text(row.waiting_for) or "not known",
             _since(row, window),
         )
-        return Line(cells, _calls(calls, row.workflow, row.example, "running"))
+        return Line(cells, _calls(calls, row.workflow, row.example, OPEN))
 
     return Section(
         title="Stuck",
@@ -137,7 +138,7 @@ def _waiting(material: Material, numbers: Numbers) -> Section:
             name_text(row.workflow),
             _since(row, window),
         )
-        return Line(cells, _calls(calls, row.workflow, row.example, "running"))
+        return Line(cells, _calls(calls, row.workflow, row.example, OPEN))
 
     return Section(
         title="Waiting for a person",
@@ -237,7 +238,9 @@ def _rest(groups: pd.DataFrame, noun: str, count: str, what: str) -> str:
     )
 
 
-def _calls(calls: Calls, workflow: Any, example: Any, status: str = "") -> tuple[str, ...]:
+def _calls(
+    calls: Calls, workflow: Any, example: Any, status: str | Sequence[str] = ""
+) -> tuple[str, ...]:
     made = (calls.named(_text(workflow), status), calls.workflow(_text(example)))
     return tuple(filter(None, made))
 
