@@ -39,8 +39,8 @@ def timeline(
     """Return a picture of a run: its status, activities, signals and timers in time.
 
     The workflow is a state, a handle, or an id in `store` (None: the store of `inb.use`). What is
-    still running lasts until `now` (None: the present). At most 40 lines are drawn: of a longer
-    history those of one name share lines, and the picture says what it leaves out.
+    still running lasts until `now` (None: the present). At most 40 lines are drawn: in a longer
+    history, steps of one name share lines, and the picture says what it leaves out.
     """
     state = state_of(workflow, store, "timeline")
     return Timeline(state, moment(now))

@@ -1,4 +1,4 @@
-"""All that a view tells of one run of a real Inngest at one moment: its facts and its chart."""
+"""All that a view tells of a run of a real Inngest server at a moment: its facts and chart."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _failure(trace: Trace) -> tuple[str, str]:
         return "", ""
     failed = [step for step in trace.steps if step.error is not None]
     if not failed:
-        return "The run failed", "the server has no error of it"
+        return "The run failed", "the server recorded no error"
     error = str(max(failed, key=lambda step: step.kind == "function").error)
     same = [step.name for step in failed if step.kind != "function" and str(step.error) == error]
     where = f"The step {short(same[-1])}" if same else "The function"
