@@ -123,7 +123,7 @@ def status_choice(word: str) -> str:
 
 
 def event_word(kind: str) -> str:
-    """Return the word of an event that has a mark: how what it tells of stands now."""
+    """Return the word of an event that has a mark: the status of what it reports."""
     word = kind.rpartition("_")[2]
     return "running" if word == "started" else word
 
@@ -172,14 +172,14 @@ _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"
 
 
 def share_text(part: float) -> str:
-    """Return a share as people say it; only all is 100 %, and only nothing is 0 %."""
+    """Return a share as people say it; only all is 100%, and only nothing is 0%."""
     if part in (0, 1):
-        return f"{part * 100:.0f} %"
+        return f"{part * 100:.0f}%"
     if part < 0.001:
-        return "< 0.1 %"
+        return "< 0.1%"
     if part < 0.01 or part > 0.99:
-        return f"{min(part, 0.999) * 100:.1f} %"
-    return f"{part * 100:.0f} %"
+        return f"{min(part, 0.999) * 100:.1f}%"
+    return f"{part * 100:.0f}%"
 
 
 def count_text(count: int, noun: str) -> str:

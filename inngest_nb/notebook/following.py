@@ -35,13 +35,13 @@ def follow_runs(
 
         inb.follow_runs(status=["running", "failed"])
 
-    It goes on until you interrupt the cell; the last table stays in the notebook. `rows` is how
+    It runs until you interrupt the cell; the last table stays in the notebook. `rows` is how
     many runs it has at most, up to 20; the other arguments are those of `search_runs` and
     `watch_runs`. While the server does not answer, the table stays as it was and says so. In a
     terminal the table is printed again when runs have changed.
 
-    Raises `ValueError` for an argument that makes no sense, and `InngestError` as `search_runs`
-    does, but for a connection that fails later.
+    Raises `ValueError` for an invalid argument, and `InngestError` as `search_runs` does, except
+    for a connection that fails later.
     """
     if isinstance(rows, bool) or not isinstance(rows, int) or not 1 <= rows <= _MOST_ROWS:
         raise ValueError(f"rows must be a number from 1 to {_MOST_ROWS}, such as 20, got {rows!r}")

@@ -35,8 +35,8 @@ _INPUT = re.compile(r"(?:^|\s)--input(?:=|\s+|$)")
 _STORE = argument(
     "--store",
     metavar="NAME",
-    help="the variable with the store; without it that of inb.use(), or the one called store, or "
-    "the only one there is, or else an InngestStore as the environment configures it",
+    help="variable that holds the store; default: the store of inb.use(), else the variable "
+    "`store`, else the only variable with a store, else InngestStore()",
 )
 
 
@@ -47,8 +47,8 @@ class WorkflowMagics(Magics):
     shell: Any
 
     @magic_arguments()
-    @argument("--status", help="only those of this status, such as failed")
-    @argument("--limit", type=int, default=0, help="at most so many, the newest; all without it")
+    @argument("--status", help="only workflows with this status, such as failed")
+    @argument("--limit", type=int, default=0, help="show only the newest LIMIT; default: all")
     @_STORE
     @line_magic
     def workflows(self, line: str) -> pd.DataFrame:
@@ -57,7 +57,7 @@ class WorkflowMagics(Magics):
         return frame(self._store(given.store), status=given.status, limit=given.limit)
 
     @magic_arguments()
-    @argument("id", nargs="+", help="the workflow's id; without quotes, as it is")
+    @argument("id", nargs="+", help="the workflow's id, without quotes")
     @_STORE
     @line_magic
     def workflow(self, line: str) -> Timeline:
@@ -73,18 +73,18 @@ class WorkflowMagics(Magics):
         return timeline(state)
 
     @magic_arguments()
-    @argument("--as", dest="variable", metavar="VARIABLE", help="a variable to keep the answer in")
+    @argument("--as", dest="variable", metavar="VARIABLE", help="variable to keep the answer in")
     @_STORE
     @cell_magic
     def workflows_sql(self, line: str, cell: str) -> pd.DataFrame:
         """Return the answer to the cell, an SQL query over a store, as a frame.
 
-        The tables are workflows, activities and events; help(inngest_nb.sql) says more of them.
+        The tables are workflows, activities and events; help(inngest_nb.sql) describes them.
         """
         given = parse_argstring(self.workflows_sql, line)
         name = given.variable
         if name is not None and (keyword.iskeyword(name) or not name.isidentifier()):
-            raise UsageError(f"--as {name}: that is no name of a variable, such as failed")
+            raise UsageError(f"--as {name}: not a valid variable name; choose one such as failed")
         try:
             rows = sql(cell, self._store(given.store))
         except ValueError as error:  # in its own words: the place is marked in the cell
@@ -94,13 +94,13 @@ class WorkflowMagics(Magics):
         return rows
 
     @magic_arguments()
-    @argument("--id", nargs="+", help="the id to store it under; a new one without it")
+    @argument("--id", nargs="+", help="id to store the run under; default: a new one")
     @_STORE
     @argument(
         "--input",
         nargs="...",
-        help="its input: the rest of the line as it stands, JSON or an expression, "
-        'such as {"order": 42} or order; so it comes last',
+        help='input of the run: JSON or an expression, such as {"order": 42} or order; it takes '
+        "the rest of the line, so it comes last",
     )
     @cell_magic("workflow")
     @no_var_expand
@@ -146,7 +146,7 @@ class WorkflowMagics(Magics):
         }
         if len(found) > 1:
             names = ", ".join(sorted(name for name, _ in found.values()))
-            raise UsageError(f"several stores are here: {names}; say which, as in --store NAME")
+            raise UsageError(f"several variables hold stores: {names}; choose one by --store NAME")
         return next((store for _, store in found.values()), None) or InngestStore()
 
 
@@ -187,7 +187,7 @@ def _parted(line: str) -> tuple[str, str]:
         return line, ""
     text = line[found.end() :].strip()
     if not text:
-        raise UsageError('--input wants JSON or an expression, such as --input {"order": 42}')
+        raise UsageError('--input needs JSON or an expression, such as --input {"order": 42}')
     return line[: found.start()], text
 
 

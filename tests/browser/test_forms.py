@@ -141,7 +141,7 @@ def test_a_workflow_is_deleted_and_put_back(lab: LabPage, store: SqliteStore) ->
     assert store.load("order-7") is None
     lab.pictures("forms-delete-done")
     press(form, "Restore order-7")
-    expect(form.locator(".inb-outcome")).to_contain_text("order-7 is restored")
+    expect(form.locator(".inb-outcome")).to_contain_text("Restored order-7")
     back = store.load("order-7")
     assert back is not None
     assert wire.encode(back) == wire.encode(STUCK)
@@ -224,7 +224,7 @@ def test_a_flawed_field_moves_no_button_away_from_a_pressed_mouse(
     form.get_by_label("Result").fill("[1,")
     review.hover()
     lab.page.mouse.down()
-    expect(flaw).to_contain_text("is not JSON")
+    expect(flaw).to_contain_text("is not valid JSON")
     expect(flaw).to_be_hidden()
     lab.page.mouse.up()
     expect(flaw).to_be_visible()
@@ -290,10 +290,10 @@ def test_a_run_that_waits_is_answered(lab: LabPage, store: SqliteStore) -> None:
     form.get_by_role("button", name="Approve", exact=True).dblclick()
     expect(form.locator(".inb-outcome")).to_contain_text("Saved as event 2")
     expect(form.locator(".inb-summary")).to_contain_text("the last: signal_received")
-    expect(form.locator(".widget-button")).to_have_text(["Another signal"])
-    expect(form.get_by_role("button", name="Another signal")).to_be_focused()
+    expect(form.locator(".widget-button")).to_have_text(["Send another signal"])
+    expect(form.get_by_role("button", name="Send another signal")).to_be_focused()
     lab.pictures("forms-signal-sent")
-    form.get_by_role("button", name="Another signal").press("Enter")
+    form.get_by_role("button", name="Send another signal").press("Enter")
     expect(form.get_by_label("Signal")).to_be_focused()
     for _ in range(3):  # the payload, Approve, Reject
         lab.page.keyboard.press("Tab")

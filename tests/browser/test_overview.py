@@ -70,7 +70,7 @@ def test_an_overview_can_be_read_in_every_theme_and_width(lab: LabPage) -> None:
     lab.run_all()
     expect(lab.cell(0).locator(".inb-part")).to_have_count(5)
     expect(lab.cell(1)).to_contain_text("All is well")
-    expect(lab.cell(2)).to_contain_text("wait for a person")
+    expect(lab.cell(2)).to_contain_text("waiting for a person")
     expect(lab.cell(3)).to_contain_text("Nothing ran in the last 24 h")
     lab.pictures("overview", 700, 1280, 1800)
     for width in (700, 1280, 1800):
@@ -167,7 +167,7 @@ def test_a_live_overview_follows_its_store_and_the_notebook_keeps_the_last(
         lab.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
         cell = lab.cell(0)
         expect(cell).to_contain_text("All is well")
-        expect(cell).to_contain_text("Live: it follows the store")
+        expect(cell).to_contain_text("Live: updates until")
         store.save(one.replace(status="failed", error="no money", etag=""))
         expect(cell).to_contain_text("1 failed")
         lab.picture("overview-live")
@@ -176,7 +176,7 @@ def test_a_live_overview_follows_its_store_and_the_notebook_keeps_the_last(
         # Run again, the cell follows once.
         lab.run_all()
         expect(lab.cell(1)).to_contain_text("[True, False]")
-        expect(cell).to_contain_text("No longer followed.")
+        expect(cell).to_contain_text("No longer updated.")
         (output,) = lab.document().cells[0].outputs
         assert "2 failed" in output.data["text/html"]
-        assert "No longer followed." in output.data["text/plain"]
+        assert "No longer updated." in output.data["text/plain"]

@@ -45,5 +45,5 @@ def test_an_event_is_sent_once_and_its_run_is_followed(lab: LabPage, inngest: St
     expect(form.locator(".inb-caused")).to_contain_text("canceled")
     expect(form.locator(".inb-caused")).to_contain_text(run_id)
     lab.pictures("send-sent", 800, 1280)
-    form.get_by_role("button", name="Another event").click()
+    form.get_by_role("button", name="Send another event").click()
     expect(form.get_by_role("button", name="Send", exact=True)).to_be_visible()

@@ -139,7 +139,7 @@ def ran(*activities: tuple[str, float, int, str]) -> pd.DataFrame:
 def test_the_title_says_what_became_of_them() -> None:
     counts = WORKFLOWS["status"].value_counts()
     assert title(inb.plot_status(WORKFLOWS)).startswith(
-        f"{counts['completed'] / 30:.0f} % of 3,000 workflows completed, "
+        f"{counts['completed'] / 30:.0f}% of 3,000 workflows completed, "
         f"{counts['failed']} failed, {counts['running']} still open"
     )
 
@@ -270,9 +270,9 @@ def test_words_nobody_knows_are_drawn_and_the_rarest_are_one_layer() -> None:
 def test_shares_are_rounded_but_never_to_none_or_all() -> None:
     nearly = [state(str(place), created_at=NOW) for place in range(2_999)]
     one = state("odd", "failed", created_at=NOW)
-    assert title(inb.plot_status(inb.frame([*nearly, one]))).startswith("99.9 % of 3,000")
-    assert title(inb.plot_status(inb.frame(nearly[:1]))) == "100 % of 1 workflow completed"
-    assert title(inb.plot_status(inb.frame([one]))) == "0 % of 1 workflow completed, 1 failed"
+    assert title(inb.plot_status(inb.frame([*nearly, one]))).startswith("99.9% of 3,000")
+    assert title(inb.plot_status(inb.frame(nearly[:1]))) == "100% of 1 workflow completed"
+    assert title(inb.plot_status(inb.frame([one]))) == "0% of 1 workflow completed, 1 failed"
 
 
 # How long they take
@@ -335,7 +335,7 @@ def test_activities_come_in_the_order_of_the_time_they_take_in_all() -> None:
     assert ticks(ax.yaxis) == list(total.index)
     assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first is on top"
     share = total.iloc[0] / total.sum()
-    assert f"load_batch takes {share * 100:.0f} % of the time in activities; " in title(ax)
+    assert f"load_batch takes {share * 100:.0f}% of the time in activities; " in title(ax)
 
 
 def test_a_row_says_how_long_an_activity_takes_and_how_often_it_is_retried() -> None:
@@ -356,11 +356,11 @@ def test_a_row_says_how_long_an_activity_takes_and_how_often_it_is_retried() -> 
     cells = said(ax)
     assert cells == [
         *("count", "99", "1"),
-        *("of time", "99.9 %", "< 0.1 %"),
-        *("retried", "2 %", ""),
-        *("failed", "1 %", ""),
+        *("of time", "99.9%", "< 0.1%"),
+        *("retried", "2%", ""),
+        *("failed", "1%", ""),
     ]
-    assert title(ax).endswith("send is retried most (2 % of calls)")
+    assert title(ax).endswith("send is retried most (2% of calls)")
 
 
 def test_the_heads_of_the_columns_stand_below_the_title() -> None:
@@ -376,7 +376,7 @@ def test_many_activities_are_limited_with_words_on_what_was_left_out() -> None:
     frame = ran(*((f"step-{place}", 100 + place, 1, "completed") for place in range(60)))
     ax = inb.plot_activity(frame)
     assert ticks(ax.yaxis) == [f"step-{place}" for place in range(59, 39, -1)]
-    assert below(ax).endswith("not drawn: 40 more that take 62 % of the time")
+    assert below(ax).endswith("not drawn: 40 more that take 62% of the time")
     assert title(ax).endswith("no retries")
     assert len(ticks(inb.plot_activity(frame, limit=3).yaxis)) == 3
     every = inb.plot_activity(frame, limit=0)
@@ -390,7 +390,7 @@ def test_activities_that_never_ended_are_counted() -> None:
     frame = ran(("send", 1, 1, "completed"), ("wait", 5, 1, "running"))
     assert below(inb.plot_activity(frame)).endswith("not drawn: 1 that never ended")
     ax = inb.plot_activity(frame[frame["activity"] == "wait"])
-    assert said(ax) == ["None of 1 activity has ended in a known time."]
+    assert said(ax) == ["None of 1 activity has ended with a known duration."]
 
 
 def test_activities_that_take_no_time_are_drawn() -> None:
@@ -602,7 +602,7 @@ def test_statuses_that_nobody_knows_are_not_counted_as_finished() -> None:
     assert title(ax) == "Half of 20 workflows finish within 10 s, 1 in 10 takes over 10 s"
     assert below(ax).endswith("not drawn: 20 without a known duration")
     unknown = inb.plot_durations(took(5, status="terminated"))
-    assert title(unknown) == "No durations of finished workflows yet"
+    assert title(unknown) == "No durations of ended workflows yet"
 
 
 def test_one_workflow_of_another_century_does_not_squeeze_the_others() -> None:

@@ -92,7 +92,7 @@ ENDED = [
 
 def test_bars_count_what_ended_and_lines_above_them_what_is_open_and_how_long_it_took() -> None:
     ax = inb.plot_over_time(read_at(inb.frame(ENDED), after(7_000)), "30min")
-    assert title(ax) == "2 of 14 workflows that ended failed (14 %)"
+    assert title(ax) == "2 of 14 workflows that ended failed (14%)"
     failed, others = ([bar.get_height() for bar in bars] for bars in ax.containers)
     assert failed == [1, 0, 1, 0]
     assert others == [3, 3, 3, 3]
@@ -134,8 +134,8 @@ def test_each_group_has_a_row_with_how_many_ended_and_failed() -> None:
     ax = inb.plot_over_time(read_at(inb.frame(ENDED), after(7_000)), "1h", by="workflow")
     assert ticks(ax.yaxis) == ["order", "import"]
     assert cells(ax, "ended") == ["13", "1"]
-    assert cells(ax, "failed") == ["8 %", "100 %"]
-    assert title(ax) == "2 of 14 workflows that ended failed (14 %); order fails most (8 %)"
+    assert cells(ax, "failed") == ["8%", "100%"]
+    assert title(ax) == "2 of 14 workflows that ended failed (14%); order fails most (8%)"
     heights = [[round(-bar.get_height(), 3) for bar in bars] for bars in ax.containers]
     assert heights == [[0, 0.114], [0.686, 0.686], [0.8, 0], [0, 0]]
     assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first is on top"
@@ -158,7 +158,7 @@ def test_what_lies_far_off_or_has_no_start_is_counted_and_not_drawn() -> None:
 
 def test_a_single_span_and_nothing_that_ended_are_drawn() -> None:
     one = inb.plot_over_time(inb.frame(ENDED[:1]))
-    assert title(one) == "0 of 1 workflow that ended failed (0 %)"
+    assert title(one) == "0 of 1 workflow that ended failed (0%)"
     assert drawn(one)
     open_only = inb.plot_over_time(read_at(inb.frame(ENDED[-1:]), after(9_000)))
     assert title(open_only) == "No workflow has ended yet"
@@ -182,17 +182,17 @@ ORDERS = [
 
 def test_a_funnel_says_how_many_reach_the_end_and_where_most_fail() -> None:
     ax = inb.plot_funnel(inb.activity_frame(ORDERS), "order", runs=inb.frame(ORDERS))
-    assert title(ax) == "40 % of 5 runs of order reach ship; most fail at charge (1)"
+    assert title(ax) == "40% of 5 runs of order reach ship; most fail at charge (1)"
     assert ticks(ax.yaxis) == ["check", "charge", "ship"]
     assert lengths(ax) == [[4, 2, 2], [0, 1, 0], [0, 1, 0]]
-    assert cells(ax, "reached") == ["80 %", "80 %", "40 %"]
-    assert cells(ax, "failed") == ["", "25 %", ""]
-    assert cells(ax, "retried") == ["", "50 %", ""]
+    assert cells(ax, "reached") == ["80%", "80%", "40%"]
+    assert cells(ax, "failed") == ["", "25%", ""]
+    assert cells(ax, "retried") == ["", "50%", ""]
     assert cells(ax, "p50") == ["1 s", "4 s", "1 s"]
     hatches = [bars[0].get_hatch() for bars in ax.containers]
     assert len({*hatches}) == 3, "no outcome is told by its colour alone"
     fine = inb.plot_funnel(inb.activity_frame(ORDERS[:1]), "order")
-    assert title(fine) == "100 % of 1 run of order reach ship; none fail"
+    assert title(fine) == "100% of 1 run of order reach ship; none fail"
 
 
 def test_a_long_funnel_is_limited_with_words_on_what_was_left_out() -> None:
@@ -228,7 +228,7 @@ def test_stuck_workflows_are_told_by_where_they_stand() -> None:
     rows.loc[2, ["waiting_for", "signal"]] = ["signal", "go"]
     ax = inb.plot_stuck(rows)
     assert title(ax) == (
-        "4 workflows have not moved for over 1 h, the longest for 2 h; "
+        "4 workflows have not been updated for over 1 h, the longest for 2 h; "
         "2 of them: order: charge (activity)"
     )
     assert ticks(ax.yaxis) == [
@@ -238,9 +238,9 @@ def test_stuck_workflows_are_told_by_where_they_stand() -> None:
     ]
     assert lengths(ax) == [[2, 1, 1]]
     assert cells(ax, "longest") == ["2 h", "2 h", "1 h 59 min"]
-    assert below(ax) == "workflows that have not moved for over 1 h"
+    assert below(ax) == "workflows that have not been updated for over 1 h"
     assert title(inb.plot_stuck(rows, "119.7min")) == (
-        "2 workflows have not moved for over 1 h 59 min, the longest for 2 h; "
+        "2 workflows have not been updated for over 1 h 59 min, the longest for 2 h; "
         "1 of them: order: charge (activity)"
     )
 
@@ -250,7 +250,7 @@ def test_many_groups_are_limited_and_none_is_said() -> None:
     assert below(inb.plot_stuck(rows)).endswith("not drawn: 10 more groups with 10 workflows")
     ax = inb.plot_stuck(rows, "3h")
     assert title(ax) == "No workflow has been stuck for over 3 h"
-    assert said(ax) == ["Each open workflow has moved in the last 3 h."]
+    assert said(ax) == ["Every open workflow was updated in the last 3 h."]
 
 
 # As the other charts

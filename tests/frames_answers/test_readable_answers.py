@@ -43,11 +43,11 @@ def test_durations_and_shares_read_as_people_say_them() -> None:
     text = lines(ROWS.wf.summary(by="workflow"))
     assert text[0][:5] == ["workflow", "count", "failed", "share_failed", "running"]
     assert text[0][5:] == ["p50", "p90", "p99", "max"]
-    assert text[1][:5] == ["order", "4", "1", "25 %", "0"]
+    assert text[1][:5] == ["order", "4", "1", "25%", "0"]
     assert text[1][5:] == ["3 min 20 s"] * 4
     assert text[2] == ["import", "1", "0", "1"]
     html = Reading(ROWS.wf.summary(by="workflow")._repr_html_())
-    assert "order 4 1 25 % 0 3 min 20 s" in " ".join(html.text.split())
+    assert "order 4 1 25% 0 3 min 20 s" in " ".join(html.text.split())
 
 
 def test_a_status_has_its_mark_and_what_is_missing_is_said() -> None:
@@ -185,7 +185,7 @@ print(len(answer), any(name.startswith("inngest_nb") for name in sys.modules))
 
 def test_answers_about_runs_and_steps_read_well_too() -> None:
     rows = runs(run("a", "failed", error="x"), run("b"))
-    assert "50 %" in repr(rows.wf.failures())
+    assert "50%" in repr(rows.wf.failures())
     assert "1 s" in repr(rows.wf.durations())
     assert lines(rows.wf.rate("1h"))[1][0] == "Nov 23"
 

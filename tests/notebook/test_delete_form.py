@@ -101,7 +101,7 @@ def test_deleting_and_undoing_brings_back_every_byte(
         back = store.load(state.workflow_id)
         assert back is not None
         assert wire.encode(back) == document
-        assert "is restored" in words(form.outcome)
+        assert "Restored " in words(form.outcome)
 
 
 def test_a_deleted_workflow_leaves_the_list_and_returns_to_it() -> None:
@@ -174,6 +174,7 @@ def test_undo_does_not_overwrite_a_new_workflow_of_the_same_id_unseen(
     delete(form)
     store.save(FAILED.replace(status="running"))
     press(form, form.undo)
+    assert "a different workflow with the id order-7; nothing was" in words(form.outcome)
     assert "running → failed" in words(form.outcome)
     store.save(FAILED.replace(status="canceled"))
     press(form, form.undo_anyway)

@@ -55,7 +55,7 @@ def test_a_deletion_that_never_arrived_leaves_nothing_to_undo() -> None:
     form = showing(store)
     delete(form)
     press(form, form.undo)
-    assert "still there" in words(form.outcome)
+    assert "order-7 is in the store, unchanged; nothing to restore" in words(form.outcome)
     assert form.undoing.children == ()
 
 

@@ -327,7 +327,7 @@ def test_a_server_that_is_away_is_told_and_found_again(tmp_path) -> None:  # typ
 
 
 def test_an_async_store_is_refused_with_a_word_on_what_to_use() -> None:
-    with pytest.raises(TypeError, match="plain twin, such as InngestStore"):
+    with pytest.raises(TypeError, match="a blocking store, such as InngestStore .*got Async"):
         make_explorer(AsyncInngestStore("http://127.0.0.1:1"))
 
 

@@ -220,7 +220,7 @@ def test_a_rerun_is_started_from_the_beginning_or_from_a_step(
     new = explorer.selected.workflow_id
     assert explorer.selected.status == "queued"
     told = words(explorer.editing.outcome)
-    assert f"Started the run {new}" in told
+    assert f"Started run {new}" in told
     assert f"repeats {NAMES['order1']}" in told
     assert ids(explorer)[0] == new
 
@@ -228,8 +228,8 @@ def test_a_rerun_is_started_from_the_beginning_or_from_a_step(
 def test_a_batch_is_not_rerun(explorer: Explore, inngest: StoryServer) -> None:
     choose(explorer, NAMES["batch2"])
     press(explorer, explorer.editing.rerun)
-    assert "batch of 3 events" in words(explorer.editing.question)
-    assert buttons(explorer) == ["Rerun…", "Leave it"]
+    assert "It was triggered by a batch of 3 events" in words(explorer.editing.question)
+    assert buttons(explorer) == ["Rerun…", "Dismiss"]
     press(explorer, explorer.editing.confirm_rerun)
     assert not [
         seen for seen in inngest.seen if seen.method == "POST" and "/gql" not in seen.target

@@ -169,7 +169,9 @@ def test_a_store_of_any_name_is_found_and_one_is_named_where_there_are_several(s
     shell.user_ns |= {"mine": mine, "also_mine": mine, "_hidden": other, "kind": inb.MemoryStore}
     assert len(shell.run_line_magic("workflows", "")) == 2
     shell.user_ns["other"] = other
-    with pytest.raises(Exception, match="several stores are here: also_mine, other; .*--store"):
+    with pytest.raises(
+        Exception, match="several variables hold stores: also_mine, other; .*--store"
+    ):
         shell.run_line_magic("workflows", "")
     assert len(shell.run_line_magic("workflows", "--store other")) == 0
     shell.user_ns["store"] = mine
@@ -232,8 +234,8 @@ def test_a_cell_in_sql_is_taken_as_it_stands(shell: Any, store: inb.MemoryStore)
         ("", "from runs", "can read the tables workflows, activities, events"),
         ("", "-- nothing", "query must be a single SELECT"),
         ("--store nowhere", "select 1", "--store nowhere: no variable"),
-        ("--as 3x", "select 1", "--as 3x: that is no name of a variable, such as failed"),
-        ("--as class", "select 1", "--as class: that is no name of a variable"),
+        ("--as 3x", "select 1", "--as 3x: not a valid variable name; choose one such as failed"),
+        ("--as class", "select 1", "--as class: not a valid variable name"),
     ],
 )
 def test_a_cell_in_sql_that_makes_no_sense_says_so_and_nothing_else(

@@ -162,7 +162,7 @@ def test_a_result_that_is_not_json_is_marked_and_nothing_is_forked(
     at(view, "activity_completed", "charge_card")
     type_into(view, view.edit.text, "{'charged': 1}")
     press(view, view.fork)
-    assert "Result is not JSON: text stands in double quotes" in words(view.edit.flaw)
+    assert "Result is not valid JSON: strings need double quotes" in words(view.edit.flaw)
     assert "Could not fork the workflow" in words(view.trouble)
     assert "line 1, column 2" in words(view.edit.flaw)
     assert "column" not in words(view.trouble), "its place is said once"

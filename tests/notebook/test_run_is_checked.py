@@ -40,6 +40,7 @@ def test_a_run_whose_code_counts_its_lives_is_warned_of_with_event_and_line() ->
         "with input 1. Code: call 1 is activity 'keep' with input 2 (test_run_is_checked.py:"
         in (str(warning.message))
     )
+    assert str(warning.message).startswith("this workflow would not survive a crash: ")
     assert warning.filename == __file__
 
 

@@ -190,7 +190,7 @@ def test_bad_json_is_marked_and_not_saved(name: str) -> None:
     form = loaded(store)
     edit(form, **{name: '{\n  "order": 7\n  "item": 1}'})
     (marked,) = [words(area) for area in form.fields.areas() if area.markup]
-    assert f"{name.title()} is not JSON" in marked
+    assert f"{name.title()} is not valid JSON: " in marked
     assert "line 3, column 3" in marked
     assert '"item": 1} ^' in marked
     press(form, form.review)
@@ -262,7 +262,12 @@ def test_another_id_is_not_saved_under_before_it_is_loaded() -> None:
     edit(form, status="failed")
     type_into(form, form.workflow_id, "order-8")
     press(form, form.review)
-    assert "load that workflow, or restore the id" in words(form.trouble)
+    said = "the form holds 'order-7', but the id field says 'order-8': load 'order-8', or change"
+    assert f"{said} the id back to 'order-7'" in words(form.trouble)
+    assert form.choices.children == ()
+    type_into(form, form.workflow_id, "")
+    press(form, form.review)
+    assert "but the id field is empty: enter 'order-7' again" in words(form.trouble)
     assert form.choices.children == ()
 
 
@@ -316,13 +321,17 @@ def test_odd_ids_can_be_loaded_and_saved(workflow_id: str, store: WorkflowStore)
 
 @pytest.mark.parametrize(
     ("workflow_id", "words_"),
-    [("", "choose a"), (".", "is not a valid workflow id"), ("x" * 4_097, "4,096")],
+    [
+        ("", "choose or type a workflow id first"),
+        (".", "is not a valid workflow id"),
+        ("x" * 4_097, "4,096"),
+    ],
 )
 def test_an_id_that_no_store_can_keep_is_refused_with_words(workflow_id: str, words_: str) -> None:
     form = save_form(MemoryStore())
     form.workflow_id.value = workflow_id
     press(form, form.load)
-    assert words_ in words(form.load_trouble) or "type or choose" in words(form.load_trouble)
+    assert words_ in words(form.load_trouble)
 
 
 def test_a_store_for_await_is_refused() -> None:

@@ -57,7 +57,7 @@ def test_an_old_one_goes_on_top_of_what_the_store_has_now(store: WorkflowStore) 
     store.save(state.replace(result="done"))
     form = save_form(store, state.replace(error="mine"))
     form.wait()
-    assert "has changed this workflow" in words(form.question)
+    assert "This workflow has changed in the store" in words(form.question)
     save(form)
     saved = store.load("order-7")
     assert saved is not None

@@ -91,6 +91,7 @@ def test_an_event_is_sent_and_its_runs_are_shown_as_they_go_on(
     assert heard == [(form.runs.event_id, None)]
     until(form.runs.area, "○ queued")
     assert "nb-lab/order-pipeline" in words(form.runs.area)
+    assert "StatusFunctionTookRun" in words(form.runs.area)
     (run,) = api.event_runs(form.runs.event_id)
     assert run.run_id in words(form.runs.area)
     api.cancel(run.run_id)
@@ -134,8 +135,8 @@ def test_a_click_on_data_that_was_not_seen_sends_nothing(
 @pytest.mark.parametrize(
     ("name", "data", "complaint"),
     [
-        ("", "{}", "type or choose the name of the event first"),
-        ("lab/tiny", "[1]", "the data must be an object: put braces around it"),
+        ("", "{}", "choose or type the name of the event first"),
+        ("lab/tiny", "[1]", 'the data must be an object such as {"order_id": "A1"}'),
         ("lab/tiny", "{'n': 1}", "Data is not valid JSON (see the mark)"),
         ("inngest/mine", "{}", "reserved for the server"),
     ],
@@ -169,7 +170,7 @@ def test_after_a_lost_answer_a_second_try_starts_nothing_twice() -> None:
         form = opened(api)
         before = len(server.state.runs.rows)
         press(form, form.send)
-        assert "the event keeps its id, so its functions start once" in words(form.trouble)
+        assert "the event keeps its id, so its functions start only once" in words(form.trouble)
         press(form, form.send)
         assert '✓ Event "lab/order.placed" sent' in words(form.outcome)
         first, second = sent(server)
@@ -214,7 +215,7 @@ def test_runs_that_nobody_expects_are_not_waited_for_long(
     form = opened(api, "lab/nobody.listens")
     press(form, form.send)
     assert "No run; none is expected" in words(form.runs.area)
-    until(form.runs.trouble, "No longer followed. See api.event_runs(")
+    until(form.runs.trouble, "No longer updated. See api.event_runs(")
 
 
 def test_a_closed_form_leaves_no_widget_and_looks_no_more(api: InngestAPI) -> None:

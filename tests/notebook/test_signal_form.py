@@ -126,7 +126,7 @@ def test_a_payload_that_is_not_json_is_marked_and_not_sent(
     form = inb.signal_form(run)
     name(form)
     type_into(form, form.payload.text, "{'by': 1}")
-    assert "Payload is not JSON: text stands in double quotes, line 1, column 2" in words(
+    assert "Payload is not valid JSON: strings need double quotes, line 1, column 2" in words(
         form.payload.flaw
     )
     for button in (form.approve, form.send):
@@ -143,9 +143,9 @@ def test_a_payload_that_is_not_json_is_marked_and_not_sent(
 @pytest.mark.parametrize(
     ("typed", "complaint"),
     [
-        ("[1]", "Approve and Reject add to an object"),
-        ("0", "Approve and Reject add to an object"),
-        ('{"approved": false}', 'the payload says "approved" itself'),
+        ("[1]", "Approve and Reject add a key, so the payload must be an object"),
+        ("0", "Approve and Reject add a key, so the payload must be an object"),
+        ('{"approved": false}', 'the payload already has "approved": remove it'),
     ],
 )
 def test_an_answer_that_says_two_things_is_refused(
@@ -330,7 +330,7 @@ def test_the_workflow_is_chosen_among_those_that_run(store: MemoryStore) -> None
     press(form, form.approve)
     assert live.result(PATIENCE) == [{"approved": True}]
     type_into(form, form.workflow_id, "")
-    assert "type or choose a workflow id first" in words(form.trouble)
+    assert "choose or type a workflow id first" in words(form.trouble)
 
 
 def test_what_the_run_made_of_it_is_told_to_who_listens(run: LiveRun) -> None:
@@ -376,7 +376,9 @@ def threads_of_forms() -> list[threading.Thread]:
 
 def test_a_store_that_is_awaited_is_refused() -> None:
     store: Any = AsyncInngestStore(base_url="http://127.0.0.1:9")
-    with pytest.raises(TypeError, match="is for `await`"):
+    with pytest.raises(
+        TypeError, match="a blocking store, such as InngestStore .*got AsyncInngestStore"
+    ):
         inb.signal_form(store, "order-7")
 
 
@@ -411,7 +413,7 @@ def test_a_signal_that_the_run_does_not_wait_for_is_remarked_upon(run: LiveRun) 
     press(form, form.send)
     said = words(form.outcome)
     assert said.startswith('✓ Signal "other" sent')
-    assert 'The run is not waiting for "other". The signal is queued until it asks' in said
+    assert 'The run is not waiting for "other". The signal is queued until the run asks' in said
     press(form, form.another)
     name(form, "approve")
     assert words(form.waiting) == 'Waiting for the signal "approve".'

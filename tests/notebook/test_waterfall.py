@@ -113,7 +113,7 @@ def test_each_step_of_every_recorded_run_is_a_row(api: InngestAPI, row: Any) -> 
     ("name", "line", "shape"),
     [
         ("sleep", "sleep nap", "hollow line = asleep"),
-        ("wait_match", "✓ completed, 1.43 s, lab/approve came", "thin line = waiting"),
+        ("wait_match", "✓ completed, 1.43 s, received lab/approve", "thin line = waiting"),
         ("wait_timeout", "✓ completed, 3.08 s, timed out", "thin line = waiting"),
         ("wait_pending", "◔ waiting", "thin line = waiting"),
         ("invoke", "invoke call-square", "thick line = another function's run"),

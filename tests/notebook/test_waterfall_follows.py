@@ -108,7 +108,7 @@ def test_a_server_that_does_not_answer_is_told_and_asked_again(
     lost.append("/trace")
     picture = followed.until(lambda picture: bool(picture.note))
     assert picture.note.startswith("As of ")
-    assert "asking again" in picture.note
+    assert "; retrying: " in picture.note
     assert picture.status == "running"
     lost.clear()
     followed.until(lambda picture: not picture.note)
@@ -116,7 +116,7 @@ def test_a_server_that_does_not_answer_is_told_and_asked_again(
 
 def test_what_is_followed_no_longer_says_so(followed: Followed) -> None:
     followed.following.stop()
-    assert followed.until(lambda picture: bool(picture.note)).note == "No longer followed."
+    assert followed.until(lambda picture: bool(picture.note)).note == "No longer updated."
 
 
 def test_a_run_that_the_server_forgot_is_followed_no_longer(
@@ -126,7 +126,7 @@ def test_a_run_that_the_server_forgot_is_followed_no_longer(
         del inngest.state.runs.rows[WAITS]
     note = followed.until(lambda picture: bool(picture.note)).note
     assert note.startswith(
-        "No longer followed: InngestNotFoundError: inngest trace: the server has no run"
+        "No longer updated: InngestNotFoundError: inngest trace: the server has no run"
     )
     assert followed.following.done.wait(PATIENCE)
 
@@ -137,7 +137,7 @@ def test_a_run_in_which_nothing_happens_for_a_day_is_left_alone(
     monkeypatch.setattr(_following, "_GIVEN_UP", 0.0)
     followed = Followed(WAITS, api)
     note = followed.until(lambda picture: bool(picture.note)).note
-    assert note == "No longer followed: nothing has happened for a day."
+    assert note == "No longer updated: nothing has happened for a day."
 
 
 def test_a_page_that_asks_sees_the_run_up_to_its_end(api: InngestAPI) -> None:

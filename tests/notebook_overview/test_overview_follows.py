@@ -136,7 +136,7 @@ def test_what_is_saved_changes_the_picture(followed: Followed, store: WorkflowSt
     followed.until(lambda picture: "1 failed" in picture.verdict.headline)
     save(store, "order-9", "failed", error="no money")
     picture = followed.until(lambda picture: "2 failed" in picture.verdict.headline)
-    assert picture.note.startswith("Live: it follows the store until")
+    assert picture.note.startswith("Live: updates until")
     save(store, "order-9")
     followed.until(lambda picture: "1 failed" in picture.verdict.headline)
 
@@ -147,7 +147,7 @@ def test_what_is_closed_says_so_and_stays(tmp_path: Path) -> None:
     followed = Followed(store)
     followed.until(lambda picture: True)
     followed.following.close()
-    last = followed.until(lambda picture: picture.note == "No longer followed.")
+    last = followed.until(lambda picture: picture.note == "No longer updated.")
     assert followed.following.done.wait(PATIENCE)
     assert last.verdict.headline == "1 failed"
 
@@ -160,7 +160,7 @@ def test_a_server_that_is_away_is_asked_again(tmp_path: Path) -> None:
             followed = Followed(store)
             followed.until(lambda picture: True)
             server.kill()
-            away = followed.until(lambda picture: "asking again" in picture.note)
+            away = followed.until(lambda picture: "; retrying: " in picture.note)
             assert away.note.startswith("As of ")
             assert away.verdict.headline == "1 failed"
             server.start_again()
@@ -179,7 +179,7 @@ def test_a_store_that_fails_for_good_is_followed_no_longer(tmp_path: Path) -> No
     followed = Followed(store)
     followed.until(lambda picture: True)
     store.close()
-    last = followed.until(lambda picture: picture.note.startswith("No longer followed: "))
+    last = followed.until(lambda picture: picture.note.startswith("No longer updated: "))
     assert last.verdict.headline == "1 failed"
     assert followed.following.done.wait(PATIENCE)
 
@@ -204,7 +204,7 @@ def test_marimo_asks_for_the_picture_and_is_told_when_it_is_the_last() -> None:
     view.close()
     assert view._following.done.wait(PATIENCE)
     shown._handle_custom_msg({"kind": "look"}, [])
-    assert "No longer followed." in shown.html
+    assert "No longer updated." in shown.html
     assert shown.over
     shown.close()
 

@@ -30,7 +30,7 @@ def test_of_an_empty_store_it_says_that_nothing_ran() -> None:
 
 def test_when_nothing_is_wrong_it_says_so_plainly() -> None:
     seen = shown(*(state(f"order-{number}") for number in range(3)))
-    well = "✓ All is well: nothing failed, nothing is stuck, nobody is waited for"
+    well = "✓ All is well: nothing failed, nothing is stuck, nothing is waiting for a person"
     assert (seen.headline, seen.lines) == (well, [])
     assert seen.counts["Started"] == "3 ▲ none before"
     assert list(seen.tables) == ["Workflows"]
@@ -41,19 +41,25 @@ def test_one_workflow_that_failed_is_told_with_its_error_and_its_time() -> None:
     seen = shown(state("order-17", "failed", error="no money"))
     assert seen.headline == "✕ 1 failed"
     assert seen.lines == [
-        "✕ 1 failed: 100 % of those that ended, none in the 24 h before. "
+        "✕ 1 failed: 100% of those that ended, none in the previous 24 h. "
         "It is order, “no money”, since 15:21"
     ]
     assert seen.tables["Failures"] == [
         {
             "Failed": "1",
-            "Share": "100 %",
+            "Share": "100%",
             "Before": "none",
             "Workflow": "order",
             "Error": "no money",
             "When": "15:21",
         }
     ]
+
+
+def test_a_failure_without_an_error_is_told_as_that() -> None:
+    seen = shown(state("order-17", "failed"))
+    assert seen.lines[0].endswith("It is order, no error text, since 15:21")
+    assert seen.tables["Failures"][0]["Error"] == "no error text"
 
 
 def test_all_failed() -> None:
@@ -77,21 +83,21 @@ def failed(count: int, name: str, hours: float, error: str = "boom") -> list[Wor
 @pytest.mark.parametrize(
     ("now", "before", "said", "mark"),
     [
-        (28, 25, "12 % more than in the 24 h before", "▲ 12 %"),
-        (22, 25, "12 % fewer than in the 24 h before", "▼ 12 %"),
-        (25, 25, "as many as in the 24 h before", "as before"),
-        (60, 25, "2.4 times as many as in the 24 h before", "▲ 2.4 times"),
-        (400, 20, "20 times as many as in the 24 h before", "▲ 20 times"),
-        (2, 1, "1 in the 24 h before", "▲ 1 before"),
-        (3, 0, "none in the 24 h before", "▲ none before"),
+        (28, 25, "12% more than in the previous 24 h", "▲ 12%"),
+        (22, 25, "12% fewer than in the previous 24 h", "▼ 12%"),
+        (25, 25, "as many as in the previous 24 h", "as before"),
+        (60, 25, "2.4 times as many as in the previous 24 h", "▲ 2.4\u00d7"),
+        (400, 20, "20 times as many as in the previous 24 h", "▲ 20\u00d7"),
+        (2, 1, "1 in the previous 24 h", "▲ 1 before"),
+        (3, 0, "none in the previous 24 h", "▲ none before"),
     ],
 )
 def test_failures_are_compared_with_the_span_before(
     now: int, before: int, said: str, mark: str
 ) -> None:
     seen = shown(*failed(now, "order", 2), *failed(before, "order", 30))
-    assert f"100 % of those that ended, {said}." in seen.lines[0]
-    assert seen.counts["Failed"] == f"{now:,} {mark}, 100 % of ended"
+    assert f"100% of those that ended, {said}." in seen.lines[0]
+    assert seen.counts["Failed"] == f"{now:,} {mark}, 100% of those that ended"
 
 
 def test_a_group_tells_how_often_it_was_seen_before_or_that_it_is_new() -> None:
@@ -103,11 +109,11 @@ def test_a_group_tells_how_often_it_was_seen_before_or_that_it_is_new() -> None:
         ("mail", "none"),
     ]
     assert (
-        "3 of them: order, “card … declined”, 12 in the 24 h before, the last at 14:21"
+        "3 of them: order, “card … declined”, last seen 14:21 (12 in the previous 24 h)"
         in seen.lines[0]
     )
     assert seen.lines[1] == (
-        "✕ 2 groups of failures are new, the largest, 3 times: import, “row 1 is wrong”, since 13:21"
+        "✕ 2 groups of failures are new; the largest (3 times): import, “row 1 is wrong”, since 13:21"
     )
 
 
@@ -135,8 +141,8 @@ def test_what_is_stuck_is_told_with_its_step_and_since_when() -> None:
     )
     assert seen.headline == "✕ 3 are stuck"
     assert seen.lines == [
-        "✕ 3 are stuck: no news for 1 h. 2 of them: order in charge_card, waiting for an activity "
-        "(for 3 d, since Nov 26, 16:20)"
+        "✕ 3 are stuck: not updated for 1 h. 2 of them: order in charge_card, waiting for an "
+        "activity (for 3 d, since Nov 26, 16:20)"
     ]
     assert seen.tables["Stuck"] == [
         {"Stuck": "2", "Workflow": "order", "In step": "charge_card", "Waits for": "activity",
@@ -144,15 +150,16 @@ def test_what_is_stuck_is_told_with_its_step_and_since_when() -> None:
         {"Stuck": "1", "Workflow": "import", "In step": "load", "Waits for": "activity",
          "Longest": "2 h, since 14:20"},
     ]  # fmt: skip
+    assert "Stuck 3 not updated for 1 h" in seen.text
     assert seen.counts["Still open"] == "4"
 
 
-def test_how_long_without_news_is_stuck_can_be_told() -> None:
+def test_how_long_without_an_update_is_stuck_can_be_told() -> None:
     one = stuck("order-1", "charge_card", ago(hours=2))
     for given in ("150min", 9_000, timedelta(hours=2.5)):
         assert shown(one, stuck_after=given).headline.startswith("✓ All is well")
     seen = shown(one, stuck_after="90min")
-    assert "no news for 1 h 30 min" in seen.lines[0]
+    assert "not updated for 1 h 30 min" in seen.lines[0]
     assert 'df.wf.stuck(longer_than="90min")' in seen.calls
 
 
@@ -169,9 +176,12 @@ def waiting(kind: str, signal: str, *since: datetime) -> pd.DataFrame:
 def test_who_waits_for_a_person_is_told_and_is_not_stuck() -> None:
     rows = waiting("signal", "approve", ago(days=2), ago(minutes=5))
     seen = Shown(inb.overview(rows))
-    assert seen.headline == ("✓ All is well: nothing failed, nothing is stuck, 2 wait for a person")
+    assert seen.headline == (
+        "✓ All is well: nothing failed, nothing is stuck, 2 are waiting for a person"
+    )
     assert seen.lines == [
-        "◔ 2 wait for a person: the longest, approval-0, for the signal approve since Nov 27, 16:20"
+        "◔ 2 are waiting for a person; the longest: approval-0, for the signal approve, "
+        "since Nov 27, 16:20"
     ]
     assert seen.tables["Waiting for a person"] == [
         {"Waiting": "2", "For the signal": "approve", "Workflow": "approval",
@@ -179,10 +189,16 @@ def test_who_waits_for_a_person_is_told_and_is_not_stuck() -> None:
     ]  # fmt: skip
 
 
+def test_the_only_one_that_waits_for_a_person_is_told_as_one() -> None:
+    seen = Shown(inb.overview(waiting("signal", "", ago(minutes=5))))
+    assert seen.headline.endswith("nothing is stuck, 1 is waiting for a person")
+    assert seen.lines == ["◔ 1 is waiting for a person: approval-0, for a signal, since 16:15"]
+
+
 def test_who_sleeps_on_a_timer_is_counted_and_neither_stuck_nor_waiting() -> None:
     seen = Shown(inb.overview(waiting("timer", "", ago(days=2), ago(minutes=5))))
     assert seen.headline.startswith("✓ All is well")
-    assert seen.counts["Still open"] == "2 2 on a timer"
+    assert seen.counts["Still open"] == "2 2 waiting for a timer"
     assert not {"Stuck", "Waiting for a person"} & seen.tables.keys()
 
 
@@ -236,10 +252,7 @@ def test_an_unknown_status_and_a_last_update_are_no_end() -> None:
 
 def test_statuses_that_nobody_knows_are_counted() -> None:
     seen = shown(state("order-1", "terminated"), state("order-2", ""), state("order-3"))
-    assert (
-        "2 workflows with a status that is not known here: 1 terminated, 1 without one."
-        in seen.text
-    )
+    assert "2 workflows with an unknown status: 1 terminated, 1 not set." in seen.text
 
 
 @pytest.mark.parametrize("since", ["24h", "1d", timedelta(days=1), ago(days=1)])
@@ -280,7 +293,7 @@ def test_a_wrong_argument_is_named(given: dict[str, Any], said: str) -> None:
 
 def test_what_is_no_source_is_refused() -> None:
     rows = frame([state("order-1")])
-    with pytest.raises(ValueError, match="columns that are missing: error, step"):
+    with pytest.raises(ValueError, match="missing columns: error, step"):
         inb.overview(rows.drop(columns=["error", "step"]))
     with pytest.raises(TypeError, match="a frame is made from a store or from states, got int"):
         inb.overview(7)  # type: ignore[arg-type]

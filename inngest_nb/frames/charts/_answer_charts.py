@@ -1,4 +1,4 @@
-"""Charts of answers: what ended and failed when, how far runs come, where they are stuck."""
+"""Charts of answers: what ended and failed when, how far runs get, where they are stuck."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def plot_stuck(
     ax: Axes | None = None,
     limit: int = 20,
 ) -> Axes:
-    """Draw where open workflows stand that have not moved for long; return matplotlib's `Axes`.
+    """Draw where open workflows are stuck, and return matplotlib's `Axes`.
 
     Takes a `frame`. The groups are those of `df.wf.stuck`, the largest `limit` of them (0: all).
     `ax` and errors are those of `plot_status`.
@@ -155,7 +155,7 @@ def plot_stuck(
     ax = figure.begin(ax, 8, 1.5 + 0.32 * max(len(rows), 3))
     title = say.how_stuck(every, span)
     if rows.empty:
-        nothing = f"Each open workflow has moved in the last {_duration(span)}."
+        nothing = f"Every open workflow was updated in the last {_duration(span)}."
         drawing.only_words(
             ax, title, nothing if len(frame) else say.nothing(frame, columns.WORKFLOWS, "")
         )
@@ -177,7 +177,7 @@ def plot_stuck(
     drawing.entitle(
         ax,
         title,
-        f"workflows that have not moved for over {_duration(span)}",
+        f"workflows that have not been updated for over {_duration(span)}",
         say.notes(frame, (len(left_out), more)),
         heads=True,
     )

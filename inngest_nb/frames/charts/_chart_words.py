@@ -49,7 +49,7 @@ def worst(heights: Mapping[str, Numbers], bins: Bins) -> str:
 def how_long(ended: Numbers, still: Numbers, kind: Kind) -> str:
     """Say how long half of what has ended took, and the slowest tenth; else how long it is open."""
     if not len(ended) and not len(still):
-        return f"No durations of finished {kind.plural} yet"
+        return f"No durations of ended {kind.plural} yet"
     if not len(ended):
         return f"{_counted(len(still), kind)} still open, for up to {seconds_text(still.max())}"
     if len(ended) < 10:
@@ -107,13 +107,13 @@ def how_far(rows: pd.DataFrame, name: str) -> str:
 
 
 def how_stuck(rows: pd.DataFrame, longer_than: timedelta) -> str:
-    """Say how many workflows do not move, and where most of them stand."""
+    """Say how many workflows are stuck, and where most of them are."""
     span = words.duration_text(longer_than)
     if rows.empty:
         return f"No workflow has been stuck for over {span}"
     total = int(rows["count"].sum())
     have = "has" if total == 1 else "have"
-    said = f"{words.count_text(total, 'workflow')} {have} not moved for over {span}"
+    said = f"{words.count_text(total, 'workflow')} {have} not been updated for over {span}"
     longest = f"the longest for {words.duration_text(rows['longest'].max())}"
     if len(rows) == 1:
         return f"{said}, {longest}"
@@ -122,7 +122,7 @@ def how_stuck(rows: pd.DataFrame, longer_than: timedelta) -> str:
 
 
 def place_of(row: Any) -> str:
-    """Name where a workflow stands: its name, the step, and what it waits for."""
+    """Name where a workflow is: its name, the step, and what it waits for."""
     step = "no step yet" if pd.isna(row.step) else words.short(row.step, 24)
     said = f"{'no name' if pd.isna(row.workflow) else words.short(row.workflow, 24)}: {step}"
     if not pd.isna(row.signal):

@@ -106,8 +106,8 @@ def plot_activity(frame: pd.DataFrame, ax: Axes | None = None, limit: int = 20) 
     rows = timed.head(limit) if limit else timed
     ax = figure.begin(ax, 8, 1.5 + 0.27 * max(len(rows), 4))
     if rows.empty:
-        title = "No durations of finished activities yet"
-        drawing.only_words(ax, title, say.nothing(frame, ACTIVITIES, "ended in a known time"))
+        title = "No durations of ended activities yet"
+        drawing.only_words(ax, title, say.nothing(frame, ACTIVITIES, "ended with a known duration"))
         return ax
     low, high = _room_around(rows[["p50", "p99"]].to_numpy())
     drawing.ranges(
@@ -173,7 +173,7 @@ def _seconds(frame: pd.DataFrame) -> Numbers:
 
 
 def _activities(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an activity, with what the chart says of it; the most time in all first."""
+    """Return one row per activity, with what the chart says of it; the most time in all first."""
     outcome = columns.as_words(frame["outcome"], columns.OUTCOME_WORDS).astype(object)
     names = frame["activity"].astype(object)
     by = names.where(names.notna(), "no name").astype(str).to_numpy()

@@ -36,7 +36,7 @@ _PALE = 0.5
 _STEPS = (1, 2, 5, 10)
 _LEGEND_LINE, _LINE = 0.22, 0.19  # inches
 _ABOVE_HEADS = 20  # points
-_SKEWED = 20  # durations this many times apart want a log scale
+_SKEWED = 20  # durations this many times apart need a log scale
 
 _SECONDS = (1, 10, 60, 600, 3_600, 36_000, 86_400)
 _TICKS = (
@@ -80,7 +80,7 @@ def stacks(
     names: Mapping[str, str],
     lines: int = 0,
 ) -> float:
-    """Draw stacked bars between the edges, one layer a status, and name the layers above them.
+    """Draw stacked bars between the edges, one layer per status, and name the layers above them.
 
     Return the share of the axes' height that the bars fill. Above them is room for the legend, and
     below that for so many `lines`.
@@ -128,7 +128,7 @@ def time_axis(ax: Axes, edges: Numbers, places: Sequence[float], labels: Sequenc
 
 
 def is_skewed(low: float, high: float) -> bool:
-    """Return whether durations lie so far apart that they want a log scale."""
+    """Return whether durations lie so far apart that they need a log scale."""
     return low > 0 and high / low >= _SKEWED
 
 

@@ -47,9 +47,9 @@ class Charts:
     def funnel(
         self, workflow: str, *, runs: pd.DataFrame | None = None, ax: Axes | None = None
     ) -> Axes:
-        """Draw how far the runs of a workflow come: `plot_funnel`."""
+        """Draw how far the runs of a workflow get: `plot_funnel`."""
         return plot_funnel(self._rows, workflow, ax, runs=runs)
 
     def stuck(self, longer_than: Span | None = None, ax: Axes | None = None) -> Axes:
-        """Draw where open workflows stand that have not moved for long: `plot_stuck`."""
+        """Draw where open workflows are stuck: `plot_stuck`."""
         return plot_stuck(self._rows, longer_than, ax)

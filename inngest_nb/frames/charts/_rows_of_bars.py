@@ -20,7 +20,7 @@ BAND_LINES = 2  # lines of text that are as high as a band
 
 
 def lying(ax: Axes, names: Sequence[str], lengths: Mapping[str, Numbers]) -> None:
-    """Draw a row for each name, the first on top, with one part a status."""
+    """Draw a row for each name, the first on top, with one part per status."""
     rows = np.arange(len(names))
     left = np.zeros(len(names))
     looks = drawing.looks(lengths)

@@ -111,8 +111,8 @@ def _width(span: float, most: int) -> int:
 def _bulk(ordered: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Return between which times nearly all lie, with room for what is not far from them.
 
-    One in fifty at either end, at least one, may lie far off. Of a few that are all far from one
-    another none does.
+    One in fifty at either end, at least one, may lie far off. If a few are all far from one
+    another, none does.
     """
     if len(ordered) < 3:
         return -np.inf, np.inf

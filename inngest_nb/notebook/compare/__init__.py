@@ -1,4 +1,4 @@
-"""Two runs beside each other."""
+"""Two runs side by side."""
 
 import inngest_nb._renamed as _renamed
 from inngest_nb.notebook.compare._compare import Comparison, compare

@@ -44,7 +44,7 @@ def compare(
 
 
 class Comparison:
-    """Two runs beside each other: HTML in a notebook, text elsewhere; `compare` makes one."""
+    """Two runs side by side: HTML in a notebook, text elsewhere; `compare` makes one."""
 
     def __init__(self, sides: Sides, now: datetime) -> None:
         self._sides = sides

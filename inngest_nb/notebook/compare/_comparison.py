@@ -1,4 +1,4 @@
-"""Two runs beside each other: what differs first, what differs at all, and by how much time."""
+"""Two runs side by side: what differs first, what differs at all, and by how much time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done about the selected run of a real Inngest: cancel, rerun, send an event."""
+"""What can be done about the selected run of an Inngest server: cancel, rerun, send an event."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "Cancel this run", "cancel the run", self._cancel, act, "danger"
         )
         self.confirm_rerun = button("Start the rerun", "rerun the run", self._rerun, act, "primary")
-        self.leave = button("Leave it", "withdraw the question", self._withdraw, act)
+        self.leave = button("Dismiss", "withdraw the question", self._withdraw, act)
         self.from_step = widgets.Dropdown(description="From", layout=filling("160px"))
         self.from_step.add_class("inb-from-step")
         self.send_form: Any = None
@@ -84,7 +84,7 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._ask(
             state,
             f"Cancel {_name(state)}?",
-            f"It has been {state.status}{for_so_long}. What its steps have done stays done.",
+            f"It has been {state.status}{for_so_long}. Completed steps are not undone.",
             answers=(self.confirm_cancel, self.leave),
         )
 
@@ -114,8 +114,8 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._ask(
                 state,
                 f"{_name(state)} cannot be rerun here",
-                f"It took a batch of {count}, and the server would give a rerun the first one "
-                "only. Send the events again instead.",
+                f"It was triggered by a batch of {count}, but a rerun would get only the first. "
+                "Send the events again instead.",
                 answers=(self.leave,),
             )
             return
@@ -126,8 +126,8 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._ask(
             state,
             f"Rerun {_name(state)}?",
-            "A new run starts with the same event. From a step on, the results of the steps before "
-            "it are kept.",
+            "A new run starts with the same event. If you choose a step, the results of the steps "
+            "before it are kept.",
             answers=(self.from_step, self.confirm_rerun, self.leave),
         )
 
@@ -139,7 +139,7 @@ class Acting(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         run_id = self._store.api.rerun(state.workflow_id, from_step=step)
         whence = f"from {short(step, 60)}" if step else "from the beginning"
         line = f"It repeats {state.workflow_id} {whence}."
-        self.outcome.show(notice("done", f"Started the run {run_id}", line))
+        self.outcome.show(notice("done", f"Started run {run_id}", line))
         self._reload(run_id)
 
     # Send an event

@@ -49,7 +49,7 @@ class Query(NamedTuple):
 class Page(NamedTuple):
     """A page of what was found: its entries, the place of the first, and how many there are.
 
-    `counts` tells of each status how many match the other filters.
+    `counts` tells for each status how many match the other filters.
     """
 
     number: int

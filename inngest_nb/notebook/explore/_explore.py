@@ -38,8 +38,8 @@ __all__ = ["Explore", "explore"]
 # Seconds between two looks at the store: after news, and at most, when nothing happens. A store
 # that tells when it has changed is looked at then.
 _POLL_INTERVAL, _MAX_POLL_INTERVAL = 2.0, 10.0
-# Seconds that a saved notebook's table waits for the number of workflows; of runs, for which it
-# takes long where there are many.
+# Seconds that a saved notebook's table waits for the number of workflows, and of runs, which takes
+# long where there are many.
 _REPR_TIMEOUT, _REPR_TIMEOUT_OF_RUNS = 0.25, 0.1
 
 
@@ -49,15 +49,15 @@ def explore(store: WorkflowStore | InngestAPI) -> Explore:
         inb.explore(inb.local())
         inb.explore(inb.InngestAPI())
 
-    Of a real Inngest server these are its runs, which can be canceled and rerun there; the page
-    opens with the newest ones, and the others come while you look at them.
+    For a real Inngest server, these are its runs, which can be canceled and rerun there; the page
+    opens with the newest ones, and the others are added while you look at them.
 
-    It follows the store while it is on screen. `frame` is a DataFrame of what is filtered,
+    It follows the store while it is on screen. `frame` is a DataFrame of what the filters find,
     `selected` the selected `WorkflowState` (None: none), and `close()` frees everything. A saved
     notebook keeps the page of the table that was shown when the cell ran.
 
     The filter takes words of an id, workflow, step, status or error, or after `where:` a condition
-    as `frame` takes it, such as `where: input.total > 100`, by which the store searches itself.
+    as `frame` takes it, such as `where: input.total > 100`, which the store evaluates itself.
 
     Raises `TypeError` for anything but a store or an `InngestAPI`.
     """
@@ -120,9 +120,9 @@ class Explore(Form):
     def frame(self) -> pd.DataFrame:
         """Everything that the filters find, read anew, as `inngest_nb.frame` returns it.
 
-        All pages of it, one row a workflow, in the order of the table. `attrs["filter"]` says what
-        was filtered. Of runs each trace is read, a few at a time. Raises a `StoreError` when the
-        store does not answer, and an `InngestError` when a real Inngest does not.
+        It has all pages, one row per workflow, in the order of the table. `attrs["filter"]` says
+        what was filtered. For runs, each trace is read, a few at a time. Raises a `StoreError` if
+        the store does not answer, and an `InngestError` if a real Inngest server does not.
         """
         return frame_of(self._store, self._feed, self._query)
 
@@ -227,7 +227,7 @@ class Explore(Form):
                 "To see another, type its id and press Look up id."
             )
             if self._query.where:
-                lines.append("It cannot search them either: the condition was checked here")
+                lines.append("It cannot search them either, so the condition was checked here")
         if feed.unreadable:
             lines.append(left_out_text(feed.unreadable))
         return lines
@@ -297,7 +297,7 @@ class Explore(Form):
             threading.Thread(target=_answer, args=given, daemon=True).start()
 
     def _has_open_steps(self) -> bool:
-        """Tell whether the selected workflow may go on without a change of its entry."""
+        """Tell whether the selected workflow may proceed without a change of its entry."""
         state = self.detail.state if self._feed.grows else None
         return state is not None and times_of(state).is_open
 

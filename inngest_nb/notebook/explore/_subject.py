@@ -14,7 +14,7 @@ _ERROR = ("error", "Error", False)
 class Subject(NamedTuple):
     """The words of an explorer, and its columns.
 
-    Of a column these are the key, the heading, and whether the first click puts the largest first.
+    A column is given by its key, the heading, and whether the first click puts the largest first.
     """
 
     title: str
@@ -26,12 +26,12 @@ class Subject(NamedTuple):
 WORKFLOWS = Subject(
     "Workflows",
     "workflow",
-    "words of an id, workflow, step or error, or where: input.total > 100",
+    "id, workflow, step, status or error; or where: input.total > 100",
     (_STATUS, ("workflow", "Workflow", False), *_TIMES, ("events", "Events", True), _ERROR),
 )
 RUNS = Subject(
     "Runs",
     "run",
-    "words of an id, function, status or error",
+    "id, function, status or error",
     (_STATUS, ("function", "Function", False), *_TIMES, ("workflow", "Run", False), _ERROR),
 )

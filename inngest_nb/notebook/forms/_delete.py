@@ -11,7 +11,7 @@ from inngest_nb.frames import id_in
 from inngest_nb.history import payload_texts
 from inngest_nb.notebook.forms._draft import difference
 from inngest_nb.notebook.forms._form import Form
-from inngest_nb.notebook.forms._picker import Picker
+from inngest_nb.notebook.forms._picker import NO_ID, Picker
 from inngest_nb.notebook.page import Area, filling, fragment, notice, row
 from inngest_nb.state import WorkflowState
 from inngest_nb.store import WorkflowStore
@@ -56,7 +56,7 @@ class DeleteForm(Form):
         self._other: tuple[str, WorkflowState] | None = None  # what an undo would overwrite
 
         self.filter = _field(widgets.Text, "Filter", "inb-filter")
-        self.filter.placeholder = "words of an id, run, status or error"
+        self.filter.placeholder = "id, workflow, step, status or error"
         self.list = _field(widgets.Select, "Workflows", "inb-list", rows=8)
         self.workflow_id, self.remark = self._picker.field, self._picker.remark
         self.confirmation = _field(
@@ -162,7 +162,7 @@ class DeleteForm(Form):
 
     def _show(self) -> None:
         if not self._wanted:
-            raise ValueError("choose or type a workflow id first")
+            raise ValueError(NO_ID)
         workflow_id, state = self._wanted, None
         self.workflow_id.value = visible(workflow_id)
         try:
@@ -250,16 +250,18 @@ class DeleteForm(Form):
         stored = self._store.load(workflow_id)
         if stored is None or (over is not None and not difference(over, stored)):
             self._store.save(state.replace(etag=stored.etag if stored else ""))
-            headline = f"{name} is restored"
+            headline = f"Restored {name}"
         elif found := difference(stored, state):
-            headline = f"The store has another workflow {name}; nothing was saved"
+            headline = (
+                f"The store now has a different workflow with the id {name}; nothing was restored"
+            )
             line = "Overwriting it with the deleted one would change:"
             self.outcome.show(notice("warn", headline, line, changes=found))
             self.undoing.children = (self.undo_anyway, self.cancel_undo)
             self._other = workflow_id, stored
             return
         else:
-            headline = f"{name} is still there"
+            headline = f"{name} is in the store, unchanged; nothing to restore"
         del self._deleted[workflow_id]
         self._list_deleted()
         self._picker.put(state)

@@ -50,7 +50,7 @@ class Draft(NamedTuple):
 
     @classmethod
     def of_given(cls, given: WorkflowState) -> Self:
-        """Start from a state that was handed over: a change of the document that it came from."""
+        """Start from a state that was passed in: a change of the document that it came from."""
         document = b"" if given.origin is UNSET else bytes(given.origin)
         origin = wire.decode(document) if document else None
         if origin is None or origin.workflow_id != given.workflow_id:  # made, or a copy

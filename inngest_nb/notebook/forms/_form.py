@@ -254,8 +254,8 @@ def check_store(store: Any) -> None:
     kind = f"the class {store.__name__}" if isinstance(store, type) else type(store).__name__
     if is_async(store):
         raise TypeError(
-            f"{kind} is for `await`; a form needs its plain twin, "
-            "such as InngestStore with the same arguments"
+            "a form needs a blocking store, such as InngestStore with the same arguments, "
+            f"got {kind}"
         )
     verbs = ("save", "load", "delete", "list")
     if isinstance(store, type) or not all(callable(getattr(store, verb, None)) for verb in verbs):

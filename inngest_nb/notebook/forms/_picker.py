@@ -20,7 +20,9 @@ from inngest_nb.words import (
     visible,
 )
 
-__all__ = ["Picker", "typed_among"]
+__all__ = ["NO_ID", "Picker", "typed_among"]
+
+NO_ID = "choose or type a workflow id first"
 
 _NEWEST = 300  # workflows that are offered before anybody searches
 _OLDER = "type the id of any other"

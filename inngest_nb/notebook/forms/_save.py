@@ -12,7 +12,7 @@ from inngest_nb.errors import StoreConflictError
 from inngest_nb.frames import id_in
 from inngest_nb.notebook.forms._draft import Draft, Review, difference
 from inngest_nb.notebook.forms._form import Form
-from inngest_nb.notebook.forms._picker import Picker
+from inngest_nb.notebook.forms._picker import NO_ID, Picker
 from inngest_nb.notebook.forms._state_fields import StateFields
 from inngest_nb.notebook.page import Area, fragment, notice, row
 from inngest_nb.state import WorkflowState
@@ -61,7 +61,7 @@ class SaveForm(Form):
         self._draft = Draft.begin("")
         self._asked: Review | _Other | None = None
         self._about: object = None  # what the form showed when that was asked
-        self._attempt: WorkflowState | None = None  # a save of which nobody knows what came
+        self._attempt: WorkflowState | None = None  # a save whose outcome nobody knows
         self._picker = Picker(store)
         self.workflow_id, self.remark = self._picker.field, self._picker.remark
         self.fields = StateFields()
@@ -119,12 +119,12 @@ class SaveForm(Form):
         whole = Draft.of_given(given)
         stored = self._store.load(given.workflow_id)
         if self._draft.root is not given:
-            return  # somebody has turned to another workflow meanwhile
+            return  # somebody has chosen another workflow meanwhile
         if stored is not None:
             self.fields.rebase(given, stored.replace(**whole.carried))
         self._open(self._draft.onto(stored))
         if stored and whole.seen and (found := difference(whole.seen, stored)):
-            headline = "The store has changed this workflow since the given state was read"
+            headline = "This workflow has changed in the store since the given state was loaded"
             line = "The fields show the stored state with your changes applied."
             self.question.show(notice("note", headline, line, changes=found))
 
@@ -140,7 +140,7 @@ class SaveForm(Form):
     def _load(self, workflow_id: str = "") -> None:
         workflow_id = workflow_id or self._typed_id()
         if not workflow_id:
-            raise ValueError("type or choose a workflow id first")
+            raise ValueError(NO_ID)
         stored = self._store.load(workflow_id)
         if stored is None and not self._draft.root.workflow_id:  # typed for this one, so far
             self._open(Draft.begin(workflow_id))
@@ -209,12 +209,7 @@ class SaveForm(Form):
         if not held and typed:
             self._draft = Draft.begin(typed)  # what the store has of it, saving will see
         elif held != typed or not typed:
-            raise ValueError(
-                f"the fields show {short(held)!r}, but the id field says {short(typed)!r}: "
-                "load that workflow, or restore the id"
-                if held
-                else "type or choose a workflow id first"
-            )
+            raise ValueError(_other_id(short(held), short(typed)))
         review = self._draft.review(self.fields.changes(self._draft.root))
         if not review.changes:
             self.question.show(notice("note", "Nothing to save: no field has changed"))
@@ -303,3 +298,15 @@ class SaveForm(Form):
     def _areas(self) -> tuple[list[Area], list[Area]]:
         above = [self.remark, self.load_trouble, self.summary]
         return above, [*self.fields.areas(), self.question, self.trouble]
+
+
+def _other_id(held: str, typed: str) -> str:
+    """Say what to do where the id field does not name the workflow that the form holds."""
+    if not held:
+        return NO_ID
+    if not typed:
+        return f"the form holds {held!r}, but the id field is empty: enter {held!r} again"
+    return (
+        f"the form holds {held!r}, but the id field says {typed!r}: load {typed!r}, or change the "
+        f"id back to {held!r}"
+    )

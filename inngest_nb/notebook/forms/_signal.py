@@ -1,4 +1,4 @@
-"""A form that gives a signal to a run that waits for somebody."""
+"""A form that sends a signal to a run that waits for somebody."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inngest_nb.history import is_finished, signals_text, waiting_for
 from inngest_nb.notebook.forms import _signal_words as say
 from inngest_nb.notebook.forms._form import Form, check_store
 from inngest_nb.notebook.forms._payload_field import PayloadField
-from inngest_nb.notebook.forms._picker import Picker, typed_among
+from inngest_nb.notebook.forms._picker import NO_ID, Picker, typed_among
 from inngest_nb.notebook.live import LiveRun, executor_of, has_stopped
 from inngest_nb.notebook.page import Area, filling, fragment, notice, row
 from inngest_nb.state import Signal, WorkflowState, WorkflowStatus
@@ -36,7 +36,7 @@ def signal_form(source: LiveRun | Executor | WorkflowStore, workflow: object = N
 
     It signals through the given executor, or through the one that `run` and `start` use for the
     given store. `workflow` is an id, a state, or a run; without it the form offers the workflows
-    that run. It follows the run until that has ended.
+    that run. It follows the run until the run has ended.
     """
     if isinstance(source, LiveRun):
         return SignalForm(source.executor, source.id, source.handle)
@@ -49,8 +49,8 @@ def signal_form(source: LiveRun | Executor | WorkflowStore, workflow: object = N
 class SignalForm(Form):
     """A form over the runs of an executor; `signal_form` makes one.
 
-    Once a signal is sent, the buttons are gone until "Another signal" is clicked, so that a double
-    click sends one signal.
+    Once a signal is sent, the buttons are gone until "Send another signal" is clicked, so that a
+    double click sends one signal.
     """
 
     title = "Send a signal"
@@ -73,7 +73,7 @@ class SignalForm(Form):
         self._picker = Picker(executor.store, (WorkflowStatus.RUNNING,))
         self._sent = False
         self._followed = ""  # the id of the workflow that the form is about
-        self._turn: object = None  # one for each time that it turned to a workflow
+        self._turn: object = None  # one for each time that a workflow was opened
         self._call_off: Callable[[], None] = lambda: None  # of the next look at it
         self._pause = _SHORT_PAUSE
         self._showing = threading.RLock()
@@ -128,7 +128,7 @@ class SignalForm(Form):
         self.approve = button("Approve", doing, partial(answer, True), trouble, "success")
         self.reject = button("Reject", doing, partial(answer, False), trouble, "danger")
         self.send = button("Send", doing, self._send_typed, trouble)
-        self.another = button("Another signal", "ask again", self._ask_again, trouble)
+        self.another = button("Send another signal", "ask again", self._ask_again, trouble)
         self.choices = row()
 
     # Which run it is about
@@ -140,7 +140,7 @@ class SignalForm(Form):
     def _load(self) -> None:
         workflow_id = self._picker.typed
         if not workflow_id:
-            raise ValueError("type or choose a workflow id first")
+            raise ValueError(NO_ID)
         self._open(workflow_id)
 
     def _open(self, workflow_id: str) -> None:
@@ -262,12 +262,12 @@ class SignalForm(Form):
         typed = self.payload.read()
         if not isinstance(typed, dict | None):
             raise ValueError(
-                "Approve and Reject add to an object: put braces around the payload, as in "
-                '{"by": "Ada"}, or Send it as it is'
+                "Approve and Reject add a key, so the payload must be an object such as "
+                '{"by": "Ada"}; click Send to send it unchanged'
             )
         if typed and "approved" in typed:
             raise ValueError(
-                'the payload says "approved" itself: take that out, or Send it as it is'
+                'the payload already has "approved": remove it, or click Send to send it unchanged'
             )
         self._give({"approved": approved} | (typed or {}))
 
@@ -281,7 +281,7 @@ class SignalForm(Form):
         workflow_id, name = self._state.workflow_id, self._typed_name()
         awaited = self._is_awaited(name)
         if not name:
-            raise ValueError("type the name of the signal first")
+            raise ValueError("choose or type the name of the signal first")
         try:
             self._executor.signal(workflow_id, Signal(name, payload))
             self._sent, self._focus = True, self.another

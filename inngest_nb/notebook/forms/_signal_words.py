@@ -43,7 +43,8 @@ def _quoted(name: str) -> str:
 
 def receipt(name: str, state: WorkflowState, *, awaited: bool) -> Markup:
     """Say where a signal is in the history that was just read."""
-    lines = [] if awaited else [f"{not_waiting(name)} The signal is queued until it asks for it."]
+    queued = "The signal is queued until the run asks for it."
+    lines = [] if awaited else [f"{not_waiting(name)} {queued}"]
     for event in reversed(state.history):
         if event.type is EventType.SIGNAL_RECEIVED and event.signal_name == name:
             lines.insert(0, f"Saved as event {event.id}, {time_text(event.timestamp)}")

@@ -19,8 +19,8 @@ _MARGIN = 60  # characters of a long line that are shown on either side of the e
 
 # What people write who come from Python, by the character where reading stops.
 _HINTS = {
-    "'": "text stands in double quotes",
-    "\n": "a line break inside a text is written \\n",
+    "'": "strings need double quotes",
+    "\n": "a line break in a string is written \\n",
     "T": "JSON writes true, false and null",
     "F": "JSON writes true, false and null",
     "N": "JSON writes true, false and null",
@@ -86,7 +86,7 @@ def _constant(word: str) -> NoReturn:
 
 
 def _place_of(part: str, text: str) -> int:
-    """Find a number or a word where it stands by itself, not inside of a text or another one."""
+    """Find a number or a word where it stands by itself, not inside of a string or another one."""
     tokens = re.finditer(r'"(?:[^"\\]|\\.)*"|[-+.\w]+', text)
     return next((token.start() for token in tokens if token[0] == part), 0)
 

@@ -36,8 +36,8 @@ from inngest_nb.words import short
 __all__ = ["LiveRun", "executor_of", "resume", "run", "start"]
 
 # How long the stop button waits for the run to be saved as canceled, and the end of a run for its
-# last picture, in seconds. Both go on by themselves. Hearing of the button, waiting for the store
-# and then for the picture must all fit into a second.
+# last picture, in seconds. Both continue by themselves. Hearing of the button, waiting for the
+# store and then for the picture must all fit into a second.
 _STOP_PATIENCE = 0.5
 _PICTURE_PATIENCE = 2.0
 
@@ -71,7 +71,7 @@ class _Stop:
             self._canceling.start()
 
     def wait(self) -> None:
-        """Wait for the run to be saved as canceled, but not long; it goes on by itself."""
+        """Wait for the run to be saved as canceled, but not long; it continues by itself."""
         if self._canceling is not None:
             self._canceling.join(_STOP_PATIENCE)
 
@@ -104,7 +104,7 @@ class LiveRun:
     def _ipython_display_(self) -> None:
         """Show nothing more in the cell that shows the run already, and the live picture in others.
 
-        Outside of cells IPython goes on with `__repr__`.
+        Outside of cells IPython falls back to `__repr__`.
         """
         if not isinstance(self._screen, NotebookScreen):
             raise NotImplementedError
@@ -150,7 +150,7 @@ class LiveRun:
         return self.executor.store
 
     def signal(self, name: str, payload: Any = None) -> None:
-        """Give the run a signal, and return once it is saved."""
+        """Send the run a signal, and return once it is saved."""
         self.executor.signal(self.id, Signal(name, payload))
 
     def cancel(self) -> bool:
@@ -240,7 +240,7 @@ def run(
 
     With `check` a run that failed or was canceled raises what `result()` raises, so that a
     scheduled notebook fails too. The other arguments are those of `start`. The stop button cancels
-    the run within a second. While a cell blocks, some kernels hear no clicks: use
+    the run within a second. While a cell blocks, some kernels do not process clicks: use
     `await start(...)` for a run that waits for a button. A short run's history is replayed once
     afterwards, without side effects; a warning tells where its code would act differently after a
     crash.
@@ -290,7 +290,7 @@ def start(
     `inb.use`, else memory) under `id` (None: a new one). If a run of that id has ended, a cell may
     run it again if this kernel ran it before; otherwise `if_ended` is "raise", "return" (its
     handle) or "replace". After `timeout` (seconds or a timedelta) the run fails. The picture in
-    the cell moves until the run ends; outside of notebooks a line on stderr does. `await` the
+    the cell is updated until the run ends; outside of notebooks, a line on stderr is. `await` the
     handle for the result: the stop button then cancels the run. Raises what `Executor.execute`
     raises.
 
@@ -311,7 +311,7 @@ def resume(
 ) -> LiveRun:
     """Resume a workflow that is stored as running, show it live, and return its handle at once.
 
-    What its history has is not executed again. The store is that of `inb.use` unless given. The
+    Nothing in its history is executed again. The store is that of `inb.use` unless given. The
     handle is like that of `start`; with `.wait()` the cell blocks until the run ends, as with
     `run`. Raises what `Executor.resume` raises, such as `WorkflowLeasedError` while another
     executor runs it, unless told to `take_over`.

@@ -17,11 +17,11 @@ from inngest_nb.state import WorkflowState
 
 __all__ = ["Painter"]
 
-# Seconds between two looks at the run, and between two pictures in which only time goes on.
+# Seconds between two looks at the run, and between two pictures in which only time passes.
 _LOOK = 0.1
 _SHORTEST, _LONGEST = 0.2, 2.0
-# Of its time a painter paints this share at most, so that many of them leave room for the runs;
-# and no more characters a second, which a notebook server would hold back.
+# A painter paints for this share of its time at most, so that many of them leave room for the
+# runs; and no more characters a second, which a notebook server would hold back.
 _SHARE = 0.05
 _PER_SECOND = 200_000
 
@@ -91,6 +91,6 @@ class Painter:
 
 
 def _patience(state: WorkflowState) -> float:
-    """Give seconds between pictures in which only time goes on: long bars hardly move."""
+    """Give seconds between pictures in which only time passes: long bars hardly move."""
     length = (datetime.now(UTC) - state.created_at).total_seconds() if state.created_at else 0.0
     return min(max(length / 300, _SHORTEST), _LONGEST)

@@ -47,7 +47,8 @@ def warn_if_replay_differs(fn: Callable[..., Any], state: WorkflowState) -> None
         thread.start()
         thread.join(_SECONDS)
     for error in found:
-        text = f"it would not survive a crash: {error}. See inngest_nb.testing.check_replay"
+        says = f"this workflow would not survive a crash: {error}"
+        text = f"{says}. See inngest_nb.testing.check_replay"
         warnings.warn(text, ReplayWarning, stacklevel=3)
 
 

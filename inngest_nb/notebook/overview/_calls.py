@@ -10,7 +10,7 @@ from inngest_nb.words import visible
 
 __all__ = ["Calls"]
 
-_MOST = 200  # characters of a name in code; of a longer one there is no line that could be read
+_MOST = 200  # characters of a name in code; a line with a longer one could not be read
 
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 
@@ -19,8 +19,8 @@ _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minu
 class Calls:
     """What to write for more, where the reader calls what the overview is of by this `name`.
 
-    A frame is asked itself; of a store and of states a frame is made first. Only a store can load
-    one workflow.
+    A frame is asked itself; for a store and for states, a frame is made first. Only a store can
+    load one workflow.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Calls:
         return f"inb.activity_frame({self.name}).wf.{question}"
 
     def stuck(self, longer_than: timedelta) -> str:
-        """Ask for what has no news for so long."""
+        """Ask for what was not updated for so long."""
         return self.answer(f"stuck(longer_than={literal(_spelled(longer_than))})")
 
     def waiting(self) -> str:

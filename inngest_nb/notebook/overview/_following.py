@@ -18,11 +18,11 @@ from inngest_nb.words import duration_text, short
 __all__ = ["Following"]
 
 _SHORTEST = 1.0  # seconds between two pictures
-_LONGEST = 60.0  # also without news: what is stuck is so for longer
+_LONGEST = 60.0  # also without changes: what is stuck is stuck for longer
 _SHARE = 0.1  # of its time, at most, it reads and draws
 _WAIT = 2.0  # of one long poll: a view that was closed lets go of its store after so long
 _PAUSE = 5.0  # between two looks at a store that cannot tell when it has changed
-_LIVE = "Live: it follows the store until its close() is called or the kernel stops."
+_LIVE = "Live: updates until you call close() or the kernel stops."
 
 
 class Following:
@@ -61,9 +61,9 @@ class Following:
     def _work(self, changed: Callable[[], object], shortest: float) -> None:
         try:
             self._follow(changed, shortest)
-            self._note = "No longer followed."
+            self._note = "No longer updated."
         except Exception as error:  # noqa: BLE001  # the picture tells
-            self._note = f"No longer followed: {type(error).__name__}: {short(str(error), 300)}"
+            self._note = f"No longer updated: {type(error).__name__}: {short(str(error), 300)}"
         finally:
             self.done.set()
             changed()
@@ -89,7 +89,7 @@ class Following:
                 behind = False
             except StoreConnectionError as error:
                 since = duration_text(datetime.now(UTC) - self._drawn_at)
-                self._note = f"As of {since} ago, asking again: {short(str(error), 300)}"
+                self._note = f"As of {since} ago; retrying: {short(str(error), 300)}"
             changed()
 
 

@@ -20,7 +20,7 @@ _WAITS_FOR_NOBODY = ("signal", "timer")  # what may take as long as it takes
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many there are in the span, and how many there were in the span before."""
+    """How many there are in the span, and how many there were in the previous span."""
 
     now: int
     before: int
@@ -31,10 +31,10 @@ class Numbers:
     """What an overview tells.
 
     `open` counts what has not ended, `sleeping` what of it waits for a timer. `began` are the rows
-    that began in the span. The tables have a row a group, the largest first: `workflows` and
+    that began in the span. The tables have a row per group, the largest first: `workflows` and
     `failures` (with how many there were `before`), `stuck` and `waiting` (for a signal), `slow`
-    activities (None where there are no activities to look at). `others` counts rows whose status is
-    no known word, `early` those that began after now.
+    activities (None where there are no activities to look at). `others` counts rows whose status
+    is not a known word, `early` those that began after now.
     """
 
     started: Counted
@@ -94,7 +94,7 @@ def _failures(failed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beside(rows: pd.DataFrame, ask: Any, key: list[str], count: str) -> pd.DataFrame:
-    """Ask both spans at once, and put the count of the span before beside each group."""
+    """Ask both spans at once, and put the count of the previous span beside each group."""
     answer = ask(rows, ["ended", "workflow"]).reset_index()
     now, then = (answer[answer["ended"] == span] for span in (NOW, BEFORE))
     before = then[[*key, count]].rename(columns={count: "before"})

@@ -54,7 +54,7 @@ class LiveOverview(Overview):
         self._moving: Any = None
 
     def close(self) -> None:
-        """Follow the store no longer; the last picture stays."""
+        """Stop updating the picture; the last one stays."""
         self._following.close()
 
     def _shown(self) -> Picture:
@@ -118,22 +118,22 @@ def overview(
         inb.overview(store)
         inb.overview(store, since="7d", live=True)
 
-    It counts what started, ended and failed since `since` and compares that with the span of the
-    same length before; it shows starts by outcome over time, failures in groups, what is stuck and
-    in which step, what waits for a signal, so for a person, and the slowest activities. Beside each
-    stands the line of Python that shows more; in these lines, `store` is yours.
+    It counts what started, ended and failed since `since` and compares that with the previous span
+    of the same length; it shows starts by outcome over time, failures in groups, what is stuck and
+    in which step, what waits for a signal, so for a person, and the slowest activities. Next to
+    each is the line of Python that shows more; replace `store` in these lines with your variable.
 
     `source` is a store, states, or a DataFrame of `frame`, which has no activities. `since` is how
-    long ago ("24h", "7d", a timedelta) or a time with a zone. What is open and has no news for
-    `stuck_after` ("1h", a timedelta, seconds) is stuck, unless it waits for a signal or a timer. Of
-    a store with many workflows, the slowest activities are those of the 5,000 newest.
+    long ago ("24h", "7d", a timedelta) or a time with a zone. An open workflow that was not updated
+    for `stuck_after` ("1h", a timedelta, seconds) is stuck, unless it waits for a signal or a
+    timer. For a store with many workflows, the slowest activities are those of the 5,000 newest.
 
-    A `live` one, in a cell, follows its store: it is drawn again when something has changed, at
-    most once a second, until its `close()`, until its cell runs again or the kernel stops. A saved
-    notebook keeps the last picture, in less than 60 kB of HTML.
+    With `live`, the picture in a cell is drawn again when the store has changed, at most once a
+    second, until you call `close()`, run the cell again or stop the kernel. A saved notebook keeps
+    the last picture, in less than 60 kB of HTML.
 
-    Raises `ValueError` for an argument that makes no sense and `TypeError` for another source; and
-    a `StoreError` if the store cannot be read.
+    Raises `ValueError` for an invalid argument, `TypeError` for another source, and a `StoreError`
+    if the store cannot be read.
     """
     after = span_of(stuck_after, "stuck_after")
     if after < timedelta():

@@ -54,8 +54,8 @@ def picture_of(material: Material, stuck_after: timedelta, note: str = "") -> Pi
 
 def _counts(numbers: Numbers) -> tuple[Count, ...]:
     failed, ended = numbers.failed, numbers.ended
-    share = f"{share_text(failed.now / ended.now)} of ended" if failed.now else ""
-    asleep = f"{numbers.sleeping:,} on a timer" if numbers.sleeping else ""
+    share = f"{share_text(failed.now / ended.now)} of those that ended" if failed.now else ""
+    asleep = f"{numbers.sleeping:,} waiting for a timer" if numbers.sleeping else ""
     return (
         Count("Started", f"{numbers.started.now:,}", change_mark(numbers.started)),
         Count("Ended", f"{ended.now:,}", change_mark(ended)),
@@ -67,16 +67,16 @@ def _counts(numbers: Numbers) -> tuple[Count, ...]:
 def _remarks(material: Material, numbers: Numbers) -> list[str]:
     window, remarks = material.window, []
     if numbers.started.before or numbers.ended.before:
-        remarks.append(f"Compared with the {window.length} before. Times are in UTC.")
+        remarks.append(f"Compared with the previous {window.length}. Times are in UTC.")
     else:
-        remarks.append(f"Nothing ran in the {window.length} before. Times are in UTC.")
+        remarks.append(f"Nothing ran in the previous {window.length}. Times are in UTC.")
     if numbers.others:
         named = ", ".join(
-            f"{count:,} {short(word, 40) or 'without one'}"
+            f"{count:,} {short(word, 40) or 'not set'}"
             for word, count in [*numbers.others.items()][:3]
         )
         total = count_text(sum(numbers.others.values()), "workflow")
-        remarks.append(f"{total} with a status that is not known here: {named}.")
+        remarks.append(f"{total} with an unknown status: {named}.")
     if numbers.early:
         remarks.append(
             f"{count_text(numbers.early, 'workflow')} began in the future: a clock is wrong."

@@ -57,8 +57,8 @@ def read(source: Any, since: When) -> Material:
         return _cut(_checked(source), since, "df")
     if isinstance(source, InngestAPI):
         raise TypeError(
-            "overview needs a store, states or a frame, got an InngestAPI: inb.checkup(api) looks "
-            "at a real Inngest, and inb.RunStore(api) makes a store of its runs"
+            "overview needs a store, states or a frame, got an InngestAPI: inb.checkup(api) "
+            "checks a real Inngest server, and inb.RunStore(api) makes a store of its runs"
         )
     given = source if is_store(source) else _states(source)
     material = _cut(frame(given), since, "store" if is_store(source) else "states")
@@ -80,7 +80,7 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in _NEEDED if name not in rows.columns]
     if missing:
         raise ValueError(
-            f"overview needs a frame as inb.frame() returns it; columns that are missing: "
+            f"overview needs a frame as inb.frame() returns it; missing columns: "
             f"{', '.join(missing)}"
         )
     return rows
@@ -116,7 +116,7 @@ def _cut(rows: pd.DataFrame, since: When, name: str) -> Material:
 
 
 def _fetched_at(attrs: Mapping[Any, Any]) -> datetime:
-    """Return when a frame was read; of one that doesn't tell, now."""
+    """Return when a frame was read; now, if it doesn't tell."""
     try:
         at = datetime.fromisoformat(str(attrs.get("fetched_at") or ""))
     except ValueError:

@@ -17,7 +17,7 @@ from inngest_nb.words import count_text, duration_text, folded, share_text, shor
 
 __all__ = ["Head", "Line", "Section", "name_text", "sections_of"]
 
-_MOST = 6  # groups; of more the answer tells, whose line stands above them
+_MOST = 6  # groups; the line of Python above them gives all
 _NAME, _ERROR = 28, 240  # characters
 
 
@@ -76,7 +76,7 @@ def _failures(material: Material, numbers: Numbers) -> Section:
             share_text(row.count / total),
             _before(row.before),
             name_text(row.workflow),
-            short(folded(_text(row.error)), _ERROR) or "no error",
+            short(folded(_text(row.error)), _ERROR) or "no error text",
             " to ".join(times),
         )
         return Line(cells, _calls(calls, row.workflow, row.example, "failed"))
@@ -114,7 +114,7 @@ def _stuck(material: Material, numbers: Numbers) -> Section:
 
     return Section(
         title="Stuck",
-        said=f"{groups['count'].sum():,} without news for {duration_text(numbers.stuck_after)}",
+        said=f"{groups['count'].sum():,} not updated for {duration_text(numbers.stuck_after)}",
         call=calls.stuck(numbers.stuck_after),
         heads=(
             _number("Stuck"),
@@ -175,7 +175,7 @@ def _slow(material: Material, numbers: Numbers) -> Section:
             Head("Workflow"),
             _number("Ended"),
             _number("Half within"),
-            _number("95 % within"),
+            _number("95% within"),
             _number("Longest"),
             _number("Retried"),
         ),
@@ -201,7 +201,7 @@ def _workflows(material: Material, numbers: Numbers) -> Section:
 
     return Section(
         title="Workflows",
-        said=f"{numbers.ended.now:,} ended, of {count_text(len(groups), 'name')}",
+        said=f"{numbers.ended.now:,} ended, under {count_text(len(groups), 'name')}",
         call=calls.answer('summary(by="workflow")'),
         heads=(
             _name("Workflow"),
@@ -210,7 +210,7 @@ def _workflows(material: Material, numbers: Numbers) -> Section:
             _number("Share"),
             _number("Before"),
             _number("Half within"),
-            _number("90 % within"),
+            _number("90% within"),
         ),
         lines=_lines(groups, line),
         rest=_rest(groups, "name", "count", "workflow"),

@@ -14,7 +14,7 @@ __all__ = ["Said", "Verdict", "change_mark", "verdict_of"]
 
 _ERROR = 100  # characters
 _MANY = 3  # failures of a new group that are worth a line
-_FEW = 10  # below, a per cent says less than the number
+_FEW = 10  # below, a percentage says less than the number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,15 @@ def verdict_of(material: Material, numbers: Numbers) -> Verdict:
         f"{stuck:,} {_are(stuck)} stuck" if stuck else "",
         f"{unreadable:,} cannot be read" if unreadable else "",
     ]
-    waits = f"{waiting:,} {'waits' if waiting == 1 else 'wait'} for a person" if waiting else ""
+    waits = f"{waiting:,} {_are(waiting)} waiting for a person" if waiting else ""
     if any(wrong):
         return Verdict("failed", ", ".join(filter(None, [*wrong, waits])), tuple(lines))
     if not (numbers.started.now or numbers.ended.now or numbers.open):
         length = material.window.length
         return Verdict("queued", f"Nothing ran in the last {length}", tuple(lines))
-    nobody = waits or "nobody is waited for"
+    waits = waits or "nothing is waiting for a person"
     return Verdict(
-        "completed", f"All is well: nothing failed, nothing is stuck, {nobody}", tuple(lines)
+        "completed", f"All is well: nothing failed, nothing is stuck, {waits}", tuple(lines)
     )
 
 
@@ -80,7 +80,7 @@ def _failed(material: Material, numbers: Numbers) -> str:
 
 
 def _new(material: Material, numbers: Numbers) -> str:
-    """Tell of failures that there were none of in the span before, if the worst are not those."""
+    """Tell of failures that there were none of in the previous span, if the worst are not those."""
     groups = numbers.failures
     fresh = groups[groups["before"] == 0]
     if fresh.empty or fresh.index[0] == groups.index[0] or not numbers.failed.before:
@@ -88,18 +88,19 @@ def _new(material: Material, numbers: Numbers) -> str:
     worst = _first(fresh)
     if worst.count < _MANY:
         return ""
-    many = f"{len(fresh):,} groups of failures are new, the largest" if len(fresh) > 1 else "New"
-    return f"{many}, {worst.count:,} times: {_group(material, worst)}"
+    many = f"{len(fresh):,} groups of failures are new; the largest" if len(fresh) > 1 else "New"
+    return f"{many} ({worst.count:,} times): {_group(material, worst)}"
 
 
 def _group(material: Material, group: Any) -> str:
     """Tell of a group of failures: whose, why, how often, since when."""
     window = material.window
-    error = name_text(group.error, _ERROR) or "no error"
-    said = f"{name_text(group.workflow) or 'no name'}, \u201c{error}\u201d"
+    error = name_text(group.error, _ERROR)
+    why = f"\u201c{error}\u201d" if error else "no error text"
+    said = f"{name_text(group.workflow) or 'no name'}, {why}"
     if group.before:
-        before = f"{group.before:,} in the {window.length} before"
-        return f"{said}, {before}, the last at {window.when(group.last_seen)}"
+        before = f"{group.before:,} in the previous {window.length}"
+        return f"{said}, last seen {window.when(group.last_seen)} ({before})"
     return f"{said}, since {window.when(group.first_seen)}"
 
 
@@ -108,7 +109,7 @@ def _stuck(material: Material, numbers: Numbers, count: int) -> str:
     step = f" in {name_text(worst.step)}" if name_text(worst.step) else ""
     waits = f", waiting for {_kind(worst.waiting_for)}" if name_text(worst.waiting_for) else ""
     return (
-        f"{count:,} {_are(count)} stuck: no news for {duration_text(numbers.stuck_after)}. "
+        f"{count:,} {_are(count)} stuck: not updated for {duration_text(numbers.stuck_after)}. "
         f"{_most(worst, count)} {name_text(worst.workflow) or 'no name'}{step}{waits} "
         f"(for {duration_text(worst.longest)}, since {material.window.when(worst.oldest)})"
     )
@@ -117,9 +118,10 @@ def _stuck(material: Material, numbers: Numbers, count: int) -> str:
 def _waiting(material: Material, numbers: Numbers, count: int) -> str:
     oldest = _first(numbers.waiting.sort_values("longest", ascending=False, kind="stable"))
     signal = name_text(oldest.signal)
+    which = "is waiting for a person:" if count == 1 else "are waiting for a person; the longest:"
     return (
-        f"{count:,} {'waits' if count == 1 else 'wait'} for a person: the longest, "
-        f"{name_text(oldest.example)}, for {f'the signal {signal}' if signal else 'a signal'} "
+        f"{count:,} {which} {name_text(oldest.example)}, "
+        f"for {f'the signal {signal}' if signal else 'a signal'}, "
         f"since {material.window.when(oldest.oldest)}"
     )
 
@@ -147,24 +149,24 @@ def _sum(groups: Any) -> int:
     return int(groups["count"].sum())
 
 
-# Compared with the span before
+# Compared with the previous span
 
 
 def _change_text(counted: Counted, length: str) -> str:
-    """Compare with the span before, so long: `12 % more than in the 24 h before`."""
+    """Compare with the previous span, so long: `12% more than in the previous 24 h`."""
     now, then = counted.now, counted.before
-    before = f"in the {length} before"
+    before = f"in the previous {length}"
     if now == then:
         return f"as many as {before}"
     if then < _FEW:
         return f"{then or 'none'} {before}"
     if now >= 2 * then:
         return f"{_times(now, then)} times as many as {before}"
-    return f"{_percent(now, then)} % {'more' if now > then else 'fewer'} than {before}"
+    return f"{_percent(now, then)}% {'more' if now > then else 'fewer'} than {before}"
 
 
 def change_mark(counted: Counted) -> str:
-    """Compare with the span before in short: `▲ 12 %`, `▼ 3 before`, `as before`."""
+    """Compare with the previous span in short: `▲ 12%`, `▼ 3 before`, `as before`."""
     now, then = counted.now, counted.before
     if now == then:
         return "as before" if now else ""
@@ -172,8 +174,8 @@ def change_mark(counted: Counted) -> str:
     if then < _FEW:
         return f"{mark} {then or 'none'} before"
     if now >= 2 * then:
-        return f"{mark} {_times(now, then)} times"
-    return f"{mark} {_percent(now, then)} %"
+        return f"{mark} {_times(now, then)}\u00d7"
+    return f"{mark} {_percent(now, then)}%"
 
 
 def _times(now: int, then: int) -> str:

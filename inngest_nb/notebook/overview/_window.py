@@ -29,7 +29,7 @@ class Window:
 
     @property
     def before(self) -> datetime:
-        """When the span before begins."""
+        """When the previous span begins."""
         return self.since - min(self.until - self.since, self.since - _FIRST)
 
     @property

@@ -1,4 +1,4 @@
-"""The runs that an event started, shown as they go on."""
+"""The runs that an event started, shown while they run."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ def send_form(
 class SendForm(Form):
     """A form over a server; `send_form` makes one.
 
-    Once an event is sent, the button is gone until "Another event" is clicked, so that a double
-    click sends one event. The listeners of `on_write` are called with its event_id and None.
+    Once an event is sent, the button is gone until "Send another event" is clicked, so that a
+    double click sends one event. The listeners of `on_write` are called with its event_id and None.
     """
 
     title = "Send an event"
@@ -120,7 +120,9 @@ class SendForm(Form):
             for place in (0, 1)
         ]
         self._place = 0
-        self.another = self._button("Another event", "ask again", self._ask_again, self.trouble)
+        self.another = self._button(
+            "Send another event", "ask again", self._ask_again, self.trouble
+        )
         self.choices = row()
 
     @property

@@ -23,10 +23,10 @@ __all__ = [
     "waiting",
 ]
 
-NO_NAME = "type or choose the name of the event first"
-NOT_AN_OBJECT = 'the data must be an object: put braces around it, as in {"order_id": "A1"}'
+NO_NAME = "choose or type the name of the event first"
+NOT_AN_OBJECT = 'the data must be an object such as {"order_id": "A1"}'
 UNSEEN = "the data changed as you clicked: look at it, then click Send again"
-SAME_ID = "click Send again: the event keeps its id, so its functions start once"
+SAME_ID = "click Send again: the event keeps its id, so its functions start only once"
 
 
 def starts(name: str, triggers: Sequence[tuple[Function, Trigger]]) -> str:
@@ -62,7 +62,7 @@ def waiting(expected: int) -> str:
 
 def left_alone(event_id: str) -> str:
     """Say that nobody looks any more."""
-    return f'No longer followed. See api.event_runs("{event_id}").'
+    return f'No longer updated. See api.event_runs("{event_id}").'
 
 
 def row_of(run: Run) -> dict[str, str]:

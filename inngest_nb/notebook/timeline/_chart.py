@@ -104,7 +104,7 @@ def chart_of_lanes(
 
 
 def _limits(state: WorkflowState, lanes: Sequence[Lane], now: datetime) -> tuple[int, int]:
-    """From the first to the last thing that is known to have happened; a running run goes on."""
+    """From the first to the last thing known to have happened; for a running run, to now."""
     times = [us for lane in lanes for span in lane.spans for us in (span.start, span.end)]
     times += [wire.microseconds(event.timestamp) for event in state.history if event.timestamp]
     if times and times_of(state).is_open:

@@ -39,8 +39,8 @@ def timeline(
 
     The workflow is a state, a handle, or an id in `store` (None: the store of `inb.use`). What is
     still running lasts until `now` (None: the present, or for a bundle its export). At most 40
-    lines are drawn: of a longer history those of one name share lines, and the picture says what it
-    leaves out.
+    lines are drawn: in a longer history, steps of one name share lines, and the picture says what
+    it leaves out.
     """
     state = state_of(workflow, store, "timeline")
     return Timeline(state, moment_for(workflow, store, now))

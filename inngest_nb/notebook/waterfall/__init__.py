@@ -1,4 +1,4 @@
-"""One run of a real Inngest in time."""
+"""One run of a real Inngest server in time."""
 
 from inngest_nb.notebook.waterfall._waterfall import Waterfall, waterfall
 

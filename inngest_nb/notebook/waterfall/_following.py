@@ -1,4 +1,4 @@
-"""Following a run that is not over: asking the server again and again until its end."""
+"""Following a run that has not ended: asking the server again and again until it has."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Following:
             with opened(api) as server:
                 self._follow(server, changed, shortest)
         except Exception as error:  # noqa: BLE001  # the picture tells
-            self._note = f"No longer followed: {type(error).__name__}: {short(str(error), 300)}"
+            self._note = f"No longer updated: {type(error).__name__}: {short(str(error), 300)}"
         finally:
             self.done.set()
             changed()
@@ -81,10 +81,10 @@ class Following:
         while not self.is_over:
             quiet = time.monotonic() - seen
             if quiet > _GIVEN_UP:
-                self._note = "No longer followed: nothing has happened for a day."
+                self._note = "No longer updated: nothing has happened for a day."
                 return
             if self._stopped.wait(min(max(quiet * _SHARE, shortest), _LONGEST)):
-                self._note = "No longer followed."
+                self._note = "No longer updated."
                 return
             try:
                 if self._look(server):
@@ -94,7 +94,7 @@ class Following:
                 raise
             except InngestError as error:
                 since = duration_text(datetime.now(UTC) - self._seen_at)
-                self._note = f"As of {since} ago, asking again: {short(str(error), 300)}"
+                self._note = f"As of {since} ago; retrying: {short(str(error), 300)}"
             changed()
 
     def _look(self, server: InngestAPI) -> bool:

@@ -21,7 +21,7 @@ class Given(NamedTuple):
 
 
 def given_run(run: Any) -> Given:
-    """Tell which run is meant; raises `ValueError` for what is no run, or several."""
+    """Tell which run is meant; raises `ValueError` for a value that is not a run, or several."""
     if isinstance(run, Trace):
         return Given(run.run_id, trace=run)
     if isinstance(run, pd.DataFrame):

@@ -1,4 +1,4 @@
-"""All that a view tells of one run of a real Inngest at one moment: its facts and its chart."""
+"""All that a view tells of a run of a real Inngest server at a moment: its facts and chart."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _failure(trace: Trace) -> tuple[str, str]:
         cause = failed[cause_of([(step.kind, str(step.error or "")) for step in failed])]
         what = "The function" if cause.kind == "function" else f"The step {short(cause.name)}"
         error = str(cause.error or "")
-    return f"{what} failed", error or "the server has no error of it"
+    return f"{what} failed", error or "the server recorded no error"
 
 
 def _next(jobs: Sequence[Job] | None, now: datetime) -> list[str]:

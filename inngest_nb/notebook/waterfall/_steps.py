@@ -94,7 +94,7 @@ def _remark(trace: Trace, step: Step, now: datetime, paused: timedelta) -> str:
         return "no time was recorded"
     if step.kind == "wait" and step.status == "completed" and trace.events:  # outputs are known
         event = step.output.get("name") if isinstance(step.output, dict) else None
-        return f"{short(str(event), 40)} came" if event else "timed out" * (step.output is None)
+        return f"received {short(str(event), 40)}" if event else "timed out" * (step.output is None)
     parts = []
     queued = None if step.kind in _IDLE else trace.queued_for(step, now)
     if queued and step.status != "queued":

@@ -1,4 +1,4 @@
-"""`waterfall`: a run of a real Inngest, drawn in time; in a notebook it moves until it is over."""
+"""`waterfall`: a run of a real Inngest server, drawn in time, again and again until it ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Waterfall:
 
 
 class MovingWaterfall(Waterfall):
-    """A picture of a run that is not over: it moves once a cell shows it, until the run ends.
+    """A picture of a run that has not ended: once a cell shows it, it is updated until the end.
 
     The last picture is what the notebook keeps.
     """
@@ -48,11 +48,11 @@ class MovingWaterfall(Waterfall):
         self._moving: Any = None
 
     def stop(self) -> None:
-        """Stop following the run; the run itself is left alone."""
+        """Stop updating the picture; the run itself is left alone."""
         self._following.stop()
 
     def _ipython_display_(self) -> None:
-        """Show the moving picture; outside of kernels IPython goes on with `__repr__`."""
+        """Show the moving picture; outside of kernels IPython falls back to `__repr__`."""
         if not _in_kernel():
             raise NotImplementedError
         from IPython.display import display
@@ -92,19 +92,19 @@ class MovingWaterfall(Waterfall):
 
 
 def waterfall(run: Any, api: InngestAPI | None = None) -> Waterfall:
-    """Return a picture of a run of a real Inngest: when its steps worked, waited and were retried.
+    """Return a picture of a run of a real Inngest server: when its steps ran, waited and retried.
 
         inb.waterfall(inb.search_runs(status="failed").iloc[0])
 
-    `run` is a run's id, a `Run`, a row of `search_runs`, a frame of one run such as `trace_frame`
-    has, or a `Trace`, for which no server is asked. `api` is None for a client with the settings of
-    the environment. Of a run that is not over the picture moves in its cell until the end: the
-    server is asked every second, later every half minute. At most 40 lines are drawn; of more steps
-    those whose names differ in numbers only share lines. Inputs and outputs can be unfolded, their
-    first 2,000 characters.
+    `run` is a run's id, a `Run`, a row of `search_runs`, a frame of one run such as that of
+    `trace_frame`, or a `Trace`, for which no server is asked. `api` is None for a client with the
+    settings of the environment. While the run has not ended, the picture in its cell is updated:
+    the server is asked every second, later every half minute. At most 40 lines are drawn; if there
+    are more steps, those whose names differ only in numbers share lines. Inputs and outputs can be
+    unfolded, their first 2,000 characters.
 
-    Raises `ValueError` for what is no run, and `InngestNotFoundError` for a run that the server
-    does not have.
+    Raises `ValueError` for a value that is not a run, and `InngestNotFoundError` for a run that the
+    server does not have.
     """
     given = given_run(run)
     if given.trace is not None:
