@@ -146,7 +146,7 @@ def test_the_title_says_what_became_of_them() -> None:
 
 def test_what_is_queued_is_open_as_what_is_running_is_in_every_title() -> None:
     frame = inb.frame([state("a", "running", created_at=NOW), state("b", "queued", created_at=NOW)])
-    assert title(inb.plot_status(frame)) == "0 % of 2 workflows completed, 2 still open"
+    assert title(inb.plot_status(frame)) == "0% of 2 workflows completed, 2 still open"
     assert title(inb.plot_durations(frame)).startswith("2 workflows still open, for up to ")
     assert title(inb.plot_over_time(frame)) == "No workflow has ended yet"
 
