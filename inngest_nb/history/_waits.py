@@ -78,11 +78,11 @@ def waiting_text(
     """Say what a run in which nothing has been running for so long waits for.
 
     `signals` are those that whoever runs it says its code waits for; else its state may say so. A
-    lease that has run out, or a timer that is long due, says that its process is gone.
+    lease that has expired, or a timer that is long due, says that its process is gone.
     """
     lease = state.lease_until
     if lease is not UNSET and lease is not None and lease < now:
-        return f"No process is running it: its lease ran out at {time_text(lease)}. Resume it."
+        return f"No process is running it: its lease expired at {time_text(lease)}. Resume it."
     waits = _stored(state) or Waits()
     names = signals or waits.signals
     told = [signals_text(names)] if names else []

@@ -245,7 +245,7 @@ def test_what_a_run_waits_for_is_said_where_it_is_known() -> None:
     assert remark(events, ("approve", "stop")) == 'Waiting for the signals "approve" and "stop".'
     assert remark(retried).startswith("Waiting to retry ask at 2")
     gone = remark(events, owner="host:1:x", lease_until=after(30))
-    assert gone.startswith("No process is running it: its lease ran out at 2")
+    assert gone.startswith("No process is running it: its lease expired at 2")
 
 
 def test_a_run_that_only_waits_says_for_how_long() -> None:
