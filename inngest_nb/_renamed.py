@@ -1,4 +1,4 @@
-"""What had another name in the first release: it works until the next one, and warns."""
+"""What had another name in the preview (see CHANGELOG.md): it still works, and warns."""
 
 from __future__ import annotations
 

@@ -11,16 +11,16 @@
     │   ├── NotAStateServerError    the address is that of a real Inngest server or a web site
     │   ├── PayloadTooLargeError    an input, a result or a whole write exceeds the size limit
     │   ├── ListingUnsupportedError the server stores states but cannot list them
-    │   ├── ReadOnlyStoreError      the store can only be read: a bundle, a real Inngest's runs
+    │   ├── ReadOnlyStoreError      the store can only be read: a bundle, a real Inngest server
     │   └── WrongLoopError          an async store was used on a second event loop
     ├── InngestError                a request to a real Inngest server failed
     │   ├── InngestStatusError      the server answered with an error
-    │   │   ├── InngestAuthError    the server rejected the key, or wants one
+    │   │   ├── InngestAuthError    the server rejected the key, or requires one
     │   │   ├── InngestNotFoundError    the server has no such run, event, app, function or step
     │   │   ├── InngestRunEndedError    the run has already ended or was canceled
     │   │   └── InngestUnavailableError the open-source server does not offer this call
-    │   ├── InngestConnectionError  no answer, or the connection broke before it was complete
-    │   ├── InngestDecodeError      the answer cannot be read
+    │   ├── InngestConnectionError  no response, or the connection broke before it was complete
+    │   ├── InngestDecodeError      the response cannot be read
     │   ├── InngestSendError        the server accepted some of the events, or none
     │   └── NotInngestError         a state server, a web page or something else answers there
     ├── EngineError                 a problem with a run in an executor
@@ -292,7 +292,10 @@ class InngestStatusError(InngestError):
 
 
 class InngestAuthError(InngestStatusError):
-    """The server rejected the key, or wants one. The message names the variable, never the key."""
+    """The server rejected the key, or requires one.
+
+    The message names the variable, never the key.
+    """
 
 
 class InngestNotFoundError(InngestStatusError):
@@ -325,18 +328,19 @@ class InngestUnavailableError(InngestStatusError):
 
 
 class InngestConnectionError(InngestError):
-    """No answer came, or the connection broke; see `maybe_done` for writes."""
+    """No response came, or the connection broke; see `maybe_done` for writes."""
 
 
 class InngestDecodeError(InngestError):
-    """The answer of the server cannot be read."""
+    """The response of the server cannot be read."""
 
 
 class InngestSendError(InngestError):
     """The server did not accept all of the events.
 
-    `accepted` holds the ids of those that it accepted, in order; the others are given by their
-    positions in what was sent: `rejected` were not accepted, of `unknown` the answer was lost.
+    `accepted` holds the ids of those that it accepted, in order. The others are given by their
+    positions in what was sent: `rejected` lists those that it did not accept, `unknown` those whose
+    response was lost.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Names of the first release work for one more, and warn the line that uses them."""
+"""Names of the preview still work, and warn the line that uses them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VIEWS: Any = inb  # as type checkers do not know the old keywords
 STATE = inb.WorkflowState(workflow_id="order-1", status="running")
 DEPRECATED = " is deprecated and will be removed in the next release; use "
 CHANGELOG = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
-RENAMED = CHANGELOG.partition("\nRenamed\n")[2].partition("\n\nChanged")[0]
+RENAMED = CHANGELOG.partition("\nRenamed since the preview\n")[2].partition("\n\nChanged")[0]
 
 # What `inngest_nb.notebook` offered that is no room of it now, and where it is.
 MOVED = {

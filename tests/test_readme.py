@@ -16,7 +16,12 @@ NAMED = re.findall(r"\[([a-z0-9 ]+)\]\((tests/[\w/]+\.py)\)", README)
 
 
 @pytest.mark.parametrize(
-    ("head", "least"), [("| When the process dies |", 13), ("| In your code | On Inngest |", 12)]
+    ("head", "least"),
+    [
+        ("| When the process dies |", 13),
+        ("| In other cases |", 7),
+        ("| In your code | On Inngest |", 12),
+    ],
 )
 def test_each_row_of_what_is_promised_names_its_tests(head: str, least: int) -> None:
     table = README.partition(head)[2].partition("\n\n")[0]

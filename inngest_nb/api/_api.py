@@ -40,7 +40,7 @@ _BODY_BYTES = 256 * 2**20
 
 
 class _ForeignClientError(RuntimeError):
-    """The client was handed over in another process: its connections are shared with that."""
+    """The client was passed to the parent process: its connections are shared with that one."""
 
 
 class HttpAPI:
@@ -89,7 +89,7 @@ class HttpAPI:
 
     @property
     def code(self) -> str | None:
-        """Python that makes such a client again; None where a key was handed over."""
+        """Python that makes such a client again; None where a key was passed in."""
         return self._settings.code
 
     # In a process that forks
@@ -222,9 +222,9 @@ class HttpAPI:
 
 
 def check_size(size: int, request: Request) -> None:
-    """Stop reading an answer that has no end."""
+    """Stop reading a response that has no end."""
     if size > _BODY_BYTES:
         raise InngestDecodeError(
-            f"inngest {request.operation}: the answer is longer than {_BODY_BYTES >> 20} MiB",
+            f"inngest {request.operation}: the response is longer than {_BODY_BYTES >> 20} MiB",
             operation=request.operation,
         )

@@ -1,4 +1,4 @@
-"""The real Inngest's API, to await."""
+"""The API of a real Inngest server, to await."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class AsyncInngestAPI(HttpAPI):
         return await self._run(_events.event(self._server, event_id))
 
     async def event_names(self, event_ids: Iterable[str]) -> dict[str, str]:
-        """Return the names of events by their event_ids, as far as GraphQL tells them."""
+        """Return the names of events by their event_ids, as far as GraphQL knows them."""
         return await self._run(_at_once.event_names(self._server, event_ids))
 
     async def event_runs(self, event_id: str, *, output: bool = False) -> Found[Run]:
@@ -192,7 +192,7 @@ class AsyncInngestAPI(HttpAPI):
         return await self._run(_runs.run(self._server, run_id, output=output))
 
     async def first_executions(self, run_ids: Iterable[str]) -> dict[str, datetime | None]:
-        """Return when runs were first executed, as far as GraphQL tells it."""
+        """Return when runs were first executed, as far as GraphQL knows it."""
         return await self._run(_at_once.first_executions(self._server, run_ids))
 
     async def trace(self, run_id: str, *, output: bool = True) -> Trace:
@@ -200,7 +200,7 @@ class AsyncInngestAPI(HttpAPI):
         return await self._run(_runs.trace(self._server, run_id, output=output))
 
     async def jobs(self, run_id: str) -> list[Job]:
-        """Return what the server will do next for a run; nothing for one that is over."""
+        """Return what the server will do next for a run; nothing if it has ended."""
         return await self._run(_runs.jobs(self._server, run_id))
 
     async def batch_events(self, run_id: str) -> Found[str]:
@@ -212,13 +212,13 @@ class AsyncInngestAPI(HttpAPI):
         return await self._run(_graphql.waits(self._server, run_id))
 
     async def cancel(self, run_id: str) -> None:
-        """Cancel a run. Raises `InngestRunEndedError` for one that is over."""
+        """Cancel a run. Raises `InngestRunEndedError` for one that has ended."""
         await self._run(_acting.cancel(self._server, run_id))
 
     async def rerun(
         self, run_id: str, *, from_step: str | None = None, input: Any = msgspec.UNSET
     ) -> str:
-        """Start a run again, all of it or from a step, and return the new run's id."""
+        """Rerun a run, all of it or from a step, and return the new run's id."""
         return await self._run(_acting.rerun(self._server, run_id, from_step, input))
 
     # Apps
@@ -250,7 +250,7 @@ class AsyncInngestAPI(HttpAPI):
     # The connection
 
     async def aclose(self) -> None:
-        """Close the connections; a client that was handed over stays open."""
+        """Close the connections; a `client` that you passed in stays open."""
         self._closed = True
         if self._own_client:
             await self._client.aclose()

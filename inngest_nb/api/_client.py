@@ -1,4 +1,4 @@
-"""The real Inngest's API: one client that waits and one to await."""
+"""The API of a real Inngest server: one client that waits and one to await."""
 
 from __future__ import annotations
 
@@ -56,13 +56,14 @@ class InngestAPI(HttpAPI):
     INNGEST_EVENT_API_BASE_URL, then the same. `signing_key` falls back to INNGEST_SIGNING_KEY,
     with INNGEST_SIGNING_KEY_FALLBACK as the key to try when that is rejected; `event_key` to
     INNGEST_EVENT_KEY. A dev server needs no keys. `timeout` is in seconds for each request, 30
-    unless the `client` you hand over has its own. That client stays open on `close`.
+    unless the `client` that you pass in has its own. `close` leaves that client open.
     A key is sent to the server's own origin only, and over plain HTTP to this machine only,
     unless `allow_insecure=True`. Safe to use from many threads.
 
     Every call raises `InngestError`: `InngestAuthError` for a rejected or missing key,
     `InngestNotFoundError` for an unknown run, app, function or step, `InngestConnectionError` where
-    no answer comes, `NotInngestError` where something else answers. Bad arguments are `ValueError`.
+    no response comes, `NotInngestError` where something else answers. Bad arguments raise
+    `ValueError`.
     How the server behaves was seen on the open-source server of the 1.43 line.
     """
 
@@ -170,8 +171,8 @@ class InngestAPI(HttpAPI):
     def event_names(self, event_ids: Iterable[str]) -> dict[str, str]:
         """Return the names of events by their event_ids, 400 in a request.
 
-        Only GraphQL tells them without the events' data: where that is off, the dict is empty, and
-        events that it does not tell are not in it.
+        Only GraphQL has them without the events' data: where that is off, the dict is empty, and
+        events that it does not know are not in it.
         """
         return self._run(_at_once.event_names(self._server, event_ids))
 
@@ -221,7 +222,7 @@ class InngestAPI(HttpAPI):
         `output` adds outputs and errors. The list's `truncated` says whether there are more. `app`
         is one or several; an unknown app or function has no runs.
 
-        Each request for 100 runs costs the server all runs between `since` and `until`.
+        For each request for 100 runs, the server scans every run between `since` and `until`.
         """
         wanted = self._wanted(status, app, function, since, until, by, order, output=output)
         return self._run(self._list_runs(wanted, limit))
@@ -259,8 +260,8 @@ class InngestAPI(HttpAPI):
     def first_executions(self, run_ids: Iterable[str]) -> dict[str, datetime | None]:
         """Return when runs were first executed, which lists lack, 200 in a request.
 
-        It is None for a run that never was. Only GraphQL tells it for many at once: where that is
-        off, the dict is empty, and runs that it does not tell are not in it.
+        It is None for a run that never was. Only GraphQL has it for many at once: where that is
+        off, the dict is empty, and runs that it does not know are not in it.
         """
         return self._run(_at_once.first_executions(self._server, run_ids))
 
@@ -269,9 +270,9 @@ class InngestAPI(HttpAPI):
         return self._run(_runs.trace(self._server, run_id, output=output))
 
     def jobs(self, run_id: str) -> list[Job]:
-        """Return what the server will do next for a run, at most 10; nothing for one that is over.
+        """Return what the server will do next for a run, at most 10; nothing if it has ended.
 
-        A run that is not over and has no job is stuck for good. The server caches this for 5
+        A run that has not ended and has no job is stuck for good. The server caches this for 5
         seconds.
         """
         return self._run(_runs.jobs(self._server, run_id))
@@ -293,18 +294,18 @@ class InngestAPI(HttpAPI):
         return self._run(_graphql.waits(self._server, run_id))
 
     def cancel(self, run_id: str) -> None:
-        """Cancel a run, also a stuck one. Raises `InngestRunEndedError` for one that is over."""
+        """Cancel a run, also a stuck one. Raises `InngestRunEndedError` for one that has ended."""
         self._run(_acting.cancel(self._server, run_id))
 
     def rerun(
         self, run_id: str, *, from_step: str | None = None, input: Any = msgspec.UNSET
     ) -> str:
-        """Start a run again with its event, and return the new run's id.
+        """Rerun a run with its event, and return the new run's id.
 
             api.rerun(run_id, from_step="charge", input=[{"amount": 10}])
 
         With `from_step`, a step's name or id, the results of earlier steps are kept; `input` is
-        then the list of its arguments in place of the recorded ones. Of a batch the server takes
+        then the list of its arguments in place of the recorded ones. For a batch, the server uses
         the first event only: send the events again instead.
         """
         return self._run(_acting.rerun(self._server, run_id, from_step, input))
@@ -334,8 +335,8 @@ class InngestAPI(HttpAPI):
     def features(self) -> ServerFeatures:
         """Return which optional features this server has. It is asked once per client.
 
-        `run_query` is only told: what a newer server's `query` finds is incomplete (no run whose
-        event was sent with an id of its own) and has wrong ends, so searches do not use it.
+        `run_query` is reported but not used: what a newer server's `query` finds is incomplete (no
+        run whose event was sent with an id of its own) and has wrong ends.
         """
         return self._run(_features.features(self._server))
 
@@ -346,7 +347,7 @@ class InngestAPI(HttpAPI):
     # The connection
 
     def close(self) -> None:
-        """Close the connections; a client that was handed over stays open."""
+        """Close the connections; a `client` that you passed in stays open."""
         self._closed = True
         if self._own_client:
             self._client.close()

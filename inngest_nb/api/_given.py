@@ -1,4 +1,4 @@
-"""The client that somebody handed over."""
+"""The client that a caller passed in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from inngest_nb.api._client import InngestAPI
 
 
 def check_api(api: object) -> InngestAPI:
-    """Return the client that was handed over, unless it is one that has to be awaited."""
+    """Return the client that was passed in, unless it is one that has to be awaited."""
     if isinstance(api, InngestAPI):
         return api
     also = ", not the async client" * isinstance(api, AsyncInngestAPI)

@@ -19,7 +19,7 @@ from inngest_nb.store.writes import Deletion, Keyed, Work, Write
 
 
 def open_bundle(path: str | os.PathLike[str]) -> Bundle:
-    """Open a bundle as a store for every view; nothing is written, not even beside the file.
+    """Open a bundle as a store for every view; nothing is written, not even next to the file.
 
         bundle = inb.open_bundle("incident.db")
         inb.frame(bundle)
@@ -34,7 +34,7 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
 class Bundle(TableStore):
     """The workflows of a bundle, as a store that can only be read; see `open_bundle`.
 
-    `info` is what the bundle says of itself. `save` and `delete` raise `ReadOnlyStoreError`;
+    `info` is its metadata, a `BundleInfo`. `save` and `delete` raise `ReadOnlyStoreError`;
     `import_bundle` copies the workflows into a store, where they can be changed. Frames, answers,
     SQL, `overview` and `explore` are as of the export, so "24h" means the day before it. It works
     on read-only disks, and with files that many processes have open. A file that changes while it

@@ -49,20 +49,20 @@ def export(
     sort: str | None = None,
     limit: int = 0,
 ) -> BundleInfo:
-    """Write workflows of a store, or given states, into one file that can be sent to others.
+    """Write workflows of a store, or states, into one file that can be sent to others.
 
         inb.export(store, "incident.db", status="failed", since="2h",
                    redact=["input.customer", "input.items[].name", "error"])
 
     `open_bundle` reads the file as a store for every view. The arguments from `status` on choose
     the workflows, as those of `frame` do. Documents are kept byte for byte unless they are
-    redacted. Returns what the bundle says of itself. `author` is who made it, by default the name
+    redacted. Returns the bundle's metadata. `author` is who made it, by default the name
     of this process's user; "" leaves it out.
 
     `redact` are paths whose values are replaced by stand-ins. They begin with `input` or `result`,
     of the workflow and of each event, with `payload`, that of signals, or are `error`: error texts
     with their details and tracebacks. Texts become `redacted-1a2b3c4d`, numbers other numbers, and
-    objects, lists, true and false a text; null and "" stay. Equal values get equal stand-ins, and
+    objects, lists, true and false a string; null and "" stay. Equal values get equal stand-ins, and
     different values different ones. They are random, so another bundle has others, and nobody can
     find a value by trying.
 

@@ -56,12 +56,13 @@ def import_bundle(
 
         inb.import_bundle("incident.db", inb.local())
 
-    Ids that the store has already are left as they are, unless `overwrite=True`. Importing again
-    continues where it was interrupted. Documents are copied byte for byte; the store counts them as
-    first saved now. What is stored as running is without an owner, so an executor that supervises
-    the store runs it further: import into a store of its own if that is not wanted.
+    Workflows that the store already has are left as they are, unless `overwrite=True`. Importing
+    again continues where it was interrupted. Documents are copied byte for byte; the store counts
+    them as first saved now. Workflows that are stored as running then have no owner, so a worker on
+    the store, or an executor that supervises it, resumes them: import into a separate store if you
+    do not want that.
 
-    Raises `StoreFileError` as `open_bundle`, and `StoreError` where the store cannot be written.
+    Raises `StoreFileError` as `open_bundle` does, and `StoreError` if the store cannot be written.
     """
     if not is_store(store):
         raise TypeError(f"import_bundle needs a store, such as inb.local(), got {_kind(store)}")

@@ -1,4 +1,4 @@
-"""What a bundle says of itself."""
+"""The metadata of a bundle."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _SHOWN = 20  # redacted paths and statuses
 
 
 class BundleInfo(Struct, frozen=True, kw_only=True):
-    """What a bundle says of itself: who exported what, when, and from which store.
+    """A bundle's metadata: who exported what, when, and from which store.
 
     `workflows` and `events` are their numbers, `statuses` those of workflows by status. `filter`
     has the arguments of the search, `redacted` the redacted paths, `left_out` the number of
     workflows that could not be read in the store. `exported_at` is in UTC. `source` is the name of
-    the store, or None for given states; it never contains a key. `path` is the file, `size` its
-    bytes, and `checksum` the SHA-256 of its contents, which is verified when it is opened.
+    the store, or None if states were passed in; it never contains a key. `path` is the file, `size`
+    its bytes, and `checksum` the SHA-256 of its contents, which is verified when it is opened.
     """
 
     workflows: int
@@ -69,7 +69,7 @@ class BundleInfo(Struct, frozen=True, kw_only=True):
                 f"{count:,} {word or 'not set'}" for word, count in self.statuses.items()
             ),
             "exported": time_text(self.exported_at) + (f" by {self.author}" if self.author else ""),
-            "from": self.source or "given states",
+            "from": self.source or "states that were passed in",
             "filter": _listed(f"{name}={value!r}" for name, value in self.filter.items()),
             "redacted": _listed(self.redacted),
             "left out": f"{self.left_out:,} that could not be read" if self.left_out else "",
@@ -80,7 +80,7 @@ class BundleInfo(Struct, frozen=True, kw_only=True):
 
 
 def encoded(info: BundleInfo) -> str:
-    """Write what a bundle says of itself as the text that its file keeps."""
+    """Write the metadata as the text that the file of a bundle keeps."""
     entries = msgspec.to_builtins(info)
     kept = {name: value for name, value in entries.items() if name not in _OF_FILE}
     return msgspec.json.encode(kept).decode()

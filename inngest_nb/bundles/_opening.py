@@ -27,7 +27,7 @@ _HEADER = 100  # bytes
 _MOST_SQL = 100_000  # bytes of one statement; ours have less than 1,000
 _MOST_INFO = 1_000_000  # characters
 _MOST_STEPS = 100_000  # of SQLite's machine, for reading what a file defines; ours takes hundreds
-_DAMAGED = "its sender may have another copy: compare the checksums that the reprs show"
+_DAMAGED = "ask its sender for another copy, and compare the checksums in the reprs"
 
 
 class Seen(NamedTuple):
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 def verified(path: Path) -> tuple[BundleInfo, Seen]:
-    """Verify a file and return what it says of itself.
+    """Verify a file and return its metadata.
 
     Raises `StoreFileError` for anything that is not a whole, unchanged bundle.
     """
@@ -133,7 +133,7 @@ def _connect(path: Path, size: int) -> sqlite3.Connection:
 
 
 def _read(database: sqlite3.Connection, path: Path, size: int) -> BundleInfo:
-    """Read what a bundle says of itself, after a look at all that its file defines."""
+    """Read the metadata of a bundle, after a look at all that its file defines."""
     database.set_progress_handler(lambda: 1, _MOST_STEPS)  # 1 stops it
     try:
         defined = objects_in(database)
@@ -147,13 +147,13 @@ def _read(database: sqlite3.Connection, path: Path, size: int) -> BundleInfo:
             path,
             "is not a bundle as inngest_nb writes them: it defines other tables, indexes, views "
             "or triggers",
-            "don't use it: somebody may have made it to do harm",
+            "do not use it: it may be malicious",
         )
     database.set_progress_handler(None, 0)
     entries = dict(database.execute("SELECT key, value FROM bundle LIMIT 3"))
     text, checksum = entries.get("info"), entries.get("checksum")
     if not isinstance(text, str) or not isinstance(checksum, str) or len(checksum) != DIGITS:
-        raise sqlite3.DatabaseError("it does not say what is in it")
+        raise sqlite3.DatabaseError("its metadata is missing or incomplete")
     if not is_intact(path, checksum):
         _refuse(path, "is damaged, or was changed: its checksum does not match", _DAMAGED)
     # Of pages that are used twice SQLite could otherwise make rows without end.
@@ -165,7 +165,7 @@ def _read(database: sqlite3.Connection, path: Path, size: int) -> BundleInfo:
 
 def _info_in(text: str, path: Path, size: int, checksum: str) -> BundleInfo:
     if len(text) > _MOST_INFO:
-        raise sqlite3.DatabaseError("what it says of itself is too long")
+        raise sqlite3.DatabaseError("its metadata is too long")
     found = msgspec.json.decode(text, type=_Format).format
     if found > FORMAT:
         _refuse_newer(path, f"format {found}")
@@ -173,7 +173,7 @@ def _info_in(text: str, path: Path, size: int, checksum: str) -> BundleInfo:
 
 
 class _Format(msgspec.Struct):
-    """The first thing to know of a bundle's own words."""
+    """The first thing to know of a bundle's metadata."""
 
     format: int
 

@@ -62,7 +62,7 @@ def paths_of(given: Iterable[str]) -> tuple[Path, ...]:
     paths = tuple(Path.parse(text, roots=tuple(_ROOTS), name="redact") for text in given)
     for path in paths:
         if path.root == "error" and path.steps:
-            raise ValueError(f"redact: an error is a text, so write 'error' instead of '{path}'")
+            raise ValueError(f"redact: an error is a string, so write 'error' instead of '{path}'")
     return tuple(dict.fromkeys(paths))
 
 

@@ -59,7 +59,7 @@ def take(source: Any, search: Search) -> Taken:
     return Taken(states, name, len(unreadable), told)
 
 
-_EMPTY = "the bundle is empty: no workflow is what was asked for"
+_EMPTY = "the bundle is empty: no workflow matches"
 
 
 def is_store(source: Any) -> TypeGuard[WorkflowStore]:
@@ -67,7 +67,7 @@ def is_store(source: Any) -> TypeGuard[WorkflowStore]:
     if is_async(source):
         raise TypeError(
             f"a bundle cannot await {type(source).__name__}: read the states first, as in "
-            "export(await store.fetch(), path), or use the plain store"
+            "export(await store.fetch(), path), or use a blocking store"
         )
     return isinstance(source, WorkflowStore) and not isinstance(source, type)
 

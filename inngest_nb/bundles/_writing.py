@@ -1,4 +1,4 @@
-"""Writes the file of a bundle: whole or not at all, and nothing beside it."""
+"""Writes the file of a bundle: whole or not at all, and nothing next to it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from inngest_nb.cli._stores import open_source, open_store
 
 
 def export_bundle(place: str, path: str, options: dict[str, Any]) -> None:
-    """Write workflows of a store into a bundle, and print what it says of itself."""
+    """Write workflows of a store into a bundle, and print its metadata."""
     with open_source(place) as store, _plain_warnings():
         info = export(store, path, **options)
     click.echo(info)
@@ -26,8 +26,10 @@ def import_into(bundle: str, place: str, overwrite: bool) -> None:
         imported = import_bundle(opened, store, overwrite)
     click.echo(imported)
     if imported.open:
+        have = "has" if imported.open == 1 else "have"
         click.echo(
-            f"{imported.open:,} not ended yet: a worker on this store would run what is running."
+            f"{imported.open:,} {have} not ended: a worker on this store resumes what is stored as "
+            "running."
         )
 
 

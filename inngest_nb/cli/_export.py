@@ -19,7 +19,8 @@ def export_notebook(notebook: Path, folder: Path, run: bool) -> tuple[Path, int]
     """Write a notebook as an HTML file into a folder; return its path and its size in bytes.
 
     With `run`, all cells of a copy are run first, in the notebook's folder. Raises
-    `click.ClickException` if the file is no notebook, or if a cell fails; nothing is written then.
+    `click.ClickException` if the file is not a notebook, or if a cell fails; then nothing is
+    written.
     """
     try:
         import nbformat

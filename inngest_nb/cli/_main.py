@@ -108,8 +108,8 @@ def serve(path: Path, host: str, port: int, event_key_file: TextIO | None) -> No
     "--store",
     "place",
     metavar="inngest|URL|FILE",
-    help="A real Inngest server, or the URL of a state server, or a database file. Default: the "
-    "state server of INNGEST_NB_URL.",
+    help='"inngest" for a real Inngest server, the URL of a state server, or a database file. '
+    "Default: the state server at INNGEST_NB_URL.",
 )
 @click.option(
     "--lease",
@@ -128,7 +128,9 @@ def serve(path: Path, host: str, port: int, event_key_file: TextIO | None) -> No
 )
 @click.option("--app-id", help="With --on inngest: the id of the app.  [default: inngest-nb]")
 @click.option(
-    "--url", help="With --on inngest: the server's address. Default: as for InngestAPI, a variable."
+    "--url",
+    help="With --on inngest: the server's address. Default: INNGEST_API_BASE_URL, "
+    "INNGEST_BASE_URL, or a URL in INNGEST_DEV.",
 )
 @click.option(
     "--port",
@@ -154,8 +156,8 @@ def worker(
     workflows. The event key is read from INNGEST_EVENT_KEY.
 
     With --on inngest, a real Inngest server's engine runs the workflows, in workers such as this
-    one. Its address and keys are read from INNGEST_BASE_URL (or INNGEST_DEV), INNGEST_SIGNING_KEY
-    and INNGEST_EVENT_KEY.
+    one. Its address and keys are read from INNGEST_API_BASE_URL, INNGEST_BASE_URL or INNGEST_DEV,
+    and from INNGEST_SIGNING_KEY and INNGEST_EVENT_KEY.
     """
     from inngest_nb.cli._worker import run_on_inngest, run_worker
 
@@ -186,16 +188,27 @@ def worker(
     "--redact",
     multiple=True,
     metavar="PATH",
-    help="Replace the values there, such as input.customer or input.items[].name, by stand-ins.",
+    help="Replace the values at PATH, such as input.customer or input.items[].name, with "
+    "stand-ins.",
 )
 @click.option("--status", multiple=True, metavar="WORD", help="Only workflows with this status.")
-@click.option("--workflow", multiple=True, metavar="NAME", help="Only workflows of this name.")
-@click.option("--since", metavar="TIME", help='Only what was updated since: "2h", "2026-11-01".')
-@click.option("--until", metavar="TIME", help="Only what was updated before.")
-@click.option("--where", metavar="CONDITION", help='Such as "input.total > 100 and retries > 2".')
-@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.option("--workflow", multiple=True, metavar="NAME", help="Only workflows with this name.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help='Only workflows updated since TIME, such as "2h" (ago) or "2026-11-01".',
+)
+@click.option("--until", metavar="TIME", help="Only workflows updated until TIME.")
+@click.option(
+    "--where",
+    metavar="CONDITION",
+    help='Only workflows that match CONDITION, such as "input.total > 100 and retries > 2".',
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N workflows."
+)
 @click.option("--author", help="Who the bundle is from.  [default: the user's name]")
-@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there already.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 def export(what: tuple[str, ...], folder: Path | None, run: bool, **options: Any) -> None:
     """Write notebooks as pages, or workflows of a store as a bundle.
 
@@ -208,9 +221,10 @@ def export(what: tuple[str, ...], folder: Path | None, run: bool, **options: Any
     network. Code, text, tables and charts stay as they are. --dir and --run are for notebooks.
 
     STORE is a database file, a bundle, the URL of a state server, or "inngest" for the runs of the
-    real Inngest server that INNGEST_BASE_URL names. FILE is the bundle: one file that others open
-    with inb.open_bundle or copy into a store with `inngest-nb import`. The options from --redact on
-    are for bundles. The event key is read from INNGEST_EVENT_KEY.
+    real Inngest server at INNGEST_API_BASE_URL, INNGEST_BASE_URL or INNGEST_DEV. FILE is the
+    bundle: one file that others open with inb.open_bundle or copy into a store with `inngest-nb
+    import`. The options from --redact on are for bundles. The event key is read from
+    INNGEST_EVENT_KEY.
     """  # noqa: D301  # click keeps the lines after this mark as they are
     given = {name: value for name, value in options.items() if value not in (None, (), False)}
     notebooks = [Path(each) for each in what if each.endswith(".ipynb")]
@@ -240,13 +254,13 @@ def export(what: tuple[str, ...], folder: Path | None, run: bool, **options: Any
 @main.command("import")
 @click.argument("bundle", type=click.Path(exists=True, dir_okay=False), metavar="BUNDLE")
 @click.argument("store", metavar="STORE")
-@click.option("--overwrite", is_flag=True, help="Replace workflows that the store has already.")
+@click.option("--overwrite", is_flag=True, help="Replace workflows that the store already has.")
 def import_(bundle: str, store: str, overwrite: bool) -> None:
     """Copy all workflows of a bundle into a store.
 
     STORE is a database file, created if missing, or the URL of a state server. Workflows that it
-    has already are left as they are, unless --overwrite is given. A worker on the store runs those
-    further that have not ended. The event key is read from INNGEST_EVENT_KEY.
+    already has are left as they are, unless --overwrite is given. A worker on the store resumes
+    those that are stored as running. The event key is read from INNGEST_EVENT_KEY.
     """
     from inngest_nb.cli._bundles import import_into
 

@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
 
 def walkthroughs() -> Path:
-    """Return the folder of the notebooks: in the installed package, or beside it in a checkout."""
+    """Return the folder of the notebooks: in the installed package, or next to it in a checkout."""
     package = Path(__file__).parent.parent
     for folder in (package / "walkthroughs", package.parent / "notebooks"):
         if folder.is_dir():

@@ -318,7 +318,7 @@ class Executor:
         """Return the names of the signals that a workflow is waiting for.
 
         If it runs in another process, that process is asked, for up to two seconds. The tuple is
-        empty if there is no answer or if no process is running the workflow.
+        empty if it does not answer or if no process is running the workflow.
         """
         run = self._engine.alive(id)
         return waiting_for(self._engine, id) if run is None else run.waiting_for
@@ -447,9 +447,10 @@ class Executor:
         """Replay a stored run and continue it; its id is already claimed."""
         name = state.workflow_id
         if state.status is not WorkflowStatus.RUNNING:
+            is_ = f"is {state.status}" if state.status else "has no status"
             raise WorkflowNotRunningError(
-                f"workflow {name!r} cannot be resumed because it is {state.status or 'unset'}; "
-                "call execute() for a new run, retry() if it failed, or fork()",
+                f"workflow {name!r} cannot be resumed because it {is_}; call execute() for a new "
+                "run, retry() if it failed, or fork()",
                 status=str(state.status),
                 workflow_id=name,
                 run_id=state.run_id,

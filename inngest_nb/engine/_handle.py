@@ -89,7 +89,7 @@ class WorkflowHandle:
                 run.wait(seconds)
         if not run.is_over:
             raise TimeoutError(
-                f"workflow {self.id!r} has not finished after {seconds:g} s and is still running"
+                f"workflow {self.id!r} has not ended after {seconds:g} s and is still running"
             )
         return _value(run)
 

@@ -61,7 +61,7 @@ class StoredRun:
             left = _WATCH_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(
-                    f"workflow {self.workflow_id!r} has not finished after {timeout:g} s and is "
+                    f"workflow {self.workflow_id!r} has not ended after {timeout:g} s and is "
                     "still running"
                 )
             wait_for_change(self.engine, state, min(left, _WATCH_SECONDS))

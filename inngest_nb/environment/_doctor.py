@@ -27,8 +27,8 @@ def doctor(
 
     Reports the installed versions, whether the event loop is patched by a package that loses
     messages, and what kind of server answers: the state server of `InngestStore()`, and the real
-    Inngest of `InngestAPI()`, with the first lines to write about its runs; with `base_url`, that
-    server only. With `path`, also checks that database file and lists every damaged workflow.
+    Inngest server of `InngestAPI()`, with the first lines to write about its runs; with `base_url`,
+    that server only. With `path`, also checks that database file and lists every damaged workflow.
     Nothing is changed, and no key is shown. `event_key` defaults as for `InngestStore`.
     """
     findings = *packages(), this_loop(), *servers(base_url, event_key, _TIMEOUT_SECONDS)

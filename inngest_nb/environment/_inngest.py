@@ -13,14 +13,15 @@ from inngest_nb.findings import Finding, Level
 from inngest_nb.store.http import ServerKind
 
 _GREETING = "to see what is wrong there, and which runs failed, in a notebook:"
+_RUNS = "to look at its runs, in a notebook:"
 
 
 def inngest(base: str, said: str, kind: ServerKind, timeout: float) -> Iterator[Finding]:
-    """Report what a real Inngest answers, and show the first lines to write."""
+    """Report what a real Inngest server answers, and show the first lines to write."""
     if kind is ServerKind.INNGEST_DASHBOARD:
         parts = urlsplit(base)
         origin = f"{parts.scheme}://{parts.netloc}"
-        yield Finding(Level.TO_DO, "Inngest", said, "for its runs:", code_for(origin))
+        yield Finding(Level.TO_DO, "Inngest", said, _RUNS, code_for(origin))
         return
     refused: InngestError | None = None
     try:

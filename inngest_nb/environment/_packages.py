@@ -17,8 +17,8 @@ _FOR_LAB = ("jupyterlab", "jupyterlab_widgets", "ipykernel")
 # Since this version, the kernel runs every cell in one context, which nest-asyncio 1.x enters a
 # second time, so messages that arrive during a nested run are lost (seen with 7.1 to 7.4).
 _LOSES_MESSAGES = (7, 1)
-# From 7.0 on, until it was mended in 7.4, a message that reaches the kernel while it sends a reply
-# may not be noticed: that cell and all that follow then wait until the kernel is started again.
+# From 7.0 on, until it was fixed in 7.4, a message that reaches the kernel while it sends a reply
+# may not be noticed: that cell and all that follow then wait until the kernel is restarted.
 _GOES_DEAF, _HEARS_AGAIN = (7, 0), (7, 4)
 
 
@@ -32,7 +32,7 @@ def packages() -> Iterator[Finding]:
     for name in _FOR_LAB:
         found = _version(name)
         if name == "ipykernel" and _GOES_DEAF <= _numbers(found) < _HEARS_AGAIN:
-            words = f"{found}; now and then it hears of no more cells until it is started again"
+            words = f"{found}; it occasionally stops receiving cells until the kernel is restarted"
             yield Finding(Level.NOTE, name, words, 'pip install --upgrade "ipykernel>=7.4"')
         elif found:
             yield Finding(Level.OK, name, found)
@@ -62,7 +62,7 @@ def _old_nest_asyncio(found: str, ipykernel: str) -> Finding:
         Level.NOTE,
         name,
         f"{found}; after nest_asyncio.apply(), ipykernel {ipykernel} loses cells and clicks",
-        "don't apply it; use inb.enable_nested_asyncio() instead",
+        "do not apply it; use inb.enable_nested_asyncio() instead",
     )
 
 

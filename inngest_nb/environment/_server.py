@@ -35,9 +35,9 @@ _USABLE = (ServerKind.STATE_SERVER, ServerKind.CONTRACT_SERVER)
 def servers(base_url: str | None, event_key: str | None, timeout: float) -> Iterator[Finding]:
     """Report which kind of server answers at the base URL, and what can be done with it.
 
-    Without one, these are the state server that `InngestStore()` would use and the real Inngest of
-    `InngestAPI()`, which may be the same address. A problem needs action only if the address was
-    chosen explicitly; at the default address it is just a note.
+    Without one, these are the state server that `InngestStore()` would use and the real Inngest
+    server of `InngestAPI()`, which may be the same address. A problem needs action only if the
+    address was chosen explicitly; at the default address it is just a note.
     """
     try:
         name, base = named_base_url(base_url)
@@ -55,7 +55,7 @@ def servers(base_url: str | None, event_key: str | None, timeout: float) -> Iter
     if found.kind.is_inngest and name != OWN_VARIABLE:
         yield from inngest(base, words, found.kind, timeout)
         if base_url is None:
-            said = "InngestStore() has no state server: its address is that of the Inngest above"
+            said = "InngestStore() has no state server: its address is the Inngest server above"
             yield Finding(Level.NOTE, "state server", said, _OWN_SERVER)
         return
     yield _state_server(name, base, words, found.kind)
@@ -70,7 +70,7 @@ def _checked_key(event_key: str | None) -> Generator[Finding, None, str | None]:
     except ValueError as error:
         yield Finding(Level.TO_DO, "event key", str(error), "set INNGEST_EVENT_KEY to a valid key")
         return ""
-    given = " by INNGEST_EVENT_KEY" if key and event_key is None else ""
+    given = " from INNGEST_EVENT_KEY" if key and event_key is None else ""
     yield Finding(Level.OK, "event key", f"{key!r}{given}")
     return event_key
 

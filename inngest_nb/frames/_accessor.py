@@ -1,4 +1,4 @@
-"""`df.wf`: the questions one asks of a frame of workflows, of activities or of events."""
+"""`df.wf`: answers to the usual questions about workflows, activities, events, runs and steps."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ class WorkflowAccessor:
 
             df.wf.summary(by="workflow")
 
-        The index has the statuses, known ones with a zero too and what has none last; outcomes in
-        an `activity_frame`, types in a `history_frame`. `share` is of all rows; `p50`, `p90` and
-        `max` are timedeltas.
+        The index holds the statuses: known ones even if their count is zero, then others, then
+        rows without one. It holds outcomes for an `activity_frame`, types for a `history_frame`.
+        `share` is of all rows; `p50`, `p90` and `max` are timedeltas.
 
-        `by`, a column or several, makes one row a group of it, the largest first: `count`,
-        `failed`, `share_failed` (of those that completed or failed; missing if there are none),
-        `running` (that is their status: queued ones are left out), and `p50`, `p90`, `p99` and
-        `max` of how long the rows took that have ended.
+        `by`, a column or several, gives one row per group, the largest first: `count`, `failed`,
+        `share_failed` (of those that completed or failed; missing if there are none), `running`
+        (that is their status: queued ones are left out), and `p50`, `p90`, `p99` and `max` of how
+        long the rows took that have ended.
         """
         if by is None:
             return self._answer(summary.statuses(self._rows, self._kind))
@@ -96,8 +96,8 @@ class WorkflowAccessor:
         """Return the rows whose status is running, the longest first.
 
         Queued ones have not begun, and are left out. `longer_than` is a timedelta, seconds, or text
-        such as "2h"; it also leaves out rows whose start nobody knows. Raises `ValueError` for what
-        is no duration.
+        such as "2h"; it also leaves out rows with an unknown start. Raises `ValueError` if it is not
+        a duration.
         """
         if self._kind.word == "type":
             raise AttributeError("running() needs frame() or activity_frame()")
@@ -138,8 +138,8 @@ class WorkflowAccessor:
 
         `started`, `ended` and `failed` are how many did so in the span; `failure_share` is the
         failed ones as a share of those that then completed or failed, missing if there are none.
-        `in_flight` is how many had started and not ended when the span was over, without those of
-        which nobody knows when they ended. `p50` and `p90` are of what ended in the span.
+        `in_flight` is how many had started and not ended when the span was over, excluding rows
+        with an unknown end. `p50` and `p90` are of what ended in the span.
 
         `every` is a timedelta, seconds, or text such as "15min". Raises `ValueError` if it is not a
         duration, or so short that there would be more than 100,000 rows.
@@ -150,13 +150,13 @@ class WorkflowAccessor:
         return self._answer(over_time.over_time(self._rows, self._kind, span, by))
 
     def stuck(self, longer_than: columns.Span | None = None) -> pd.DataFrame:
-        """Return where the open workflows stand that have not moved for long, most of them first.
+        """Return where open workflows are stuck, as one row per group, the largest group first.
 
-        Rows of a group have the same `workflow`, `step`, `waiting_for` and `signal`. `count` is how
-        many they are, `longest` and `oldest` how long ago and when the first of them was updated
-        last, and `example` its id. What has moved in the last hour, or in `longer_than`, does not
-        count; that is before `fetched_at` in `attrs`, or else before the time to which open rows
-        were measured.
+        Workflows of a group have the same `workflow`, `step`, `waiting_for` and `signal`. `count`
+        is how many there are, `longest` and `oldest` how long ago and when the first of them was
+        last updated, and `example` its id. Those that were updated in the last hour, or in
+        `longer_than`, do not count; that is before `fetched_at` in `attrs`, or else before the time
+        to which open rows were measured.
         """
         self._only("stuck", "frame()", columns.WORKFLOWS)
         span = span_of(lasting.STUCK_AFTER if longer_than is None else longer_than, "longer_than")
@@ -170,13 +170,13 @@ class WorkflowAccessor:
         `than` has the duration that each workflow is allowed, those of a function for frames of
         `search_runs`; others are not late. A single duration is for all rows. They have all columns
         of the frame, `allowed` and `overrun`. A row that is still open counts with its time so far.
-        A warning names the workflows that are there if `than` names others.
+        If `than` names unknown workflows, a warning names the known ones.
         """
         self._only("late", "frame() or search_runs()", columns.WORKFLOWS, columns.RUNS)
         return self._answer(lasting.late(self._rows, self._kind, than), self._kind)
 
     def funnel(self, workflow: str, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return how far the runs of a workflow come: one row an activity, as the code has them.
+        """Return how far the runs of a workflow get: one row per activity, in the code's order.
 
             inb.activity_frame(store).wf.funnel("order", runs=inb.frame(store))
 
@@ -194,13 +194,13 @@ class WorkflowAccessor:
         return self._answer(activities.funnel(self._rows, workflow, runs))
 
     def retries(self) -> pd.DataFrame:
-        """Return what had to be tried again, and whether that helped, the most retried first.
+        """Return what had to be retried, and whether that helped, the most retried first.
 
         On an `activity_frame` there is one row per `workflow` and `activity`: `count` calls, how
-        many were `retried`, as a `share` too, the most `attempts` of one, how many were `saved`,
-        for they completed in the end, and the id of the workflow that needed most as `example`. On
-        a `frame` there is one row per `workflow`, which counts runs, with `retries` of all of them
-        in place of `attempts`.
+        many were `retried`, as a `share` too, the most `attempts` of one, how many were `saved`
+        because they completed in the end, and the id of the workflow that needed most as `example`.
+        On a `frame` there is one row per `workflow`, which counts runs, with `retries` of all of
+        them in place of `attempts`.
         """
         self._only("retries", "frame() or activity_frame()", columns.WORKFLOWS, columns.ACTIVITIES)
         if self._kind is columns.WORKFLOWS:
@@ -210,7 +210,7 @@ class WorkflowAccessor:
     def failures(
         self, *, traces: pd.DataFrame | None = None, runs: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """Return one row per group of failures of a real Inngest's runs, the largest group first.
+        """Return one row per group of failures of a real Inngest server's runs, the largest first.
 
             inb.search_runs(outputs=True).wf.failures()
             runs.wf.failures(traces=inb.trace_frame(runs.wf.failed()))
@@ -256,8 +256,8 @@ class WorkflowAccessor:
     def slowest(self, n: int = 10, *, runs: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return the `n` slowest: rows of a `frame`, or activities, or steps of a `trace_frame`.
 
-        Of a `frame` or of `search_runs` they are the rows themselves, with the time so far of what
-        is open. Otherwise there is one row per `workflow` and `activity`, or per `app`, `function`,
+        For a `frame` or `search_runs` they are the rows themselves, with the time so far of what is
+        open. Otherwise there is one row per `workflow` and `activity`, or per `app`, `function`,
         `step` and `kind`, ordered by the 95th percentile, with `count`, `p50`, `p95` and `max` of
         the durations, and as `example` the id of the workflow, or of the run, with the longest.
         Activities and steps count once they have completed or failed, with the pauses between their

@@ -1,4 +1,4 @@
-"""Workflow states as a typed DataFrame: one row a workflow."""
+"""Workflow states as a typed DataFrame: one row per workflow."""
 
 from __future__ import annotations
 
@@ -40,49 +40,50 @@ def frame(
     Its columns are `workflow_id`, `run_id`, `workflow`, `status` (categorical), `created_at`,
     `updated_at`, `ended_at` (UTC), `duration`, `events`, `activities`, `retries`, `step`,
     `waiting_for` (categorical), `signal`, `error`, `parent_id` and `error_reading`; `payloads` adds
-    `input` and `result` as Python values. What is not set is missing. `ended_at` is when the
-    history says that the run ended, else the last update of one that completed, failed or was
-    canceled; it is missing while the run is open (running or queued), and where nothing tells.
+    `input` and `result` as Python values. Values that are not set are missing. `ended_at` is
+    when the history says that the run ended, else the last update of one that completed, failed or
+    was canceled; it is missing while the run is open (running or queued), and if it is unknown.
     `duration` of an open run is the time until `fetched_at`, which `now` replaces; it needs a zone.
 
     `workflow` is the name under which the code was registered. Where the document has none, it is
     what `name` returns for the state, by default the id's part before its last number: `order` for
     `order-17`. `step` is the activity that is running or ran last. `waiting_for` says what an open
     run waits for: an `activity`, a `retry`, a `signal` (named in `signal`) or a `timer`; it is
-    missing where nothing tells. A workflow that cannot be read has little more than its id, and the
-    reason in `error_reading`; a warning counts them.
+    missing if unknown. A workflow that cannot be read has little more than its id, and the reason
+    in `error_reading`; a warning counts them.
 
     `fields` are paths to values of payloads, each of which becomes a column of the type that the
     values have: `"input.order"`, `"result.items[].price"` (a list), `'input["unit price"]'`.
 
-    What is asked for is searched in the server or the file, so only that is read:
+    The search runs in the server or the file, so only what matches is read:
 
     * `status`: a status, or several; `workflow`: a name, or several
     * `since`, `until`: how long ago ("2h", "7d", a timedelta), a date or a time; they are about the
       last update, or about the beginning or the end with `by="created"` or `by="ended"`
     * `prefix`: what the id begins with; `text`: words in the ids, workflow, step, status or error;
-      `error`: a text in the error, whatever its case
+      `error`: text that the error contains, ignoring case
     * `longer_than`: a duration, such as "2h"; open runs last until now
     * `where`: a condition, such as `"input.total > 100 and result.paid != true"`, in a small
       language: comparisons, `in`, `not in`, `contains`, `is missing`, `is not missing`, `and`,
       `or`, `not`, parentheses, over paths and columns
-    * `sort`: a column, with `-` before it for the largest first; `limit`: at most so many (0: all)
+    * `sort`: a column, with `-` before it for the largest first; `limit`: how many at most (0: all)
 
     Without `sort`, the newest update comes first; plain states stay in their order. Where a server
-    cannot search, what the client saved or refreshed is searched instead, and a warning says so; a
-    warning also names the statuses that are there if nothing has the one that is wanted.
+    cannot search, what the client saved or refreshed is searched instead, and a warning says so. If
+    no workflow has the given status, a warning names the statuses found.
 
     `df.wf` answers questions about the rows; as the last line of a cell it is a readable table.
     `attrs` holds what JSON can write, so `to_parquet` and its like keep it: `source`, `fetched_at`
-    (ISO 8601; of a bundle, when it was exported), `filter`, `truncated` (`limit` left some out),
+    (ISO 8601; for a bundle, when it was exported), `filter`, `truncated` (`limit` left some out),
     `total` (how many there are without it), `listed` (False: see above), `unreadable` (why, by id),
     `last_change` (the number of the store's last change, for `watch`) and `created_at_estimated`
     (for how many `created_at` is when the store first saw them). pandas drops `attrs` in `concat`
     and `merge` of frames that were not fetched together, and in CSV files; columns keep their
     values everywhere.
 
-    Raises `TypeError` for what is neither a store nor states, `ValueError` for what cannot be asked
-    (with the place in a path or a condition), and a `StoreError` if the store cannot be read.
+    Raises `TypeError` for a source that is neither a store nor states, `ValueError` for an argument
+    that makes no sense (with the place in a path or a condition), and a `StoreError` if the store
+    cannot be read.
 
         df = inb.frame(store, status="failed", since="24h", fields=["input.order"])
         df.wf.errors()
@@ -152,7 +153,7 @@ def named(head: Head, state: WorkflowState | None, name: Naming | None) -> str:
 
 def _paths(fields: Sequence[str]) -> list[Path]:
     if isinstance(fields, str):
-        raise TypeError(f"fields must be a list of paths, such as [{fields!r}], got one text")
+        raise TypeError(f"fields must be a list of paths, such as [{fields!r}], got one string")
     return [Path.parse(text, name="fields") for text in fields]
 
 

@@ -1,4 +1,4 @@
-"""What happened in workflows as typed DataFrames: one row an event, or one an activity."""
+"""What happened in workflows as typed DataFrames: one row per event, or per activity."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def history_frame(
 
     Its columns are `workflow_id`, `run_id`, `workflow`, `status` (the run's), `event_id`, `type`,
     `at` (UTC), `activity`, `signal`, `duration` (as recorded) and `error`; `payloads` adds `input`,
-    `result` and `payload`, which is a signal's, as Python values. What is asked for chooses
-    workflows; it, `name`, `attrs` and errors are those of `frame`.
+    `result` and `payload`, which is a signal's, as Python values. The search arguments choose
+    workflows; they, `name`, `attrs` and errors are those of `frame`.
     """
     reads = payloads or name is not None or not is_store(source)
     taken = take(source, status, limit, asked, () if reads else (EVENTS,))
@@ -103,7 +103,7 @@ def activity_frame(
     adds `input` and `result` as Python values, side by side. Retries are attempts of one row, whose
     `duration` runs from the first start to the last end, or to `fetched_at` while it is running.
     `now` replaces `fetched_at`; it needs a zone. An activity that was open when its run ended is
-    `canceled` with the run, or `abandoned`. What is asked for chooses workflows; it, `name`,
+    `canceled` with the run, or `abandoned`. The search arguments choose workflows; they, `name`,
     `attrs` and errors are those of `frame`.
     """
     reads = payloads or name is not None or not is_store(source)

@@ -38,7 +38,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
 class Picked(TypedDict, total=False):
-    """Which workflows a watch tells of; see `frame`."""
+    """Which workflows a watch reports; see `frame`."""
 
     workflow: str | Iterable[str] | None
     prefix: str | None
@@ -65,26 +65,27 @@ def watch(
             print(changes)
 
     A row is a workflow that was saved or deleted, as it is now: the columns are those of `frame`,
-    then `change`, the number that the store gave to the change, and `deleted`; of a deleted
-    workflow, only its id and its name are known. Rows are in the order of the changes. Of several
-    changes of a workflow that come at once, the last one is told.
+    then `change`, the number that the store gave to the change, and `deleted`; for a deleted
+    workflow, only its id and its name are known. Rows are in the order of the changes. If a
+    workflow changes several times at once, only the last change is reported.
 
-    What changes from this call on is told. `since` begins earlier: it is the number of a change, or
-    a frame of the store or of an earlier watch, whose `attrs["last_change"]` says where to go on,
-    maybe in another process. Nothing is lost and nothing told twice, also when the loop is
-    interrupted, or while the store does not answer: it is waited for. Where the store no longer
-    knows what has changed since, the next frame is all that it has, and `attrs["reset"]` says so.
+    Changes from this call on are reported. `since` begins earlier: it is the number of a change, or
+    a frame of the store or of an earlier watch, whose `attrs["last_change"]` says where to
+    continue, even in another process. Nothing is lost and nothing is reported twice, even if the
+    loop is interrupted. While the store does not answer, the watch waits for it. If the store no
+    longer knows what has changed since, the next frame is all that it has, and `attrs["reset"]`
+    says so.
 
     `status`, `workflow`, `prefix`, `text`, `error`, `longer_than` and `where` pick workflows, and
-    `payloads`, `fields` and `name` add to a row, as in `frame`; deletions are told all the same. It
-    goes on until the loop is left or interrupted, or `close()` is called; `poll()` looks at once
-    instead, and returns a frame without rows where nothing has changed.
+    `payloads`, `fields` and `name` add to a row, as in `frame`; deletions are always reported. The
+    watch continues until the loop is left or interrupted, or `close()` is called; `poll()` looks at
+    once instead, and returns a frame without rows if nothing has changed.
 
-    A store that does not number its changes, such as a plain contract server, is read again
-    `every` so many seconds and compared; a warning says so, and `change` is missing then.
+    A store that does not number its changes, such as a plain contract server, is read again every
+    `every` seconds and compared; a warning says so, and `change` is missing then.
 
-    Raises `TypeError` for what is not a store to wait for, `ValueError` for an argument that makes
-    no sense, and a `StoreError` if the store cannot be read.
+    Raises `TypeError` for anything but a blocking store, `ValueError` for an argument that makes no
+    sense, and a `StoreError` if the store cannot be read.
     """
     if not is_store(store):
         raise TypeError(f"watch needs a store, such as inb.local(), got {type(store).__name__}")
@@ -140,7 +141,7 @@ class Watch(Iterator[pd.DataFrame]):
     def poll(self) -> pd.DataFrame:
         """Look now, and return what has changed since the last look.
 
-        Raises a `StoreError` if the store does not answer; the next look tells what was missed.
+        Raises a `StoreError` if the store does not answer; the next look reports what was missed.
         """
         return self._look(0)
 
@@ -157,7 +158,7 @@ class Watch(Iterator[pd.DataFrame]):
     def _look(self, wait: float) -> pd.DataFrame:
         changed = self._source.ask(wait)
         made = self._made(changed)
-        self._source.told(changed)  # last: what fails or is interrupted before is told again
+        self._source.told(changed)  # last: what fails or is interrupted before is reported again
         return made
 
     def _made(self, changed: Changed) -> pd.DataFrame:
@@ -174,7 +175,7 @@ class Watch(Iterator[pd.DataFrame]):
 
 
 class _Asked:
-    """What a watch was asked for: which workflows it tells of, and what about them."""
+    """What a watch was asked for: which workflows it reports, and what about them."""
 
     def __init__(
         self,
@@ -222,7 +223,7 @@ class _Asked:
         return made
 
     def _naming(self, gone: Container[str]) -> Naming | None:
-        """Return what names workflows; of those that are gone there is only the id to go by."""
+        """Return what names workflows; for those that are gone there is only the id to go by."""
         name = self._name
         if name is None:
             return None
@@ -242,7 +243,7 @@ def _plain(value: Any) -> Any:
 def _last_of_each(changes: Iterable[Change]) -> dict[str, Change]:
     """Return the last change of each workflow, in the order of these.
 
-    One that was saved and is not there any more has been deleted since, which will be told.
+    One that was saved and is not there any more has been deleted since, which will be reported.
     """
     last: dict[str, Change] = {}
     for change in changes:
@@ -257,10 +258,10 @@ class _Source(Protocol):
     listed: bool
 
     def ask(self, wait: float) -> Changed:
-        """Return what has changed since what was told; wait for it up to so many seconds."""
+        """Return what has changed since what was reported; wait up to so many seconds for it."""
 
     def told(self, changed: Changed) -> None:
-        """Note that these changes were told."""
+        """Note that these changes were reported."""
 
 
 class _Numbers:
@@ -321,7 +322,7 @@ def _place_of(since: object) -> tuple[int | None, str]:
         if last is None:
             raise ValueError(
                 "since= takes a frame of a store or of an earlier watch; this one does not say in "
-                'attrs["last_change"] where to go on'
+                'attrs["last_change"] where to continue'
             )
         return cast("int", last), str(feed or "")
     if since is None:

@@ -34,7 +34,7 @@ END_STATUS = {
 }
 _FINISHED = frozenset(END_STATUS.values())
 OPEN = ("running", "queued")  # statuses of a run that has not ended
-OPEN_STEPS = (*OPEN, "waiting")  # and of a step of a real Inngest's run
+OPEN_STEPS = (*OPEN, "waiting")  # and of a step of a run on Inngest
 
 
 class Times(NamedTuple):

@@ -10,7 +10,7 @@ from inngest_nb.query._paths import Path
 from inngest_nb.query._times import check_time, duration_in, span_of, time_in
 from inngest_nb.wire import time_of
 
-TEXT: Final = "text"
+TEXT: Final = "string"
 NUMBER: Final = "number"
 TIME: Final = "time"
 DURATION: Final = "duration"
@@ -35,7 +35,7 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 
 _LIKE: Final = {
-    TEXT: 'a text in quotes, such as "failed"',
+    TEXT: 'a string in quotes, such as "failed"',
     NUMBER: "a number, such as 3",
     TIME: 'a date or a time, such as "2026-11-22" or "2026-11-22T19:00:00+00:00"',
     DURATION: 'a duration, such as "5min", or a number of seconds',
@@ -66,7 +66,7 @@ def mismatch(sign: str, left: Operand, right: Operand) -> str:
             continue
         kind = COLUMNS[one.name]
         if sign == "contains" and one is left and kind != TEXT:
-            return f"only a text contains something, and {one} is a {kind}"
+            return f"contains needs a string, and {one} is a {kind}"
         if isinstance(other, Column) and COLUMNS[other.name] != kind:
             return f"{left} is a {kind}, and {other} a {COLUMNS[other.name]}"
         if isinstance(other, Path) and kind in (TIME, DURATION):
@@ -86,7 +86,7 @@ def _wrong_value(column: Column, kind: str, literal: Literal) -> str:
         return ""
     if kind == TIME and isinstance(value, str):
         if duration_in(value) is not None:
-            return f"{want}; for so long ago there are since= and until="
+            return f"{want}; for a time before now, use since= or until="
         if time_in(value) is not None:
             return f"{want}; add a time zone, for example +00:00"
     return want

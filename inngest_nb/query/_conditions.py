@@ -64,7 +64,7 @@ class In:
 
 @dataclass(frozen=True)
 class Contains:
-    """Whether a text contains a text, or a list an element."""
+    """Whether a string contains a text, or a list an element."""
 
     left: Column | Path
     right: Operand

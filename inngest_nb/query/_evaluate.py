@@ -184,7 +184,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def contains(one: Any, other: Any) -> bool:
-    """Tell whether a text contains a text, or a list an element."""
+    """Tell whether a string contains a text, or a list an element."""
     if isinstance(one, str):
         return isinstance(other, str) and other in one
     return isinstance(one, list) and any(same(each, other) for each in one)

@@ -100,7 +100,7 @@ def _token(text: str, at: int) -> tuple[Token, int]:
 
 def _number(text: str, found: re.Match[str]) -> int | float:
     if NAME.match(text, found.end()) or text.startswith(".", found.end()):
-        raise Unclear("this number is not understood; a text is written in quotes", found.start())
+        raise Unclear("this number is not understood; put strings in quotes", found.start())
     if len(found[0]) > _NUMBER_DIGITS:
         raise Unclear(f"a number has at most {_NUMBER_DIGITS:,} characters", found.start())
     if found[1] is None and found[2] is None:
@@ -134,13 +134,13 @@ def _name(text: str, at: int, found: re.Match[str]) -> tuple[Token, int]:
 def _unknown(word: str) -> str:
     close = get_close_matches(word.lower(), [*COLUMNS, *PAYLOADS], 1)
     if close:
-        return f"there is no '{short(word, 40)}'; did you mean '{close[0]}'?"
-    return f"there is no '{short(word, 40)}'; a text is written in quotes"
+        return f"unknown name '{short(word, 40)}'; did you mean '{close[0]}'?"
+    return f"unknown name '{short(word, 40)}'; put strings in quotes"
 
 
 def _there() -> str:
     paths = ", ".join(f"{root}.…" for root in PAYLOADS)
-    return f"there are: {paths}, {', '.join(COLUMNS)}"
+    return f"known names: {paths}, {', '.join(COLUMNS)}"
 
 
 # Conditions

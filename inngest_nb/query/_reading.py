@@ -27,7 +27,7 @@ class Unclear(Exception):  # noqa: N818  # it becomes a ValueError before anybod
 def check_size(text: object, name: str) -> str:
     """Return a text that is given as the argument `name`, if it is one and not too long."""
     if not isinstance(text, str):
-        raise TypeError(f"{name} must be a text, got {type(text).__name__}")
+        raise TypeError(f"{name} must be a string, got {type(text).__name__}")
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
             f"{name} must have at most {MOST_CHARACTERS:,} characters, got {len(text):,}"
@@ -72,9 +72,9 @@ def read_quoted(text: str, at: int) -> tuple[str, int]:
     try:
         value = json.loads(token, strict=False)
     except ValueError:
-        raise Unclear(r"this text has a wrong escape; write \\ for a backslash", at) from None
+        raise Unclear(r"this string has a wrong escape; write \\ for a backslash", at) from None
     if not is_unicode(value):
-        raise Unclear("this text has an unpaired surrogate, which JSON does not allow", at)
+        raise Unclear("this string has an unpaired surrogate, which JSON does not allow", at)
     return value, found.end()
 
 

@@ -147,7 +147,7 @@ class Search(
             hint = f"; did you mean '{close[0]}'?" if close else ""
             raise ValueError(
                 f"sort must be a column, such as 'duration', or '-duration' for the longest first, "
-                f"got {_shown(self.sort)}{hint}; there are: {', '.join(COLUMNS)}"
+                f"got {_shown(self.sort)}{hint}; columns: {', '.join(COLUMNS)}"
             )
         if self.where:
             Where.parse(self.where)

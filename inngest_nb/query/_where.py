@@ -31,20 +31,21 @@ class Where:
           `duration`, `events`, `activities`, `retries`, `error`, `step`, `waiting_for` and
           `parent_id`.
         * Comparisons are `=` (or `==`), `!=`, `<`, `<=`, `>`, `>=`, `in ["a", "b"]`, `not in`,
-          `contains` (a text in a text, an element in a list; upper and lower case differ),
+          `contains` (text in a string, an element in a list; upper and lower case differ),
           `is missing` and `is not missing`; `= null` is the same as `is missing`.
         * They are combined by `and`, `or`, `not` and parentheses. Keywords may have any case.
-        * Values are texts in double or single quotes, numbers, `true` and `false`. Whole numbers
+        * Values are strings in double or single quotes, numbers, `true` and `false`. Whole numbers
           are exact, whatever their size; others are floats, as in payloads. Times and durations
-          are texts beside their columns: `updated_at > "2026-11-01"`, `duration > "5min"`; a date
-          is its first moment in UTC, and a bare number beside `duration` means seconds.
+          are strings when compared with their columns: `updated_at > "2026-11-01"`,
+          `duration > "5min"`; a date is its first moment in UTC, and a bare number compared with
+          `duration` means seconds.
         * A comparison with something missing doesn't hold, and `a != b` is the opposite of
           `a = b`: `result.paid != true` also finds what has no result yet. Values of different
-          types are never equal and have no order; true is no number.
+          types are never equal and have no order; true is not a number.
         * With a step `[]`, a comparison holds if it does for any element; nothing is missing as
           long as one element has a value.
 
-        Raises `ValueError` with the place marked, and `TypeError` for what is no text.
+        Raises `ValueError` with the place marked, and `TypeError` for anything but a string.
         """
         return cls(parse(text, name))
 
@@ -52,7 +53,7 @@ class Where:
     def holds(self) -> Callable[[Row], bool]:
         """Tell whether the condition holds for a row, as in `where.holds(row)`.
 
-        Raises `StoreDecodeError` for a payload that is no JSON or nested too deep.
+        Raises `StoreDecodeError` for a payload that is not JSON or is nested too deep.
         """
         return test_of(self.condition)
 

@@ -51,7 +51,7 @@ class WorkflowStore(Protocol):
         Our stores leave out workflows that cannot be read; the attribute `unreadable` of the
         returned list maps their ids to the reason, and `load` raises `StoreDecodeError` for them.
 
-        Raises `ListingUnsupportedError` if the server cannot list, as a plain contract server.
+        Raises `ListingUnsupportedError` if the server cannot list, as with a plain contract server.
         """
 
     def refresh(self, status: WorkflowStatus | str | None = None, limit: int = 0) -> int:
@@ -83,7 +83,7 @@ class HeadStore(WorkflowStore, Protocol):
 
         Workflows whose documents cannot be read are among them.
 
-        Raises `ListingUnsupportedError` where the contract's plain server is behind it.
+        Raises `ListingUnsupportedError` if the server is a plain contract server.
         """
 
 
@@ -91,7 +91,7 @@ class HeadStore(WorkflowStore, Protocol):
 class SearchableStore(HeadStore, Protocol):
     """A store that searches its workflows itself, and sends documents in bulk.
 
-    Both methods raise `ListingUnsupportedError` where the contract's plain server is behind it.
+    Both methods raise `ListingUnsupportedError` if the server is a plain contract server.
     """
 
     def find(self, search: Search, fields: Sequence[Path] = ()) -> Found:
@@ -167,7 +167,7 @@ class SharedStore(AppendingStore, Protocol):
 
 @runtime_checkable
 class FeedStore(WorkflowStore, Protocol):
-    """A store that numbers its changes in the order of its commits, whoever makes them.
+    """A store that numbers all changes, also those of others, in the order of its commits.
 
     It keeps the newest 100,000 numbers.
     """
@@ -188,7 +188,7 @@ class FeedStore(WorkflowStore, Protocol):
         """Return the changes numbered above `after`, each of them, in order.
 
         None means the newest number: there are no changes, and `last` is what to continue from.
-        Waits up to `wait` seconds if there is nothing to tell. `heads` and `documents` add each
+        Waits up to `wait` seconds if nothing has changed. `heads` and `documents` add each
         workflow's head and state as they are now. At most `limit` changes come at once (0, and what
         is more than 1,000: 1,000), and with either of these as many as have 8 MiB of documents.
         With `feed`, which an earlier call has returned, the numbers of another feed are a `reset`.

@@ -30,14 +30,14 @@ def check_functions(functions: Iterable[Callable[..., Any]]) -> tuple[Callable[.
         name = name_of(fn)
         if not name.isidentifier():
             raise ValueError(
-                f"functions must have names, because the server knows them by these, got {name}: "
-                "define it with `def`"
+                "functions must have names, because the server identifies them by name, "
+                f"got {name}: define it with `def`"
             )
         if not takes_arguments(fn, 1):  # it must be callable with a context and an input, then
             arguments(fn, "workflow", None, given=_AN_INPUT)
         if name in found:
             raise ValueError(
-                f"functions must have different names, because the server knows them by these, "
+                "functions must have different names, because the server identifies them by name, "
                 f"got two called {name!r}"
             )
         found[name] = fn

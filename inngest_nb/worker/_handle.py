@@ -1,4 +1,4 @@
-"""A handle on a run on Inngest's engine, with what an executor's handle has."""
+"""A handle on a run on Inngest's engine, similar to an executor's handle."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ class InngestHandle:
         that is annotated. `timeout` is a timedelta or a number of seconds; after it, `TimeoutError`
         is raised and the run continues.
 
-        Raises `WorkflowFailedError` or `WorkflowCanceledError`. A server that is away is waited
-        for.
+        Raises `WorkflowFailedError` or `WorkflowCanceledError`. If the server is offline, waits
+        until it is back.
         """
         seconds = None if timeout is None else duration_of(timeout, "timeout").total_seconds()
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -120,8 +120,7 @@ class InngestHandle:
             left = pause if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(
-                    f"workflow {self.id!r} has not finished after {seconds:g} s and is still "
-                    "running"
+                    f"workflow {self.id!r} has not ended after {seconds:g} s and is still running"
                 )
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -150,8 +149,8 @@ class InngestHandle:
     def cancel(self) -> bool:
         """Cancel the run; False if it had ended.
 
-        Its code is not called again, so nothing that a `finally` block asks of its context is done;
-        a step in progress ends, and its result is discarded.
+        Its code is not called again, so calls to `ctx` in a `finally` block are not executed. A
+        step in progress ends, and its result is discarded.
         """
         if self._ended() is not None:
             return False
@@ -213,6 +212,6 @@ def _reason(run: Run) -> str:
     if not any(words in said for words in _LOST):
         return error.message
     return (
-        f"a step's worker was lost in every attempt ({error.message}); of these there is one more "
-        "than the `retries` of serve_on_inngest"
+        f"a step's worker was lost in every attempt ({error.message}); serve_on_inngest makes "
+        "`retries` + 1 attempts"
     )

@@ -38,7 +38,7 @@ class Presence:
     def active(self) -> None:
         """Note that the server has the functions and can call them."""
         if self.state == "away":
-            _log.warning("worker %r: %s is back, the worker serves again", self._app_id, self._url)
+            _log.warning("worker %r: %s is back; serving again", self._app_id, self._url)
         self.error = None
         self._become("active")
 

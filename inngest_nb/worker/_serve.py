@@ -48,15 +48,16 @@ def serve_on_inngest(
     The functions are those that an `Executor` runs, and their results, errors and attempts are the
     same. Each becomes a function of the app `app_id` ("inngest-nb"), under its own name; an attempt
     of an activity is a step, a signal is an event. Two things are different. A canceled run's code
-    is not called again, so nothing that its `finally` blocks ask of the context is done. And a run
-    has at most 999 steps, 4 MB in one result and 32 MB in all: beyond, it fails, and its error says
+    is not called again, so calls to `ctx` in its `finally` blocks are not executed. And a run has
+    at most 999 steps, 4 MB in one result and 32 MB in all: beyond that it fails, and its error says
     what to do.
 
     Served again in this process, as by running a cell again, an app has the new functions only: the
     former worker is closed first, unless both were given different `instance_id`s.
 
     `url`, `signing_key` and `event_key` default to the variables of Inngest's SDK, as for
-    `InngestAPI`: `INNGEST_BASE_URL` or `INNGEST_DEV`, `INNGEST_SIGNING_KEY`, `INNGEST_EVENT_KEY`.
+    `InngestAPI`: `INNGEST_API_BASE_URL`, `INNGEST_BASE_URL` or a URL in `INNGEST_DEV`;
+    `INNGEST_SIGNING_KEY`; `INNGEST_EVENT_KEY`.
     With `via="connect"` the worker connects to the server and opens no port; if its process dies,
     the server waits two minutes before another worker repeats the step. With `via="http"` the
     server connects to `host` and `port` (0 for a free one), which several processes can share, and
@@ -65,8 +66,8 @@ def serve_on_inngest(
     `RetryPolicy`. `concurrency` limits how many steps this worker runs at the same time. With a
     `store`, results and histories are saved there, too. `clock` is for tests.
 
-    If the server is away, the worker waits for it, says so in the log `inngest_nb.worker`, and
-    serves as soon as it is there. Raises `InngestAuthError` if the server rejects the key,
+    If the server is offline, the worker waits for it, says so in the log `inngest_nb.worker`, and
+    serves as soon as it is back. Raises `InngestAuthError` if the server rejects the key,
     `NotInngestError` if something else answers there, `ServerStartError` if the port can't be
     opened, and `ImportError` without the extra `inngest`. Bad arguments are `ValueError`, functions
     that can't be workflows `TypeError`.

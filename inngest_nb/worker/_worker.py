@@ -35,7 +35,7 @@ class InngestWorker:
             worker.wait()
 
     It runs in a thread of its own, so it serves while cells run, and an interrupt stops the cell
-    only. Whenever the server goes away, the worker waits for it and comes back; `state` and `error`
+    only. Whenever the server goes down, the worker waits for it and comes back; `state` and `error`
     say so, and so does the log `inngest_nb.worker`, once each time.
     """
 
@@ -83,7 +83,7 @@ class InngestWorker:
 
     @property
     def error(self) -> InngestError | None:
-        """Why it is away from the server, else None."""
+        """Why it cannot reach the server, else None."""
         return self._presence.error
 
     @property
@@ -101,7 +101,7 @@ class InngestWorker:
     def close(self) -> tuple[str, ...]:
         """Take no more work, and wait up to two seconds for the end of what runs.
 
-        Returns the names of what still runs after that, and logs them: it goes on in the
+        Returns the names of what still runs after that, and logs them: it continues in the
         background, and its results still reach the server, unless the process ends before. Calling
         it again waits again.
         """
@@ -114,7 +114,7 @@ class InngestWorker:
         left = self.running
         if left:
             _log.warning(
-                "worker %r is closed, but this still runs: %s",
+                "worker %r is closed, but still running: %s",
                 *(self.app_id, words.short(", ".join(left), 300)),
             )
         return left
@@ -147,7 +147,7 @@ class InngestWorker:
         seconds) limits the whole run: it then fails.
 
         The run is the server's: any worker of the app runs its steps, this one or another. Raises
-        `InngestConnectionError` if the server is away, and `ValueError` for a function that this
+        `InngestConnectionError` if the server is offline, and `ValueError` for a function that this
         worker does not serve.
         """
         from inngest_nb.worker._handle import InngestHandle, start_run

@@ -49,7 +49,7 @@ def test_a_lost_invocation_is_repeated_only_with_a_key(connect: Any) -> None:
             run.run_id for run in connect(server.url).runs(function="square", status="queued")
         ] == [run_id]
     with StoryServer(lose=lambda seen: True) as server:
-        with pytest.raises(InngestConnectionError, match="inngest invoke: no answer"):
+        with pytest.raises(InngestConnectionError, match="inngest invoke: no response"):
             connect(server.url).invoke("nb-lab", "square")
         assert len(server.seen) == 1
 
@@ -65,7 +65,7 @@ def test_a_read_is_repeated_once(connect: Any) -> None:
         assert len(connect(server.url).runs()) == 47
         assert len(server.seen) == 2
     with StoryServer(lose=lambda seen: True) as server:
-        with pytest.raises(InngestConnectionError, match="inngest runs: no answer"):
+        with pytest.raises(InngestConnectionError, match="inngest runs: no response"):
             connect(server.url).runs()
         assert len(server.seen) == 2
 

@@ -148,11 +148,11 @@ def test_an_address_where_something_else_answers(tmp_path: Path) -> None:
                 "NotInngestError",
                 "inngest runs: URL is not an Inngest server (status 200, text/html)",
                 "pass the address of an Inngest server as base_url or INNGEST_API_BASE_URL; a dev "
-                f"server usually is at http://localhost:8288 {came}",
+                f"server is usually at http://localhost:8288 {came}",
             ),
             dead: (
                 "InngestConnectionError",
-                "inngest runs: no answer from URL: cannot connect ([Errno 111] Connection refused)",
+                "inngest runs: no response from URL: cannot connect ([Errno 111] Connection refused)",
                 "start a dev server with `npx inngest-cli dev`, or pass the server's address as "
                 f"base_url or INNGEST_API_BASE_URL {came}",
             ),

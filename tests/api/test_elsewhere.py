@@ -219,7 +219,7 @@ def test_a_dead_address_says_how_to_start_a_server(
         url = inngest.url
     monkeypatch.setenv("INNGEST_BASE_URL", url)
     with pytest.raises(
-        InngestConnectionError, match=f"no answer from {url}: cannot connect"
+        InngestConnectionError, match=f"no response from {url}: cannot connect"
     ) as dead:
         connect().runs()
     (note,) = dead.value.__notes__

@@ -282,7 +282,7 @@ def test_a_lost_answer_is_asked_for_once_more_and_leaves_no_doubt(
     inngest: StoryServer, connect: Any
 ) -> None:
     with answering(inngest, lambda seen: None) as silent:
-        with pytest.raises(InngestConnectionError, match="inngest workers: no answer") as lost:
+        with pytest.raises(InngestConnectionError, match="inngest workers: no response") as lost:
             connect(silent.url).workers()
         assert len(silent.seen) == 2
     assert not lost.value.maybe_done

@@ -205,10 +205,10 @@ def test_what_came_before_a_server_stopped_is_kept_in_the_error(connect: Any) ->
         return len(asked) > 2
 
     with StoryServer(runs=300, lose=from_the_third) as inngest:
-        with pytest.raises(InngestConnectionError, match="inngest runs: no answer") as stopped:
+        with pytest.raises(InngestConnectionError, match="inngest runs: no response") as stopped:
             connect(inngest.url).runs(limit=None)
         assert (len(stopped.value.partial), stopped.value.partial.truncated) == (200, True)
-        assert "200 runs were read before" in stopped.value.__notes__[-1]
+        assert "200 runs had been read: see this error's `partial`" in stopped.value.__notes__[-1]
         asked.clear()
         with pytest.raises(InngestConnectionError) as stopped:
             connect(inngest.url).events(limit=None)

@@ -161,7 +161,7 @@ def test_of_a_lost_answer_it_is_told_that_nobody_knows(connect: Any) -> None:
         return len(asked) == 2
 
     with StoryServer(lose=second) as inngest:
-        with pytest.raises(InngestSendError, match="the answer for 5,000 was lost") as lost:
+        with pytest.raises(InngestSendError, match="the response for 5,000 was lost") as lost:
             connect(inngest.url).send_many([GOOD] * 10_002)
         assert len(inngest.state.events) == 63 + 10_000
     assert len(lost.value.accepted) == 5_000
@@ -202,7 +202,7 @@ def test_an_answer_that_cannot_be_read_leaves_it_open(connect: Any) -> None:
 
     with CannedServer(answer) as inngest:
         with pytest.raises(
-            InngestSendError, match="accepted 2 of 5 events, and the answer for 2"
+            InngestSendError, match="accepted 2 of 5 events, and the response for 2"
         ) as open_:
             connect(inngest.url).send_many([large] * 5)
     assert (open_.value.unknown, open_.value.rejected) == ([2, 3], [4])

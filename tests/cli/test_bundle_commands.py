@@ -68,7 +68,7 @@ def test_an_import_says_what_a_worker_would_run(home: Path) -> None:
     assert run(home, "export", "state.db", "a.db").returncode == 0
     done = run(home, "import", "a.db", "new.db")
     assert done.stdout.splitlines()[1] == (
-        "3 not ended yet: a worker on this store would run what is running."
+        "3 have not ended: a worker on this store resumes what is stored as running."
     )
 
 

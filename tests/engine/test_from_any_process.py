@@ -66,7 +66,7 @@ def test_a_handle_waits_for_a_run_of_another_executor(any_store: WorkflowStore) 
         handle = other.handle("w")
         assert (handle.id, handle.run_id, handle.status) == ("w", mine.run_id, "running")
         with pytest.raises(
-            TimeoutError, match="'w' has not finished after 0.1 s and is still running"
+            TimeoutError, match="'w' has not ended after 0.1 s and is still running"
         ):
             handle.result(0.1)
         other.signal("w", Signal("go", 7))

@@ -246,7 +246,7 @@ def test_a_lease_counts_until_it_ends_or_its_process_is_gone(
             store.hold_lease(owner, 30)
         if who is not None:
             with pytest.raises(
-                WorkflowLeasedError, match=f"is being run by {who} .its lease ends in"
+                WorkflowLeasedError, match=f"is being run by {who} .its lease expires in"
             ):
                 executor.resume(waits_and_returns, "w")
             store.hold_lease(owner, 0)

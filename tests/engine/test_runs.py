@@ -246,9 +246,7 @@ def test_ids_are_unique_and_begin_with_the_name_of_the_function(executor: Execut
 
 def test_a_handle_gives_its_result_again_and_again_to_anyone(executor: Executor) -> None:
     handle = executor.execute(waits_and_returns, id="w")
-    with pytest.raises(
-        TimeoutError, match="'w' has not finished after 0.01 s and is still running"
-    ):
+    with pytest.raises(TimeoutError, match="'w' has not ended after 0.01 s and is still running"):
         handle.result(timedelta(milliseconds=10))
 
     async def impatient() -> None:

@@ -350,7 +350,7 @@ def test_a_sleep_without_an_end_only_waits(timed: Executor) -> None:
         handle = timed.execute(workflow, id="w", if_ended="replace")
         assert begun.acquire(timeout=60)
         with pytest.raises(
-            TimeoutError, match="'w' has not finished after 0.1 s and is still running"
+            TimeoutError, match="'w' has not ended after 0.1 s and is still running"
         ):
             handle.result(0.1)
         assert timed.cancel("w")

@@ -60,7 +60,7 @@ def test_the_state_server_is_named_and_the_variable_that_chose_it(
     assert "INNGEST_EVENT_KEY" in finding(refused, "server").cure
     assert finding(checkup, "server").level == Level.OK
     assert finding(checkup, "server").words.startswith(f"{server.url} (INNGEST_NB_URL): the state")
-    assert finding(checkup, "event key").words == "set by INNGEST_EVENT_KEY"
+    assert finding(checkup, "event key").words == "set from INNGEST_EVENT_KEY"
     assert KEY not in str(checkup) + repr(checkup) + repr(checkup.findings)
 
 
@@ -131,6 +131,6 @@ def test_a_package_that_is_missing_or_too_old_is_something_to_do(tmp_path: Path)
     assert "ok     msgspec            0.19.0" in lines
     assert "note   jupyterlab         not installed" in lines
     assert (
-        "note   ipykernel          7.3.0; now and then it hears of no more cells until it" in lines
+        "note   ipykernel          7.3.0; it occasionally stops receiving cells until the" in lines
     )
     assert '                          -> pip install --upgrade "ipykernel>=7.4"' in lines

@@ -514,7 +514,7 @@ def test_a_misspelt_status_names_those_that_are_there(make: Callable[..., pd.Dat
     for number, word in enumerate(("failed", "paused\u202e", "")):
         store.save(state(str(number), word, updated_at=NOON))
     for source in (store, store.list()):
-        words = r"no workflow has the status 'faild'; there are failed, paused\\u202e$"
+        words = r"no workflow has the status 'faild'; statuses found: failed, paused\\u202e$"
         with pytest.warns(UserWarning, match=words) as warned:
             assert make(source, status="faild").empty
         assert warned[0].filename == __file__

@@ -203,7 +203,7 @@ def test_interrupted_anywhere_and_called_again_each_is_canceled_once(seed: int) 
         done = len(asked(server, "cancel"))
         assert stop <= done <= stop + 40
         assert f"{done} done" in stopped.value.__notes__[-1]
-        assert "call run() again to go on" in stopped.value.__notes__[-1]
+        assert "call run() again to continue" in stopped.value.__notes__[-1]
         assert results(plan) == {"done": done, "to do": 500 - done}
         assert results(plan.run()) == {"done": 500}
         assert asked(server, "cancel") == dict.fromkeys(run_ids, 1)
@@ -222,12 +222,12 @@ def test_a_lost_answer_is_unknown_until_one_looks() -> None:
         run_ids = queue(server, 100)
         plan = inb.cancel_runs(run_ids, api).run()
         assert results(plan) == {"done": 90, "unknown": 10}
-        assert "cancel: unknown, inngest cancel: no answer from" in repr(plan)
+        assert "cancel: unknown, inngest cancel: no response from" in repr(plan)
         assert ".settle() looks up what became of them" in repr(plan)
         plan.settle()
         assert results(plan) == {"done": 100}
         reasons = plan.results["reason"].dropna()
-        assert set(reasons) == {"no answer came, but it has been canceled"}
+        assert set(reasons) == {"no response came, but it was canceled"}
         assert asked(server, "cancel") == dict.fromkeys(run_ids, 1)
 
 
@@ -305,7 +305,7 @@ def test_a_server_that_answers_nothing_any_more_stops_the_plan() -> None:
     with losing(is_cancel) as (server, api):
         run_ids = queue(server, 100)
         plan = inb.cancel_runs(run_ids, api)
-        with pytest.raises(InngestConnectionError, match="no answer"):
+        with pytest.raises(InngestConnectionError, match="no response"):
             plan.run()
         assert 16 <= results(plan)["unknown"] <= 50
         for _ in range(100):

@@ -35,14 +35,14 @@ def test_a_plan_says_what_cannot_be_run_again(
     frame = plan.frame.set_index("run_id")[["action", "left_out"]].fillna("")
     assert {kind: tuple(frame.loc[names[kind]]) for kind in kinds} == {
         "order1": ("rerun", ""),
-        "order2": ("", f"was run again before, as {names['rerun_order2']}"),
-        "long_stays": ("", "has not ended, it is running: cancel it first"),
-        "limited0": ("", "has not ended, it is queued: cancel it first"),
+        "order2": ("", f"already rerun as {names['rerun_order2']}"),
+        "long_stays": ("", "has not ended (it is running): cancel it first"),
+        "limited0": ("", "has not ended (it is queued): cancel it first"),
         "batch0": ("send the batch's 3 events again", ""),
         "fail_fast": ("rerun", ""),
     }
     assert "send the batch's 3 events again, which starts nb-lab/batcher" in repr(plan)
-    assert "left out: was run again before, as …" in repr(plan)
+    assert "left out: already rerun as …" in repr(plan)
 
 
 def test_runs_are_run_again_with_their_events(
@@ -63,12 +63,12 @@ def test_a_second_plan_does_nothing_twice_unless_it_is_told_to(
     first = inb.rerun_runs(names["order1"], api).run()
     (new,) = first.results["new_run_id"]
     second = inb.rerun_runs(names["order1"], api)
-    assert list(second.frame["left_out"]) == [f"was run again before, as {new}"]
+    assert list(second.frame["left_out"]) == [f"already rerun as {new}"]
     assert len(second) == 0
     assert results(inb.rerun_runs(names["order1"], api, again=True).run()) == {"done": 1}
     # The rerun itself can be run again, though its event has earlier runs.
     api.cancel(new)
-    assert "was run again before" in inb.rerun_runs(new, api).frame["left_out"].item()
+    assert "already rerun as " in inb.rerun_runs(new, api).frame["left_out"].item()
     assert inb.rerun_runs(names["rerun_order2"], api).frame["action"].item() == "rerun"
 
 
@@ -98,7 +98,7 @@ def test_runs_are_run_again_from_a_step_with_other_input(
     assert list(plan.frame["left_out"].fillna("")) == [
         "",
         "has no step charge",
-        "a batch, of which a rerun would take the first event only",
+        "was triggered by a batch, but a rerun would get only the first event",
     ]
     assert results(plan.run()) == {"done": 1}
     assert json.loads(inngest.seen[-1].body) == {
@@ -151,7 +151,7 @@ def test_nothing_is_run_again_twice_where_v1_does_not_tell_what_a_run_repeats(
         server._routes.insert(0, (path, lambda *_: (200, "application/json", broken)))
         assert results(plan.run()) == {"done": 1}
         (again,) = inb.rerun_runs(names["order1"], api).frame["left_out"]
-        assert again.startswith("was run again before, as ")
+        assert again.startswith("already rerun as ")
         assert asked(server, "rerun").total() == 1
 
 
@@ -174,7 +174,7 @@ def test_what_is_not_found_was_not_done_and_is_done_then(
         return False
 
     with losing(undone) as (server, api):
-        # The second one was run again before, which is not what is looked for.
+        # The second one was rerun before, which is not what is looked for.
         plan = inb.rerun_runs(names[kind], api, again=True).run()
         assert results(plan) == {"unknown": 1}
         assert results(plan.settle()) == {"to do": 1}

@@ -52,7 +52,7 @@ def test_without_runs_those_count_that_reached_an_activity() -> None:
 
 def test_a_workflow_that_is_not_there_gives_nothing_and_a_warning() -> None:
     with pytest.warns(
-        UserWarning, match="no workflow is called 'ordr'; there are order, import"
+        UserWarning, match="unknown workflow 'ordr'; known workflows: order, import"
     ) as caught:
         found = ACTIVITIES.wf.funnel("ordr")
     assert caught[0].filename == __file__

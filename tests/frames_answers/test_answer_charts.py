@@ -204,7 +204,7 @@ def test_a_long_funnel_is_limited_with_words_on_what_was_left_out() -> None:
 
 
 def test_a_workflow_that_is_not_there_is_warned_of_and_said() -> None:
-    with pytest.warns(UserWarning, match="no workflow is called 'ordr'"):
+    with pytest.warns(UserWarning, match="unknown workflow 'ordr'"):
         ax = inb.plot_funnel(ACTIVITIES, "ordr")
     assert said(ax) == ["No run of ordr has reached an activity."]
 

@@ -141,7 +141,7 @@ def test_functions_of_a_real_inngest_are_late_too() -> None:
 
 def test_a_warning_names_the_workflows_that_are_there() -> None:
     with pytest.warns(
-        UserWarning, match="no workflow is called 'ordr'; there are order, import, nightly$"
+        UserWarning, match="unknown workflow 'ordr'; known workflows: order, import, nightly$"
     ) as caught:
         assert frame(*LATE).wf.late({"ordr": "1min"}).empty
     assert caught[0].filename == __file__

@@ -87,7 +87,7 @@ def test_runs_of_a_real_inngest_have_groups_too() -> None:
         (
             "wrkflow",
             AttributeError,
-            "by names 'wrkflow', which is no column here; there are workflow_id",
+            "by names 'wrkflow', which is not a column; columns: workflow_id",
         ),
         (["workflow", None], AttributeError, "by names None"),
         ([], ValueError, "by names no column"),

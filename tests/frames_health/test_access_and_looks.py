@@ -47,7 +47,7 @@ def test_a_self_hosted_server_whose_graphql_answers_everyone_is_told() -> None:
     ):
         told, fine = inb.checkup(first), inb.checkup(second)
     assert to_do(told) == ["access"]
-    assert "whoever reaches this port can read, cancel" in line(told, "access").words
+    assert "anyone who can reach this port can read, cancel" in line(told, "access").words
     assert "--no-ui" in line(told, "access").cure
     assert list(told["access"]["answers_without_key"]) == [True]
     assert line(fine, "access").level is Level.OK

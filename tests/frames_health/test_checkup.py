@@ -155,8 +155,8 @@ def test_an_app_that_is_away_is_told_by_a_run_that_nobody_takes() -> None:
     assert to_do(later) == ["functions"]
     assert list(later["functions"]["function"]) == ["tiny"]
     assert line(later, "functions").words == (
-        "1 run of nb-lab/tiny could start, for 5 min now, but nothing takes it: the app seems to "
-        "be away (nb-lab)"
+        "1 run of nb-lab/tiny has been ready to start for 5 min, but nothing takes it: the app "
+        "seems to be offline (nb-lab)"
     )
 
 

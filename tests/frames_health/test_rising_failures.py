@@ -60,8 +60,8 @@ def test_a_function_that_fails_more_often_than_before_is_named(
     assert line.level is Level.TO_DO
     # In the story itself two runs of that function have failed, too.
     assert line.words == (
-        "nb-lab/always-fails failed 12 times in the last day (12.0 a day), against 0.8 a day in "
-        "the 6 d before"
+        "nb-lab/always-fails failed 12 times in the last day (12.0 a day), compared with 0.8 a day "
+        "in the previous 6 d"
     )
     rows = found["failures"].set_index("function")
     assert dict(rows["is_rising"]) == {"always-fails": True, "hard-fail": False}
@@ -98,7 +98,7 @@ def test_what_may_be_chance_is_not_named(
     found = examine(api, None, NOW)
     (line,) = [each for each in found.findings if each.subject == "failures"]
     assert line.level is Level.OK
-    assert line.words == "no function fails more often than in the 5 d 16 h before"
+    assert line.words == "no function fails more often than in the previous 5 d 16 h"
 
 
 def test_of_too_many_failures_the_last_ones_are_compared(

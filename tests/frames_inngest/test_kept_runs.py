@@ -435,7 +435,7 @@ def test_a_file_is_refused_when_its_server_has_started_from_nothing(
         kept = dict(server.state.runs.rows)
         server.state.runs.rows.clear()
         server.state.runs.put(story().rows[0])
-        with pytest.raises(StoreFileError, match="does not know: it has started from nothing"):
+        with pytest.raises(StoreFileError, match="does not know: it has lost its data"):
             inb.search_runs(client, since=None, cache=file)
         server.state.runs.rows.update(kept)
         server.state.runs.put(story().rows[0])

@@ -418,7 +418,9 @@ def test_interrupted_it_keeps_what_has_come() -> None:
     assert 100 <= len(rows) <= 400
     assert (dtypes(rows), rows.attrs["truncated"]) == (RUNS, True)
     assert "interrupted before all were read" in repr(rows.wf)
-    assert f"{len(rows)} runs were read before: see `partial`" in stopped.value.__notes__[-1]
+    assert (
+        f"{len(rows)} runs had been read: see this error's `partial`" in stopped.value.__notes__[-1]
+    )
 
 
 def test_when_the_server_stops_the_error_has_what_has_come() -> None:

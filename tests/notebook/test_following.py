@@ -112,7 +112,7 @@ def test_a_server_that_is_away_is_waited_for() -> None:
         shown, _ = followed(api, 3, lambda: away.append(True), away.clear)
     assert [len(table) for table, _ in shown] == [3] * 4
     assert shown[1][1].startswith(
-        "Waiting for the server, which does not answer: inngest runs: no answer"
+        "Waiting for the server, which does not answer: inngest runs: no response"
     )
     assert shown[2][1].startswith("Live")
 

@@ -199,7 +199,7 @@ def test_a_server_that_is_away_is_said_in_place_and_read_once_it_is_there(
     with StoryServer(lose=lambda seen: away[0]) as server, InngestAPI(server.url) as api:
         form = opened(api)
         assert "Could not read the server's events" in words(form.trouble)
-        assert "no answer from" in words(form.trouble)
+        assert "no response from" in words(form.trouble)
         assert words(form.starts) == ""
         away.clear()
         away.append(False)

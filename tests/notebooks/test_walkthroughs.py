@@ -65,7 +65,7 @@ def test_a_walkthrough_that_wants_a_server_says_so_at_once(
     (path,) = FOLDER.glob(f"{number}*")
     notebook = read(path)
     client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
-    with pytest.raises(CellExecutionError, match="no answer from .*\n.*`npx inngest-cli"):
+    with pytest.raises(CellExecutionError, match="no response from .*\n.*`npx inngest-cli"):
         client.execute()
     first, *others = code_cells(notebook)
     assert [output.output_type for output in first.outputs] == ["error"]

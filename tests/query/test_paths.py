@@ -167,11 +167,11 @@ path: this [ is never closed
     input["x"
          ^""",
     r'input["\x"]': r"""
-path: this text has a wrong escape; write \\ for a backslash
+path: this string has a wrong escape; write \\ for a backslash
     input["\x"]
           ^""".lstrip(),
     r'input["\ud800"]': r"""
-path: this text has an unpaired surrogate, which JSON does not allow
+path: this string has an unpaired surrogate, which JSON does not allow
     input["\ud800"]
           ^""".lstrip(),
     "input.order id": """\
@@ -206,7 +206,7 @@ def test_other_roots_and_the_name_of_an_argument_can_be_given() -> None:
 
 @pytest.mark.parametrize("given", [None, 5, b"input.a", ["input.a"]])
 def test_a_path_that_is_no_text_is_a_type_error(given: Any) -> None:
-    with pytest.raises(TypeError, match=f"^path must be a text, got {type(given).__name__}$"):
+    with pytest.raises(TypeError, match=f"^path must be a string, got {type(given).__name__}$"):
         Path.parse(given)
 
 

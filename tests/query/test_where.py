@@ -133,7 +133,7 @@ def test_a_condition_has_one_spelling(text: str) -> None:
     assert str(Where.parse(WRITTEN[text])) == WRITTEN[text]
 
 
-THERE = f"there are: input.…, result.…, {', '.join(COLUMNS)}"
+THERE = f"known names: input.…, result.…, {', '.join(COLUMNS)}"
 TIMES = 'a date or a time, such as "2026-11-22" or "2026-11-22T19:00:00+00:00"'
 
 REFUSED = {
@@ -152,12 +152,12 @@ where: expected a condition after 'and'
     events = 1 and
                   ^""",
     "stauts = 'failed'": f"""\
-where: there is no 'stauts'; did you mean 'status'?
+where: unknown name 'stauts'; did you mean 'status'?
     stauts = 'failed'
     ^
 {THERE}""",
     "status = failed": f"""\
-where: there is no 'failed'; a text is written in quotes
+where: unknown name 'failed'; put strings in quotes
     status = failed
              ^
 {THERE}""",
@@ -259,11 +259,11 @@ where: this ' is never closed
     status = 'failed
              ^""",
     "input.a = 12abc": """\
-where: this number is not understood; a text is written in quotes
+where: this number is not understood; put strings in quotes
     input.a = 12abc
               ^""",
     "input.a = 1.2.3": """\
-where: this number is not understood; a text is written in quotes
+where: this number is not understood; put strings in quotes
     input.a = 1.2.3
               ^""",
     "input.a > 1e999": """\
@@ -276,7 +276,7 @@ where: '{' is not understood here
               ^""",
     # values that a column never has
     "status = 5": """\
-where: status is compared with a text in quotes, such as "failed"
+where: status is compared with a string in quotes, such as "failed"
     status = 5
              ^""",
     "events = 'many'": """\
@@ -296,7 +296,7 @@ where: updated_at is compared with {TIMES}
     'soon' < updated_at
     ^""",
     "updated_at > '2h'": f"""\
-where: updated_at is compared with {TIMES}; for so long ago there are since= and until=
+where: updated_at is compared with {TIMES}; for a time before now, use since= or until=
     updated_at > '2h'
                  ^""",
     "updated_at > '2026-11-01T10:00'": f"""\
@@ -324,7 +324,7 @@ where: duration is a duration, and events a number
     duration > events
                ^""",
     "events contains 1": """\
-where: only a text contains something, and events is a number
+where: contains needs a string, and events is a number
     events contains 1
                     ^""",
     "input.a contains updated_at": f"""\
@@ -355,7 +355,7 @@ def test_a_long_text_is_shown_around_the_place() -> None:
     with pytest.raises(ValueError, match="^condition: ") as refused:
         Where.parse(text.replace("events != 150", "evens != 150"), name="condition")
     first, shown, mark, _ = str(refused.value).splitlines()
-    assert first == "condition: there is no 'evens'; did you mean 'events'?"
+    assert first == "condition: unknown name 'evens'; did you mean 'events'?"
     assert shown[len(mark) - 1 :].startswith("evens != 150 and")
     assert shown[4] == shown[-1] == "…"
     assert len(shown) < 150
@@ -363,7 +363,7 @@ def test_a_long_text_is_shown_around_the_place() -> None:
 
 @pytest.mark.parametrize("given", [None, 5, b"events = 1", ["events = 1"]])
 def test_a_condition_that_is_no_text_is_a_type_error(given: Any) -> None:
-    with pytest.raises(TypeError, match=f"^where must be a text, got {type(given).__name__}$"):
+    with pytest.raises(TypeError, match=f"^where must be a string, got {type(given).__name__}$"):
         Where.parse(given)
 
 

@@ -109,7 +109,7 @@ def test_two_writers_lose_nothing(path: Path) -> None:
         return False
 
     with StoryServer(lose=race) as inngest, InngestAPI(inngest.url) as api:
-        with pytest.raises(FileExistsError, match="something else wrote it meanwhile"):
+        with pytest.raises(FileExistsError, match="another process changed it in the meantime"):
             inb.archive(api, path, older_than=MIDDLE)
     assert numbers(other[0]) == WHOLE
     assert len(ids(path)) == 47

@@ -96,18 +96,18 @@ def test_an_endless_workflow_leaves_the_others_going_and_closing_takes_two_secon
     left, took, state = json.loads(said.strip().splitlines()[-1])
     assert (left, state) == (["endless"], "closed")
     assert took < 10  # two seconds, on a machine that is not busy
-    assert "is closed, but this still runs: endless" in said
+    assert "is closed, but still running: endless" in said
 
 
 def test_a_cell_shows_that_the_server_went_and_came(kernel: LiveKernel, site: InngestSite) -> None:
     kernel.run(serving(site, "http"))
     site.go_away()
     gone = kernel.run("while worker.state != 'away': time.sleep(0.01)\nprint(worker)")
-    assert "waits for its server: inngest functions: no answer from" in gone
+    assert "waits for its server: inngest functions: no response from" in gone
     assert "state='away')" in gone
     site.come_back()
     back = kernel.run("while worker.state != 'active': time.sleep(0.01)\nprint('so')")
-    assert "is back, the worker serves again" in back
+    assert "is back; serving again" in back
 
 
 def test_a_worker_is_a_notice_and_what_its_server_says_is_escaped(

@@ -71,7 +71,7 @@ def test_what_is_lost_once_more_fails_and_says_why(code: str, said: str) -> None
     with pytest.raises(WorkflowFailedError) as failed:
         outcome_of(RETRIES + 1, "before", code)
     assert str(failed.value) == (
-        f"workflow 'o-1' failed: a step's worker was lost in every attempt ({said}); of these "
-        "there is one more than the `retries` of serve_on_inngest"
+        f"workflow 'o-1' failed: a step's worker was lost in every attempt ({said}); "
+        "serve_on_inngest makes `retries` + 1 attempts"
     )
     assert not effects

@@ -774,7 +774,9 @@ def test_code_that_waits_for_what_nobody_ever_does_fails_instead_of_hanging() ->
     with OnInngest(workflow) as on:
         run = on.run(workflow)
         assert run.status == "FAILED"
-        assert "waits for something that is no activity, signal, timer or child" in error_of(run)
+        assert "waits for something that is not an activity, signal, timer or child" in error_of(
+            run
+        )
 
 
 def test_code_that_never_yields_holds_up_its_own_run_only() -> None:

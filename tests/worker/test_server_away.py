@@ -89,8 +89,10 @@ def test_a_worker_finds_its_server_again(
         went, came = log.read_text().splitlines()
     finally:
         worker.kill()
-    assert went.startswith("worker 'shop' waits for its server: inngest functions: no answer from")
-    assert came == f"worker 'shop': {server.url} is back, the worker serves again"
+    assert went.startswith(
+        "worker 'shop' waits for its server: inngest functions: no response from"
+    )
+    assert came == f"worker 'shop': {server.url} is back; serving again"
 
 
 def _serves(url: str) -> bool:

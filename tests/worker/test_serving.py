@@ -53,7 +53,7 @@ def test_closing_says_after_two_seconds_what_still_runs_and_lets_it_end(
     begun = time.monotonic()
     assert worker.close() == ("held: hold",)
     assert time.monotonic() - begun < 30  # two seconds, on a machine that is not busy
-    assert "is closed, but this still runs: held: hold" in caplog.text
+    assert "is closed, but still running: held: hold" in caplog.text
     assert (worker.state, worker.wait(0)) == ("closed", False)
     go_on.set()
     assert worker.wait(30)

@@ -35,9 +35,9 @@ def test_it_waits_for_its_server_and_says_so_once(
     assert worker.error is None
     assert site.run("shop-double", 4) == 8
     went, came = caplog.messages
-    said = f"{site.url} answered with status 503" if trouble == "fail" else "no answer from"
+    said = f"{site.url} answered with status 503" if trouble == "fail" else "no response from"
     assert went.startswith(f"worker 'shop' waits for its server: inngest functions: {said}")
-    assert came == f"worker 'shop': {site.url} is back, the worker serves again"
+    assert came == f"worker 'shop': {site.url} is back; serving again"
 
 
 def test_it_can_begin_before_its_server(
@@ -56,7 +56,7 @@ def test_it_comes_back_after_the_sdk_has_given_up(serve: Serve, site: InngestSit
     worker = serve([double], url=site.url)
     attempts = _refuse_until_given_up(site)
     assert worker.state == "away"
-    assert "no connection to its gateway comes about" in str(worker.error)
+    assert "connecting to its gateway failed: " in str(worker.error)
     site.gateway.accept()
     until(lambda: worker.state == "active")
     assert attempts > 2 * MAX_CONN_INIT_ATTEMPTS

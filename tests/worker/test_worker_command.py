@@ -50,7 +50,7 @@ def test_it_ends_while_something_runs_and_says_what(tmp_path: Path, site: Innges
         begun = time.monotonic()
         assert command.end(signal.SIGTERM) == 0
         assert time.monotonic() - begun < 45  # Python alone would wait for the pool: for a minute
-    assert "is closed, but this still runs: pooled: hold_in_pool" in command.output
+    assert "is closed, but still running: pooled: hold_in_pool" in command.output
 
 
 def test_a_whole_module_is_served(tmp_path: Path, site: InngestSite) -> None:
@@ -74,7 +74,7 @@ def test_it_waits_for_its_server_and_says_so_on_the_terminal(
         site.go_away()
         one.shown("waits for its server")
         site.come_back()
-        one.shown("is back, the worker serves again")
+        one.shown("is back; serving again")
         assert site.run("inngest-nb-twice", 1) == [2, 0]
         assert one.output.partition("state='active'")[2].count("\n") == 3
 

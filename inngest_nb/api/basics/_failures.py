@@ -78,10 +78,10 @@ def refused(settings: Settings, request: Request, trouble: Trouble) -> InngestSt
 def unanswered(
     settings: Settings, request: Request, why: str, hint: str = "", *, sent: bool = True
 ) -> InngestError:
-    """Make the error for a missing answer."""
+    """Make the error for a missing response."""
     url = settings.url_of(events=request.events)
     error = InngestConnectionError(
-        f"inngest {request.operation}: no answer from {url}: {settings.hidden(why)}",
+        f"inngest {request.operation}: no response from {url}: {settings.hidden(why)}",
         operation=request.operation,
         target=url,
         hint=hint or None,
@@ -97,10 +97,10 @@ def in_doubt(error: InngestError) -> InngestError:
 
 
 def unreadable(settings: Settings, request: Request, status: int, media_type: str) -> InngestError:
-    """Make the error for an answer that is not JSON."""
+    """Make the error for a response that is not JSON."""
     url = settings.url_of(events=request.events)
     error = InngestDecodeError(
-        f"inngest {request.operation}: the answer of {url} cannot be read "
+        f"inngest {request.operation}: the response from {url} cannot be read "
         f"(status {status}, {words.short(media_type) or 'no type'})",
         operation=request.operation,
         target=url,
@@ -179,7 +179,7 @@ def elsewhere(settings: Settings, request: Request, what: str) -> NotInngestErro
         hint = f"pass the address without a path: inb.InngestAPI({given})"
     else:
         hint = f"pass the address of an Inngest server as {named}; a dev "
-        hint += "server usually is at http://localhost:8288"
+        hint += "server is usually at http://localhost:8288"
     return NotInngestError(
         f"inngest {request.operation}: {url} is {what}",
         operation=request.operation,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from inngest_nb import words
 from inngest_nb.history import OPEN_STEPS
 
 Value = TypeVar("Value")
@@ -370,4 +371,5 @@ def keep_partial(error: BaseException, found: Sized, plural: str) -> None:
     if len(found):
         stopped: Any = error
         stopped.partial = found
-        error.add_note(f"{len(found):,} {plural} were read before: see `partial` of this error")
+        count = words.count_text(len(found), plural.removesuffix("s"))
+        error.add_note(f"{count} had been read: see this error's `partial`")

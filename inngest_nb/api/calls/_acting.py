@@ -74,7 +74,7 @@ def _run_id(said: object) -> str:
 
 def _nameless(server: Server, operation: str) -> InngestError:
     error = InngestDecodeError(
-        f"inngest {operation}: the answer names no run",
+        f"inngest {operation}: the response names no run",
         operation=operation,
         target=server.settings.url,
     )

@@ -246,7 +246,7 @@ def _told(error: InngestError, count: int, accepted: list[str], lost: int) -> In
     done = len(accepted)
     said = f"inngest send: the server accepted {done:,} of {count:,} events"
     if lost:
-        said += f", and the answer for {lost:,} was lost"
+        said += f", and the response for {lost:,} was lost"
     told = InngestSendError(
         f"{said}: {str(error).removeprefix('inngest send: ')}",
         accepted=accepted,

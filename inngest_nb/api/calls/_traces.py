@@ -1,4 +1,4 @@
-"""A trace of the server as one row a step.
+"""A trace of the server as one row per step.
 
 The server shows each step twice or three times: an execution view and a step view with slightly
 different times, and after retries one loose span an attempt. What the function itself did is

@@ -222,8 +222,8 @@ class Kept:
         """Make the error for a server that no longer has what is kept here."""
         return refused(
             self.path,
-            f"has runs that {self._url} does not know: it has started from nothing, or another "
-            "server is at that address",
+            f"has runs that {self._url} does not know: it has lost its data, or a different server "
+            "is at that address",
         )
 
 

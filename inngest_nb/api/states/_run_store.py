@@ -46,10 +46,10 @@ class RunStore:
     A run's `workflow_id` is its run_id. Its status is queued, running, completed, failed or
     canceled. `created_at` is when it was scheduled (for a canceled run, when it was first executed)
     and `updated_at` when it ended, or was scheduled while it has not: the times of `search_runs`.
-    `input` is the event that triggered it, or the list of a batch. The history is told by the
+    `input` is the event that triggered it, or the list of a batch. The history comes from the
     trace: steps are activities, and what the function does by itself is an activity of its name;
-    sleeps, and waits that timed out, are timers; waits that were answered are signals. Retries are
-    attempts.
+    sleeps, and waits that timed out, are timers; waits that got their event are signals. Retries
+    are attempts.
 
     `fetch` reads a trace for each run, four at a time, so ask for a `limit`; `list` does the same,
     since nothing is kept here. `heads` reads no traces. A run whose trace cannot be read is left
@@ -131,7 +131,7 @@ class RunStore:
         self._refuse(
             "save",
             state.workflow_id,
-            "api.rerun(run_id) runs it again, with from_step= and input= also from a step with "
+            "api.rerun(run_id) reruns it, with from_step= and input= also from a step with "
             "another input; api.cancel(run_id) stops it; to edit a copy, save it to another store, "
             "such as inb.local()",
         )
@@ -165,7 +165,7 @@ class RunStore:
     # The connection
 
     def close(self) -> None:
-        """Close the connections, unless `api` was handed over."""
+        """Close the connections; an `api` that you passed in stays open."""
         if self._own:
             self.api.close()
 

@@ -109,9 +109,10 @@ def retried(state: WorkflowState, now: datetime) -> WorkflowState:
     count, and so do the results of other calls that were made before the failure.
     """
     if state.status is not WorkflowStatus.FAILED:
+        is_ = f"is {state.status}, not failed" if state.status else "has no status"
         raise EngineError(
-            f"workflow {state.workflow_id!r} cannot be retried because it is "
-            f"{state.status or 'unset'}, not failed; execute it again, or fork it",
+            f"workflow {state.workflow_id!r} cannot be retried because it {is_}; execute it again, "
+            "or fork it",
             workflow_id=state.workflow_id,
             run_id=state.run_id,
         )

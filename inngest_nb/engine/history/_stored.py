@@ -59,7 +59,7 @@ def holder(state: WorkflowState, me: str, leases: Mapping[str, float]) -> str | 
     left = leases.get(state.owner, 0.0)
     if left <= 0 or is_gone(state.owner):
         return None
-    return f"{describe_owner(state.owner)} (its lease ends in {left:.0f} s unless it is renewed)"
+    return f"{describe_owner(state.owner)} (its lease expires in {left:.0f} s unless it is renewed)"
 
 
 def check_free(state: WorkflowState, me: str, leases: Mapping[str, float]) -> None:

@@ -674,7 +674,7 @@ class Run:
             try:
                 waiter()
             except Exception:  # noqa: BLE001  # must not affect the others
-                _log.exception("the end of a run could not be told; please report this")
+                _log.exception("the end of a run could not be announced; please report this")
 
     def _is_released(self) -> bool:
         """Tell whether others may resume: the run was stopped, and all its events are saved."""

@@ -29,7 +29,7 @@ def cancel_runs(
     that has ended is left out, and so is one that the server does not have. Runs that are stuck,
     because the server was restarted, can be canceled too.
 
-    Raises `ValueError` for what is no run's id, and `InngestError` if the server cannot be read.
+    Raises `ValueError` for what is not a run's id, and `InngestError` if the server cannot be read.
     """
     ids = run_ids(runs)
     server = held(api)
@@ -73,7 +73,7 @@ class _Cancel(Work):
 
 
 def _look(api: InngestAPI, row: Row) -> None:
-    """See what became of a run whose answer was lost."""
+    """See what became of a run whose response was lost."""
     with row.busy:
         if row.result != UNKNOWN:
             return
@@ -81,8 +81,8 @@ def _look(api: InngestAPI, row: Row) -> None:
         if run is None:
             row.settle(REFUSED, "the server no longer has it")
         elif not run.is_over:
-            row.settle(TO_DO, "no answer came, and it has not been canceled")
+            row.settle(TO_DO, "no response came, and it was not canceled")
         elif run.status == "canceled":
-            row.settle(DONE, "no answer came, but it has been canceled")
+            row.settle(DONE, "no response came, but it was canceled")
         else:
             row.settle(REFUSED, f"has ended: {run.status}")

@@ -1,4 +1,4 @@
-"""A plan: what would be done, doing it, and going on after a stop."""
+"""A plan: what would be done, doing it, and continuing after a stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inngest_nb.frames.acting._work import Work
 from inngest_nb.frames.inngest._asking import at_once
 from inngest_nb.progress import progress
 
-_MOST_LOST = 16  # answers in a row, after which the server counts as away
+_MOST_LOST = 16  # responses in a row, after which the server counts as offline
 
 
 class Plan:
@@ -36,7 +36,7 @@ class Plan:
         self._rows = list(rows)
         self._made_at = datetime.now(UTC)
         self._confirmed = False
-        self._lost = 0  # answers in a row
+        self._lost = 0  # responses in a row
         self._acting = threading.Lock()
 
     @property
@@ -59,7 +59,7 @@ class Plan:
         return tables.results(self._api, self._work, self._to_act_on, self._made_at)
 
     def __len__(self) -> int:
-        """How many rows there are to act on, which is what `confirm` wants."""
+        """How many rows there are to act on, which is what `confirm` has to be."""
         return len(self._to_act_on)
 
     def run(self, confirm: int | None = None) -> Self:
@@ -67,12 +67,13 @@ class Plan:
 
             plan.run(confirm=412)
 
-        More than 100 rows want `confirm`, their number; said once, it holds for the plan. Call it
-        again after an interrupt or an error: rows that are done or refused stay as they are, and
-        rows whose answer was lost are looked up first, so that nothing is done twice.
+        More than 100 rows need `confirm`, their number, once per plan. Call it again after an
+        interrupt or an error: rows that are done or refused stay as they are, and rows whose
+        response was lost are looked up first, so that nothing is done twice.
 
         Raises `ValueError` if `confirm` is missing or another number. Raises `InngestError`, with
-        the plan as it stands, if the server is away or rejects the key, not for a row it refuses.
+        the plan as it stands, if the server is offline or rejects the key, but not for a row that
+        it refuses.
         """
         with self._acting, self._stop_noted():
             self._check(confirm)
@@ -90,7 +91,7 @@ class Plan:
         return self
 
     def settle(self) -> Self:
-        """Look up what became of rows whose answer was lost, and return the plan.
+        """Look up what became of rows whose response was lost, and return the plan.
 
         Nothing is done. A row that turns out not to have been done is `to do` again.
         """
@@ -126,11 +127,11 @@ class Plan:
 
     @contextmanager
     def _stop_noted(self) -> Iterator[None]:
-        """Say in what stops a plan how far it has come."""
+        """Note on the error that stops a plan what was done before."""
         try:
             yield
         except (KeyboardInterrupt, InngestError) as error:
-            error.add_note(f"{tables.counts(self._rows)}; call run() again to go on")
+            error.add_note(f"{tables.counts(self._rows)}; call run() again to continue")
             raise
 
     def __repr__(self) -> str:

@@ -33,10 +33,10 @@ def replay_events(
         plan.run()                  # does it; plan.results has the new ids
 
     `events` is a frame with a column `event_id`, such as `search_events` and `search_runs` return,
-    an event's id, or several. Of a batch in a frame of runs all events are taken. Without `to` each
-    is sent as a new event with the same data, which starts every function that it triggers, and
-    also reaches runs that wait for it or are canceled by it. With `to="app/function"` only that
-    function is invoked, with the data of each; this works for Inngest's own events too.
+    an event's id, or several. For a batch in a frame of runs, all its events are taken. Without
+    `to`, each is sent as a new event with the same data, which starts every function that it
+    triggers, and also reaches runs that wait for it or are canceled by it. With `to="app/function"`
+    only that function is invoked, with the data of each; this works for Inngest's own events too.
 
     The new events and invocations have ids that are derived from the events, so that a second plan
     of the same events starts nothing twice within a day. With `again=True` the ids are the plan's

@@ -1,4 +1,4 @@
-"""Running runs again."""
+"""Rerunning runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rerun_runs(
     input: Sequence[Any] | None = None,
     again: bool = False,
 ) -> Plan:
-    """Return a plan to run runs of a real Inngest server again. Nothing is done until it runs.
+    """Return a plan to rerun runs of a real Inngest server. Nothing is done until it runs.
 
         plan = inb.rerun_runs(inb.search_runs(status="failed", function="charge-card"))
         plan                        # what it would do, by function; plan.frame has each run
@@ -42,9 +42,9 @@ def rerun_runs(
     place of the recorded ones.
 
     Each run is looked at now. Left out are runs that have not ended (cancel them first), runs
-    without that step, and runs that were run again before, by anybody, unless `again=True`: so a
-    second plan of the same runs does nothing twice. Of a batch the server would take the first
-    event only. All of its events are sent again instead, which starts every function that they
+    without that step, and runs that were already rerun, by anybody, unless `again=True`: so a
+    second plan of the same runs does nothing twice. For a batch, the server would use only the
+    first event. All of its events are sent again instead, which starts every function that they
     trigger, as `plan` says; their ids make the server start each once within a day.
 
     Raises `ValueError` for an argument that makes no sense, and `InngestError` if the server cannot
@@ -69,7 +69,7 @@ def _started_by(row: Row, functions: Sequence[Function]) -> str:
 
 
 class _Rerun(Work):
-    verb, doing = "rerun", "Starting runs again"
+    verb, doing = "rerun", "Rerunning"
 
     def __init__(self, from_step: str | None, given: dict[str, Any], *, again: bool) -> None:
         self._from_step, self._input, self._again = from_step, given, again
@@ -81,7 +81,7 @@ class _Rerun(Work):
         if row.run is None:
             return row
         if not row.run.is_over:
-            row.left_out = f"has not ended, it is {row.run.status}: cancel it first"
+            row.left_out = f"has not ended (it is {row.run.status}): cancel it first"
         elif row.run.is_batch:
             self._plan_batch(api, row, row.run)
         else:
@@ -90,7 +90,7 @@ class _Rerun(Work):
 
     def _plan_batch(self, api: InngestAPI, row: Row, run: Run) -> None:
         if self._from_step is not None:
-            row.left_out = "a batch, of which a rerun would take the first event only"
+            row.left_out = "was triggered by a batch, but a rerun would get only the first event"
             return
         row.sources = sending.of_batch(api, run)
         if row.sources and not any(checks.is_internal(source.name) for source in row.sources):
@@ -103,7 +103,7 @@ class _Rerun(Work):
         before = _later_runs(api, run)
         row.known = frozenset(other.run_id for other in before)
         if not self._again and (repeat := _repeat(api, run, before)):
-            row.left_out = f"was run again before, as {repeat}"
+            row.left_out = f"already rerun as {repeat}"
         elif self._from_step is None:
             row.action = "rerun"
         elif self._from_step in _steps(api, run):
@@ -127,21 +127,21 @@ class _Rerun(Work):
 
 
 def _look(api: InngestAPI, row: Row) -> None:
-    """Look for the run that a rerun started whose answer was lost."""
+    """Look for the run that a rerun started whose response was lost."""
     with row.busy:
         if row.result != UNKNOWN or row.run is None or row.tried_at is None:
             return
         if not row.run.event_ids:
-            row.reason = "no answer came, and a run without an event shows no reruns"
+            row.reason = "no response came, and a run without an event shows no reruns"
             return
         while True:
             new = [run for run in _later_runs(api, row.run) if run.run_id not in row.known]
             if repeat := _repeat(api, row.run, new):
                 row.new_run_id = repeat
-                row.settle(DONE, "no answer came, but it has been run again")
+                row.settle(DONE, "no response came, but it was rerun")
                 return
             if datetime.now(UTC) - row.tried_at > _VISIBLE:
-                row.settle(TO_DO, "no answer came, and it has not been run again")
+                row.settle(TO_DO, "no response came, and it was not rerun")
                 return
             time.sleep(_PAUSE)
 

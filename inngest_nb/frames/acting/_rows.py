@@ -49,8 +49,8 @@ class Source(NamedTuple):
 class Row:
     """One run or event that was given, and what happens to it.
 
-    Either `action` says what is to be done, or `left_out` why nothing is. An answer that was lost
-    leaves `result` unknown; so does a request under way, in case nobody is there for its answer.
+    Either `action` says what is to be done, or `left_out` why nothing is. A lost response leaves
+    `result` unknown; so does a request under way, in case nobody is there for its response.
     """
 
     key: str
@@ -81,13 +81,13 @@ class Row:
 
 
 def attempt(rows: Sequence[Row], act: Callable[[], None]) -> InngestError | None:
-    """Do something about rows; return the error if the answer was lost.
+    """Do something about rows; return the error if the response was lost.
 
-    What the server refuses is noted. Raises where it makes no sense to go on with others.
+    What the server refuses is noted. Raises where it makes no sense to continue with others.
     """
     with rows[0].busy:
         for row in rows:
-            row.settle(UNKNOWN, "no answer came")
+            row.settle(UNKNOWN, "no response came")
             row.tries, row.tried_at = row.tries + 1, datetime.now(UTC)
         try:
             act()
@@ -122,7 +122,7 @@ def _concerns_all(error: InngestError | ValueError) -> bool:
 
 
 def held(api: object) -> InngestAPI:
-    """Return the client that was handed over, or one of the environment's, for a plan to keep.
+    """Return the client that was passed in, or one of the environment's, for a plan to keep.
 
     The environment may name another server by the time that the plan is carried out.
     """

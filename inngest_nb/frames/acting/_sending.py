@@ -77,12 +77,12 @@ def send(api: InngestAPI, rows: Sequence[Row], keys: Keys) -> None:
         lost = {id(whose[place]) for place in error.unknown}
         for row in rows:
             if row.result == UNKNOWN and id(row) not in lost:
-                row.settle(TO_DO, "the server did not accept it with those before it")
+                row.settle(TO_DO, "the server accepted only some of the events sent with it")
         raise
     except InngestStatusError:
         # The server stops at the first bad event; it has not looked at those after that one.
         for row in rows[1:]:
-            row.settle(TO_DO, "the server refused the one before it")
+            row.settle(TO_DO, "the server rejected an event before it")
         raise
     _settle_accepted(whose, accepted)
 
@@ -106,7 +106,7 @@ def _new(source: Source, keys: Keys) -> NewEvent:
 
 
 def look(api: InngestAPI, rows: Sequence[Row], keys: Keys) -> None:
-    """Look for the events of rows whose answer was lost, by their ids, among the newest."""
+    """Look for the events of rows whose response was lost, by their ids, among the newest."""
     tried = [row.tried_at for row in rows if row.tried_at]
     since = min(tried, default=datetime.now(UTC)) - _SKEW
     there: dict[str, str] = {}
@@ -117,6 +117,6 @@ def look(api: InngestAPI, rows: Sequence[Row], keys: Keys) -> None:
         ids = [there.get(keys.of(source), "") for source in row.sources]
         if all(ids):
             row.new_event_ids = tuple(ids)
-            row.settle(DONE, "no answer came, but it has been sent")
+            row.settle(DONE, "no response came, but it was sent")
         else:
-            row.settle(TO_DO, "no answer came, and it has not been sent")
+            row.settle(TO_DO, "no response came, and it was not sent")

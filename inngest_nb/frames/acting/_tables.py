@@ -19,7 +19,7 @@ from inngest_nb.frames.basics import _columns as columns
 from inngest_nb.frames.basics._markup import markup
 from inngest_nb.frames.inngest._asking import attrs_of
 
-UNCONFIRMED = 100  # more rows than these want their number said
+UNCONFIRMED = 100  # more rows than these need `confirm`
 _MOST_LINES = 20  # of a summary
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
@@ -133,11 +133,11 @@ def _next(work: Work, acted: Sequence[Row], *, begun: bool) -> str:
         return f"Nothing has been done yet. See .frame for each, then call .run({number})."
     if states[UNKNOWN]:
         return (
-            "No answer came for the unknown ones: .settle() looks up what became of them, and "
-            ".run() does so too before it goes on. See .results for each."
+            "No response came for the unknown ones: .settle() looks up what became of them, and "
+            ".run() does so too before it continues. See .results for each."
         )
     if states[TO_DO]:
-        return "Call .run() to go on. See .results for each."
+        return "Call .run() to continue. See .results for each."
     return "See .results for each."
 
 

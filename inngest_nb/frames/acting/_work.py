@@ -28,5 +28,5 @@ class Work:
         raise NotImplementedError
 
     def look(self, api: InngestAPI, rows: Sequence[Row]) -> None:
-        """See on the server what became of rows whose answer was lost, without doing anything."""
+        """See on the server what became of rows whose response was lost, without doing anything."""
         raise NotImplementedError

@@ -20,7 +20,7 @@ STATUS_WORDS = ("running", *ENDED_WORDS)
 WAITING_WORDS = ("activity", "retry", "signal", "timer")
 # Beyond a workflow's words: its run ended and nothing says what became of the activity.
 OUTCOME_WORDS = (*STATUS_WORDS, "abandoned")
-# A real Inngest's runs wait for a worker, its steps also for an event or a time.
+# Runs of a real Inngest server wait for a worker, its steps also for an event or a time.
 RUN_WORDS = (*STATUS_WORDS, "queued")
 STEP_WORDS = (*OUTCOME_WORDS, "queued", "waiting")
 WORKER_WORDS = ("ready",)

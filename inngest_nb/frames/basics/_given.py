@@ -78,7 +78,7 @@ def state_of(given: Any, store: WorkflowStore | None = None, what: str = "timeli
             f"{what} needs store= to look up the id {given!r}, or a default store: inb.use(store)"
         )
     if is_async(store):
-        raise TypeError(f"{what} cannot await: load the state first, or use the plain store")
+        raise TypeError(f"{what} cannot await: load the state first, or use a blocking store")
     if (found := store.load(given)) is not None:
         return found
     blanks = "; the id has blanks around it" if given != given.strip() else ""

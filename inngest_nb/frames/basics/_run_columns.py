@@ -1,4 +1,4 @@
-"""What all frames of a real Inngest's runs tell of each run."""
+"""The columns that all frames of a real Inngest server's runs share."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _KNOWN = {*WorkflowStatus, *OPEN}
 
 
 class Asked(TypedDict, total=False):
-    """What a frame can be asked for beside a status and a limit; see `frame`."""
+    """What a frame can be asked for besides a status and a limit; see `frame`."""
 
     workflow: str | Iterable[str] | None
     since: When | None
@@ -108,8 +108,9 @@ def take(
         return source
     if unknown := asked.keys() - Asked.__annotations__.keys():
         there = ", ".join(["status", "limit", *Asked.__annotations__])
+        s = "s" * (len(unknown) > 1)
         raise TypeError(
-            f"a frame cannot be asked for {', '.join(sorted(unknown))}; there are: {there}"
+            f"unknown argument{s} {', '.join(sorted(unknown))}; valid arguments: {there}"
         )
     fetched_at = told_at(source) if now is None else moment(now)
     search = Search.of(now=fetched_at, status=status, limit=limit, **asked)
@@ -187,13 +188,13 @@ def read(store: Any, search: Search) -> tuple[Any, bool]:
 
 
 def _is_simple(search: Search) -> bool:
-    """Tell whether nothing is asked for beside one status and a limit."""
+    """Tell whether nothing is asked for besides one status and a limit."""
     others = Search(now_us=search.now_us, status=search.status, limit=search.limit)
     return search == others and len(search.status) < 2
 
 
 def _misspelt(source: Any, search: Search, found: Found) -> str:
-    """Say which statuses nothing has and nobody knows, and which are there; "" if none."""
+    """Say which wanted statuses are unknown, and which ones there are; "" if none is."""
     unknown = [word for word in search.status if word not in _KNOWN]
     if not unknown or found.heads:
         return ""
@@ -202,7 +203,7 @@ def _misspelt(source: Any, search: Search, found: Found) -> str:
     else:
         heads = [Head.of(state) for state in source]
     there = sorted({short(head.status, 40) for head in heads if head.status})
-    known = f"there are {', '.join(there)}" if there else "no workflow has a status"
+    known = f"statuses found: {', '.join(there)}" if there else "no workflow has a status"
     listed = " or ".join(repr(short(word, 40)) for word in unknown)
     return f"no workflow has the status {listed}; {known}"
 

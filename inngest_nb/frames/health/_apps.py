@@ -38,7 +38,7 @@ def workers_finding(api: InngestAPI, apps: Sequence[App]) -> tuple[pd.DataFrame,
         [None if connected is None else connected.get(app.app_id, 0) for app in connecting]
     )
     if not connecting:
-        return frame, Finding(Level.OK, "workers", "no app works through connect")
+        return frame, Finding(Level.OK, "workers", "no app uses connect")
     names = [words.short(app.app_id) for app in connecting]
     if connected is None:
         said = f"cannot tell whether one is connected for {_named(names)}: {because}"

@@ -36,9 +36,9 @@ def checkup(api: InngestAPI | None = None, *, limit: int | None = 500) -> Checku
         found["zombies"]          # the runs behind a line, as a DataFrame
 
     Finds zombies (runs that have not ended and have no job left), runs behind a limit, functions
-    whose app is away, apps without a worker, a deep queue, functions that fail more often than in
-    the seven days before, the age of the oldest run (the server deletes nothing), and a self-hosted
-    server that answers without a key. Nothing is changed.
+    whose app is offline, apps without a worker, a deep queue, functions that fail more often than
+    in the seven days before, the age of the oldest run (the server deletes nothing), and a
+    self-hosted server that answers without a key. Nothing is changed.
 
     Each line has a frame of the same name, also where nothing was found: `server`, `access`,
     `workers`, `functions`, `zombies`, `limits`, `queue`, `failures`, `history`.
@@ -48,10 +48,9 @@ def checkup(api: InngestAPI | None = None, *, limit: int | None = 500) -> Checku
     `attrs`. Failures rise where at least 5 in the last day are more than twice as many a day as
     before, and chance would make that less than once in 1,000 (an exact test of two rates).
 
-    That an app is away is told from runs that could have started a minute ago while no run of that
-    app has ended since. Which workers are connected only GraphQL tells; where it is off, a line
-    says so. Raises `ValueError` for an argument that makes no sense, and `InngestError` as
-    `api.runs` does.
+    An app counts as offline if a run of it could have started a minute ago and none has ended
+    since. Only GraphQL shows which workers are connected; where it is off, a line says so. Raises
+    `ValueError` for an argument that makes no sense, and `InngestError` as `api.runs` does.
     """
     checks.check_limit(limit)
     with opened(api) as server:
@@ -189,15 +188,17 @@ def _access(api: InngestAPI, health: ServerHealth) -> Finding:
         return Finding(
             Level.TO_DO,
             "access",
-            "GraphQL (/v0/gql) answers without a key: whoever reaches this port can read, cancel "
-            "and rerun every run",
+            "GraphQL (/v0/gql) answers without a key: anyone who can reach this port can read, "
+            "cancel and rerun every run",
             "let only trusted machines reach the port (a firewall, or a proxy that asks for a "
             "password), or start the server with `--no-ui`, which switches GraphQL and the "
             "dashboard off",
         )
     if health.kind == "dev":
         local = is_loopback(urlsplit(api.base_url).hostname)
-        said = "a dev server asks for no key: whoever reaches this port can start and cancel runs"
+        said = (
+            "a dev server requires no key: anyone who can reach this port can start and cancel runs"
+        )
         return Finding(Level.OK if local else Level.NOTE, "access", said)
     if health.is_open is None:
         return Finding(

@@ -1,4 +1,4 @@
-"""What a checkup says about runs: each line, and the code that shows or mends what it is about."""
+"""What a checkup says about runs: each line, and the code that shows or fixes what it is about."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Lines = tuple[str, ...]
 
 
 def zombies(looked: Looked, client: Lines) -> Finding:
-    """Say which runs will never go on."""
+    """Say which runs the server will never continue."""
     found = looked.zombies
     if not found:
         said = f"none among {_among(looked)}"
@@ -30,8 +30,8 @@ def zombies(looked: Looked, client: Lines) -> Finding:
         "zombies",
         f"{_runs(found)} {have} not ended and {have} no job left, so the server will never "
         f"continue {'it' if len(found) == 1 else 'them'}; {_among(looked)} were checked",
-        "a restarted server has lost its queue; cancel what is left over, and start it again where "
-        "it is still needed:",
+        "a server that restarts may lose its queue; cancel these runs, and rerun those that are "
+        "still needed:",
         (
             *client,
             'plan = inb.cancel_runs(inb.checkup(api)["zombies"], api)',
@@ -84,10 +84,10 @@ def functions(
             Finding(
                 Level.TO_DO,
                 "functions",
-                f"{_runs(untaken)} could start, "
+                f"{_runs(untaken)} {'has' if len(untaken) == 1 else 'have'} been ready to start "
                 f"{'for' if len(untaken) == 1 else 'the longest for'} "
-                f"{words.duration_text(_longest(untaken, now))} now, but nothing takes "
-                f"{'it' if len(untaken) == 1 else 'them'}: the app seems to be away ({apps})"
+                f"{words.duration_text(_longest(untaken, now))}, but nothing takes "
+                f"{'it' if len(untaken) == 1 else 'them'}: the app seems to be offline ({apps})"
                 f"{_if_cut(looked)}",
                 "start the app or its worker, and check that the server can reach it; the runs "
                 "then start by themselves",
@@ -104,7 +104,7 @@ def rising(found: Failures, client: Lines) -> list[Finding]:
         return [Finding(Level.OK, "failures", said)]
     clear = found.clear
     if not clear:
-        said = f"no function fails more often than in the {_days(found.days_before)} before"
+        said = f"no function fails more often than in the previous {_days(found.days_before)}"
         return [Finding(Level.OK, "failures", said)]
     return [_rise(rise, found, client) for rise in clear[:_NAMED]]
 
@@ -115,8 +115,8 @@ def _rise(rise: Rise, found: Failures, client: Lines) -> Finding:
         Level.TO_DO,
         "failures",
         f"{_name(rise.app, rise.function)} failed {words.count_text(rise.failed, 'time')} in the "
-        f"last {time} ({rise.a_day:,.1f} a day), against {rise.a_day_before:,.1f} a day in the "
-        f"{_days(found.days_before)} before",
+        f"last {time} ({rise.a_day:,.1f} a day), compared with {rise.a_day_before:,.1f} a day in "
+        f"the previous {_days(found.days_before)}",
         "see what its errors have in common:",
         (
             *client,
@@ -138,7 +138,10 @@ def oldest(moment: datetime | None, now: datetime, client: Lines) -> Finding:
     )
     if age <= _OLD:
         return Finding(Level.OK, "history", said)
-    cure = "each page of runs costs the server all those between since and until: keep them close:"
+    cure = (
+        "for each page, the server scans every run between since and until, so keep that range "
+        "short:"
+    )
     return Finding(
         Level.NOTE, "history", said, cure, (*client, 'inb.search_runs(api, since="24h")')
     )
@@ -148,7 +151,8 @@ def _more(looked: Looked, client: Lines) -> tuple[str, Lines]:
     """Say how to look at all runs where some were left out."""
     if not looked.truncated:
         return "", ()
-    return "to check all of them, one request for each:", (*client, "inb.checkup(api, limit=None)")
+    said = "to check all of them, with one or two requests each:"
+    return said, (*client, "inb.checkup(api, limit=None)")
 
 
 def _among(looked: Looked) -> str:

@@ -30,7 +30,7 @@ class Unfinished(NamedTuple):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it has begun, and goes on."""
+        """Whether it has begun, and continues."""
         return self.run.status == "running" and self.job is not None
 
     def waits_since(self) -> datetime | None:

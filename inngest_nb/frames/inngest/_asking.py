@@ -25,7 +25,7 @@ FAILED = "the server failed before all were read"
 
 @contextmanager
 def opened(api: object) -> Iterator[InngestAPI]:
-    """Give the client that was handed over, or a new one, which is closed at the end."""
+    """Give the client that was passed in, or a new one, which is closed at the end."""
     if api is None:
         with InngestAPI() as own:
             yield own

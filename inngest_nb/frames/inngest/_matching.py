@@ -1,4 +1,4 @@
-"""Which events and which errors are wanted: told here, because the server cannot tell."""
+"""Which events and which errors are wanted: decided here, because the server cannot."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _same(found: Any, wanted: Any) -> bool:
 
 
 class ErrorText:
-    """What the error of a failed run must say: a text in any case, or a pattern; None is any."""
+    """What the error of a failed run must say: text, ignoring case, or a pattern; None is any."""
 
     def __init__(self, given: str | re.Pattern[str] | None) -> None:
         if isinstance(given, re.Pattern) and isinstance(given.pattern, str):

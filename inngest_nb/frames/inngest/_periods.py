@@ -1,4 +1,4 @@
-"""Two periods of a real Inngest server beside each other: what fails more, what takes longer."""
+"""Two periods of a real Inngest server compared: what fails more, what takes longer."""
 
 from __future__ import annotations
 

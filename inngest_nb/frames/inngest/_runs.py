@@ -49,30 +49,30 @@ def search_runs(
     `event_id`, `is_batch` and `cron`; `outputs` adds `output` as Python values, and `error`, which
     is there too if errors are searched. `started_at` is when the run was scheduled, and `duration`
     counts from then, until `fetched_at` for a run that has not ended. For a canceled run both count
-    from its first execution, as in `api.run` (from its scheduling where GraphQL is off). Of a
+    from its first execution, as in `api.run` (from its scheduling where GraphQL is off). For a
     batch, `event_id` is the first event. `event_name` is missing where Inngest itself made the
     event: for invoked functions and schedules. Run lists lack it, so it takes a request for 400
     events, two to three for 100 runs where GraphQL is off, which `event_names=False` saves.
 
     `api` is an `InngestAPI`, by default one with the settings of the environment. `status` is
     queued, running, completed, failed or canceled, or several. `error` is text that the error of a
-    failed run contains, in any case, or a compiled pattern. `since` and `until` are a time with its
-    zone, a date (its first moment in UTC), or how long ago, such as "24h", None for no bound;
+    failed run contains, ignoring case, or a compiled pattern. `since` and `until` are a time with
+    its zone, a date (its first moment in UTC), or how long ago, such as "24h", None for no bound;
     `limit` is how many at most.
 
     With `event`, a whole name, or `data`, the events of that time are read first and compared here;
     the rows are the runs that they triggered, whenever, also as part of a batch. `data` has for
     each path in an event's data its value, or a function that is called with the value. Events
-    which Inngest made, such as that of an invocation, are not found.
+    that Inngest made, such as that of an invocation, are not found.
 
     Runs that have ended are kept and not fetched again by a later search with the same `api`: in
     memory, in the file that `cache` names (which then serves later sessions, too), or with False
     nowhere. What is open is looked at again each time.
 
     `df.wf` is a readable table and answers questions. `attrs` has `source`, `fetched_at`, `filter`,
-    `truncated` (runs are missing) and `truncated_because`. Interrupted, or when the server fails,
-    the error's `partial` is the frame of what was read, which need not be without a gap (or the
-    list of the events, if it came no further).
+    `truncated` (runs are missing) and `truncated_because`. If it is interrupted, or the server
+    fails, the error's `partial` is the frame of what was read, which may have gaps (or the list of
+    the events, if no runs were read yet).
 
     Raises `ValueError` for an argument that makes no sense, and `InngestError` as `api.runs` does.
     """

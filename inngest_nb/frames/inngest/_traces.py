@@ -32,8 +32,8 @@ def trace_frame(
     `fetched_at`; one that was open when its run ended is `canceled` with the run, or `abandoned`,
     and lasted until that end. A run that has not begun has no rows.
 
-    `attrs` and `partial` are those of `search_runs`. Raises `ValueError` for what is no run's id,
-    and `InngestNotFoundError` for a run that the server does not have.
+    `attrs` and `partial` are those of `search_runs`. Raises `ValueError` for what is not a run's
+    id, and `InngestNotFoundError` for a run that the server does not have.
     """
     wanted = run_ids(runs)
     with opened(api) as server:

@@ -2,7 +2,7 @@
 
 A run list by `ended_at` also has runs that have not ended, by their last activity. So one list from
 the last look on has all that changed: what was queued, what began, what ended, and what did all of
-it in between. Looks overlap, as lists show a run a moment after its time; what was told is known.
+it in between. Looks overlap, as lists show a run a moment after its time; reported runs are known.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ def watch_runs(
             print(changes)
 
     A row is a run that is new, or has another status than at the last look; a run that began and
-    ended in between is one row. Nothing is told twice. Columns are `run_id`, `app`, `function`,
+    ended in between is one row. Nothing is reported twice. Columns are `run_id`, `app`, `function`,
     `change` (categorical: new, changed, ended), `previous_status` (missing for a run that was not
     seen before), `status`, `inngest_status`, `queued_at`, `started_at`, `ended_at` (UTC),
     `duration` (so far, for a run that has not ended) and `event_id`, the last change first.
 
-    What happens from this call on is told. `status` is the one that a run changes to, in the words
-    of `search_runs`, or several. `every` is how often to look, in seconds or as a timedelta. It
-    goes on until the loop is left or interrupted; `poll()` looks at once instead, and returns a
-    frame without rows where nothing has changed. A look that fails raises `InngestError`; the next
-    one also tells what happened meanwhile.
+    Changes from this call on are reported. `status` is the one that a run changes to, in the words
+    of `search_runs`, or several. `every` is how often to look, in seconds or as a timedelta. The
+    watch continues until the loop is left or interrupted; `poll()` looks at once instead, and
+    returns a frame without rows if nothing has changed. A look that fails raises `InngestError`;
+    the next one also reports what happened in the meantime.
 
     Raises `ValueError` for an argument that makes no sense.
     """
@@ -108,11 +108,11 @@ class RunWatch(Iterator[pd.DataFrame]):
         changes = [change for run in runs if (change := self._change(run)) is not None]
         wanted = self._said["status"]
         made = self._made([each for each in changes if not wanted or each.run.status in wanted], at)
-        self._note(runs, at)  # last: what fails before is told by the next look
+        self._note(runs, at)  # last: what fails before is reported by the next look
         return made
 
     def close(self) -> None:
-        """End the loop, and close a client that was not handed over."""
+        """End the loop; an `api` that you passed in stays open."""
         self._closed = True
         self._closing.close()
 
@@ -123,7 +123,7 @@ class RunWatch(Iterator[pd.DataFrame]):
         self.close()
 
     def _begin(self) -> None:
-        """Learn what there is, without telling it."""
+        """Learn what there is, without reporting it."""
         self._since = datetime.now(UTC) - _LATE
         # The clock that counts is the server's.
         page = self._api.runs_page(by="ended_at", since=self._since, limit=1, **self._whose)
@@ -137,7 +137,7 @@ class RunWatch(Iterator[pd.DataFrame]):
                 advance(len(page_of_them))
 
     def _read(self, since: datetime) -> tuple[list[Run], datetime]:
-        """Read the runs in which something has happened, and when the server began to tell them."""
+        """Read the runs in which something has happened, and when the server began to list them."""
         found: dict[str, Run] = {}
         at: datetime | None = None
         cursor: str | None = None

@@ -1,4 +1,4 @@
-"""What the activities of many runs tell: how far runs come, what is slow, what is retried."""
+"""What the activities of many runs tell: how far runs get, what is slow, what is retried."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def slowest_activities(rows: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def retried_activities(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return how often each activity was tried again, and how often that helped."""
+    """Return how often each activity was retried, and how often that helped."""
     table = _table(rows, "outcome", "attempt_count", *_KEYS)
     attempts = pd.to_numeric(table["attempt_count"]).astype("Int64")
     groups, counts = _retried(table, attempts > 1, attempts, table["outcome"], _KEYS)
@@ -40,7 +40,7 @@ def retried_activities(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def retried_workflows(rows: pd.DataFrame, word: str) -> pd.DataFrame:
-    """Return in how many runs of each workflow an activity was tried again."""
+    """Return in how many runs of each workflow an activity was retried."""
     table = _table(rows, word, "retries", "workflow")
     retries = pd.to_numeric(table["retries"]).astype("Int64")
     groups, counts = _retried(table, retries > 0, retries, table[word], ("workflow",))

@@ -40,7 +40,7 @@ _NOTHING = _Period(0, 0, np.array([], float))
 
 
 def compared(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """Return one row a function of two frames of runs; a run that is in both counts for `after`."""
+    """Return one row per function of two frames of runs; a run in both counts for `after`."""
     new, old = _results(after), _results(before)
     then, now = _periods(old[~old["run_id"].isin(new["run_id"])]), _periods(new)
     keys = list(dict.fromkeys([*now, *then]))
@@ -85,7 +85,7 @@ def compared(before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> pd
 
 
 def _results(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs that completed or failed; one that was canceled or goes on tells neither."""
+    """Return the runs that completed or failed; canceled and unfinished ones tell neither."""
     typed = runs_of(runs, "run_id", "function", "status", "duration").drop_duplicates("run_id")
     return typed[typed["status"].isin(RESULTS)]
 

@@ -24,7 +24,7 @@ _TYPES = {
 
 
 def failures_of_runs(rows: pd.DataFrame, traces: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the groups of the runs that failed; the step of each is told by its trace."""
+    """Return the groups of the runs that failed; the step of each comes from its trace."""
     runs = runs_of(rows, "run_id", "function", "status")
     failed = runs[runs["status"] == "failed"]
     if traces is None:
@@ -106,7 +106,7 @@ def _is_function(steps: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _groups(failed: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a group, the largest first; `runs` has all runs, of which each is a share."""
+    """Return one row per group, the largest first; each is a share of all `runs`."""
     text = failed["error"].map(error_groups(failed["error"].dropna()))
     text = text.map(lambda said: words.visible(said, keep="\n\t"), na_action="ignore")
     found = failed.assign(error=text.astype("str")).sort_values(

@@ -37,7 +37,7 @@ def running(rows: pd.DataFrame, kind: Kind, longer_than: timedelta | None) -> pd
 
 
 def stuck(rows: pd.DataFrame, kind: Kind, longer_than: timedelta) -> pd.DataFrame:
-    """Return where the open rows stand that have not moved for so long, most rows first."""
+    """Return where open rows are stuck that were not updated for so long, most rows first."""
     table = flat(rows, kind.word, kind.seen, *STUCK)
     table = table.assign(example=ids_of(rows).reset_index(drop=True))
     updated = as_utc(table[kind.seen])

@@ -18,7 +18,7 @@ _MOST = 100_000  # rows
 
 
 def rates(rows: pd.DataFrame, kind: Kind, every: timedelta) -> pd.DataFrame:
-    """Return one row a span with what became of the runs that began in it."""
+    """Return one row per span with what became of the runs that began in it."""
     table = flat(rows, kind.word, kind.began)
     starts = _starts(as_utc(table[kind.began]), every)
     words = table[kind.word].astype("str")
@@ -34,7 +34,7 @@ def rates(rows: pd.DataFrame, kind: Kind, every: timedelta) -> pd.DataFrame:
 
 
 def over_time(rows: pd.DataFrame, kind: Kind, every: timedelta, by: By | None) -> pd.DataFrame:
-    """Return one row a span, and a group if `by` is given, with what began and ended in it."""
+    """Return one row per span, and group if `by` is given, with what began and ended in it."""
     table = flat(rows, kind.word, kind.began, "duration")
     lives = lives_of(table, kind)
     moments = pd.concat([lives.began, lives.ended, lives.until])

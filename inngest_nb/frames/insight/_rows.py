@@ -48,7 +48,7 @@ def steps_of(rows: pd.DataFrame, runs: pd.DataFrame | None, *needed: str) -> pd.
     """Return the steps of a `trace_frame` with the app and the function of their runs.
 
     These come from `runs`, a frame of `search_runs`, as does `run_status`; without it, how the
-    function itself ended tells the status of a run, which is missing for one that goes on.
+    function itself ended tells the status of a run, which is missing for one that has not ended.
     """
     steps = runs_of(rows, "run_id", "status", *needed)
     if runs is None:

@@ -47,7 +47,7 @@ def queue_delays(rows: pd.DataFrame, runs: pd.DataFrame | None) -> pd.DataFrame:
 def spread(
     rows: pd.DataFrame, spans: pd.Series[Any], by: Sequence[str], example: str
 ) -> pd.DataFrame:
-    """Return percentiles of spans, one row a group, the longest first."""
+    """Return percentiles of spans, one row per group, the longest first."""
     known = rows.assign(span=spans)[spans.notna()].sort_values("span", kind="stable")
     groups = known.groupby(list(by), sort=False, dropna=False)
     longest = groups["span"]
@@ -66,7 +66,7 @@ def spread(
 
 
 def saved_by_retry(rows: pd.DataFrame, runs: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the steps that were tried again, with how many runs that saved."""
+    """Return the steps that were retried, with how many runs that saved."""
     steps = steps_of(rows, runs, "step", "kind", "attempts")
     over = steps["run_status"].isin(ENDED)
     tried = steps[over & (steps["attempts"].fillna(0) > 1)].sort_values("ended_at", kind="stable")

@@ -27,7 +27,7 @@ _ERRORS = ("error", "count", "share", "first_seen", "last_seen", "example")
 
 
 def statuses(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Return one row a status, or outcome, or type, known ones with a zero too."""
+    """Return one row per status, or outcome, or type, known ones with a zero too."""
     table = flat(rows, kind.word, "duration")
     spans = as_spans(table["duration"])
     groups = spans.groupby(_words(table, kind), observed=False, dropna=False)
@@ -44,7 +44,7 @@ def statuses(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 
 
 def summary_by(rows: pd.DataFrame, kind: Kind, by: By) -> pd.DataFrame:
-    """Return one row a group, the largest first: how many failed, and how long they took."""
+    """Return one row per group, the largest first: how many failed, and how long they took."""
     table = flat(rows, kind.word, "duration")
     word, spans = table[kind.word], as_spans(table["duration"])
     facts = pd.DataFrame(
@@ -72,7 +72,7 @@ def summary_by(rows: pd.DataFrame, kind: Kind, by: By) -> pd.DataFrame:
 
 
 def errors(rows: pd.DataFrame, kind: Kind, by: By | None) -> pd.DataFrame:
-    """Return one row a group of errors of the rows that failed, the largest first."""
+    """Return one row per group of errors of the rows that failed, the largest first."""
     table = flat(rows, kind.word, kind.seen, "error")
     if by is not None and (taken := {*_ERRORS} & {*names_in(by)}):
         raise ValueError(f"by names {taken.pop()!r}, which errors() has as a column of its own")
@@ -105,7 +105,7 @@ def last_first(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 
 
 def durations(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Return one row a status, or an activity, with percentiles of how long its rows took."""
+    """Return one row per status, or activity, with percentiles of how long its rows took."""
     table = flat(rows, kind.word, kind.durations_by, "duration")
     spans = as_spans(table["duration"])
     by = _words(table, kind) if kind.durations_by == kind.word else table[kind.durations_by]

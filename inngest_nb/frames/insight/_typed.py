@@ -98,13 +98,13 @@ def ids_of(rows: pd.DataFrame) -> pd.Series[Any]:
 def keys_of(table: pd.DataFrame, by: By) -> pd.DataFrame:
     """Return the columns by which rows are grouped, those of words and of text as text.
 
-    Raises `AttributeError` for what is no column, and `ValueError` for one that cannot group.
+    Raises `AttributeError` for an unknown column, and `ValueError` for one that cannot group.
     """
     names = names_in(by)
     for name in names:
         if name not in table.columns:
             there = ", ".join(words.short(str(each), 40) for each in table.columns)
-            raise AttributeError(f"by names {name!r}, which is no column here; there are {there}")
+            raise AttributeError(f"by names {name!r}, which is not a column; columns: {there}")
     return pd.DataFrame({name: _key(table[name], name) for name in names}, columns=names)
 
 
@@ -128,13 +128,13 @@ def grouped(keys: pd.DataFrame, facts: pd.DataFrame) -> Any:
 
 
 def warn_of_others(wanted: Iterable[Any], names: pd.Series[Any], what: str) -> None:
-    """Name those that are there, if others are wanted."""
+    """Warn with the known names, if others are wanted."""
     there = list(names.dropna().unique())
     if astray := [name for name in wanted if name not in set(there)]:
         listed = ", ".join(words.short(name, 40) for name in there[:_NAMED]) or "none"
         more = f" and {len(there) - _NAMED:,} more" if len(there) > _NAMED else ""
         warnings.warn(
-            f"no {what} is called {words.short(str(astray[0]), 40)!r}; there are {listed}{more}",
+            f"unknown {what} {words.short(str(astray[0]), 40)!r}; known {what}s: {listed}{more}",
             stacklevel=4,
         )
 

@@ -36,15 +36,14 @@ def archive(
         inb.sql("select status, count(*) from runs group by status", kept)
 
     `older_than` is how old a run's scheduling and an event's arrival are at least, or a time with
-    its zone; None is everything. Beside `path`, which has the runs, come
+    its zone; None is everything. Next to `path`, which has the runs, come
     `runs.step_attempts.parquet` and `runs.events.parquet`; their columns are those of `inb.sql`,
     payloads are JSON as text. On the server nothing is changed.
 
-    Where there is an archive already, what is new is added, and runs that had not ended are read
-    again. The new files take the place of the old ones when they are whole and their rows are as
-    many as were read. Interrupted, or when the server fails, while steps are read, the oldest runs
-    up to there are kept, and the error says how many; before that nothing is written. Calling it
-    again goes on.
+    If the archive exists already, what is new is added, and runs that had not ended are read again.
+    The new files replace the old ones when they are complete and have as many rows as were read. If
+    it is interrupted, or the server fails, while steps are read, the oldest runs up to there are
+    kept, and the error says how many; before that nothing is written. Call it again to continue.
 
     Returns an `Archive` with `path`, `until`, and the numbers of `runs`, `steps`, `step_attempts`,
     `events` and of runs `added`. Each run costs one request. Raises `ValueError` for a path with
@@ -112,7 +111,8 @@ class _Archiving:
             if self._number("SELECT count(*) FROM read.runs"):
                 kept = self._written(end)
                 error.add_note(
-                    f"{kept.added:,} runs were added to {self._path}: archive again to go on"
+                    f"{kept.added:,} runs were added to {self._path}; call archive() again to "
+                    "continue"
                 )
             raise
         if before is not None and not self._number(

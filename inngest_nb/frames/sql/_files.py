@@ -34,7 +34,7 @@ TABLES = ("step_attempts", "events", "runs")  # in the order in which they are p
 class Archive:
     """Runs, steps and events of a real Inngest server in Parquet files.
 
-    `path` is the file of the runs, beside which lie those of the step attempts and the events.
+    `path` is the file of the runs; those of the step attempts and the events are next to it.
     It has all runs that were scheduled until `until`, and `added` is how many of them are new.
     """
 
@@ -80,12 +80,11 @@ def opened(path: Path) -> Archive | None:
     if path not in said:
         return None  # an archive that never came to be: its runs would have come last
     if len(there) < len(TABLES):
-        lost = ", ".join(
-            file_of(path, table).name for table in TABLES if not file_of(path, table).exists()
-        )
+        files = [file_of(path, table) for table in TABLES]
+        lost = " and ".join(file.name for file in files if not file.exists())
         raise ValueError(
-            f"{path} must be a whole archive, but beside it there is no {lost}: put it back, or "
-            "begin a new archive at another path"
+            f"{path} must be a complete archive, but {lost} could not be found next to it: put "
+            "back what is missing, or start a new archive at another path"
         )
     header = said[path]
     try:
@@ -97,13 +96,11 @@ def opened(path: Path) -> Archive | None:
             **{name: int(header[name]) for name in ("runs", "steps", "step_attempts", "events")},
         )
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"{path} must be an archive, but what it says of itself is not whole"
-        ) from error
+        raise ValueError(f"{path} must be an archive, but its metadata is incomplete") from error
 
 
 def _said(file: Path) -> Mapping[str, Any]:
-    """Return what a file says of the archive that it belongs to."""
+    """Return the metadata in a file, which describes the archive that it belongs to."""
     import duckdb
 
     with connect() as database:
@@ -114,7 +111,7 @@ def _said(file: Path) -> Mapping[str, Any]:
             ).fetchone()
         except duckdb.Error as error:
             raise ValueError(
-                f"{file} must be an archive, or not be there yet, but cannot be read as Parquet: "
+                f"{file} must be an archive or a new file, but cannot be read as Parquet: "
                 f"{words.short(str(error), 200)}"
             ) from error
     try:
@@ -123,8 +120,8 @@ def _said(file: Path) -> Mapping[str, Any]:
         header = None
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
         raise ValueError(
-            f"{file} must be an archive, or not be there yet, but is another Parquet file; "
-            "choose another path"
+            f"{file} must be an archive or a new file, but is another Parquet file; choose another "
+            "path"
         )
     if header["format"] != FORMAT:
         raise ValueError(
@@ -197,7 +194,9 @@ def replaced(
         {table: f"FROM {_read(file_of(new, table))}" for table in TABLES},
     )
     if written != counts:
-        raise OSError(f"{path} was not changed: of {counts} only {written} came into the new files")
+        raise OSError(
+            f"{path} was not changed: of {counts} only {written} were written to the new files"
+        )
     _check_unchanged(path, before)
     for table in TABLES:
         os.replace(file_of(new, table), file_of(path, table))
@@ -209,7 +208,8 @@ def _check_unchanged(path: Path, before: Archive | None) -> None:
     now = opened(path)
     if (now and now.version) != (before and before.version):
         raise FileExistsError(
-            f"{path} was not changed: something else wrote it meanwhile; archive again to go on"
+            f"{path} was not written: another process changed it in the meantime; call archive() "
+            "again to continue"
         )
 
 

@@ -40,7 +40,7 @@ def sql(
     until: When | None = None,
     parameters: Parameters | None = None,
 ) -> pd.DataFrame:
-    """Return the answer to an SQL query over a store or a real Inngest server, as a DataFrame.
+    """Return the result of an SQL query over a store or a real Inngest server, as a DataFrame.
 
         inb.sql("select step, count(*) from workflows where status = 'running' group by 1", store)
         inb.sql("select * from events where data->>'$.user.id' = ?", api, parameters=["u7"])
@@ -51,22 +51,22 @@ def sql(
     values for `?` in the query, or a dict of those for `$name`. The dialect is DuckDB's.
 
     A store has the tables `workflows`, `activities` and `events`. Their columns are those of
-    `frame`, `activity_frame` and `history_frame`, which say what they mean; `"at"` wants quotes.
+    `frame`, `activity_frame` and `history_frame`, which say what they mean; `"at"` needs quotes.
     `input` and `result`, and `payload` of events, are JSON as it is stored, digit for digit, and
-    missing where they are null. `epoch(duration)` is in seconds. Statuses and the like are found in
-    any case. Only the tables and columns that the query names are read, by default of all
+    missing where they are null. `epoch(duration)` is in seconds. Statuses and the like are matched
+    case-insensitively. Only the tables and columns that the query names are read, by default of all
     workflows, otherwise of those that were updated from `since` to `until`; payloads, and more than
     one table, take longest.
 
     An `InngestAPI` and an archive have the tables `events`, `runs`, `steps` and `step_attempts`,
     whose columns are those of Inngest's Insights, which the open-source server does not have:
     https://www.inngest.com/docs/platform-and-operations/insights (not `attributes`, `inngest` and
-    `metadata`). Of a server, what the query names is read first: runs that were scheduled, and
-    events that arrived, in the last 24 hours or from `since` to `until`; steps cost one request a
+    `metadata`). For a server, what the query names is read first: runs that were scheduled, and
+    events that arrived, in the last 24 hours or from `since` to `until`; steps cost one request per
     run. An archive is read as a whole, whatever `since` says. A status is one of Insights' words,
-    in any case: Queued, Running, Completed, Failed, Cancelled; a step's may also be Waiting,
-    Abandoned (open when its run ended) or Errored (tried again). Columns of ours are
-    `events.event_id` and `"user"`; `runs.event_id` (of a batch, the first), `is_batch` and `cron`;
+    matched case-insensitively: Queued, Running, Completed, Failed, Cancelled; a step's may also be
+    Waiting, Abandoned (open when its run ended) or Errored (retried). Columns of ours are
+    `events.event_id` and `"user"`; `runs.event_id` (for a batch, the first), `is_batch` and `cron`;
     and for steps, whose rows of the type Function are what the function did between and after them,
     `step_id`, `input` and in step_attempts `is_latest`. `runs.started_at` is when the run was
     scheduled, but when it was first executed for a canceled one, as in `search_runs`. `inputs` are

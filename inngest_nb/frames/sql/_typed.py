@@ -1,4 +1,4 @@
-"""The answer to a query as a DataFrame whose dtypes follow from the types of its columns."""
+"""The result of a query as a DataFrame whose dtypes follow from the types of its columns."""
 
 from __future__ import annotations
 

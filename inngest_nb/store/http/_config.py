@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 DEFAULT_BASE_URL = "http://localhost:8288"
 OWN_VARIABLE = "INNGEST_NB_URL"
-# Read after ours, as in the first release. An Inngest client in the same process reads them, too:
+# Read after ours, as in the preview. An Inngest client in the same process reads them, too:
 # where they name a state server, that client breaks.
 SDK_VARIABLES = ("INNGEST_BASE_URL", "INNGEST_DEV")
 

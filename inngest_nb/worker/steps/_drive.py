@@ -151,7 +151,7 @@ class _Drive:
         wanted = [step for step in steps if not _is_dropped(step)]
         if not wanted:
             raise WorkflowCodeError(
-                "the workflow waits for something that is no activity, signal, timer or child "
+                "the workflow waits for something that is not an activity, signal, timer or child "
                 "workflow, so nothing would ever wake it"
             )
         check_run(len(self._answers) + len(wanted), self._request.answers)
@@ -195,7 +195,7 @@ class _Drive:
         if isinstance(step, CancelStep):
             await self._cancel(step.child)
             return _sdk.done(step.name, None)
-        raise EngineError(f"step {step.name!r} was asked for, but only Inngest can make it")
+        raise EngineError(f"step {step.name!r} was requested, but only Inngest can run it")
 
     # The end
 
@@ -242,11 +242,11 @@ class _Drive:
     def _changed_code(self) -> NonDeterminismError:
         state = self._run.state
         return NonDeterminismError(
-            f"workflow {state.workflow_id!r} cannot be replayed: Inngest has answers to steps that "
-            "its code does not ask for; run the code that began this run, or guard the changed "
-            "code with ctx.version(name)",
+            f"workflow {state.workflow_id!r} cannot be replayed: Inngest has results of steps that "
+            "its code does not call; run the code that started this run, or guard the changed code "
+            "with ctx.version(name)",
             event_id=state.history[-1].id,
-            recorded="answers to steps that the code does not ask for",
+            recorded="results of steps that the code does not call",
             asked="other steps",
             workflow_id=state.workflow_id,
             run_id=state.run_id,

@@ -36,7 +36,7 @@ def check_run(steps: int, answers: dict[str, Any], result: Any = None) -> None:
     """
     if steps >= MOST_STEPS:
         raise PayloadTooLargeError(
-            f"the workflow needs {MOST_STEPS:,} steps or more, and Inngest calls a run no more "
+            f"the workflow needs {MOST_STEPS:,} steps or more, and Inngest stops calling a run "
             f"after that many: {_INSTEAD}"
         )
     size = len(wire.encode_json(answers)) + len(wire.encode_json(result))

@@ -92,7 +92,7 @@ async def _becomes_active(
             else:
                 answered = answered or time.monotonic()
                 if time.monotonic() - answered > _STUCK_SECONDS and not link.in_hand:
-                    presence.away(_unreached(settings, "its connection is not ready"))
+                    presence.away(_unreached(settings, "the connection is not ready"))
                     return False
             if not link.goes_on:
                 return False
@@ -103,11 +103,11 @@ async def _becomes_active(
 def _unreached(settings: WorkerSettings, why: str) -> InngestConnectionError:
     url = settings.server.url
     return InngestConnectionError(
-        f"inngest connect: {url} answers, but no connection to its gateway comes about: "
-        f"{settings.server.hidden(why) or 'it was closed'}",
+        f"inngest connect: {url} answers, but connecting to its gateway failed: "
+        f"{settings.server.hidden(why) or 'the connection was closed'}",
         operation="connect",
         target=url,
-        hint="the gateway usually is at port 8289; via='http' needs none",
+        hint="the gateway is usually at port 8289; via='http' needs none",
     )
 
 

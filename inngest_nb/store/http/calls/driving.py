@@ -33,7 +33,7 @@ class Response(NamedTuple):
 
 
 class ConnectionDroppedError(Exception):
-    """Thrown into an operation by its driver: the connection broke before the answer was whole."""
+    """Thrown into an operation by its driver: the connection broke before the response ended."""
 
 
 def resume(operation: Generator[R, Response, Any], answer: Response | Exception | None) -> R:
