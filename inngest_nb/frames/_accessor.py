@@ -96,8 +96,8 @@ class WorkflowAccessor:
         """Return the rows whose status is running, the longest first.
 
         Queued ones have not begun, and are left out. `longer_than` is a timedelta, seconds, or text
-        such as "2h"; it also leaves out rows with an unknown start. Raises `ValueError` if it is not
-        a duration.
+        such as "2h"; it also leaves out rows with an unknown start. Raises `ValueError` if that is
+        not a duration.
         """
         if self._kind.word == "type":
             raise AttributeError("running() needs frame() or activity_frame()")

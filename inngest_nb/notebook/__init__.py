@@ -7,7 +7,7 @@ import inngest_nb._renamed as _renamed
 
 __all__: list[str] = []
 
-# All of these were to be had here in the first release.
+# All of these were to be had here in the preview.
 _OLD_NAMES = {
     "inngest_nb": (
         "activity_frame delete_form frame history_frame plot_activity plot_durations plot_status "
