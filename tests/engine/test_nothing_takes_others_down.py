@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -458,6 +459,33 @@ def test_what_a_shared_store_raises_ends_no_thread(method: str, error: str) -> N
         for workflow_id in (handle.id, "left"):
             signal_from_elsewhere(store, workflow_id, "go")
             assert executor.handle(workflow_id).result(30) == [0, 1, 2]
+
+
+class Hesitant(MemoryStore):
+    """Answers the first who asks what it supports only after somebody else has had an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.used = threading.Event(), threading.Event()
+
+    def can_share(self) -> bool:
+        if not self.asked.is_set():
+            self.asked.set()
+            assert self.used.wait(60)
+        return super().can_share()
+
+
+def test_two_that_begin_to_use_an_executor_at_once_share_its_threads() -> None:
+    with Hesitant() as store, Executor(store) as executor:
+        with ThreadPoolExecutor(1) as pool:
+            late = pool.submit(executor.execute, neighbour, id="late")
+            assert store.asked.wait(60)
+            early = executor.execute(neighbour, id="early")
+            store.used.set()
+            handles = early, late.result(60)
+        for handle in handles:
+            signal_from_elsewhere(store, handle.id, "go")
+            assert handle.result(30) == [0, 1, 2]
 
 
 def signal_from_elsewhere(store: MemoryStore, workflow_id: str, name: str) -> None:

@@ -16,7 +16,7 @@ from inngest_nb.notebook.page import fragment
 def test_a_history_tells_the_day_once_and_how_long_each_event_took() -> None:
     times = [datetime(2025, 7, 14, 9, 8, 7), datetime(2025, 7, 14, 10), datetime(2025, 7, 15, 1)]
     events = [HistoryEvent(type="a", timestamp=time.replace(tzinfo=UTC)) for time in times]
-    events += [HistoryEvent(type="b", duration=timedelta(seconds=3), error="no money")]
+    events += [HistoryEvent(type="b_failed", duration=timedelta(seconds=3), error="no money")]
     shown = [(event, []) for event in events]
     html = str(fragment("history", happenings=shown, before=1_000))
     table = html[html.index("<table") : html.index("</table>") + len("</table>")]
@@ -26,7 +26,7 @@ def test_a_history_tells_the_day_once_and_how_long_each_event_took() -> None:
         ["2025-07-14 09:08:07", "a", ""],
         ["10:00:00", "a", ""],
         ["2025-07-15 01:00:00", "a", ""],
-        ["not set", "✕ b no money", "3 s"],
+        ["not set", "✕ b_failed no money", "3 s"],
     ]
     assert [row.attrib.get("class") for row in rows] == [None, None, None, "inb-bad"]
     text = " ".join(Reading(html).text.split())

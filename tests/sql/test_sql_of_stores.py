@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -315,36 +317,36 @@ def test_a_server_that_cannot_list_is_warned_of_where_it_is_asked(query: str) ->
     assert [each.filename for each in warned] == [__file__]
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Any) -> None:
+@pytest.fixture
+def damaged(tmp_path: Path) -> Iterator[inb.SqliteStore]:
+    """A store of four workflows, of which the first cannot be read."""
     path = tmp_path / "states.db"
     with inb.SqliteStore(path) as store:
         for state in SAMPLES[:4]:
             store.save(state)
         with contextlib.closing(sqlite3.connect(path)) as file, file:
             file.execute("UPDATE checked_documents SET body = x'00' WHERE number = 1")
-        for query in ("select count(*) from workflows", "select count(result) + 3 from workflows"):
-            with pytest.warns(UserWarning, match="1 workflow cannot be read"):
-                rows = inb.sql(query, store)
-            assert rows.iloc[0, 0] >= 3
-            assert [*rows.attrs["unreadable"]] == [SAMPLES[0].workflow_id]
+        yield store
+
+
+def test_what_cannot_be_read_is_said(damaged: inb.SqliteStore) -> None:
+    for query in ("select count(*) from workflows", "select count(result) + 3 from workflows"):
+        with pytest.warns(UserWarning, match="1 workflow cannot be read"):
+            rows = inb.sql(query, damaged)
+        assert rows.iloc[0, 0] >= 3
+        assert [*rows.attrs["unreadable"]] == [SAMPLES[0].workflow_id]
 
 
 @pytest.mark.filterwarnings("ignore:1 workflow cannot be read")
 @pytest.mark.parametrize("others", ["", ", count(input)", ", (select count(*) from events)"])
 def test_what_cannot_be_read_is_a_row_whatever_is_read_beside_it(
-    tmp_path: Any, others: str
+    damaged: inb.SqliteStore, others: str
 ) -> None:
-    path = tmp_path / "states.db"
-    with inb.SqliteStore(path) as store:
-        for state in SAMPLES[:4]:
-            store.save(state)
-        with contextlib.closing(sqlite3.connect(path)) as file, file:
-            file.execute("UPDATE checked_documents SET body = x'00' WHERE number = 1")
-        rows = inb.frame(store)
-        for status in (SAMPLES[0].status, "nothing"):
-            query = f"select count(*) {others} from workflows where status = '{status}'"
-            assert value(query, store) == (rows["status"] == status).sum()
-        query = f"select error_reading {others} from workflows group by all"
-        reasons = inb.sql(query, store)["error_reading"].dropna()
-        assert [*reasons] == [*rows["error_reading"].dropna()]
-        assert value(f"select count(*) {others} from workflows", store) == 4
+    rows = inb.frame(damaged)
+    for status in (SAMPLES[0].status, "nothing"):
+        query = f"select count(*) {others} from workflows where status = '{status}'"
+        assert value(query, damaged) == (rows["status"] == status).sum()
+    query = f"select error_reading {others} from workflows group by all"
+    reasons = inb.sql(query, damaged)["error_reading"].dropna()
+    assert [*reasons] == [*rows["error_reading"].dropna()]
+    assert value(f"select count(*) {others} from workflows", damaged) == 4

@@ -179,11 +179,14 @@ class Services(Generic[_Run]):
 
     def _probe_store(self) -> None:
         self.appender.guards()
-        if self.mailbox is None and (shared := shared_store(self.store)) is not None:
-            self.lease = Lease(
-                shared, self.owner, self._lease_seconds, self._lease_lapsed, self._release_runs
-            )
-            self.mailbox = Mailbox(shared, self._deliver)
+        if self.mailbox is not None or (shared := shared_store(self.store)) is None:
+            return
+        with self._lock:  # of two, nobody would close the one that was replaced
+            if self.mailbox is None:
+                self.lease = Lease(
+                    shared, self.owner, self._lease_seconds, self._lease_lapsed, self._release_runs
+                )
+                self.mailbox = Mailbox(shared, self._deliver)
 
     def message_taken(self, message_id: str) -> None:
         """Note that the effect of a message is saved."""
