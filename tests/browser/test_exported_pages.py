@@ -38,5 +38,11 @@ def test_an_exported_page_shows_each_widget_s_static_picture_offline(
     expect(page.locator(".inb-chart").first).to_be_visible()
     expect(page.locator(".output_area img")).to_have_count(1)
     assert page.locator(".output_area img").evaluate("image => image.naturalWidth") > 100
+    cut_off = "cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth + 1).length"
+    cells = page.locator(".inb-table td:not(:empty)")
+    assert cells.count() > 100
+    for width in (1280, 800):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert cells.evaluate_all(cut_off) == 0
     assert [url for url in asked_for if url != address and not url.startswith("data:")] == []
     page.close()
