@@ -170,7 +170,7 @@ def test_a_timeline_and_the_table_of_explore_say_the_same(there: Case) -> None:
 
 
 def test_the_form_that_sent_its_event_says_the_same_once_it_is_over(case: Case) -> None:
-    form = inb.send_form(case.api, name="lab/nobody.listens")
+    form = inb.send_form(case.api, name="lab/square")
     press(form, form.send)
     case.happen(form.runs.event_id)
     until(form.runs.area, RUN)
