@@ -286,3 +286,15 @@ def test_a_replay_says_the_same_of_activities_at_its_last_event(case: Case) -> N
         done = set(view.frame.query("outcome != 'running'")["activity"])
         assert {name: now[name] for name in done} == {name: ended[name] for name in done}
     view.close()
+
+
+def test_a_failure_is_as_old_as_its_run_says_however_late_somebody_edits_it() -> None:
+    edited = run("failed", events("workflow_failed"), error="boom", updated_at=at(days=2))
+    later = run("failed", events("workflow_failed", 60), error="boom").replace(workflow_id="later")
+    rows = inb.frame([edited, later])
+    assert [*rows.wf.failed()["workflow_id"]] == ["later", edited.workflow_id]
+    (group,) = rows.wf.errors().to_dict("records")
+    assert (group["first_seen"], group["last_seen"]) == (at(seconds=10), at(seconds=60))
+    assert group["example"] == "later"
+    older = rows.drop(columns="ended_at")
+    assert older.wf.errors()["last_seen"].loc[0] == at(days=2)

@@ -76,7 +76,7 @@ def errors(rows: pd.DataFrame, kind: Kind, by: By | None) -> pd.DataFrame:
     table = flat(rows, kind.word, kind.seen, "error")
     if by is not None and (taken := {*_ERRORS} & {*names_in(by)}):
         raise ValueError(f"by names {taken.pop()!r}, which errors() has as a column of its own")
-    seen = columns.as_times(table[kind.seen]).dt.as_unit("us")
+    seen = _failed_at(table, kind).dt.as_unit("us")
     table = table.assign(**{kind.seen: seen, "example": ids_of(rows).reset_index(drop=True)})
     failed = last_first(table, kind)[::-1]
     text = failed["error"].map(error_groups(failed["error"].dropna())).astype("str")
@@ -101,7 +101,16 @@ def errors(rows: pd.DataFrame, kind: Kind, by: By | None) -> pd.DataFrame:
 def last_first(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     """Return the rows that failed, the last failure first."""
     failed = rows[rows[kind.word].isin(FAILED_WORDS).astype(bool)]
-    return failed.sort_values(kind.seen, ascending=False, kind="stable")
+    order = _failed_at(failed, kind).reset_index(drop=True)
+    return failed.iloc[order.sort_values(ascending=False, kind="stable").index]
+
+
+def _failed_at(rows: pd.DataFrame, kind: Kind) -> pd.Series[Any]:
+    """Return when rows failed, which is not when somebody edited them last."""
+    seen = columns.as_times(rows[kind.seen])
+    if kind is not columns.WORKFLOWS or "ended_at" not in rows.columns:
+        return seen
+    return columns.as_times(rows["ended_at"]).fillna(seen)
 
 
 def durations(rows: pd.DataFrame, kind: Kind) -> pd.DataFrame:
