@@ -17,13 +17,13 @@ from inngest_nb.engine.threads._loop import Clock
 from inngest_nb.engine.threads._services import Services
 from inngest_nb.engine.threads._writer import Savable, Writer
 from inngest_nb.errors import EngineError
+from inngest_nb.history import is_end
 from inngest_nb.state import EventType, HistoryEvent, WorkflowState, WorkflowStatus
 from inngest_nb.store import MemoryStore
 
 # An event as it is shown: its type, when it happened, and its fields.
 Shown = tuple[EventType, datetime, dict[str, Any]]
 
-_OVER = (EventType.WORKFLOW_COMPLETED, EventType.WORKFLOW_FAILED, EventType.WORKFLOW_CANCELED)
 _ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
 
 
@@ -198,7 +198,7 @@ class DrivenRun:
 
     def _is_over(self) -> bool:
         """Tell whether the run has ended, or is about to, as its last event says."""
-        return self._run.ended or self._run.journal.events[-1].type in _OVER
+        return self._run.ended or is_end(self._run.journal.events[-1])
 
     def _tell_outcome(self, call: Activity, before: int) -> None:
         events = [event for event in self._run.journal.events[before:] if event.seq == call.seq]
