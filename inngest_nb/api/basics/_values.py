@@ -366,10 +366,10 @@ class Found(list[Value]):
         self.because = because
 
 
-def keep_partial(error: BaseException, found: Sized, plural: str) -> None:
+def keep_partial(error: BaseException, found: Sized, noun: str) -> None:
     """Hang on an error, as its `partial`, what was read before it, if anything was."""
     if len(found):
         stopped: Any = error
         stopped.partial = found
-        count = words.count_text(len(found), plural.removesuffix("s"))
+        count = words.count_text(len(found), noun)
         error.add_note(f"{count} had been read: see this error's `partial`")

@@ -69,7 +69,7 @@ def listing(
         try:
             said = yield from server.get("events", "/v1/events", asked)
         except InngestError as error:
-            keep_partial(error, Found(found, truncated=True), "events")
+            keep_partial(error, Found(found, truncated=True), "event")
             raise
         page = [event_of(item) for item in _quirks.items(said)]
         found += page

@@ -100,7 +100,7 @@ def listing(server: Server, which: Wanted, limit: int | None) -> Operation[Found
         try:
             got = yield from _page(server, which, whose, min(left, MOST_A_PAGE), cursor)
         except InngestError as error:
-            keep_partial(error, Found(found.values(), truncated=True), "runs")
+            keep_partial(error, Found(found.values(), truncated=True), "run")
             raise
         found.update((run.run_id, run) for run in got.runs)
         if limit is not None and len(found) >= limit:

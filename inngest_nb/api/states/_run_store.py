@@ -223,7 +223,7 @@ class RunStore:
         except (KeyboardInterrupt, InngestError) as error:
             pool.shutdown(cancel_futures=True)
             # Of those that were asked for meanwhile, too: they need not come in their order.
-            keep_partial(error, _states_of(answers), "runs")
+            keep_partial(error, _states_of(answers), "run")
             raise
         finally:
             pool.shutdown(cancel_futures=True)

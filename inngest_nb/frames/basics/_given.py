@@ -88,8 +88,8 @@ def state_of(given: Any, store: WorkflowStore | None = None, what: str = "timeli
 def moment_for(given: Any, store: WorkflowStore | None, now: datetime | None) -> datetime:
     """Return up to when a workflow that is given in any way is measured.
 
-    That is `now`, else as of when the store tells that it comes from. Raises `ValueError` for a
-    `now` without a zone.
+    That is `now`; without it, for a workflow of a bundle its export, else the present. Raises
+    `ValueError` for a `now` without a zone.
     """
     if now is not None:
         return moment(now)

@@ -54,7 +54,7 @@ def at_once(
 
 
 @contextmanager
-def kept(made: Callable[[str], pd.DataFrame], plural: str) -> Iterator[None]:
+def kept(made: Callable[[str], pd.DataFrame], noun: str) -> Iterator[None]:
     """Keep in the error what was read before an interrupt or a failing server, as a frame.
 
     `made` makes the frame, and is told why it is cut.
@@ -63,7 +63,7 @@ def kept(made: Callable[[str], pd.DataFrame], plural: str) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, InngestError) as error:
         why = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
-        keep_partial(error, made(why), plural)
+        keep_partial(error, made(why), noun)
         raise
 
 

@@ -76,7 +76,7 @@ def events_in(
             if not page.truncated:
                 return
     except (KeyboardInterrupt, InngestError) as error:
-        keep_partial(error, Found(read, truncated=True), "events")
+        keep_partial(error, Found(read, truncated=True), "event")
         raise
 
 

@@ -92,7 +92,7 @@ def search_runs(
     )
     with opened(api) as server:
         search = _Search(server, question)
-        with progress("Reading runs", "runs") as advance, kept(search.frame, "runs"):
+        with progress("Reading runs", "runs") as advance, kept(search.frame, "run"):
             because = search.run(advance)
         return search.frame(because)
 

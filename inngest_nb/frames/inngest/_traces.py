@@ -45,7 +45,7 @@ def trace_frame(
             rows.attrs.update(attrs_of(server, {"runs": len(wanted)}, because, at))
             return rows
 
-        with kept(made, "steps"):
+        with kept(made, "step"):
             traces.extend(trace for _, trace in at_once(server.trace, wanted, _AT_ONCE))
         return made(None)
 

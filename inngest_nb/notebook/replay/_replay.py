@@ -71,7 +71,7 @@ class Replay(Form):
         self, state: WorkflowState, fn: Callable[..., Any], store: WorkflowStore | None
     ) -> None:
         super().__init__(MemoryStore() if store is None else store)
-        self.state = state.replace(history=events_of(state.history))  # as the code has seen them
+        self.state = state.replace(history=tuple(events_of(state.history)))  # as the code saw it
         self.forked: WorkflowState | None = None
         self._saves = store is not None
         self._last_fork: tuple[int, str] | None = None

@@ -71,11 +71,13 @@ def chart_of(
 
     `signals` are those that the code is known to wait for.
     """
-    lanes = lanes_of(steps, times_of(state).until(now))
-    remarks = _remarks(state, steps)
-    if state.history and times_of(state).is_open:
+    times = times_of(state)
+    lanes = lanes_of(steps, times.until(now))
+    remarks = _remarks(state, steps, is_open=times.is_open)
+    if state.history and times.is_open:
         remarks += _waiting(state, now, signals)
-    return chart_of_lanes(lanes, *fold(lanes), _limits(state, lanes, now), remarks)
+    limits = _limits(state, lanes, now if times.is_open else None)
+    return chart_of_lanes(lanes, *fold(lanes), limits, remarks)
 
 
 def chart_of_lanes(
@@ -103,11 +105,11 @@ def chart_of_lanes(
     )
 
 
-def _limits(state: WorkflowState, lanes: Sequence[Lane], now: datetime) -> tuple[int, int]:
-    """From the first to the last thing known to have happened; for a running run, to now."""
+def _limits(state: WorkflowState, lanes: Sequence[Lane], now: datetime | None) -> tuple[int, int]:
+    """From the first to the last thing known to have happened; for an open run, to now."""
     times = [us for lane in lanes for span in lane.spans for us in (span.start, span.end)]
     times += [wire.microseconds(event.timestamp) for event in state.history if event.timestamp]
-    if times and times_of(state).is_open:
+    if times and now is not None:
         times.append(wire.microseconds(now))
     return (min(times), max(times)) if times else (0, 0)
 
@@ -125,8 +127,7 @@ def _waiting(state: WorkflowState, now: datetime, signals: Sequence[str]) -> lis
     return [waiting_text(state, waiting, now)]
 
 
-def _remarks(state: WorkflowState, steps: Sequence[Step]) -> list[str]:
-    is_open = times_of(state).is_open
+def _remarks(state: WorkflowState, steps: Sequence[Step], *, is_open: bool) -> list[str]:
     if not state.history:
         return [_NO_HISTORY[is_open]]
     remarks = []

@@ -24,8 +24,7 @@ _BYTES_TOGETHER = 64 * 2**10
 class Deadline:
     """The time by which a request must be done; extended while a large body is transferred.
 
-    `with deadline:` applies it to what this thread sends and reads with a client prepared by
-    `in_time`.
+    `with deadline:` applies it to what this thread sends and reads on connections of a `Backend`.
     """
 
     def __init__(self, seconds: float | None, sent: int) -> None:
