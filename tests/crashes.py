@@ -10,7 +10,7 @@ from typing import Any
 from executor_stores import CheckedStore
 from manual_clock import ManualClock
 
-from inngest_nb import Executor, WorkflowHandle
+from inngest_nb import Executor, WorkflowHandle, WorkflowStore
 
 
 class Lives:
@@ -42,7 +42,7 @@ class Lives:
         return self.crash(down).resume(fn, handle.id, take_over=True)
 
 
-def wait_until_saved(store: CheckedStore, handle: WorkflowHandle) -> None:
+def wait_until_saved(store: WorkflowStore, handle: WorkflowHandle) -> None:
     """Wait for all events but starts of activities, which are saved with the next of the others."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

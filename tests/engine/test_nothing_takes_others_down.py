@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from crashes import wait_until_saved
 
 from inngest_nb import (
     AsyncWorkflowContext,
@@ -448,8 +449,7 @@ def test_what_a_shared_store_raises_ends_no_thread(method: str, error: str) -> N
         Executor(store, lease=timedelta(seconds=1), supervise=True) as executor,
     ):
         handle = executor.execute(neighbour)
-        while store.load(handle.id) is None:
-            pass
+        wait_until_saved(store, handle)
         store.broken = True
         while not store.raised.wait(0.05):
             signal_from_elsewhere(store, handle.id, "warm up")  # some is called after a message
@@ -484,6 +484,7 @@ def test_two_that_begin_to_use_an_executor_at_once_share_its_threads() -> None:
             store.used.set()
             handles = early, late.result(60)
         for handle in handles:
+            wait_until_saved(store, handle)
             signal_from_elsewhere(store, handle.id, "go")
             assert handle.result(30) == [0, 1, 2]
 
