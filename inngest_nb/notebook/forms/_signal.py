@@ -202,9 +202,9 @@ class SignalForm(Form):
                 self._offer(state)
                 if self._is_over():
                     ended = notice("note", say.takes_no_signals(state.status))
-            self.ended.show(ended)
             self._remark()
             self._arrange()
+            self.ended.show(ended)  # last, so that whoever reads it finds no button to press
 
     def _remark(self) -> None:
         """Say what the run waits for, where that is known, and whether that is what is typed."""
