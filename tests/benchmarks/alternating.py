@@ -31,21 +31,29 @@ def compare(
 
 
 def measure(
-    works: Mapping[str, Work], *, rounds: int, calls: int = 1, units: int = 1, seconds: float = 40
+    works: Mapping[str, Work],
+    *,
+    rounds: int,
+    calls: int = 1,
+    units: int = 1,
+    seconds: float = 40,
+    told: bool = False,
 ) -> dict[str, list[float]]:
     """Return the seconds of each work in each round, for one of the units that a call does.
 
-    On a machine that is busy there are fewer rounds than asked for, but three at least: none
-    begins when so many `seconds` are over.
+    With `told`, each work returns its seconds, which a process of its own has measured. On a
+    machine that is busy there are fewer rounds than asked for, but three at least: none begins
+    when so many `seconds` are over.
     """
     times: dict[str, list[float]] = {name: [] for name in works}
+    seconds_of = _told if told else _seconds
     with _little_to_collect():
         begun = perf_counter()
         for done in range(rounds):
             if done >= _FEWEST_ROUNDS and perf_counter() - begun > seconds:
                 break
             for name, work in works.items():
-                times[name].append(_seconds(work, calls) / units)
+                times[name].append(seconds_of(work, calls) / units)
     return times
 
 
@@ -106,3 +114,7 @@ def _seconds(work: Work, calls: int) -> float:
     for _ in range(calls):
         work()
     return (perf_counter() - begun) / calls
+
+
+def _told(work: Callable[[], float], calls: int) -> float:
+    return sum(work() for _ in range(calls)) / calls

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from time import perf_counter
 
-from alternating import judge, ratio_of, show
+from alternating import judge, measure, ratio_of, show
 from same_steps import Floor
 from served import state_server
 
@@ -47,10 +47,7 @@ def main() -> None:
         file = crashed(folder / "dbos", "pending_dbos.py")
         works["DBOS"] = lambda: child("pending_dbos.py", "recover", left(file))
         works["bare Python and sqlite3"] = lambda: bare(folder / f"floor-{next(copies)}.db")
-        times: dict[str, list[float]] = {each: [] for each in works}
-        for _ in range(ROUNDS):
-            for each, work in works.items():
-                times[each].append(work() / RUNS)
+        times = measure(works, rounds=ROUNDS, units=RUNS, seconds=600, told=True)
         print(f"A recovered run, of {RUNS:,}")
         show(times)
         for each in list(works)[:-2]:

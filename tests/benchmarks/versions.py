@@ -109,24 +109,27 @@ def run_side(benchmark: str, times: int, result: Path, turn: int, end: int) -> N
     """Run the benchmark of this folder, and give the turn away after each measurement."""
     sys.path.insert(0, str(FOLDER.resolve()))
     shown: list[Mapping[str, Sequence[float]]] = []
-    seconds: Callable[[alternating.Work, int], float] = alternating._seconds
     measure: Callable[..., dict[str, list[float]]] = alternating.measure
 
     def wait_for_turn() -> None:
         if not os.read(turn, 1):
             raise SystemExit(1)  # the other side has failed
 
-    def seconds_in_turn(work: alternating.Work, calls: int) -> float:
-        taken = seconds(work, calls)
-        os.write(end, b".")
-        wait_for_turn()
-        return taken
+    def in_turn(seconds_of: Callable[[Any, int], float]) -> Callable[[Any, int], float]:
+        def seconds_in_turn(work: object, calls: int) -> float:
+            taken = seconds_of(work, calls)
+            os.write(end, b".")
+            wait_for_turn()
+            return taken
+
+        return seconds_in_turn
 
     def measure_longer(works: object, *, rounds: int, **more: Any) -> dict[str, list[float]]:
         more["seconds"] = 2 * times * more.get("seconds", 40)  # those of the other side count
         return measure(works, rounds=rounds * times, **more)
 
-    alternating._seconds = seconds_in_turn
+    alternating._seconds = in_turn(alternating._seconds)
+    alternating._told = in_turn(alternating._told)
     alternating.measure = measure_longer
     alternating.show = shown.append
     wait_for_turn()
