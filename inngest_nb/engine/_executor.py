@@ -250,8 +250,9 @@ class Executor:
         """
         refuse_in_code("resuming runs")
         self._engine.connect()
-        leases = _stored.leases(self._engine.store)
         states = self._engine.store.fetch(status=WorkflowStatus.RUNNING)
+        # After the states: whose lease begins in between has none of these.
+        leases = _stored.leases(self._engine.store)
         left = unreadable_in(states)
         with wire.uncollected():
             handles = self._resume_each(states, leases, left)
@@ -397,7 +398,7 @@ class Executor:
                 fn = self._function_of(state)
                 check_input(fn, state)
                 with self._engine.claim(workflow_id):
-                    run = self._resume_stored(fn, state, shared.leases())
+                    run = self._resume_stored(fn, state, _stored.leases(shared))
             except _ALREADY_HANDLED:
                 continue
             except (EngineError, TypeError, ValueError) as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -252,6 +254,28 @@ def test_a_lease_counts_until_it_ends_or_its_process_is_gone(
             store.hold_lease(owner, 0)
         executor.resume(waits_and_returns, "w")
         until(lambda: load(store).fence == 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_out_of_files_takes_no_run_from_one_that_lives(store: CheckedStore) -> None:
+    with Executor(store) as first, Executor(store) as second:
+        first.execute(waits_and_returns, id="w")
+        second.execute(waits_and_returns, id="its own")
+        until(lambda: store.load("w") and store.load("its own"))
+        with no_file_to_open(), pytest.raises(WorkflowLeasedError):
+            second.resume(waits_and_returns, "w")
+
+
+@contextlib.contextmanager
+def no_file_to_open() -> Iterator[None]:
+    import resource  # which Windows lacks
+
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
 
 
 class HeldStore(CheckedStore):

@@ -16,6 +16,7 @@ from inngest_nb import (
     AsyncWorkflowContext,
     Executor,
     HistoryEvent,
+    MemoryStore,
     Signal,
     WorkflowContext,
     WorkflowHandle,
@@ -127,6 +128,42 @@ def test_what_cannot_go_on_is_left_with_the_reason_and_untouched(
         ids = {handle.id for handle in recovery.handles}
         assert ids == {"elsewhere", "held", "unregistered"}
         assert list(recovery.left) == ["nameless"]
+
+
+class BusyStore(MemoryStore):
+    """Does something else right after the first look at its states or its leases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = list
+
+    def leases(self) -> Any:
+        return self._and_then(super().leases())
+
+    def fetch(self, **search: Any) -> Any:
+        return self._and_then(super().fetch(**search))
+
+    def _and_then(self, found: Any) -> Any:
+        meanwhile, self.meanwhile = self.meanwhile, list
+        meanwhile()
+        return found
+
+
+def test_a_run_that_begins_elsewhere_during_a_recovery_stays_there() -> None:
+    code = code_of(waits_and_returns)
+    with (
+        BusyStore() as store,
+        Executor(store) as other,
+        Executor(store, workflows=code) as executor,
+    ):
+
+        def begin() -> None:
+            until_waiting(other.execute(waits_and_returns, id="new"))
+
+        store.meanwhile = begin
+        assert executor.recover().handles == ()
+        other.signal("new", Signal("go", 7))
+        assert other.handle("new").result(60) == 7
 
 
 def test_a_run_goes_on_with_the_version_of_the_code_that_began_it(store: CheckedStore) -> None:

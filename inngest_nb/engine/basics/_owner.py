@@ -12,13 +12,17 @@ from pathlib import Path
 
 def new_owner() -> str:
     """Return a unique name for an executor, with a hash of its machine and its process id."""
-    return f"{_machine()}.{os.getpid()}.{_started(os.getpid())}.{uuid.uuid4().hex[:8]}"
+    started = _started(os.getpid()) or "unknown"
+    return f"{_machine()}.{os.getpid()}.{started}.{uuid.uuid4().hex[:8]}"
 
 
 def is_gone(owner: str) -> bool:
     """Tell whether an executor ran in a process of this machine that has ended."""
     machine, pid, started = _parts(owner)
-    return machine == _machine() and pid.isdecimal() and _started(int(pid)) != started
+    if machine != _machine() or not pid.isdecimal():
+        return False
+    found = _started(int(pid))
+    return found is not None and found != started
 
 
 def describe_owner(owner: str) -> str:
@@ -49,18 +53,22 @@ def _machine() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _started(pid: int) -> str:
-    """Return when a process started, "" if it has ended: its id may have been reused."""
+def _started(pid: int) -> str | None:
+    """Return when a process started, "" if it has ended, None if it lives or nothing tells.
+
+    The time tells it from a later process with the same id.
+    """
     try:
         state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "" if state in "ZX" else others[18]  # a zombie has ended, too
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return ""
+    except (FileNotFoundError, ProcessLookupError):  # or it is hidden, or this is not Linux
+        pass
+    except OSError:  # such as too many open files: that says nothing of the process
+        return None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return ""
     except OSError:
         pass
-    return "alive"
+    return None

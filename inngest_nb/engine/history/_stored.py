@@ -44,20 +44,21 @@ def shared_store(store: WorkflowStore) -> SharedStore | None:
 
 
 def leases(store: WorkflowStore) -> Mapping[str, float]:
-    """Return the seconds left of each owner's lease; empty for a store without leases."""
-    shared = shared_store(store)
-    return {} if shared is None else shared.leases()
-
-
-def holder(state: WorkflowState, me: str, leases: Mapping[str, float]) -> str | None:
-    """Return which other executor runs a workflow, in words; None if none is known.
+    """Return the seconds left of each owner's lease; empty for a store without leases.
 
     A process of this machine that has ended does not count, even if its lease has not expired.
     """
+    shared = shared_store(store)
+    held = {} if shared is None else shared.leases()
+    return {owner: left for owner, left in held.items() if left > 0 and not is_gone(owner)}
+
+
+def holder(state: WorkflowState, me: str, leases: Mapping[str, float]) -> str | None:
+    """Return which other executor runs a workflow, in words; None if none is known."""
     if state.status is not WorkflowStatus.RUNNING or not state.owner or state.owner == me:
         return None
-    left = leases.get(state.owner, 0.0)
-    if left <= 0 or is_gone(state.owner):
+    left = leases.get(state.owner)
+    if left is None:
         return None
     return f"{describe_owner(state.owner)} (its lease expires in {left:.0f} s unless it is renewed)"
 
