@@ -266,6 +266,17 @@ def test_a_process_out_of_files_takes_no_run_from_one_that_lives(store: CheckedS
             second.resume(waits_and_returns, "w")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_executor_made_without_a_file_to_spare_keeps_its_runs(store: CheckedStore) -> None:
+    with no_file_to_open():
+        first = Executor(store)
+    with first, Executor(store) as second:
+        first.execute(waits_and_returns, id="w")
+        until(lambda: store.load("w"))
+        with pytest.raises(WorkflowLeasedError, match="another executor in this process"):
+            second.resume(waits_and_returns, "w")
+
+
 @contextlib.contextmanager
 def no_file_to_open() -> Iterator[None]:
     import resource  # which Windows lacks

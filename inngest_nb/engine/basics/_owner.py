@@ -9,10 +9,13 @@ import platform
 import uuid
 from pathlib import Path
 
+# In a name, when nothing told the process when it had started.
+_UNKNOWN = "unknown"
+
 
 def new_owner() -> str:
     """Return a unique name for an executor, with a hash of its machine and its process id."""
-    started = _started(os.getpid()) or "unknown"
+    started = _started(os.getpid()) or _UNKNOWN
     return f"{_machine()}.{os.getpid()}.{started}.{uuid.uuid4().hex[:8]}"
 
 
@@ -22,7 +25,7 @@ def is_gone(owner: str) -> bool:
     if machine != _machine() or not pid.isdecimal():
         return False
     found = _started(int(pid))
-    return found is not None and found != started
+    return found == "" or (found is not None and started != _UNKNOWN and found != started)
 
 
 def describe_owner(owner: str) -> str:
