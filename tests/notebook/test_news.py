@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -105,6 +106,12 @@ def test_an_explorer_looks_again_when_the_store_has_changed(two: tuple[Any, Any]
 
 
 def test_two_looks_that_wait_get_one_answer() -> None:
+    before = {*threading.enumerate()}
+
+    def those_that(role: str) -> list[threading.Thread]:
+        new = {*threading.enumerate()} - before
+        return [thread for thread in new if thread.name.endswith(f"({role})")]
+
     with MemoryStore() as store:
         explorer = explore(store)
         answers: SimpleQueue[timedelta] = SimpleQueue()
@@ -114,10 +121,14 @@ def test_two_looks_that_wait_get_one_answer() -> None:
         for _ in range(3):
             explorer._asked({"kind": "look"})
             explorer.wait()
+        for reader in those_that("run"):  # at its end, each has begun its answer
+            reader.join(LONG)
+        deadline = time.monotonic() + LONG
+        while len(those_that("_answer")) > 1:  # the others leave it to the one that waits
+            assert time.monotonic() < deadline
         store.save(state_of(1))
-        for thread in threading.enumerate():
-            if thread.name.endswith("(_answer)"):
-                thread.join(LONG)
+        for last in those_that("_answer"):
+            last.join(LONG)
         assert answers.qsize() == 1
         explorer.close()
 
